@@ -1,0 +1,175 @@
+"""`Findings`: everything a study found, from its store alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from transfergain.analysis import gain
+from transfergain.store import Row, Store
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a study found. `gains` and `scores` hold one flat dict a row; `to_frame` makes them pandas frames."""
+
+    study: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    warnings: Sequence[str]
+    trials: Mapping[str, int]
+    scores: Sequence[Mapping[str, Any]]
+    gains: Sequence[Mapping[str, Any]]
+    recipes: Sequence[Mapping[str, Any]] = ()
+    data: Mapping[str, Any] = field(default_factory=dict)
+    rows: Sequence[Row] = field(default=(), repr=False)
+    """The trials behind the figures, the failed and skipped ones included."""
+    folder: str = ""
+
+    def headline(self) -> list[Mapping[str, Any]]:
+        """The gains that answer the question first: the test set, the primary metric, the largest budget."""
+        top: dict[str, int] = {}
+        for row in self.gains:
+            top[row["dataset"]] = max(top.get(row["dataset"], 0), row["budget"])
+        return [r for r in self.primary(self.gains) if r["split"] == "test" and r["budget"] == top[r["dataset"]]]
+
+    def primary(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """The rows on each data set's primary metric."""
+        return [row for row in rows if row["metric"] == self.data[row["dataset"]]["metric"]]
+
+    def to_frame(self, table: str = "gains") -> pd.DataFrame:
+        """`gains`, `scores` or `trials` as a pandas frame. Raises ValueError for another name."""
+        import pandas as pd
+
+        return pd.DataFrame(self.table(table))
+
+    def table(self, name: str) -> list[dict[str, Any]]:
+        """`gains`, `scores` or `trials` as flat rows. Raises ValueError for another name."""
+        if name == "trials":
+            return [trial_row(row) for row in self.rows]
+        if name not in ("gains", "scores"):
+            raise ValueError(f'unknown table "{name}": gains, scores or trials')
+        return [dict(row) for row in getattr(self, name)]
+
+    def to_json(self) -> str:
+        """The content of findings.json: no times and no paths, so that equal findings are equal files."""
+        content = {
+            "schema_version": SCHEMA_VERSION,
+            "study": self.study,
+            "environment": self.environment,
+            "warnings": list(self.warnings),
+            "trials": dict(self.trials),
+            "data": self.data,
+            "recipes": list(self.recipes),
+            "scores": list(self.scores),
+            "gains": list(self.gains),
+        }
+        return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def trial_row(row: Row) -> dict[str, Any]:
+    """One trial as a flat dict, for tables and export."""
+    spec, outcome, details = row.spec, row.outcome, row.outcome.details
+    flat: dict[str, Any] = {
+        "id": spec.id[:12],
+        "task": spec.task,
+        "dataset": spec.dataset,
+        "arm": spec.arm,
+        "budget": spec.budget,
+        "seed": spec.replicate,
+        "phase": spec.phase,
+        "learning_rate": spec.recipe.learning_rate if spec.recipe else None,
+        "status": outcome.status,
+        "error": outcome.error,
+        "dev_score": outcome.dev_score,
+        "converged": outcome.converged,
+        "steps": details.get("steps"),
+        "best_step": details.get("best_step"),
+        "trained_parameters": details.get("trained_parameters"),
+        "seconds": round(outcome.seconds, 2),
+    }
+    for split, evaluated in outcome.evaluated.items():
+        for metric, counts in evaluated.counts.items():
+            flat[f"{split} {metric}"] = float(gain.METRICS[metric].finish(counts.sum(axis=0)))
+    return flat
+
+
+def analyse(store: Store) -> Findings:
+    """The findings of a store's current plan."""
+    plan = store.get_meta("plan") or []
+    wanted = set(plan)
+    rows = [row for row in store.rows() if row.spec.id in wanted]
+    study, data = store.get_meta("study"), store.get_meta("data")
+    pretrained: Mapping[str, bool] = store.get_meta("arms")
+    found = gain.cells(rows, pretrained)
+    score_rows = gain.scores(found)
+    recipes = store.get_meta("recipes") or []
+    status = Counter(row.outcome.status for row in rows)
+    trials = {name: status[name] for name in ("done", "failed", "skipped")} | {"pending": len(wanted) - len(rows)}
+    return Findings(
+        study=study,
+        environment=store.get_meta("environment"),
+        warnings=_warnings(store, rows, recipes, data, trials, found, score_rows),
+        trials=trials,
+        scores=score_rows,
+        gains=gain.gains(found, score_rows, study["margin"]),
+        recipes=recipes,
+        data=data,
+        rows=rows,
+        folder=str(store.path.parent),
+    )
+
+
+def load(folder: str | Path) -> Findings:
+    """The findings of an output folder. Raises UserError when it holds no study."""
+    with Store(folder) as store:
+        return analyse(store)
+
+
+def _warnings(
+    store: Store,
+    rows: Sequence[Row],
+    recipes: Sequence[Mapping[str, Any]],
+    data: Mapping[str, Any],
+    trials: Mapping[str, int],
+    found: Sequence[gain.Cell],
+    score_rows: Sequence[Mapping[str, Any]],
+) -> list[str]:
+    warnings = list(store.get_meta("warnings") or [])
+    if trials["pending"]:
+        warnings.append(f"{trials['pending']} trials have not run yet; the same command continues")
+    failed = [row for row in rows if row.outcome.status != "done"]
+    for reason, n in Counter(f"{r.outcome.status}: {r.outcome.error}" for r in failed).items():
+        warnings.append(f"{n} trial{'s' if n > 1 else ''} {reason}")
+    for cell in found:
+        where = f"{cell.dataset}, {cell.arm}, {cell.budget:,} labels"
+        of = len(cell.outcomes)
+        if unfinished := sum(o.converged is False for o in cell.outcomes.values()):
+            warnings.append(f"{where}: not converged in {unfinished} of {of} seeds (still improving at the step cap)")
+        if diverged := sum(bool(o.details.get("diverged")) for o in cell.outcomes.values()):
+            warnings.append(f"{where}: diverged in {diverged} of {of} seeds (loss no longer finite); kept as scored")
+    chance = {name: entry["chance"] for name, entry in data.items()}
+    floors = {cell.arm for cell in found if cell.is_floor}
+    for row in score_rows:
+        if row["arm"] in floors or row["split"] != "test" or row["metric"] != data[row["dataset"]]["metric"]:
+            continue
+        if low := sum(s <= chance[row["dataset"]] for s in row["per_seed"]):
+            warnings.append(
+                f"{row['dataset']}, {row['arm']}, {row['budget']:,} labels: at or below chance "
+                f"({chance[row['dataset']]:.3f}) in {low} of {row['n_seeds']} seeds"
+            )
+    for r in recipes:
+        if r["at_edge"]:
+            warnings.append(
+                f"{r['dataset']}, {r['arm']}, {r['budget']:,} labels: the chosen learning rate {r['learning_rate']:.2g} "
+                f"is at the edge of those tried; a better one may lie outside (more with --tune)"
+            )
+    return warnings

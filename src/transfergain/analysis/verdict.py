@@ -1,0 +1,56 @@
+"""Verdicts in words: what an interval says about a claim, and what would settle it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from transfergain.analysis.stats import Estimate, detectable, needed
+
+ALPHA = 0.05
+
+VERDICTS = {
+    "supported": "Holm-corrected p below .05 and the interval above 0",
+    "negative transfer": "the interval lies below 0: the pretrained arm is worse",
+    "not supported": "the interval lies below the margin: no gain that matters",
+    "inconclusive": "the interval holds both no gain and a gain that matters",
+    "void": "the scratch arm was still improving at the step cap: no fair comparison",
+}
+
+
+class Verdict(NamedTuple):
+    """A word of VERDICTS, and the clause that explains it."""
+
+    word: str
+    why: str
+
+
+def judge(result: Estimate, p_holm: float | None, margin: float, unconverged: int, seeds: int) -> Verdict:
+    """The verdict on one gain (docs/methods.md): `margin` is the smallest gain that matters, in score.
+
+    `unconverged` of the reference's `seeds` trials were still improving at the step cap; half of them or more voids it.
+    """
+    if unconverged * 2 >= seeds and unconverged:
+        return Verdict("void", f"scratch was still improving at the step cap in {unconverged} of {seeds} seeds")
+    if result.low is None or result.high is None or p_holm is None:
+        return Verdict("inconclusive", "one seed shows no variance between seeds; run at least 3")
+    if result.low == result.high:
+        why = "no variance at all between seeds and test examples"
+        return Verdict("supported" if result.estimate > 0 else "not supported", why)
+    if result.low > 0 and p_holm < ALPHA:
+        return Verdict("supported", "meaningful" if result.low >= margin else f"may be under {margin:.1%} points")
+    if result.high < 0:
+        return Verdict("negative transfer", "the pretrained arm is worse")
+    if result.high < margin:
+        return Verdict("not supported", f"a gain of {100 * margin:g} points or more is ruled out")
+    return Verdict("inconclusive", _what_it_takes(result, margin))
+
+
+def _what_it_takes(result: Estimate, margin: float) -> str:
+    assert result.components is not None
+    effect = max(abs(result.estimate), margin)
+    seeds, clusters = needed(result.components, effect)
+    found = detectable(result.components, result.components.seeds, result.components.clusters)
+    options = [f"{seeds} seeds"] if seeds else []
+    options += [f"{clusters:,} test examples"] if clusters else []
+    needs = f"needs about {' or '.join(options)}" if options else "needs far more seeds and test examples"
+    return f"{needs} (detectable now: {100 * found:.1f} points)"

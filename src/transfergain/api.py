@@ -1,0 +1,256 @@
+"""Run a whole study: data, checkpoint, trials, findings, report. What the command line and Python users call."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from transfergain.analysis.findings import Findings, analyse
+from transfergain.arms import ARMS
+from transfergain.data import prepare
+from transfergain.errors import UserError, nearest
+from transfergain.report import progress, text
+from transfergain.report.files import write_files
+from transfergain.runner import Runner
+from transfergain.store import Store
+from transfergain.study import Planner, Study, load
+from transfergain.tasks import TASKS
+from transfergain.types import Checkpoint, Dataset
+
+
+class Interrupted(Exception):
+    """Ctrl-C: the findings of what is done are written; `findings` holds them."""
+
+    def __init__(self, findings: Findings) -> None:
+        super().__init__("interrupted")
+        self.findings = findings
+
+
+def run(config: str | None = None, *, quiet: bool = False, **keys: Any) -> Findings:
+    """Run a study and return its findings; the keys are those of a study file, which `config` may name.
+
+    Continues where an earlier run into the same `output_dir` ended. Raises UserError for what the user can mend, and
+    Interrupted on Ctrl-C, after writing the findings of what is done.
+    """
+    study = load(keys, config)
+    console = Console(quiet=quiet)
+    return run_study(study, console)
+
+
+def run_study(study: Study, console: Console) -> Findings:
+    """Run a checked study, showing progress on the console."""
+    from transfergain.executors import EXECUTORS
+
+    if study.executor not in EXECUTORS:
+        raise UserError(f'--executor: unknown executor "{study.executor}".{nearest(study.executor, EXECUTORS)}')
+    folder = Path(study.folder())
+    datasets = _load_data(study, console)
+    checkpoint, precision = _verify(study, datasets)
+    planner = Planner(study, datasets, checkpoint.revision, precision)
+    workers = study.workers or _default_workers(study)
+    with _locked(folder), Store(folder, create=True) as store:
+        _describe(store, study, datasets, checkpoint, precision)
+        _say(console, _plan_line(planner, workers))
+        from transfergain.trial import Bench
+
+        bench = Bench(datasets, checkpoint, study.device, study.threads)
+        follower = _follower(console, workers)
+        interrupted = False
+        with EXECUTORS[study.executor](bench, workers) as executor, follower as watcher:
+            try:
+                Runner(planner, store, executor, watcher, folder, study.keep_models).run()
+            except KeyboardInterrupt:
+                interrupted = True
+        findings = analyse(store)
+        write_files(findings)
+        text.show(findings, console)
+        _say(console, f"\nReport {folder / 'report.html'} · findings {folder / 'findings.json'}")
+        if (folder / "models").exists() and study.keep_models != "none":
+            _say(console, f"Models {folder / 'models'} · resume or extend with the same command")
+        if interrupted:
+            raise Interrupted(findings)
+        return findings
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(Text(line), soft_wrap=True)
+
+
+def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
+    datasets: dict[str, Dataset] = {}
+    for entry in study.entries():
+        data = prepare.load(entry.source(), TASKS[entry.task])
+        if data.name in datasets:
+            raise UserError(f'two data sets of the study are called "{data.name}"; rename a file or folder')
+        datasets[data.name] = data
+        for i, note in enumerate(data.notes):
+            _say(console, f"{data.name if i == 0 else '':<16}{note}")
+        for warning in data.warnings:
+            console.print(Text("warning  ", style="yellow") + Text(warning), soft_wrap=True)
+    return datasets
+
+
+def _verify(study: Study, datasets: Mapping[str, Dataset]) -> tuple[Checkpoint, str]:
+    """Resolve the checkpoint and build every kind of weights once, so that a bad checkpoint is refused at the start."""
+    from transfergain import checkpoint as checkpoints
+
+    checkpoint = checkpoints.resolve(study.model, study.revision, study.trust_remote_code)
+    from transfergain.arms import weights
+    from transfergain.engine.precision import pick_device, pick_precision
+
+    with _quiet_libraries():
+        precision = pick_precision(study.precision, pick_device(study.device))
+        tokenizer = checkpoints.load_tokenizer(checkpoint)
+        for data in datasets.values():
+            config = checkpoints.load_config(checkpoint, tokenizer, data.labels)
+            auto_class = TASKS[data.task].auto_class
+            weights.build_scratch(checkpoint, auto_class, config, 0)
+            weights.build_pretrained(checkpoint, auto_class, config, 0)
+    return checkpoint, precision
+
+
+@contextlib.contextmanager
+def _quiet_libraries() -> Iterator[None]:
+    """Keep loading reports and bars of transformers out of our output."""
+    import transformers
+
+    level = transformers.logging.get_verbosity()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        transformers.logging.set_verbosity(level)
+
+
+def _default_workers(study: Study) -> int:
+    """On a CPU one worker for every `threads` cores; one on a GPU."""
+    from transfergain.engine.precision import pick_device
+
+    if pick_device(study.device).type != "cpu":
+        return 1
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, cores // study.threads)
+
+
+def _describe(store: Store, study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpoint, precision: str) -> None:
+    """Write down what the study is, and refuse a folder that holds another one."""
+    identity = {
+        "checkpoint": checkpoint.revision,
+        "data": {name: [data.task, data.fingerprint] for name, data in datasets.items()},
+    }
+    known = store.get_meta("identity")
+    if known is not None:
+        differs = [n for n, mark in known["data"].items() if identity["data"].get(n) != mark]  # type: ignore[attr-defined]
+        what = "another checkpoint" if known["checkpoint"] != checkpoint.revision else "other data" if differs else ""
+        if what:
+            raise UserError(
+                f"--output-dir {store.path.parent} holds a study of {what}; choose another folder, or delete this one"
+            )
+    store.set_meta("identity", identity)
+    shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor"})
+    store.set_meta("study", shown | {"revision": checkpoint.revision, "precision": precision})
+    store.set_meta("arms", {name: arm.pretrained for name, arm in ARMS.items() if name in study.arms})
+    store.set_meta("data", {name: _data_entry(data) for name, data in datasets.items()})
+    store.set_meta("warnings", _warnings(study, datasets, checkpoint))
+    store.set_meta("environment", _environment(study))
+
+
+def _data_entry(data: Dataset) -> dict[str, Any]:
+    task = TASKS[data.task]
+    return {
+        "task": data.task,
+        "title": task.title,
+        "metric": task.metrics[0],
+        "chance": task.chance(data.test, data.labels),
+        "labels": list(data.labels),
+        "notes": list(data.notes),
+        "fingerprint": data.fingerprint,
+        "n_train": len(data.train),
+        "n_dev": len(data.dev),
+        "n_test": len(data.test),
+        "shifts": {name: len(rows) for name, rows in data.shifts.items()},
+    }
+
+
+def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpoint) -> list[str]:
+    warnings = [warning for data in datasets.values() for warning in data.warnings]
+    if checkpoint.trained_on:
+        warnings.append(f"{checkpoint.name} was trained on {checkpoint.trained_on}; check that your test set is none of it")
+    else:
+        warnings.append(f"what {checkpoint.name} was pretrained on is not known here: overlap with the test set not checked")
+    if study.seeds < 3:
+        warnings.append(f"{study.seeds} seed{'s' if study.seeds > 1 else ''}: too few to tell luck from gain; use 5 or more")
+    if study.tune == 0:
+        warnings.append("recipes were not tuned (--tune 0): every arm used its published default learning rate")
+    return warnings
+
+
+def _environment(study: Study) -> dict[str, str]:
+    from transfergain import __version__
+    from transfergain.engine.precision import pick_device
+
+    packages = ("torch", "transformers", "peft", "scikit-learn", "scipy", "numpy")
+    device = pick_device(study.device)
+    name = device.type
+    if device.type == "cuda":
+        import torch
+
+        name = torch.cuda.get_device_name(device)
+    return {
+        "transfergain": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": name,
+        "threads": str(study.threads),
+    } | {package: importlib.metadata.version(package) for package in packages}
+
+
+def _plan_line(planner: Planner, workers: int) -> str:
+    study = planner.study
+    budgets = {name: ", ".join(f"{b:,}" for b in sizes) for name, sizes in planner.budgets.items()}
+    shown = " · ".join(f"{name}: {sizes} labels" for name, sizes in budgets.items())
+    cells = sum(1 for _ in planner.cells())
+    trained = cells * study.seeds
+    tuned = f" + {cells * study.tune} tuning" if study.tune else ""
+    return (
+        f"{'study':<16}{', '.join(study.arms)} · {shown} · {study.seeds} seeds · {planner.precision}\n"
+        f"{'plan':<16}{trained} trials{tuned} + {len(planner.floors())} of floors on {workers} worker"
+        f"{'s' if workers > 1 else ''} · Ctrl-C keeps what is done"
+    )
+
+
+def _follower(console: Console, workers: int) -> progress.Bar | progress.Lines | progress.Silent:
+    if console.quiet:
+        return progress.Silent()
+    return progress.Bar(console, workers) if console.is_terminal else progress.Lines(console, workers)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """One running study an output folder; the lock goes with the process, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise UserError(f"--output-dir {folder}: cannot write there ({error.strerror}); choose another folder") from None
+    with lock:
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # Windows: SQLite's own locking still keeps rows whole
+            pass
+        except OSError:
+            raise UserError(
+                f"--output-dir {folder}: another transfergain is running there; wait or choose another"
+            ) from None
+        yield

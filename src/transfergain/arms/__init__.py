@@ -1,0 +1,18 @@
+"""Arms; one file and one line each. `scratch` is the reference of every gain."""
+
+from __future__ import annotations
+
+from transfergain.arms.base import Arm
+from transfergain.arms.full import FULL
+from transfergain.arms.lora import LORA
+from transfergain.arms.probe import PROBE
+from transfergain.arms.scratch import SCRATCH
+
+REFERENCE = "scratch"
+
+ARMS: dict[str, Arm] = {
+    "scratch": SCRATCH,
+    "full": FULL,
+    "probe": PROBE,
+    "lora": LORA,
+}

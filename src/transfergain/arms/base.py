@@ -1,0 +1,35 @@
+"""What an arm is. Importing an arm imports no torch; preparing one does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from transfergain.types import Checkpoint
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A model ready to train, and what was checked about it."""
+
+    model: Any
+    """A `transformers` model, or peft's wrapper of one; parameters that require gradients are the ones that train."""
+    checks: Mapping[str, Any]
+    finish: Callable[[Any], Any] = lambda model: model
+    """Turns the trained model into a standard `transformers` model, to be saved."""
+
+
+@dataclass(frozen=True)
+class Arm:
+    """How a model is obtained from a checkpoint. Arms differ in `prepare` only."""
+
+    name: str
+    title: str
+    description: str
+    pretrained: bool
+    default_learning_rate: float
+    """Used without tuning (`--tune 0`), from each method's usual practice."""
+    prepare: Callable[[Checkpoint, str, Any, int], Prepared]
+    """(checkpoint, auto class, config, replicate) -> Prepared. Raises Declined where the arm does not apply."""
+    citation: str

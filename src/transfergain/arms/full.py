@@ -1,0 +1,26 @@
+"""Full fine-tuning: all of the checkpoint's weights train."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transfergain.arms.base import Arm, Prepared
+from transfergain.types import Checkpoint
+
+
+def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
+    """The pretrained model with a fresh head; all of it trains."""
+    from transfergain.arms.weights import build_pretrained
+
+    return build_pretrained(checkpoint, auto_class, config, replicate)
+
+
+FULL = Arm(
+    name="full",
+    title="full fine-tuning",
+    description="pretrained weights, all of them train",
+    pretrained=True,
+    default_learning_rate=1e-4,
+    prepare=prepare,
+    citation="Devlin et al. 2019, BERT; Mosbach et al. 2021, On the stability of fine-tuning BERT",
+)

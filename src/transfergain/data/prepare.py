@@ -1,0 +1,159 @@
+"""Load a data set for a task: read, parse, drop duplicates, carve what is missing, check for leaks, fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Protocol
+
+from transfergain.data import contamination, splits
+from transfergain.data.sources import SPLIT_NAMES, Table, read_file, read_folder, read_hub
+from transfergain.errors import UserError, nearest
+from transfergain.types import Dataset, Example
+
+BUILTIN = "builtin:"
+TEST_SHARE = 0.2
+DEV_SHARE = 0.2
+MIN_SPLIT = 10
+"""Fewer examples than this in a split can say nothing."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """The rows of all splits as examples, and what there is to say about them."""
+
+    labels: tuple[str, ...]
+    splits: dict[str, tuple[Example, ...]]
+    notes: tuple[str, ...] = ()
+
+
+class Parser(Protocol):
+    """The part of a `Task` that reads data; see `tasks.base.Task` for what each member means."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def columns(self) -> Mapping[str, str]: ...
+    @property
+    def parse(self) -> Callable[[Mapping[str, Table], Mapping[str, str]], Parsed]: ...
+    @property
+    def text(self) -> Callable[[Example], str]: ...
+    @property
+    def stratum(self) -> Callable[[Example], Hashable]: ...
+
+
+@dataclass(frozen=True)
+class DataSource:
+    """Where a data set comes from, as the user gave it."""
+
+    train_file: str | None = None
+    validation_file: str | None = None
+    test_file: str | None = None
+    dataset_name: str | None = None
+    dataset_config_name: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    shifts: Mapping[str, str] = field(default_factory=dict)
+
+    def name(self) -> str:
+        """A short name: the file's stem, its folder's where the file is called train or the like, or the Hub name."""
+        if self.dataset_name:
+            return self.dataset_name.removeprefix(BUILTIN).rstrip("/").split("/")[-1]
+        path = Path(self.train_file or "")
+        stem = path.name.split(".")[0]
+        generic = stem.lower() in {name for names in SPLIT_NAMES.values() for name in names} | {"all", "data"}
+        return path.resolve().parent.name if generic and path.resolve().parent.name else stem
+
+
+def load(source: DataSource, task: Parser) -> Dataset:
+    """Load, clean and split a data set for a task. Raises UserError naming the file, row or flag."""
+    tables = _tables(source, task.name)
+    parsed = task.parse(tables, dict(task.columns) | dict(source.columns))
+    parts = {("dev" if s == "validation" else s): rows for s, rows in parsed.splits.items()}
+    notes = [_sizes(tables), *parsed.notes]
+    parts, dropped = splits.drop_duplicates(parts, lambda e: " ".join(task.text(e).casefold().split()))
+    if dropped:
+        notes.append("duplicates dropped: " + ", ".join(f"{n:,} from {s}" for s, n in dropped.items()))
+    else:
+        notes.append("no duplicates")
+    for name, share in (("test", TEST_SHARE), ("dev", DEV_SHARE)):
+        if name not in parts:
+            parts["train"], parts[name] = splits.carve(parts["train"], share, task.stratum, name)
+            notes.append(f"{name}: {len(parts[name]):,} carved from train (stratified, seeded)")
+    notes.append("train {:,} · dev {:,} · test {:,}".format(*(len(parts[s]) for s in ("train", "dev", "test"))))
+    for name, rows in parts.items():
+        if len(rows) < MIN_SPLIT:
+            raise UserError(
+                f"{source.name()}: the {name} split has {len(rows)} examples after duplicates are dropped; "
+                f"at least {MIN_SPLIT} are needed: give more data"
+            )
+    warnings = []
+    seen = contamination.overlap((task.text(e) for e in parts["train"]), (task.text(e) for e in parts["test"]))
+    notes.append(f"13-gram overlap of test with train: {seen.shared:,} of {seen.checked:,} test texts of 13 words or more")
+    if seen.shared > 0.01 * max(seen.total, 1):
+        warnings.append(
+            f"{source.name()}: {seen.shared:,} of {seen.total:,} test texts share a 13-gram with train: "
+            "scores may be too high for every arm; check the test set for leaks"
+        )
+    shifts = {s.removeprefix("shift:"): rows for s, rows in parts.items() if s.startswith("shift:")}
+    return Dataset(
+        task=task.name,
+        name=source.name(),
+        labels=parsed.labels,
+        train=parts["train"],
+        dev=parts["dev"],
+        test=parts["test"],
+        shifts=shifts,
+        fingerprint=_fingerprint(parsed.labels, {s: parts[s] for s in ("train", "dev", "test")}),
+        shift_fingerprints={name: _fingerprint(parsed.labels, {name: rows}) for name, rows in shifts.items()},
+        notes=tuple(notes),
+        warnings=tuple(warnings),
+    )
+
+
+def _tables(source: DataSource, task: str) -> dict[str, Table]:
+    if source.dataset_name and source.train_file:
+        raise UserError("--dataset-name and --train-file exclude each other; give one")
+    if source.dataset_name:
+        for flag, value in (("--validation-file", source.validation_file), ("--test-file", source.test_file)):
+            if value:
+                raise UserError(f"{flag} goes with --train-file, not with --dataset-name")
+        tables = _named(source.dataset_name, source.dataset_config_name)
+    elif source.train_file:
+        files = {"train": source.train_file, "validation": source.validation_file, "test": source.test_file}
+        tables = {split: read_file(path) for split, path in files.items() if path}
+    else:
+        raise UserError(
+            f"no data for --task {task}: give --train-file FILE or --dataset-name NAME "
+            f"({BUILTIN}{task} is the data set that comes with transfergain)"
+        )
+    return tables | {f"shift:{name}": read_file(path) for name, path in source.shifts.items()}
+
+
+def _named(name: str, config: str | None) -> dict[str, Table]:
+    if name.startswith(BUILTIN):
+        folder = Path(str(resources.files("transfergain.data") / "builtin" / name.removeprefix(BUILTIN)))
+        if not (folder / "train.jsonl").exists():
+            known = [BUILTIN + f.name for f in sorted(folder.parent.iterdir()) if (f / "train.jsonl").exists()]
+            raise UserError(f'unknown built-in data set "{name}".{nearest(name, known)}')
+        shifts = {f"shift:{f.name.split('.')[1]}": read_file(f) for f in sorted(folder.glob("shift.*.jsonl"))}
+        return read_folder(folder) | shifts
+    if Path(name).is_dir():
+        return read_folder(Path(name))
+    return read_hub(name, config)
+
+
+def _sizes(tables: Mapping[str, Table]) -> str:
+    return " · ".join(f"{table.name} {len(table.rows):,} rows" for table in tables.values())
+
+
+def _fingerprint(labels: tuple[str, ...], parts: Mapping[str, tuple[Example, ...]]) -> str:
+    """sha256 of the labels and the examples of the given splits, in order."""
+    digest = hashlib.sha256(json.dumps(labels).encode())
+    for split, rows in parts.items():
+        for example in rows:
+            digest.update(json.dumps([split, dict(example.inputs), example.target], sort_keys=True).encode())
+    return digest.hexdigest()

@@ -1,0 +1,230 @@
+"""Readers: a file, a folder of splits, or a Hub data set -> tables of rows. Every complaint names the file and row."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transfergain.errors import UserError
+
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev", "eval"),
+    "test": ("test", "testing"),
+}
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one file or split. Row i is named by `where(i)` in messages."""
+
+    name: str
+    rows: list[dict[str, Any]]
+    unit: str = "row"
+
+    def where(self, index: int) -> str:
+        """The user's name for row `index` (0-based): `reviews.csv row 17`, counting from 1 after the header."""
+        return f"{self.name} {self.unit} {index + 1:,}"
+
+    def columns(self) -> list[str]:
+        """Column names in order of first appearance."""
+        return list(dict.fromkeys(key for row in self.rows for key in row))
+
+
+def read_file(path: str | Path) -> Table:
+    """Read one csv, tsv, json, jsonl or parquet file, plain or gzip. Raises UserError naming the file and row."""
+    path = Path(path)
+    if not path.exists():
+        raise UserError(f"{path}: no such file; check the path")
+    if path.is_dir():
+        raise UserError(f"{path} is a folder; give a file, or the folder as --dataset-name")
+    suffixes = [s.lower() for s in path.suffixes]
+    kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+    if kind not in READERS:
+        raise UserError(f"{path}: unknown format {kind or '(no ending)'}; use one of {', '.join(READERS)}, plain or .gz")
+    if path.stat().st_size == 0:
+        raise UserError(f"{path} is empty; it needs a header and rows")
+    try:
+        table = READERS[kind](path)
+    except (gzip.BadGzipFile, EOFError) as error:
+        raise UserError(f"{path}: not a readable gzip file ({error}); unpack it or write it again") from None
+    except PermissionError:
+        raise UserError(f"{path}: no permission to read it") from None
+    if not table.rows:
+        raise UserError(f"{path} holds no rows; it needs at least a few labelled examples")
+    return table
+
+
+def read_folder(folder: Path) -> dict[str, Table]:
+    """Read a folder that holds train.*, validation.* and test.* files, or one written by `datasets.save_to_disk`."""
+    if (folder / "dataset_dict.json").exists() or (folder / "dataset_info.json").exists():
+        return _read_saved_dataset(folder)
+    tables: dict[str, Table] = {}
+    for split, stems in SPLIT_NAMES.items():
+        files = [f for f in sorted(folder.iterdir()) if f.name.lower().split(".")[0] in stems and _readable(f)]
+        if len(files) > 1:
+            raise UserError(f"{folder} holds more than one {split} file ({', '.join(f.name for f in files)}); keep one")
+        if files:
+            tables[split] = read_file(files[0])
+    if "train" not in tables:
+        raise UserError(f"{folder} holds no train file (train.csv, train.jsonl, ...); add one or give --train-file")
+    return tables
+
+
+def read_hub(name: str, config: str | None) -> dict[str, Table]:
+    """Read a Hub data set by name with `datasets`; splits are renamed to train, validation and test."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    try:
+        loaded = datasets.load_dataset(name, config)
+    except Exception as error:
+        # `datasets` raises a zoo of types here (connection, missing, gated, several configs, scripts): all are the
+        # user's to mend, and its first line says which.
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise UserError(
+            f'cannot load the data set "{name}" from the Hub: {reason[:300]} (offline? give --train-file instead)'
+        ) from None
+    return _from_dataset_dict(loaded, name)
+
+
+def _read_saved_dataset(folder: Path) -> dict[str, Table]:
+    import datasets
+
+    loaded = datasets.load_from_disk(str(folder))
+    return _from_dataset_dict(loaded if isinstance(loaded, dict) else {"train": loaded}, folder.name)
+
+
+def _from_dataset_dict(loaded: Any, name: str) -> dict[str, Table]:
+    """Rows of a DatasetDict with class indices replaced by class names; a test split without labels is left out."""
+    from datasets import ClassLabel
+
+    tables: dict[str, Table] = {}
+    for split, names in SPLIT_NAMES.items():
+        found = next((key for key in names if key in loaded), None)
+        if found is None:
+            continue
+        data = loaded[found]
+        classes = {key: f for key, f in data.features.items() if isinstance(f, ClassLabel)}
+        rows = data.to_list()
+        unlabelled = any(rows and all(row[key] in (-1, None) for row in rows) for key in classes)
+        if split == "test" and unlabelled:
+            continue  # GLUE and its like hide their test labels: carve a test set instead
+        for row in rows:
+            for key, feature in classes.items():
+                row[key] = None if row[key] in (-1, None) else feature.int2str(row[key])
+        tables[split] = Table(f"{name}[{found}]", rows)
+    if "train" not in tables:
+        raise UserError(f'the data set "{name}" has no train split; it has: {", ".join(loaded)}')
+    return tables
+
+
+def _readable(path: Path) -> bool:
+    return path.is_file() and any(s.lower() in READERS for s in path.suffixes)
+
+
+def _open_text(path: Path) -> str:
+    raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UserError(
+            f"{path} line {line:,}: byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from None
+
+
+def _read_delimited(path: Path, separator: str) -> Table:
+    import io
+
+    import pandas as pd
+
+    text = _open_text(path)
+    if not text.strip():
+        raise UserError(f"{path} is empty; it needs a header and rows")
+    try:
+        frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_filter=False)
+    except pd.errors.ParserError as error:
+        reason = re.sub(r"^Error tokenizing data\. C error: ", "", str(error)).strip()
+        raise UserError(f"{path}: {reason}; quote fields that contain the separator") from None
+    if len(set(frame.columns)) < len(frame.columns) or any(".1" in str(c) for c in frame.columns):
+        names = text.splitlines()[0].split(separator)
+        twice = [n for n in dict.fromkeys(names) if names.count(n) > 1]
+        if twice:
+            raise UserError(f'{path}: two columns are called "{twice[0]}"; rename one')
+    if not isinstance(frame.index, pd.RangeIndex):
+        raise UserError(f"{path}: rows have more fields than the header; quote fields that contain the separator")
+    return Table(path.name, [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")])
+
+
+def _read_jsonl(path: Path) -> Table:
+    rows = []
+    for number, line in enumerate(_open_text(path).splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path} line {number:,}: not JSON ({error.msg}); one object a line is expected") from None
+        if not isinstance(row, dict):
+            raise UserError(f"{path} line {number:,}: a JSON object with the columns is expected")
+        rows.append(row)
+    return Table(path.name, rows, "line")
+
+
+def _read_json(path: Path) -> Table:
+    text = _open_text(path)
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":  # JSON lines under the name .json is common
+            return _read_jsonl(path)
+        raise UserError(f"{path} line {error.lineno:,}: not JSON ({error.msg})") from None
+    if isinstance(content, dict) and isinstance(content.get("data"), list):
+        content = content["data"]
+    if isinstance(content, dict) and content and all(isinstance(v, list) for v in content.values()):
+        lengths = {len(v) for v in content.values()}
+        if len(lengths) > 1:
+            raise UserError(f"{path}: its columns have different lengths")
+        content = [dict(zip(content, values, strict=True)) for values in zip(*content.values(), strict=True)]
+    if isinstance(content, dict) and content and all(not isinstance(v, list | dict) for v in content.values()):
+        content = [content]
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise UserError(f'{path}: a list of objects, or {{"data": [...]}}, is expected')
+    return Table(path.name, content)
+
+
+def _read_parquet(path: Path) -> Table:
+    import io
+
+    import pandas as pd
+
+    raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    try:
+        frame = pd.read_parquet(io.BytesIO(raw))
+    except Exception as error:  # pyarrow has its own tree of errors; all mean that the file cannot be read
+        raise UserError(f"{path}: not a readable parquet file ({str(error).splitlines()[0][:200]})") from None
+    return Table(path.name, [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")])
+
+
+READERS: dict[str, Callable[[Path], Table]] = {
+    ".csv": lambda path: _read_delimited(path, ","),
+    ".tsv": lambda path: _read_delimited(path, "\t"),
+    ".json": _read_json,
+    ".jsonl": _read_jsonl,
+    ".ndjson": _read_jsonl,
+    ".parquet": _read_parquet,
+}
+
+
+def require_columns(table: Table, wanted: Iterable[tuple[str, str]]) -> None:
+    """Raise UserError unless every (flag, column) of `wanted` is a column of the table."""
+    known = table.columns()
+    for flag, column in wanted:
+        if column not in known:
+            raise UserError(f'{table.name} has no column "{column}"; it has: {", ".join(known)}. Name it with {flag}')

@@ -1,0 +1,118 @@
+"""Cleaning, carving and sub-sampling: duplicates out, missing splits carved, budgets as nested stratified prefixes."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Sequence
+from typing import NamedTuple
+
+from transfergain.errors import UserError
+from transfergain.seeds import generator
+from transfergain.types import Dataset, Example
+
+DEV_SHARE = 5
+"""One in five labels of a budget is a dev label, as far as the dev pool reaches."""
+
+Stratum = Callable[[Example], Hashable]
+
+
+class Drawn(NamedTuple):
+    """The labelled examples one trial may see."""
+
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+
+
+def stratified_order(strata: Sequence[Hashable], stream: str, **axes: int | str) -> list[int]:
+    """A random permutation of range(len(strata)) whose every prefix holds each stratum in proportion, within about one.
+
+    Each stratum is shuffled and its members are given the evenly spaced positions (rank + offset) / size with one random
+    offset a stratum; sorting by position interleaves the strata.
+    """
+    rng = generator(stream, **axes)
+    groups: dict[Hashable, list[int]] = defaultdict(list)
+    for index, stratum in enumerate(strata):
+        groups[stratum].append(index)
+    positions: list[tuple[float, int]] = []
+    for members in groups.values():
+        offset = rng.random()
+        for rank, position in enumerate(rng.permutation(len(members))):
+            positions.append(((rank + offset) / len(members), members[position]))
+    return [index for _, index in sorted(positions)]
+
+
+def budget_sizes(budget: int, n_train: int, n_dev: int) -> tuple[int, int]:
+    """How a budget divides into (train, dev) given the pools' sizes; both grow with the budget, so budgets nest.
+
+    Raises UserError when the pools are too small.
+    """
+    dev = min(budget // DEV_SHARE, n_dev)
+    train = budget - dev
+    if train > n_train:
+        raise UserError(
+            f"a budget of {budget:,} labels is larger than the data: {max_budget(n_train, n_dev):,} is the most "
+            f"({n_train:,} train and {n_dev:,} dev examples, one in {DEV_SHARE} of a budget is dev)"
+        )
+    return train, dev
+
+
+def max_budget(n_train: int, n_dev: int) -> int:
+    """The largest budget the pools allow."""
+    return n_train + min(n_dev, (n_train + DEV_SHARE - 2) // (DEV_SHARE - 1) if n_train else 0)
+
+
+def draw(data: Dataset, budget: int, replicate: int, stratum: Stratum) -> Drawn:
+    """The budget's prefix of the replicate's permutations of both pools. Nested in the budget, the same for every arm."""
+    n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
+    train = stratified_order([stratum(e) for e in data.train], "train", replicate=replicate)[:n_train]
+    dev = stratified_order([stratum(e) for e in data.dev], "dev", replicate=replicate)[:n_dev]
+    return Drawn(tuple(data.train[i] for i in train), tuple(data.dev[i] for i in dev))
+
+
+def carve(
+    rows: Sequence[Example], share: float, stratum: Stratum, name: str
+) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    """Split rows into (kept, carved), stratified and seeded by the new split's name; order within each is the input's.
+
+    Every stratum keeps at least one example in the first part.
+    """
+    order = stratified_order([stratum(e) for e in rows], "carve", split=name)
+    left = Counter(stratum(e) for e in rows)
+    carved: set[int] = set()
+    for index in order:
+        if len(carved) >= round(len(rows) * share):
+            break
+        if left[stratum(rows[index])] > 1:
+            left[stratum(rows[index])] -= 1
+            carved.add(index)
+    kept = tuple(e for i, e in enumerate(rows) if i not in carved)
+    return kept, tuple(e for i, e in enumerate(rows) if i in carved)
+
+
+def drop_duplicates(
+    splits: dict[str, tuple[Example, ...]], key: Callable[[Example], Hashable]
+) -> tuple[dict[str, tuple[Example, ...]], Counter[str]]:
+    """Keep the first example of each key, giving way in the order test, dev, train, shifts; count what was dropped.
+
+    The test set keeps its examples and the others lose theirs, so that no trial trains or selects on a test example, and
+    no shift holds an example that a trial may have seen.
+    """
+    order = [s for s in ("test", "dev", "train") if s in splits]
+    order += [s for s in splits if s not in order]
+    dropped: Counter[str] = Counter()
+    kept: dict[str, tuple[Example, ...]] = {}
+    seen: set[Hashable] = set()
+    for split in order:
+        mine: list[Example] = []
+        here: set[Hashable] = set()
+        for example in splits[split]:
+            k = key(example)
+            if k in here or k in seen:
+                dropped[split] += 1
+            else:
+                mine.append(example)
+                here.add(k)
+        if not split.startswith("shift:"):
+            seen |= here
+        kept[split] = tuple(mine)
+    return {split: kept[split] for split in splits}, dropped

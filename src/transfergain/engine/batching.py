@@ -1,0 +1,66 @@
+"""Features -> padded batches. Texts of like length share a batch, so little of it is padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+
+from transfergain.seeds import generator
+
+Feature = Mapping[str, Any]
+"""One example for the model: id lists, an integer or list `labels`, or tensors of a fixed shape."""
+
+POOL = 16
+"""Batches are cut from shuffled pools of this many batches, sorted by length inside the pool."""
+
+
+def length(feature: Feature) -> int:
+    """Tokens of a feature; 1 for features that hold tensors of a fixed shape."""
+    ids = feature["input_ids"]
+    return len(ids) if isinstance(ids, list) else 1
+
+
+def training_batches(features: Sequence[Feature], size: int, replicate: int) -> Iterator[list[int]]:
+    """Endless batches of indices: each epoch a fresh permutation, the same for every arm of the replicate.
+
+    Every example occurs once an epoch; the last batch of an epoch may be smaller.
+    """
+    epoch = 0
+    while True:
+        rng = generator("order", replicate=replicate, epoch=epoch)
+        order = rng.permutation(len(features)).tolist()
+        batches: list[list[int]] = []
+        for start in range(0, len(order), size * POOL):
+            pool = sorted(order[start : start + size * POOL], key=lambda i: length(features[i]))
+            batches += [pool[i : i + size] for i in range(0, len(pool), size)]
+        for b in rng.permutation(len(batches)):
+            yield batches[b]
+        epoch += 1
+
+
+def evaluation_batches(features: Sequence[Feature], tokens: int = 4096) -> list[list[int]]:
+    """All indices in batches of like length, each of at most `tokens` padded tokens (and at least one example)."""
+    batches: list[list[int]] = []
+    for index in sorted(range(len(features)), key=lambda i: length(features[i])):
+        if not batches or (len(batches[-1]) + 1) * length(features[index]) > tokens:
+            batches.append([])
+        batches[-1].append(index)
+    return batches
+
+
+def collate(features: Sequence[Feature], pad_token_id: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """Stack features into tensors on the device: lists are padded on the right, integers and tensors stacked."""
+    batch: dict[str, torch.Tensor] = {}
+    for key, first in features[0].items():
+        values = [f[key] for f in features]
+        if isinstance(first, torch.Tensor):
+            batch[key] = torch.stack(values)
+        elif isinstance(first, list):
+            fill = {"input_ids": pad_token_id, "labels": -100}.get(key, 0)
+            longest = max(map(len, values))
+            batch[key] = torch.tensor([v + [fill] * (longest - len(v)) for v in values])
+        else:
+            batch[key] = torch.tensor(values)
+    return {key: value.to(device) for key, value in batch.items()}

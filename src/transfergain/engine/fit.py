@@ -1,0 +1,150 @@
+"""The one training loop: AdamW, warm-up - stable - decay, best dev score, the same patience for everyone.
+
+The learning rate is constant once warm, until the dev score has not improved for `patience` evaluations or the step cap
+is near; then it decays to zero over the last fifth of the run. So an arm that learns fast stops early, an arm that learns
+slowly gets the steps it needs, and a run that reaches the cap while still improving is marked *not converged*.
+AdamW with bias correction, warm-up and clipping follow Mosbach et al. 2021 and Zhang et al. 2021; warm-up-stable-decay
+is Hu et al. 2024 (MiniCPM).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from transfergain.engine.batching import Feature, collate, training_batches
+from transfergain.engine.precision import autocast
+from transfergain.engine.predict import Predicted, predict
+from transfergain.seeds import seed
+from transfergain.types import CurvePoint, Recipe
+
+Progress = Callable[[int, int, float | None], None]
+"""(step, step cap, last dev score)."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training did; the model is left with the weights of the best dev evaluation."""
+
+    dev_score: float
+    best_step: int
+    steps: int
+    max_steps: int
+    curve: tuple[CurvePoint, ...]
+    converged: bool
+    diverged: bool
+
+
+class Schedule:
+    """Learning rate by step: linear warm-up, constant, linear decay to zero over the last `recipe.decay` of the run."""
+
+    def __init__(self, recipe: Recipe, n_train: int) -> None:
+        self.recipe = recipe
+        self.max_steps = recipe.max_steps(n_train)
+        self.warmup = max(1, math.ceil(recipe.warmup * self.max_steps))
+        self.end = self.max_steps
+        self.decay_from = self.end - math.ceil(recipe.decay * self.end)
+
+    def decay_now(self, step: int) -> None:
+        """Begin the decay at `step`: the run then ends after decay / (1 - decay) * step more steps."""
+        self.decay_from = step
+        self.end = min(self.max_steps, step + math.ceil(step * self.recipe.decay / (1 - self.recipe.decay)))
+
+    def learning_rate(self, step: int) -> float:
+        """For optimiser step `step`, counted from 0."""
+        warm = min(1.0, (step + 1) / self.warmup)
+        left = min(1.0, (self.end - step) / max(1, self.end - self.decay_from))
+        return self.recipe.learning_rate * min(warm, left)
+
+
+class Best:
+    """Remembers the trainable weights of the best dev evaluation: highest score, then lowest loss."""
+
+    def __init__(self, model: Any) -> None:
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        self.key = (-math.inf, -math.inf)
+        self.step = 0
+        self.keep()
+
+    def keep(self) -> None:
+        """Copy the weights as they are."""
+        self.weights = [p.detach().clone() for p in self.parameters]
+
+    def offer(self, step: int, score: float, loss: float) -> bool:
+        """Keep the weights if this evaluation is the best so far; says whether it is."""
+        if (score, -loss) <= self.key:
+            return False
+        self.key, self.step = (score, -loss), step
+        self.keep()
+        return True
+
+    def restore(self) -> None:
+        """Put the best weights back."""
+        with torch.no_grad():
+            for parameter, weights in zip(self.parameters, self.weights, strict=True):
+                parameter.copy_(weights)
+
+
+def fit(
+    model: Any,
+    train: Sequence[Feature],
+    dev: Sequence[Feature],
+    recipe: Recipe,
+    replicate: int,
+    pad_token_id: int,
+    score: Callable[[Predicted], float],
+    progress: Progress = lambda step, cap, dev_score: None,
+) -> Fitted:
+    """Train the parameters that require gradients and leave the model with its best weights on dev."""
+    device = next(model.parameters()).device
+    schedule = Schedule(recipe, len(train))
+    every = max(1, schedule.max_steps // recipe.evaluations)
+    optimizer = _optimizer(model, recipe)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    batches = training_batches(train, recipe.batch_size, replicate)
+    best, curve = Best(model), list[CurvePoint]()
+    stale, step, stopped, diverged = 0, 0, False, False
+    torch.manual_seed(seed("dropout", replicate=replicate))
+    model.train()
+    while step < schedule.end:
+        batch = collate([train[i] for i in next(batches)], pad_token_id, device)
+        with autocast(recipe.precision, device):
+            loss = model(**batch).loss
+        if not torch.isfinite(loss):
+            diverged = True
+            break
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
+        for group in optimizer.param_groups:
+            group["lr"] = schedule.learning_rate(step)
+        optimizer.step()
+        optimizer.zero_grad()
+        step += 1
+        if step % every and step != schedule.end:
+            continue
+        predicted = predict(model, dev, pad_token_id, recipe.precision)
+        value = score(predicted)
+        stable = step <= schedule.decay_from
+        curve.append(CurvePoint(step, value, predicted.loss, "stable" if stable else "decay"))
+        stale = 0 if best.offer(step, value, predicted.loss) else stale + 1
+        progress(step, schedule.max_steps, best.key[0])
+        if stable and not stopped and stale >= recipe.patience and step > schedule.warmup:
+            stopped = True
+            schedule.decay_now(step)
+    best.restore()
+    return Fitted(best.key[0], best.step, step, schedule.max_steps, tuple(curve), stopped, diverged)
+
+
+def _optimizer(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; weight decay on matrices only, not on biases, norms and embeddings."""
+    embeddings = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    decayed = [p for p in trained if p.ndim >= 2 and id(p) not in embeddings]
+    kept = [p for p in trained if p.ndim < 2 or id(p) in embeddings]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    fused = trained[0].device.type in {"cpu", "cuda"}
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.learning_rate, fused=fused)

@@ -1,0 +1,44 @@
+"""What an executor is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from transfergain.trial import Bench
+from transfergain.types import Outcome, TrialSpec
+
+
+@dataclass(frozen=True)
+class Job:
+    """A trial to run, and where to save its model (None: nowhere)."""
+
+    spec: TrialSpec
+    save_to: Path | None = None
+
+
+Watch = Callable[[TrialSpec, int, int, float | None], None]
+"""Called while a trial runs: (spec, step, step cap, best dev score so far)."""
+
+
+class Executor(ABC):
+    """Runs jobs in any order, at least once each; the store makes it exactly once. Use as a context manager."""
+
+    @abstractmethod
+    def __init__(self, bench: Bench, workers: int) -> None: ...
+
+    @abstractmethod
+    def submit(self, jobs: Sequence[Job], watch: Watch) -> Iterator[tuple[TrialSpec, Outcome]]:
+        """Yield every job's outcome as it finishes; a job whose worker dies yields a `failed` outcome."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop the workers, without waiting for trials in flight."""
+
+    def __enter__(self) -> Executor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,24 @@
+"""What a floor is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from transfergain.data.splits import Drawn
+from transfergain.types import Example
+
+Predict = Callable[[Sequence[Example]], list[Any]]
+
+
+@dataclass(frozen=True)
+class Floor:
+    """A baseline: `fit(drawn, text, seed)` learns from a budget's examples and returns a predictor."""
+
+    name: str
+    title: str
+    tasks: tuple[str, ...]
+    """The task kinds it is valid for."""
+    fit: Callable[[Drawn, Callable[[Example], str], int], Predict]
+    citation: str

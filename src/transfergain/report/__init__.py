@@ -1,0 +1,1 @@
+"""What people see: the terminal, the page, the model card. Reads only `Findings`."""

@@ -1,0 +1,23 @@
+"""The files a study leaves in its output folder."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from transfergain.analysis.findings import Findings
+from transfergain.report import html, model_card
+
+
+def write_files(findings: Findings) -> None:
+    """Write findings.json, report.html and the kept models' cards, each whole or not at all."""
+    folder = Path(findings.folder)
+    _write(folder / "findings.json", findings.to_json())
+    _write(folder / "report.html", html.render(findings))
+    model_card.write_all(findings)
+
+
+def _write(path: Path, content: str) -> None:
+    temporary = path.with_name(path.name + ".part")
+    temporary.write_text(content, "utf-8")
+    os.replace(temporary, path)

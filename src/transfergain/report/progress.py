@@ -1,0 +1,141 @@
+"""Following a running study: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.text import Text
+
+from transfergain.types import Outcome, TrialSpec
+
+
+class Forecast:
+    """Time left, from the mean seconds of finished trials of the same arm and budget, else of all."""
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self.seconds: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+
+    def learn(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """Take a finished trial into account."""
+        if spec.recipe is not None:
+            self.seconds[spec.dataset, spec.arm, spec.budget].append(outcome.seconds)
+
+    def left(self, remaining: int) -> str:
+        """In words, for `remaining` trials; empty until something is known."""
+        known = [sum(values) / len(values) for values in self.seconds.values()]
+        if not known:
+            return ""
+        seconds = remaining * sum(known) / len(known) / self.workers
+        if seconds < 90:
+            return f"{seconds:.0f} s left"
+        return f"{seconds / 60:.0f} min left" if seconds < 5400 else f"{seconds / 3600:.1f} h left"
+
+
+class Bar:
+    """A rich progress bar with the current trial beside it."""
+
+    def __init__(self, console: Console, workers: int) -> None:
+        self._forecast = Forecast(workers)
+        self._progress = Progress(
+            TextColumn("{task.fields[phase]:<7}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[left]}"),
+            console=console,
+        )
+        self._bar: TaskID | None = None
+        self._remaining = 0
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def begin(self, phase: str, total: int, done: int) -> None:
+        """See `runner.Watcher`."""
+        self._remaining = total - done
+        if total:
+            self._bar = self._progress.add_task("", total=total, completed=done, phase=phase, now="", left="")
+
+    def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
+        """See `runner.Watcher`."""
+        dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
+        self._update(now=f"{spec.describe()} · step {step}{dev}")
+
+    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """See `runner.Watcher`."""
+        self._forecast.learn(spec, outcome)
+        self._remaining -= 1
+        self._update(advance=1, left=self._forecast.left(self._remaining))
+        if outcome.status != "done":
+            self._progress.console.print(
+                Text(f"{outcome.status}  ", style="yellow") + Text(f"{spec.describe()}: {outcome.error}")
+            )
+
+    def _update(self, **fields: object) -> None:
+        if self._bar is not None:
+            self._progress.update(self._bar, **fields)  # type: ignore[arg-type]
+
+
+class Lines:
+    """One plain line a finished trial, for logs and pipes."""
+
+    def __init__(self, console: Console, workers: int) -> None:
+        self._console, self._forecast = console, Forecast(workers)
+        self._total = self._done = 0
+        self._phase = ""
+        self._start = time.monotonic()
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def begin(self, phase: str, total: int, done: int) -> None:
+        """See `runner.Watcher`."""
+        self._phase, self._total, self._done = phase, total, done
+        if total:
+            self._print(f"{phase}: {total} trials, {done} done already")
+
+    def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
+        """See `runner.Watcher`; finished trials are enough for a log."""
+
+    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """See `runner.Watcher`."""
+        self._forecast.learn(spec, outcome)
+        self._done += 1
+        dev = "" if outcome.dev_score is None else f" · dev {outcome.dev_score:.3f}"
+        what = dev if outcome.status == "done" else f" · {outcome.status}: {outcome.error}"
+        left = self._forecast.left(self._total - self._done)
+        tail = f" · {left}" if left and self._done < self._total else ""
+        self._print(f"{self._phase} {self._done}/{self._total} · {spec.describe()}{what}{tail}")
+
+    def _print(self, text: str) -> None:
+        self._console.print(Text(text), soft_wrap=True)
+
+
+class Silent:
+    """Follows nothing."""
+
+    def __enter__(self) -> Silent:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def begin(self, phase: str, total: int, done: int) -> None:
+        """See `runner.Watcher`."""
+
+    def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
+        """See `runner.Watcher`."""
+
+    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """See `runner.Watcher`."""

@@ -1,0 +1,189 @@
+"""Planned trials minus done ones -> executor -> store. A failure is a row, and the study goes on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from transfergain.arms import ARMS
+from transfergain.executors.base import Executor, Job
+from transfergain.store import Store
+from transfergain.study import Planner, at_edge
+from transfergain.types import Dataset, Outcome, Recipe, TrialSpec
+
+
+class Watcher(Protocol):
+    """What follows a running study: a progress bar, plain lines, nothing."""
+
+    def begin(self, phase: str, total: int, done: int) -> None:
+        """A phase (`tuning`, `trials`) begins; `done` of its `total` trials are in the store already."""
+
+    def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
+        """A running trial reports."""
+
+    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """A trial ended."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The recipe of one cell and how it was chosen; stored, and printed in the report."""
+
+    dataset: str
+    arm: str
+    budget: int
+    recipe: Recipe
+    tried: tuple[tuple[float, float], ...]
+    """(learning rate, dev score) of each tuning trial that finished; empty without tuning."""
+    problem: str = ""
+    """Why the cell cannot run; empty when it can."""
+
+    @property
+    def edge(self) -> bool:
+        """True when the best rate is the smallest or largest tried."""
+        return at_edge(self.recipe.learning_rate, [rate for rate, _ in self.tried])
+
+
+@dataclass
+class Runner:
+    """Runs a planned study into a store."""
+
+    planner: Planner
+    store: Store
+    executor: Executor
+    watcher: Watcher
+    folder: Path
+    keep_models: str
+    _best: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def run(self) -> Counter[str]:
+        """Run what is missing: tuning, then the reported trials. Returns the plan's trials by status.
+
+        The plan's ids are stored first, and the choices of tuning as soon as they are made, so that the findings of an
+        interrupted study are those of its finished part.
+        """
+        planner = self.planner
+        shutil.rmtree(self._staging(), ignore_errors=True)
+        tuning = [s for data, arm, budget in planner.cells() for s in planner.tuning(data, arm, budget)]
+        floors = planner.floors()
+        self._plan([*floors, *self._known_reports(), *tuning])
+        self._run("tuning", tuning)
+        chosen = [self.choose(data, arm, budget) for data, arm, budget in planner.cells()]
+        self.store.set_meta("recipes", [_as_json(choice) for choice in chosen])
+        reports, blocked = list[TrialSpec](), list[tuple[TrialSpec, str]]()
+        for choice in chosen:
+            data = planner.datasets[choice.dataset]
+            specs = planner.reporting(data, choice.arm, choice.budget, choice.recipe)
+            if choice.problem:
+                blocked += [(spec, choice.problem) for spec in specs]
+            else:
+                reports += specs
+        self._plan([*floors, *reports, *(spec for spec, _ in blocked), *tuning])
+        for spec, reason in blocked:
+            self.store.put(spec, Outcome("skipped", error=reason))
+        self._run("trials", sorted([*floors, *reports], key=_pairs_together))
+        status = self.store.status()
+        return Counter(status.get(i, "pending") for i in self.store.get_meta("plan"))
+
+    def choose(self, data: Dataset, arm: str, budget: int) -> Chosen:
+        """The recipe with the best dev score among the cell's tuning trials (the smaller rate among equals).
+
+        Without tuning, the arm's default. A cell none of whose tuning trials finished cannot run.
+        """
+        specs = self.planner.tuning(data, arm, budget)
+        default = self.planner.recipe(data, ARMS[arm].default_learning_rate)
+        if not specs:
+            return Chosen(data.name, arm, budget, default, ())
+        found = [(s, row.outcome) for s in specs if (row := self.store.get(s.id))]
+        done = [(s, o.dev_score) for s, o in found if o.status == "done" and o.dev_score is not None]
+        if not done:
+            reason = next((o.error for _, o in found if o.error), "no tuning trial ran")
+            return Chosen(data.name, arm, budget, default, (), f"no tuning trial finished: {reason}")
+        tried = [(s.recipe.learning_rate, score) for s, score in done if s.recipe]
+        rate = max(tried, key=lambda t: (t[1], -t[0]))[0]
+        return Chosen(data.name, arm, budget, self.planner.recipe(data, rate), tuple(sorted(tried)))
+
+    def _known_reports(self) -> list[TrialSpec]:
+        """Before tuning is complete the reported trials are not known; those of an earlier plan stay in the findings."""
+        earlier = set(self.store.get_meta("plan") or [])
+        return [row.spec for row in self.store.rows() if row.spec.phase == "report" and row.spec.id in earlier]
+
+    def _plan(self, specs: Sequence[TrialSpec]) -> None:
+        self.store.set_meta("plan", list(dict.fromkeys(spec.id for spec in specs)))
+
+    def _run(self, phase: str, specs: Sequence[TrialSpec]) -> None:
+        status = self.store.status()
+        missing = [spec for spec in specs if status.get(spec.id) != "done"]
+        self.watcher.begin(phase, len(specs), len(specs) - len(missing))
+        jobs = [Job(spec, self._save_to(spec)) for spec in missing]
+        if not jobs:
+            return
+        for spec, outcome in self.executor.submit(jobs, self.watcher.step):
+            if outcome.status == "done":
+                self._keep(spec, outcome)
+            self.store.put(spec, outcome)
+            self.watcher.finish(spec, outcome)
+
+    def _staging(self) -> Path:
+        return self.folder / "models" / ".unfinished"
+
+    def _save_to(self, spec: TrialSpec) -> Path | None:
+        """Models are kept of reported trials at the data set's largest budget."""
+        largest = max(self.planner.budgets[spec.dataset])
+        if self.keep_models == "none" or spec.recipe is None or spec.phase != "report" or spec.budget < largest:
+            return None
+        return self._staging() / spec.id
+
+    def _keep(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """Move a saved model to its place: each one (`all`), or the arm's seed with the best dev score (`best`)."""
+        saved = self._save_to(spec)
+        if saved is None or not saved.exists():
+            return
+        folder = self.folder / "models"
+        several = len(self.planner.datasets) > 1
+        name = f"{spec.dataset}-{spec.arm}" if several else spec.arm
+        if self.keep_models == "all":
+            target = folder / f"{name}-seed{spec.replicate}"
+        else:
+            target = folder / name
+            score = outcome.dev_score if outcome.dev_score is not None else float("-inf")
+            kept = self._kept_score(target)
+            if kept is not None and (kept[0], -kept[1]) >= (score, -spec.replicate):
+                shutil.rmtree(saved)
+                return
+        (saved / "trial").write_text(spec.id)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(saved, target)
+
+    def _kept_score(self, target: Path) -> tuple[float, int] | None:
+        """(dev score, replicate) of the model in `target`, if its trial is in the current plan."""
+        mark = target / "trial"
+        if not mark.exists():
+            return None
+        kept = self.store.get(mark.read_text())
+        if kept is None or kept.outcome.dev_score is None or kept.spec.id not in self.store.get_meta("plan"):
+            return None
+        return kept.outcome.dev_score, kept.spec.replicate
+
+
+def _pairs_together(spec: TrialSpec) -> tuple[bool, int, str, int]:
+    """Floors first, then seed by seed, so that an interrupted study holds complete pairs."""
+    return (spec.recipe is not None, spec.replicate, spec.dataset, -spec.budget)
+
+
+def _as_json(choice: Chosen) -> dict[str, object]:
+    return {
+        "dataset": choice.dataset,
+        "arm": choice.arm,
+        "budget": choice.budget,
+        "learning_rate": choice.recipe.learning_rate,
+        "tried": [list(pair) for pair in choice.tried],
+        "at_edge": choice.edge,
+        "problem": choice.problem,
+        "recipe": vars(choice.recipe),
+    }

@@ -1,0 +1,165 @@
+"""The only memory of a study: one SQLite file, one row a trial, one transaction each."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import sqlite3
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfergain.errors import UserError
+from transfergain.types import SCHEMA_VERSION, CurvePoint, Evaluated, Outcome, TrialSpec
+
+FILE = "study.sqlite"
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS trials (
+    id TEXT PRIMARY KEY, spec TEXT NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL, dev_score REAL,
+    converged INTEGER, curve TEXT NOT NULL, evaluated TEXT NOT NULL, details TEXT NOT NULL, seconds REAL NOT NULL
+);
+"""
+
+SELECT = "SELECT spec, status, error, dev_score, converged, curve, evaluated, details, seconds FROM trials"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One trial as stored."""
+
+    spec: TrialSpec
+    outcome: Outcome
+
+
+class Store:
+    """The trials of one study. Open it as a context manager; writes are durable when the call returns."""
+
+    def __init__(self, folder: str | Path, create: bool = False) -> None:
+        """Open the store of an output folder. Raises UserError when it is absent (unless `create`) or unreadable."""
+        self.path = Path(folder) / FILE
+        if not create and not self.path.exists():
+            raise UserError(f"{folder}: no study there ({FILE} is missing); give the --output-dir of a run")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+            self._db.execute("PRAGMA synchronous=FULL")
+            self._db.executescript(TABLES)
+            version = self.get_meta("schema_version")
+            if version is None and create:
+                self.set_meta("schema_version", SCHEMA_VERSION)
+        except (sqlite3.Error, OSError) as error:
+            raise UserError(f"{self.path}: cannot open the study's store ({error}); choose another folder") from None
+        if version not in (None, SCHEMA_VERSION):
+            raise UserError(
+                f"{self.path}: written by another version of transfergain (schema {version}, this is {SCHEMA_VERSION}); "
+                "choose another --output-dir"
+            )
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._db.close()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def get_meta(self, key: str) -> Any:
+        """The value stored under `key`, or None."""
+        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def set_meta(self, key: str, value: Any) -> None:
+        """Store a JSON value under `key`."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
+
+    def put(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """Store a trial's outcome. A finished trial is never overwritten: at-least-once executors stay exactly-once."""
+        values = (
+            spec.id,
+            spec.to_json(),
+            outcome.status,
+            outcome.error,
+            outcome.dev_score,
+            None if outcome.converged is None else int(outcome.converged),
+            json.dumps([asdict(point) for point in outcome.curve]),
+            json.dumps({name: _pack(e) for name, e in outcome.evaluated.items()}),
+            json.dumps(outcome.details, sort_keys=True),
+            outcome.seconds,
+        )
+        with self._transaction():
+            self._db.execute(
+                "INSERT INTO trials VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
+                "status=excluded.status, error=excluded.error, dev_score=excluded.dev_score, "
+                "converged=excluded.converged, curve=excluded.curve, evaluated=excluded.evaluated, "
+                "details=excluded.details, seconds=excluded.seconds WHERE trials.status != 'done'",
+                values,
+            )
+
+    def status(self) -> dict[str, str]:
+        """Trial id -> status."""
+        return dict(self._db.execute("SELECT id, status FROM trials").fetchall())
+
+    def get(self, trial_id: str) -> Row | None:
+        """One trial by id, or None."""
+        values = self._db.execute(f"{SELECT} WHERE id = ?", (trial_id,)).fetchone()
+        return None if values is None else _row(values)
+
+    def rows(self) -> list[Row]:
+        """All trials, in an order that depends on their specs alone."""
+        rows = [_row(values) for values in self._db.execute(SELECT).fetchall()]
+        return sorted(rows, key=lambda r: (r.spec.dataset, r.spec.phase, r.spec.budget, r.spec.arm, r.spec.replicate,
+                                           r.spec.id))  # fmt: skip
+
+
+def _row(values: tuple[Any, ...]) -> Row:
+    spec, status, error, dev_score, converged, curve, evaluated, details, seconds = values
+    outcome = Outcome(
+        status=status,
+        error=error,
+        dev_score=dev_score,
+        converged=None if converged is None else bool(converged),
+        curve=tuple(CurvePoint(**point) for point in json.loads(curve)),
+        evaluated={name: _unpack(packed) for name, packed in json.loads(evaluated).items()},
+        details=json.loads(details),
+        seconds=seconds,
+    )
+    return Row(TrialSpec.from_json(spec), outcome)
+
+
+def _pack(evaluated: Evaluated) -> Mapping[str, Any]:
+    counts = {name: _pack_array(array) for name, array in evaluated.counts.items()}
+    return {"predictions": list(evaluated.predictions), "counts": counts}
+
+
+def _unpack(packed: Mapping[str, Any]) -> Evaluated:
+    counts = {name: _unpack_array(text) for name, text in packed["counts"].items()}
+    return Evaluated(tuple(packed["predictions"]), counts)
+
+
+def _pack_array(array: NDArray[Any]) -> str:
+    buffer = io.BytesIO()
+    np.save(buffer, array, allow_pickle=False)
+    return base64.b64encode(zlib.compress(buffer.getvalue())).decode()
+
+
+def _unpack_array(text: str) -> NDArray[Any]:
+    array: NDArray[Any] = np.load(io.BytesIO(zlib.decompress(base64.b64decode(text))), allow_pickle=False)
+    return array

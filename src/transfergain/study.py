@@ -1,0 +1,284 @@
+"""A study: what the user asked for, checked; and its expansion into trials."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from transfergain.arms import ARMS, REFERENCE
+from transfergain.data.prepare import DataSource
+from transfergain.data.splits import budget_sizes, max_budget
+from transfergain.errors import UserError, nearest
+from transfergain.floors import FLOORS
+from transfergain.tasks import TASKS
+from transfergain.types import Dataset, Recipe, TrialSpec
+
+LEARNING_RATES = (1e-5, 3e-3)
+"""The search space, log-uniform, the same for every arm."""
+REPLICATES = 1000
+"""Replicates of base seed s are s * 1000 + i; the last one of each thousand is for tuning alone."""
+GOLDEN = 0.6180339887498949
+
+
+def _split_words(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class TaskEntry(BaseModel):
+    """One data set of a study and the task it is for."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str = "sentiment"
+    train_file: str | None = None
+    validation_file: str | None = None
+    test_file: str | None = None
+    dataset_name: str | None = None
+    dataset_config_name: str | None = None
+    text_column: str = "text"
+    label_column: str = "label"
+    shift: dict[str, str] = Field(default_factory=dict)
+    budgets: list[Annotated[int, Field(ge=10)]] | Literal["auto"] = "auto"
+    max_length: Annotated[int, Field(ge=4, le=8192)] = 128
+
+    @field_validator("budgets", mode="before")
+    @classmethod
+    def _budgets(cls, value: Any) -> Any:
+        if value == "auto":
+            return value
+        try:
+            return sorted({int(part) for part in (_split_words(value) if isinstance(value, str) else value)})
+        except (TypeError, ValueError):
+            raise ValueError('must be whole numbers such as 64,256,1024, or "auto"') from None
+
+    @field_validator("shift", mode="before")
+    @classmethod
+    def _shift(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return dict(value)
+        pairs = {}
+        for part in [value] if isinstance(value, str) else value:
+            name, equals, path = str(part).partition("=")
+            if not equals or not name.strip() or not path.strip():
+                raise ValueError(f'"{part}" is not of the form name=FILE')
+            if name.strip() in pairs:
+                raise ValueError(f'two shifts are called "{name.strip()}"')
+            pairs[name.strip()] = path.strip()
+        return pairs
+
+    @field_validator("task")
+    @classmethod
+    def _task(cls, value: str) -> str:
+        if value not in TASKS:
+            raise ValueError(f'unknown task "{value}".{nearest(value, TASKS)}')
+        return value
+
+    def source(self) -> DataSource:
+        """Where the data comes from."""
+        given = {"text_column": self.text_column, "label_column": self.label_column}
+        return DataSource(
+            train_file=self.train_file,
+            validation_file=self.validation_file,
+            test_file=self.test_file,
+            dataset_name=self.dataset_name,
+            dataset_config_name=self.dataset_config_name,
+            columns={key: value for key, value in given.items() if key in TASKS[self.task].columns},
+            shifts=self.shift,
+        )
+
+
+class Study(TaskEntry):
+    """A whole study. Keys are those of the command line with underscores; `tasks` lists several data sets, each entry
+    overriding the keys of the top level.
+    """
+
+    model: str = "builtin:minilm"
+    revision: str | None = None
+    trust_remote_code: bool = False
+    arms: list[str] = list(ARMS)
+    seeds: Annotated[int, Field(ge=1, le=500)] = 8
+    seed: Annotated[int, Field(ge=0, le=10**9)] = 0
+    tune: Annotated[int, Field(ge=0, le=64)] = 4
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    epochs: Annotated[int, Field(ge=1)] = Recipe.epochs
+    min_steps: Annotated[int, Field(ge=1)] = Recipe.min_steps
+    patience: Annotated[int, Field(ge=1)] = Recipe.patience
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
+    device: str = "auto"
+    workers: Annotated[int, Field(ge=0)] = 0
+    """0: chosen for the machine."""
+    threads: Annotated[int, Field(ge=1)] = 1
+    """CPU threads of each worker. One by default, so that results do not depend on the number of workers."""
+    executor: str = "local"
+    output_dir: str | None = None
+    keep_models: Literal["best", "all", "none"] = "best"
+    tasks: list[TaskEntry] = Field(default_factory=list)
+
+    @field_validator("arms", mode="before")
+    @classmethod
+    def _arms(cls, value: Any) -> Any:
+        arms = _split_words(value)
+        for arm in arms:
+            if arm not in ARMS:
+                raise ValueError(f'unknown arm "{arm}".{nearest(str(arm), ARMS)}')
+        if REFERENCE not in arms:
+            raise ValueError(f'must include "{REFERENCE}", the reference of every gain')
+        return list(dict.fromkeys(arms))
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, raw: Any) -> Any:
+        """Entries of `tasks` inherit the top level's data keys."""
+        if isinstance(raw, dict) and isinstance(raw.get("tasks"), list):
+            common = {k: v for k, v in raw.items() if k in TaskEntry.model_fields}
+            entries = [common | dict(e) if isinstance(e, Mapping) else e for e in raw["tasks"]]
+            return raw | {"tasks": entries}
+        return raw
+
+    def entries(self) -> list[TaskEntry]:
+        """The data sets of the study."""
+        return self.tasks or [TaskEntry(**{key: getattr(self, key) for key in TaskEntry.model_fields})]
+
+    def folder(self) -> str:
+        """The output folder: as given, or named after the data."""
+        return self.output_dir or f"runs/{'-'.join(entry.source().name() for entry in self.entries())}"
+
+
+def load(flags: Mapping[str, Any], file: str | None = None) -> Study:
+    """A study from flags and, below them, a TOML file. Raises UserError naming the file or flag and the nearest key."""
+    raw: dict[str, Any] = {}
+    if file is not None:
+        path = Path(file)
+        if not path.exists():
+            raise UserError(f"{file}: no such study file; check the path")
+        try:
+            raw = tomllib.loads(path.read_text("utf-8"))
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise UserError(f"{file}: not valid TOML ({error})") from None
+        if "tasks" in raw and (clash := [k for k in flags if k in TaskEntry.model_fields and k != "budgets"]):
+            raise UserError(f"--{clash[0].replace('_', '-')} cannot be given beside the [[tasks]] of {file}; edit the file")
+    try:
+        return Study.model_validate(raw | dict(flags))
+    except ValidationError as error:
+        raise UserError(_explain(error, flags, file)) from None
+
+
+def _explain(error: ValidationError, flags: Mapping[str, Any], file: str | None) -> str:
+    first = error.errors()[0]
+    keys = [str(part) for part in first["loc"]]
+    key = next((k for k in reversed(keys) if not k.isdigit() and k not in {"auto", "list[constrained-int]"}), "study")
+    where = f"--{keys[0].replace('_', '-')}" if keys and keys[0] in flags else f"{file or 'study'}: {'.'.join(keys)}"
+    if first["type"] == "extra_forbidden":
+        known = TaskEntry.model_fields if keys[0] == "tasks" else Study.model_fields
+        return f'{file or "study"}: unknown key "{key}".{nearest(key, known)}'
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    shown = f" (given: {given!r})" if isinstance(given, str | int | float) and repr(given)[1:-1] not in message else ""
+    return f"{where}: {message[0].lower() + message[1:]}{shown}"
+
+
+def auto_budgets(n_train: int, n_dev: int, classes: int) -> list[int]:
+    """Up to four budgets, each four times the one below, ending with all labels there are."""
+    top = max_budget(n_train, n_dev)
+    least = max(32, 2 * classes)
+    return sorted({top // 4**k for k in range(4) if k == 0 or top // 4**k >= least})
+
+
+def budgets_for(entry: TaskEntry, data: Dataset) -> list[int]:
+    """The entry's budgets, checked against the data. Raises UserError when one is larger than the data."""
+    if entry.budgets == "auto":
+        return auto_budgets(len(data.train), len(data.dev), len(data.labels))
+    for budget in entry.budgets:
+        try:
+            budget_sizes(budget, len(data.train), len(data.dev))
+        except UserError as error:
+            raise UserError(f"--budgets: {data.name}: {error}") from None
+    return list(entry.budgets)
+
+
+def learning_rates(count: int) -> list[float]:
+    """`count` learning rates spread evenly over the log of the search space: the additive golden-ratio sequence.
+
+    A longer list starts with the shorter one, so that raising `--tune` keeps the trials already run.
+    """
+    low, high = LEARNING_RATES
+    points = [(0.5 + k * GOLDEN) % 1 for k in range(count)]
+    return [float(f"{low * (high / low) ** u:.3g}") for u in points]
+
+
+def at_edge(learning_rate: float, tried: Sequence[float]) -> bool:
+    """True when the chosen rate is the smallest or largest of those tried: a better one may lie outside."""
+    return len(tried) > 1 and learning_rate in (min(tried), max(tried))
+
+
+class Planner:
+    """Expands a study over its loaded data sets into specs."""
+
+    def __init__(self, study: Study, datasets: Mapping[str, Dataset], revision: str, precision: str) -> None:
+        self.study, self.datasets, self.revision, self.precision = study, datasets, revision, precision
+        entries = dict(zip(datasets, study.entries(), strict=True))
+        self.budgets = {name: budgets_for(entries[name], data) for name, data in datasets.items()}
+        self.max_length = {name: entry.max_length for name, entry in entries.items()}
+
+    def cells(self) -> Iterable[tuple[Dataset, str, int]]:
+        """(data set, arm, budget) of the study, floors left out."""
+        for name, data in self.datasets.items():
+            for budget in self.budgets[name]:
+                for arm in self.study.arms:
+                    yield data, arm, budget
+
+    def recipe(self, data: Dataset, learning_rate: float) -> Recipe:
+        """The study's recipe with a learning rate: the only thing in which arms may differ."""
+        return Recipe(
+            learning_rate=learning_rate,
+            batch_size=self.study.batch_size,
+            epochs=self.study.epochs,
+            min_steps=self.study.min_steps,
+            patience=self.study.patience,
+            max_length=self.max_length[data.name],
+            precision=self.precision,
+        )
+
+    def tuning(self, data: Dataset, arm: str, budget: int) -> list[TrialSpec]:
+        """The tuning trials of one cell: one seed that no reported trial uses, no sealed split."""
+        replicate = self.study.seed * REPLICATES + REPLICATES - 1
+        return [
+            self._spec(data, arm, budget, replicate, "tune", self.recipe(data, rate))
+            for rate in learning_rates(self.study.tune)
+        ]
+
+    def reporting(self, data: Dataset, arm: str, budget: int, recipe: Recipe | None) -> list[TrialSpec]:
+        """The reported trials of one cell, one a seed."""
+        first = self.study.seed * REPLICATES
+        return [self._spec(data, arm, budget, first + i, "report", recipe) for i in range(self.study.seeds)]
+
+    def floors(self) -> list[TrialSpec]:
+        """The floors' trials of the whole study."""
+        return [
+            spec
+            for name, data in self.datasets.items()
+            for budget in self.budgets[name]
+            for floor in FLOORS
+            if data.task in FLOORS[floor].tasks
+            for spec in self.reporting(data, floor, budget, None)
+        ]
+
+    def _spec(self, data: Dataset, arm: str, budget: int, replicate: int, phase: str, recipe: Recipe | None) -> TrialSpec:
+        sealed = (("test", data.fingerprint), *((f"shift:{k}", v) for k, v in data.shift_fingerprints.items()))
+        return TrialSpec(
+            task=data.task,
+            dataset=data.name,
+            arm=arm,
+            budget=budget,
+            replicate=replicate,
+            phase=phase,
+            recipe=recipe,
+            splits=() if phase == "tune" else sealed,
+            data_fingerprint=data.fingerprint,
+            checkpoint_revision=self.revision if recipe else "",
+        )

@@ -1,0 +1,128 @@
+"""Text classification: one class a text."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfergain.data.prepare import Parsed
+from transfergain.data.sources import Table, require_columns
+from transfergain.errors import UserError
+from transfergain.tasks.base import Task
+from transfergain.types import Example
+
+
+def parse(tables: Mapping[str, Table], columns: Mapping[str, str]) -> Parsed:
+    """Rows with a text and a label -> examples whose target is the class index.
+
+    Labels may be words, integers or booleans; classes are those of the train table, integers in numeric order, words
+    in alphabetical order. Raises UserError naming the file and row.
+    """
+    raw = {split: _read(table, columns) for split, table in tables.items()}
+    names = sorted({label for _, label in raw["train"]}, key=_label_order)
+    where = f'{tables["train"].name} column "{columns["label_column"]}"'
+    if len(names) < 2:
+        raise UserError(f'{where} has one class only ("{names[0]}"); a comparison needs at least two')
+    if len(names) > 20 and len(names) > len(raw["train"]) / 2:
+        raise UserError(
+            f"{where} has {len(names):,} different values in {len(raw['train']):,} rows; that is no class label: "
+            "name another --label-column"
+        )
+    index = {name: i for i, name in enumerate(names)}
+    splits: dict[str, tuple[Example, ...]] = {}
+    for split, pairs in raw.items():
+        for row, (_, label) in enumerate(pairs):
+            if label not in index:
+                raise UserError(
+                    f'{tables[split].where(row)}: the label "{label}" does not occur in {tables["train"].name}; '
+                    f"its labels are {_some(names)}"
+                )
+        splits[split] = tuple(Example({"text": text}, index[label]) for text, label in pairs)
+    shares = Counter(e.target for e in splits["train"])
+    balance = ", ".join(f"{names[i]} {shares[i] / len(raw['train']):.0%}" for i in range(min(len(names), 6)))
+    more = f" and {len(names) - 6} more classes" if len(names) > 6 else ""
+    note = f"{columns['text_column']}/{columns['label_column']} · {len(names)} classes: {balance}{more}"
+    return Parsed(tuple(names), splits, (note,))
+
+
+def _read(table: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
+    text_column, label_column = columns["text_column"], columns["label_column"]
+    require_columns(table, (("--text-column", text_column), ("--label-column", label_column)))
+    texts = [_text(row.get(text_column)) for row in table.rows]
+    labels = [_label(row.get(label_column)) for row in table.rows]
+    for column, values in ((text_column, texts), (label_column, labels)):
+        bad = [i for i, value in enumerate(values) if not value]
+        if bad:
+            more = f" (and {len(bad) - 1:,} rows more)" if len(bad) > 1 else ""
+            raise UserError(f'{table.where(bad[0])}{more}: "{column}" is empty; fill it or remove the row')
+    return list(zip(texts, labels, strict=True))
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+def _text(value: Any) -> str:
+    return "" if _missing(value) else str(value).strip()
+
+
+def _label(value: Any) -> str:
+    """One spelling for a label: booleans as true/false, 1.0 as 1."""
+    if _missing(value):
+        return ""
+    if isinstance(value, bool | np.bool_):
+        return str(bool(value)).lower()
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def _label_order(label: str) -> tuple[int, int, str]:
+    try:
+        return (0, int(label), label)
+    except ValueError:
+        return (1, 0, label)
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+
+
+def encode(examples: Sequence[Example], tokenizer: Any, max_length: int) -> list[dict[str, Any]]:
+    """One feature an example: the tokenizer's id lists, cut at `max_length`, and `labels` as an integer."""
+    encoded = tokenizer([e.inputs["text"] for e in examples], truncation=True, max_length=max_length)
+    return [
+        {key: encoded[key][i] for key in encoded.keys()} | {"labels": e.target}  # noqa: SIM118 (BatchEncoding)
+        for i, e in enumerate(examples)
+    ]
+
+
+def decode(logits: Sequence[NDArray[np.float32]]) -> list[int]:
+    """The class of the largest logit; each array has shape (classes,)."""
+    return [int(row.argmax()) for row in logits]
+
+
+def chance(examples: Sequence[Example], labels: Sequence[str]) -> float:
+    """Accuracy of the split's own majority class."""
+    return max(Counter(e.target for e in examples).values()) / len(examples)
+
+
+CLASSIFICATION = Task(
+    name="classification",
+    title="Classification",
+    columns={"text_column": "text", "label_column": "label"},
+    auto_class="AutoModelForSequenceClassification",
+    metrics=("accuracy", "macro_f1"),
+    parse=parse,
+    text=lambda example: str(example.inputs["text"]),
+    stratum=lambda example: int(example.target),
+    encode=encode,
+    decode=decode,
+    chance=chance,
+    citation="Lewis 1992, text categorisation as one class a document; scikit-learn's accuracy_score and f1_score",
+)

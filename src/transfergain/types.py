@@ -1,0 +1,168 @@
+"""The frozen values that all parts share. Imports nothing of the package."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCHEMA_VERSION = 1
+"""Enters every trial's id: raise it whenever a change of code changes the numbers of a trial."""
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled example: the task's input columns and its target (a class index for classification)."""
+
+    inputs: Mapping[str, Any]
+    target: Any
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One labelled data set, ready for trials: cleaned, split, fingerprinted.
+
+    `train` and `dev` are the pools that budgets draw from. `test` and every shift are sealed: they are evaluated once a
+    trial and never used to choose anything. `labels[i]` names class i (empty for tasks without classes).
+    """
+
+    task: str
+    name: str
+    labels: tuple[str, ...]
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
+    test: tuple[Example, ...]
+    shifts: Mapping[str, tuple[Example, ...]]
+    fingerprint: str
+    """Of labels, train, dev and test."""
+    shift_fingerprints: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+    """What was read, dropped and carved, in words for the user."""
+    warnings: tuple[str, ...] = ()
+
+    def splits(self) -> dict[str, tuple[Example, ...]]:
+        """The sealed splits by their name in findings: `test`, `shift:NAME`."""
+        return {"test": self.test} | {f"shift:{name}": rows for name, rows in self.shifts.items()}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A pretrained checkpoint at a pinned revision, on disk, verified."""
+
+    name: str
+    path: str
+    revision: str
+    """Commit of the Hub, or `sha256:` and a hash of the folder's config, tokenizer and weights."""
+    trained_on: str = ""
+    """What the checkpoint is known to have been trained on, in words; empty when unknown."""
+    trust_remote_code: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that changes numbers in training. The same for every arm, but for what tuning chose."""
+
+    learning_rate: float
+    batch_size: int = 16
+    epochs: int = 16
+    min_steps: int = 300
+    """The step cap is max(epochs * n_train / batch_size, min_steps)."""
+    warmup: float = 0.1
+    decay: float = 0.2
+    """Shares of the step cap spent warming up, and decaying to zero; the learning rate is constant between the two."""
+    evaluations: int = 16
+    """Dev evaluations in a run that goes to the cap."""
+    patience: int = 4
+    """Evaluations of the stable phase without a better dev score, after which the decay begins."""
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    max_length: int = 128
+    precision: str = "fp32"
+
+    def max_steps(self, n_train: int) -> int:
+        """The cap on optimiser steps for `n_train` examples."""
+        return max(self.epochs * -(-n_train // self.batch_size), self.min_steps)
+
+
+@dataclass(frozen=True)
+class TrialSpec:
+    """One training and its evaluation, wholly described. Same spec, same id, same numbers on the same machine."""
+
+    task: str
+    dataset: str
+    arm: str
+    budget: int
+    replicate: int
+    phase: str
+    """`report`: its scores enter the findings. `tune`: it only chooses a recipe, and never sees the test set."""
+    recipe: Recipe | None
+    """None for floors, which train no transformer."""
+    splits: tuple[tuple[str, str], ...]
+    """(name, fingerprint) of the sealed splits to evaluate; none in tuning."""
+    data_fingerprint: str
+    checkpoint_revision: str
+    """Empty for floors."""
+
+    @property
+    def id(self) -> str:
+        """sha256 of the canonical JSON of the spec and the schema version."""
+        text = json.dumps([SCHEMA_VERSION, asdict(self)], sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    @classmethod
+    def from_json(cls, text: str) -> TrialSpec:
+        """The inverse of `to_json`."""
+        raw = json.loads(text)
+        recipe = Recipe(**raw["recipe"]) if raw["recipe"] else None
+        return cls(**raw | {"recipe": recipe, "splits": tuple((name, mark) for name, mark in raw["splits"])})
+
+    def to_json(self) -> str:
+        """Canonical JSON, as stored."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    def describe(self) -> str:
+        """A short name for progress lines and errors."""
+        tuning = f"tuning lr {self.recipe.learning_rate:.1e}" if self.phase == "tune" and self.recipe else ""
+        return f"{self.dataset} · {self.arm} · {self.budget:,} labels · {tuning or f'seed {self.replicate}'}"
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """Predictions of one trial on one sealed split, and their counts by metric, one row an example."""
+
+    predictions: tuple[Any, ...]
+    counts: Mapping[str, NDArray[np.int64]]
+    """Metric name -> array of shape (examples, k); see `metrics`."""
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One dev evaluation during training."""
+
+    step: int
+    score: float
+    loss: float
+    phase: str
+    """`stable` (warm-up included) or `decay`."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a trial."""
+
+    status: str
+    """`done`, `failed` or `skipped`."""
+    error: str = ""
+    dev_score: float | None = None
+    curve: tuple[CurvePoint, ...] = ()
+    converged: bool | None = None
+    """False when the dev score was still improving at the step cap; None for floors and tuning without curve."""
+    evaluated: Mapping[str, Evaluated] = field(default_factory=dict)
+    details: Mapping[str, Any] = field(default_factory=dict)
+    """Integrity checks, step and parameter counts, and the like: small, JSON."""
+    seconds: float = 0.0
