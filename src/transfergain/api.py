@@ -123,8 +123,8 @@ def _quiet_libraries() -> Iterator[None]:
     import transformers
 
     level = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
@@ -158,7 +158,7 @@ def _describe(store: Store, study: Study, datasets: Mapping[str, Dataset], check
     store.set_meta("identity", identity)
     shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor"})
     store.set_meta("study", shown | {"revision": checkpoint.revision, "precision": precision})
-    store.set_meta("arms", {name: arm.pretrained for name, arm in ARMS.items() if name in study.arms})
+    store.set_meta("arms", [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms])
     store.set_meta("data", {name: _data_entry(data) for name, data in datasets.items()})
     store.set_meta("warnings", _warnings(study, datasets, checkpoint))
     store.set_meta("environment", _environment(study))

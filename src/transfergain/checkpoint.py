@@ -107,7 +107,7 @@ def _download(name: str, revision: str | None) -> tuple[Path, str]:
     """(folder, commit) of a Hub model; only safetensors, json and tokenizer files are fetched."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
-    from huggingface_hub.utils import disable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     patterns = ["*.safetensors", "*.json", "*.txt", "*.model", "*.py"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections import Counter
 from collections.abc import Sequence
@@ -91,7 +90,7 @@ class Runner:
         return Counter(status.get(i, "pending") for i in self.store.get_meta("plan"))
 
     def choose(self, data: Dataset, arm: str, budget: int) -> Chosen:
-        """The recipe with the best dev score among the cell's tuning trials (the smaller rate among equals).
+        """The recipe with the best dev score among the cell's tuning trials; among equals the lower dev loss.
 
         Without tuning, the arm's default. A cell none of whose tuning trials finished cannot run.
         """
@@ -100,13 +99,14 @@ class Runner:
         if not specs:
             return Chosen(data.name, arm, budget, default, ())
         found = [(s, row.outcome) for s in specs if (row := self.store.get(s.id))]
-        done = [(s, o.dev_score) for s, o in found if o.status == "done" and o.dev_score is not None]
+        done = [(s, o) for s, o in found if o.status == "done"]
         if not done:
             reason = next((o.error for _, o in found if o.error), "no tuning trial ran")
             return Chosen(data.name, arm, budget, default, (), f"no tuning trial finished: {reason}")
-        tried = [(s.recipe.learning_rate, score) for s, score in done if s.recipe]
-        rate = max(tried, key=lambda t: (t[1], -t[0]))[0]
-        return Chosen(data.name, arm, budget, self.planner.recipe(data, rate), tuple(sorted(tried)))
+        winner = max(done, key=lambda pair: _merit(pair[1]))[0]
+        tried = sorted((s.recipe.learning_rate, o.dev_score or 0.0) for s, o in done if s.recipe)
+        assert winner.recipe is not None
+        return Chosen(data.name, arm, budget, winner.recipe, tuple(tried))
 
     def _known_reports(self) -> list[TrialSpec]:
         """Before tuning is complete the reported trials are not known; those of an earlier plan stay in the findings."""
@@ -158,7 +158,7 @@ class Runner:
                 return
         (saved / "trial").write_text(spec.id)
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(saved, target)
+        saved.replace(target)
 
     def _kept_score(self, target: Path) -> tuple[float, int] | None:
         """(dev score, replicate) of the model in `target`, if its trial is in the current plan."""
@@ -169,6 +169,12 @@ class Runner:
         if kept is None or kept.outcome.dev_score is None or kept.spec.id not in self.store.get_meta("plan"):
             return None
         return kept.outcome.dev_score, kept.spec.replicate
+
+
+def _merit(outcome: Outcome) -> tuple[float, float]:
+    """(dev score, minus dev loss) at the trial's best evaluation."""
+    best = max(outcome.curve, key=lambda point: (point.score, -point.loss), default=None)
+    return (best.score, -best.loss) if best else (float("-inf"), 0.0)
 
 
 def _pairs_together(spec: TrialSpec) -> tuple[bool, int, str, int]:

@@ -21,7 +21,7 @@ LEARNING_RATES = (1e-5, 3e-3)
 """The search space, log-uniform, the same for every arm."""
 REPLICATES = 1000
 """Replicates of base seed s are s * 1000 + i; the last one of each thousand is for tuning alone."""
-GOLDEN = 0.6180339887498949
+GOLDEN = 0.3819660112501051
 
 
 def _split_words(value: Any) -> Any:
@@ -202,7 +202,8 @@ def budgets_for(entry: TaskEntry, data: Dataset) -> list[int]:
 
 
 def learning_rates(count: int) -> list[float]:
-    """`count` learning rates spread evenly over the log of the search space: the additive golden-ratio sequence.
+    """`count` learning rates spread evenly over the log of the search space: the additive golden-ratio sequence
+    from the middle upwards.
 
     A longer list starts with the shorter one, so that raising `--tune` keeps the trials already run.
     """
@@ -212,8 +213,8 @@ def learning_rates(count: int) -> list[float]:
 
 
 def at_edge(learning_rate: float, tried: Sequence[float]) -> bool:
-    """True when the chosen rate is the smallest or largest of those tried: a better one may lie outside."""
-    return len(tried) > 1 and learning_rate in (min(tried), max(tried))
+    """True when the chosen rate is the smallest or largest of three or more tried: a better one may lie outside."""
+    return len(tried) > 2 and learning_rate in (min(tried), max(tried))
 
 
 class Planner:

@@ -65,7 +65,7 @@ def _run_arm(
     from transfergain.engine import frozen
     from transfergain.engine.fit import fit
     from transfergain.engine.precision import pick_device
-    from transfergain.engine.predict import predict
+    from transfergain.engine.predict import Predicted, predict
 
     recipe, checkpoint = spec.recipe, bench.checkpoint
     assert recipe is not None
@@ -76,23 +76,25 @@ def _run_arm(
     pad = int(tokenizer.pad_token_id)
 
     sealed = data.splits()
-    encode = functools.partial(task.encode, tokenizer=tokenizer, max_length=recipe.max_length)
-    module: Any = model
+
+    def encode(rows: Sequence[Example]) -> list[dict[str, Any]]:
+        return task.encode(rows, tokenizer, recipe.max_length)
+
+    module, features = model, encode
     cached = frozen.head_only(model, encode(drawn.train), pad) if frozen.only_head_trains(model) else None
     if cached:
         module, position = cached
-        plain = encode
-        encode = lambda rows: frozen.run_base(model, plain(rows), pad, position, recipe.precision)  # noqa: E731
 
-    dev = drawn.dev
-    fitted = fit(
-        module, encode(drawn.train), encode(dev), recipe, spec.replicate, pad,
-        lambda predicted: score(task, task.decode(predicted.logits), dev, data.labels),
-        progress,
-    )  # fmt: skip
+        def features(rows: Sequence[Example]) -> list[dict[str, Any]]:
+            return frozen.run_base(model, encode(rows), pad, position, recipe.precision)
+
+    def dev_score(predicted: Predicted) -> float:
+        return score(task, task.decode(predicted.logits), drawn.dev, data.labels)
+
+    fitted = fit(module, features(drawn.train), features(drawn.dev), recipe, spec.replicate, pad, dev_score, progress)
     evaluated = {}
     for name, _ in spec.splits:
-        predictions = task.decode(predict(module, encode(sealed[name]), pad, recipe.precision).logits)
+        predictions = task.decode(predict(module, features(sealed[name]), pad, recipe.precision).logits)
         evaluated[name] = evaluate(task, predictions, sealed[name], data.labels)
     details = {
         "checks": dict(prepared.checks),

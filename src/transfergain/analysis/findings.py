@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergain.analysis import gain
+from transfergain.metrics import METRICS
 from transfergain.store import Row, Store
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def trial_row(row: Row) -> dict[str, Any]:
     }
     for split, evaluated in outcome.evaluated.items():
         for metric, counts in evaluated.counts.items():
-            flat[f"{split} {metric}"] = float(gain.METRICS[metric].finish(counts.sum(axis=0)))
+            flat[f"{split} {metric}"] = float(METRICS[metric].finish(counts.sum(axis=0)))
     return flat
 
 
@@ -108,7 +109,7 @@ def analyse(store: Store) -> Findings:
     wanted = set(plan)
     rows = [row for row in store.rows() if row.spec.id in wanted]
     study, data = store.get_meta("study"), store.get_meta("data")
-    pretrained: Mapping[str, bool] = store.get_meta("arms")
+    pretrained: dict[str, bool] = dict(store.get_meta("arms"))
     found = gain.cells(rows, pretrained)
     score_rows = gain.scores(found)
     recipes = store.get_meta("recipes") or []
@@ -149,27 +150,38 @@ def _warnings(
     failed = [row for row in rows if row.outcome.status != "done"]
     for reason, n in Counter(f"{r.outcome.status}: {r.outcome.error}" for r in failed).items():
         warnings.append(f"{n} trial{'s' if n > 1 else ''} {reason}")
+    grouped = _Grouped()
     for cell in found:
-        where = f"{cell.dataset}, {cell.arm}, {cell.budget:,} labels"
-        of = len(cell.outcomes)
-        if unfinished := sum(o.converged is False for o in cell.outcomes.values()):
-            warnings.append(f"{where}: not converged in {unfinished} of {of} seeds (still improving at the step cap)")
-        if diverged := sum(bool(o.details.get("diverged")) for o in cell.outcomes.values()):
-            warnings.append(f"{where}: diverged in {diverged} of {of} seeds (loss no longer finite); kept as scored")
-    chance = {name: entry["chance"] for name, entry in data.items()}
+        outcomes = cell.outcomes.values()
+        unfinished = sum(o.converged is False for o in outcomes)
+        grouped.add("still improving at the step cap", cell.dataset, cell.arm, cell.budget, unfinished, len(outcomes))
+        diverged = sum(bool(o.details.get("diverged")) for o in outcomes)
+        grouped.add("diverged, kept as scored", cell.dataset, cell.arm, cell.budget, diverged, len(outcomes))
     floors = {cell.arm for cell in found if cell.is_floor}
     for row in score_rows:
-        if row["arm"] in floors or row["split"] != "test" or row["metric"] != data[row["dataset"]]["metric"]:
-            continue
-        if low := sum(s <= chance[row["dataset"]] for s in row["per_seed"]):
-            warnings.append(
-                f"{row['dataset']}, {row['arm']}, {row['budget']:,} labels: at or below chance "
-                f"({chance[row['dataset']]:.3f}) in {low} of {row['n_seeds']} seeds"
-            )
+        entry = data[row["dataset"]]
+        if row["arm"] not in floors and row["split"] == "test" and row["metric"] == entry["metric"]:
+            low = sum(s <= entry["chance"] for s in row["per_seed"])
+            what = f"at or below chance ({entry['chance']:.3f})"
+            grouped.add(what, row["dataset"], row["arm"], row["budget"], low, row["n_seeds"])
     for r in recipes:
-        if r["at_edge"]:
-            warnings.append(
-                f"{r['dataset']}, {r['arm']}, {r['budget']:,} labels: the chosen learning rate {r['learning_rate']:.2g} "
-                f"is at the edge of those tried; a better one may lie outside (more with --tune)"
-            )
-    return warnings
+        grouped.add("learning rate chosen at the edge of those tried (try more with --tune)", r["dataset"], r["arm"],
+                    r["budget"], int(r["at_edge"]), 0)  # fmt: skip
+    return warnings + grouped.lines()
+
+
+class _Grouped:
+    """Gathers what happened in cells, to say it in one line an arm."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, str], list[str]] = {}
+
+    def add(self, what: str, dataset: str, arm: str, budget: int, count: int, of: int) -> None:
+        """Note that `count` of a cell's `of` seeds did `what`; nothing for none."""
+        if count:
+            seeds = f" ({count} of {of} seeds)" if of else ""
+            self._found.setdefault((dataset, arm, what), []).append(f"{budget:,} labels{seeds}")
+
+    def lines(self) -> list[str]:
+        """One line a data set, arm and kind of event."""
+        return [f"{dataset}, {arm}: {what} at {', '.join(cells)}" for (dataset, arm, what), cells in self._found.items()]

@@ -33,7 +33,7 @@ def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int
         warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")  # peft sets it itself for GPT-2's Conv1D
         lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules=targets, modules_to_save=modules)
         wrapped = get_peft_model(built.model, lora)
-    return Prepared(wrapped, built.checks | {"rank": RANK}, lambda model: model.merge_and_unload())
+    return Prepared(wrapped, dict(built.checks) | {"rank": RANK}, lambda model: model.merge_and_unload())
 
 
 def _linear_layers(model: Any, new: set[str]) -> list[str]:

@@ -97,7 +97,7 @@ def drop_duplicates(
     The test set keeps its examples and the others lose theirs, so that no trial trains or selects on a test example, and
     no shift holds an example that a trial may have seen.
     """
-    order = [s for s in ("test", "dev", "train") if s in splits]
+    order: list[str] = [s for s in ("test", "dev", "train") if s in splits]
     order += [s for s in splits if s not in order]
     dropped: Counter[str] = Counter()
     kept: dict[str, tuple[Example, ...]] = {}

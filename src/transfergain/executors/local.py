@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import subprocess
@@ -117,7 +118,5 @@ class LocalExecutor(Executor):
 
 def _deliver(worker: _Worker, message: Any) -> None:
     assert worker.process.stdin is not None
-    try:
+    with contextlib.suppress(OSError):  # the process is gone: its listener says so
         send(worker.process.stdin, message)  # type: ignore[arg-type]
-    except (BrokenPipeError, OSError):
-        pass  # the listener reports the death

@@ -11,6 +11,7 @@ import pickle
 import signal
 import struct
 import sys
+from pathlib import Path
 from typing import Any, BinaryIO
 
 
@@ -35,7 +36,7 @@ def _explain(error: BaseException) -> str:
     import traceback
 
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "transfergain" in f.filename]
-    where = f" [{os.path.basename(frames[-1].filename)}:{frames[-1].lineno}]" if frames else ""
+    where = f" [{Path(frames[-1].filename).name}:{frames[-1].lineno}]" if frames else ""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:500]}{where}"
 
@@ -83,8 +84,8 @@ def _prepare_torch(threads: int) -> None:
     import transformers
 
     torch.set_num_threads(threads)
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore")
 
 

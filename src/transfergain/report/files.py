@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from transfergain.analysis.findings import Findings
@@ -20,4 +19,4 @@ def write_files(findings: Findings) -> None:
 def _write(path: Path, content: str) -> None:
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(content, "utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)

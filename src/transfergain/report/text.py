@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -50,9 +50,10 @@ def _table(findings: Findings, dataset: str) -> RenderableType:
     entry = findings.data[dataset]
     title = f"{entry['title']} on {dataset}, {findings.study['model']}, {entry['metric']}, test {entry['n_test']:,}"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for header, justify in (("labels", "right"), ("arm", "left"), ("error", "right"), ("gain over scratch (95 %)", "left"),
-                            ("error cut", "right"), ("wins", "right"), ("Holm p", "right"), ("verdict", "left")):  # fmt: skip
-        table.add_column(header, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    headers = ("labels", "arm", "error", "gain over scratch (95 %)", "Holm p", "verdict")
+    for header in headers:
+        justify: JustifyMethod = "right" if header in ("labels", "error", "Holm p") else "left"
+        table.add_column(header, justify=justify, no_wrap=True)
     gains = {(r["budget"], r["arm"]): r for r in findings.primary(findings.gains)
              if r["dataset"] == dataset and r["split"] == "test"}  # fmt: skip
     scores = [r for r in findings.primary(findings.scores) if r["dataset"] == dataset and r["split"] == "test"]
@@ -74,7 +75,5 @@ def _gain_cells(row: Mapping[str, Any] | None) -> list[RenderableType]:
     gain = f"{row['estimate']:+.3f}"
     if row["low"] is not None:
         gain += f" [{row['low']:+.3f}, {row['high']:+.3f}]"
-    cut = "" if row["relative_error_reduction"] is None else f"{100 * row['relative_error_reduction']:.0f} %"
     p = "" if row["p_holm"] is None else "< .001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}".lstrip("0")
-    verdict = Text(row["verdict"], style=COLOURS[row["verdict"]])
-    return [gain, cut, f"{100 * row['prob_better']:.0f} %", p, verdict]
+    return [gain, p, Text(row["verdict"], style=COLOURS[row["verdict"]])]
