@@ -1,0 +1,31 @@
+# The two commands: `make demo` runs the main job on the built-in data, `make test` checks and tests everything.
+# Both set up .venv from requirements.lock first, and skip that when nothing changed.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+STAMP := $(VENV)/.installed
+
+.PHONY: demo test lint tests setup clean
+
+demo: setup
+	$(VENV)/bin/transfergain run studies/demo.toml
+
+test: lint tests
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+tests: setup
+	OMP_NUM_THREADS=1 $(PYTHON) -m pytest
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock pyproject.toml
+	python3 -m venv --clear $(VENV)
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,319 @@
+"""The page: what it says first, what it never hides, and that text from data stays text."""
+
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from collections import Counter
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from transfergain.analysis import gain
+from transfergain.analysis.findings import Findings
+from transfergain.report.figures import learning_curve, paired
+from transfergain.report.html import embed, render, study_toml
+from transfergain.store import Row
+from transfergain.study import Study
+from transfergain.types import Evaluated, Outcome, Recipe, TrialSpec
+
+EVIL = "<script>alert(1)</script><!--"
+LEVELS = {"majority": 0.5, "scratch": 0.6, "full": 0.9, "lora": 0.35}
+"""Invented accuracies; lora is worse than scratch."""
+PRETRAINED = {"scratch": False, "full": True, "lora": True}
+
+
+def spec(arm, seed=0, dataset="reviews", budget=64, phase="report"):
+    recipe = Recipe(1e-4) if arm in PRETRAINED else None
+    splits = () if phase == "tune" else (("test", "t"), ("shift:tweets", "s"))
+    return TrialSpec("sentiment", dataset, arm, budget, seed, phase, recipe, splits, "data", "revision" if recipe else "")
+
+
+def counts(level, rng, size=200):
+    hits = (rng.random(size) < level).astype(np.int64)
+    return Evaluated(tuple(hits), {"accuracy": np.stack([hits, np.ones_like(hits)], axis=1)})
+
+
+def done(trial, converged=True):
+    rng = np.random.default_rng([trial.replicate, trial.budget, *trial.arm.encode()])
+    evaluated = {name: counts(LEVELS[trial.arm], rng) for name, _ in trial.splits}
+    details = {"steps": 30, "best_step": 20, "trained_parameters": 1234, "checks": {"median_std": 0.02}, "diverged": False}
+    return Row(trial, Outcome("done", "", 0.7, (), converged, evaluated, details if trial.recipe else {}, 1.5))
+
+
+def grid(arms=tuple(LEVELS), seeds=3, budgets=(64, 256), dataset="reviews", converged=True):
+    return [done(spec(a, s, dataset, b), converged) for a in arms for b in budgets for s in range(seeds)]
+
+
+def entry(**changes):
+    return {"task": "sentiment", "title": "Sentiment", "metric": "accuracy", "chance": 0.5, "labels": ["bad", "good"],
+            "notes": ["no duplicates"], "fingerprint": "f" * 64, "n_train": 300, "n_dev": 60, "n_test": 50,
+            "shifts": {"tweets": 50}} | changes  # fmt: skip
+
+
+def recipes(dataset="reviews", **changes):
+    return [{"dataset": dataset, "arm": arm, "budget": 64, "learning_rate": 0.000173,
+             "tried": [[1.96e-5, 0.5], [0.000173, 0.75]], "at_edge": False, "problem": "",
+             "recipe": vars(Recipe(0.000173))} | changes for arm in PRETRAINED]  # fmt: skip
+
+
+def findings(rows, data=None, pending=0, **changes):
+    """Findings of invented trials, through the project's own analysis."""
+    cells = gain.cells(rows, PRETRAINED)
+    scores = gain.scores(cells)
+    status = Counter(row.outcome.status for row in rows)
+    study = Study(arms=list(PRETRAINED), train_file="reviews.csv", shift={"tweets": "tweets.csv"}).model_dump(mode="json")
+    given = {
+        "study": study | {"revision": "sha256:abc"},
+        "environment": {"transfergain": "0.1.0", "device": "cpu"},
+        "warnings": [],
+        "trials": {name: status[name] for name in ("done", "failed", "skipped")} | {"pending": pending},
+        "scores": scores,
+        "gains": gain.gains(cells, scores, 0.01),
+        "recipes": recipes(),
+        "data": data or {"reviews": entry()},
+        "rows": rows,
+    }
+    return Findings(**given | changes)
+
+
+class Page(HTMLParser):
+    """What a browser would see: elements with their attributes, the text outside scripts, the scripts."""
+
+    def __init__(self, html):
+        super().__init__(convert_charrefs=True)
+        self.elements, self.scripts, self.words, self.open = [], [], [], []
+        self.feed(html)
+        self.text = " ".join(" ".join(self.words).split())
+
+    def handle_starttag(self, tag, attributes):
+        self.elements.append((tag, dict(attributes)))
+        self.open.append(tag)
+        if tag == "script":
+            self.scripts.append((dict(attributes), []))
+
+    def handle_endtag(self, tag):
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data):
+        if self.open[-1:] == ["script"]:
+            self.scripts[-1][1].append(data)
+        elif self.open[-1:] != ["style"]:
+            self.words.append(data)
+
+    def figures(self):
+        return [
+            json.loads("".join(text)) for attributes, text in self.scripts if attributes.get("type") == "application/json"
+        ]
+
+
+@pytest.fixture(scope="module")
+def usual():
+    return findings(grid())
+
+
+@pytest.fixture(scope="module")
+def page(usual):
+    return Page(render(usual))
+
+
+def test_the_headline_comes_before_every_table_and_figure(usual):
+    html = render(usual)
+    headline = usual.headline()
+    assert {row["verdict"] for row in headline} >= {"supported", "negative transfer"}
+    for row in headline:
+        sentence = row["sentence"].split(" [")[0]
+        assert 0 < html.index(sentence) < min(html.index("<table"), html.index("<figure"))
+        assert f">{row['verdict']}</span>" in html[: html.index("<table")]
+    shifts = [r for r in usual.gains if r["split"] == "shift:tweets" and r["budget"] == 256]
+    assert shifts
+    assert all(html.index(r["sentence"].split(" [")[0]) < html.index("<table") for r in shifts)
+
+
+def test_nothing_is_loaded_from_outside(page):
+    addresses = [value for _, attributes in page.elements for name, value in attributes.items()
+                 if name in ("src", "href", "srcset", "data", "action", "poster")]  # fmt: skip
+    assert addresses
+    assert all(value.startswith("#") for value in addresses)
+    assert not {"link", "iframe", "img", "object", "embed", "base"} & {tag for tag, _ in page.elements}
+    policy = [a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy"]
+    assert len(policy) == 1
+    assert "default-src 'none'" in policy[0]
+    assert "http" not in policy[0]
+    assert not re.search(r"url\(|@import", render(findings(grid())).split("</style>")[0])
+
+
+def test_text_from_data_stays_text():
+    bad = Row(spec("full", 9, EVIL), Outcome("failed", error=f"boom {EVIL}"))
+    rows = [*grid(dataset=EVIL), bad]
+    data = {EVIL: entry(labels=[EVIL, "b"], notes=[EVIL], shifts={EVIL: 5, "tweets": 50}, title=EVIL)}
+    study = findings(rows, data).study | {"model": EVIL, "text_column": EVIL}
+    odd = findings(rows, data, study=study, warnings=[EVIL], environment={EVIL: EVIL}, recipes=recipes(EVIL, problem=EVIL))
+    page, plain = Page(render(odd)), Page(render(findings(grid())))
+    script_count = Counter(tag for tag, _ in page.elements)["script"]
+    assert script_count == Counter(tag for tag, _ in plain.elements)["script"]
+    assert f"boom {EVIL}" in page.text
+    assert page.text.count("alert(1)") > 10
+    assert len(page.figures()) == 3
+    assert not any("alert" in "".join(text) for _, text in page.scripts if "Plotly" in "".join(text))
+
+
+def test_embedded_json_cannot_end_its_script():
+    value = {"a": f"</script>{EVIL}&\u2028"}
+    text = embed(value)
+    assert not set("<>&\u2028") & set(text)
+    assert json.loads(text) == value
+    with pytest.raises(ValueError, match="JSON"):
+        embed(float("nan"))
+
+
+def test_every_trial_is_listed_with_what_became_of_it():
+    rows = grid(budgets=(64,))
+    rows += [Row(spec("full", 7), Outcome("failed", error="CUDA out of memory"))]
+    rows += [Row(spec("lora", 8), Outcome("skipped", error="no linear layers"))]
+    rows += [done(spec("full", 999, phase="tune"))]
+    html = render(findings(rows, pending=4))
+    listing = html[html.index('id="trials"') :]
+    assert "<details" not in listing[: listing.index("</table>")]
+    assert all(row.spec.id[:12] in listing for row in rows)
+    assert "failed: CUDA out of memory" in listing
+    assert "skipped: no linear layers" in listing
+    assert "4 not run yet" in html[: html.index("Verdict")]
+    assert "1 failed" in html[: html.index("Verdict")]
+
+
+def test_a_diverged_trial_says_so():
+    rows = grid(budgets=(64,))
+    rows[-1].outcome.details["diverged"] = True
+    assert render(findings(rows)).count("done, diverged") == 1
+
+
+def test_figures_have_their_numbers_in_a_table(usual, page):
+    drawn = [paired(usual, "reviews", usual.table("trials")), learning_curve(usual, "reviews", "test")]
+    drawn += [learning_curve(usual, "reviews", "shift:tweets")]
+    assert [(f.traces, f.layout) for f in drawn] == [(f["data"], f["layout"]) for f in page.figures()]
+    cells = {cell for figure in drawn for group in figure.table.groups for row in group.rows for cell in row}
+    assert cells <= {word.strip() for word in page.words}
+    for figure in drawn[1:]:
+        shown = [f"{y:.3f}" for trace in figure.traces if trace.get("name") for y in trace["y"]]
+        body = " ".join(cell for row in figure.table.groups[0].rows for cell in row)
+        assert shown
+        assert all(score in body for score in shown)
+
+
+def test_paired_dots_join_the_scores_of_one_seed(usual):
+    figure = paired(usual, "reviews", usual.table("trials"))
+    scores = {(r["arm"], r["seed"]): r["test accuracy"] for r in usual.table("trials") if r["budget"] == 256}
+    lines = [trace for trace in figure.traces if trace["mode"] == "lines" and "name" not in trace]
+    ends = [tuple(trace["y"][i : i + 2]) for trace in lines for i in range(0, len(trace["y"]), 3)]
+    assert sorted(ends) == sorted((scores["scratch", s], scores[arm, s]) for arm in ("full", "lora") for s in range(3))
+    falling = next(trace for trace in lines if trace["line"]["dash"] == "dash")
+    assert len(falling["y"]) == 3 * sum(scores["lora", s] <= scores["scratch", s] for s in range(3))
+
+
+def test_a_seed_without_its_pair_is_not_drawn_but_shown():
+    rows = [r for r in grid(budgets=(64,)) if (r.spec.arm, r.spec.replicate) != ("full", 1)]
+    rows.append(Row(spec("full", 1), Outcome("failed", error="boom")))
+    odd = findings(rows)
+    figure = paired(odd, "reviews", odd.table("trials"))
+    dots = next(trace for trace in figure.traces if trace.get("name") == "full")
+    assert [text.split(":")[0] for text in dots["text"]] == ["full, seed 0", "full, seed 2"]
+    assert next(row for row in figure.table.groups[0].rows if "failed" in row)[0] == "1"
+
+
+def test_learning_curve_has_a_log_axis_and_a_band_for_each_arm_and_floor(usual):
+    figure = learning_curve(usual, "reviews", "test")
+    assert figure.layout["xaxis"]["type"] == "log"
+    assert figure.layout["xaxis"]["tickvals"] == [64, 256]
+    names = [trace["name"] for trace in figure.traces if "name" in trace]
+    assert sorted(names) == ["full", "lora", "majority (floor)", "scratch"]
+    bands = {trace["legendgroup"]: trace for trace in figure.traces if trace.get("fill")}
+    assert set(bands) == set(names)
+    rows = [r for r in usual.scores if r["arm"] == "full" and r["split"] == "test"]
+    assert bands["full"]["y"] == [*(r["high"] for r in rows), *(r["low"] for r in reversed(rows))]
+
+
+def test_one_seed_has_no_band_and_no_interval():
+    single = findings(grid(seeds=1))
+    assert single.headline()[0]["low"] is None
+    page = Page(render(single))
+    assert not any(trace.get("fill") or "error_y" in trace for figure in page.figures() for trace in figure["data"])
+    assert "None" not in page.text
+    assert "inconclusive" in page.text
+
+
+def test_one_budget_stands_side_by_side_with_bars():
+    figure = learning_curve(findings(grid(budgets=(64,))), "reviews", "test")
+    assert figure.layout["xaxis"]["type"] == "category"
+    assert all(len(trace["error_y"]["array"]) == 1 for trace in figure.traces)
+    assert {trace["x"][0] for trace in figure.traces} == {"scratch", "full", "lora", "majority (floor)"}
+
+
+def test_no_trial_finished():
+    page = Page(render(findings([], pending=9, recipes=())))
+    assert "No reported trial has finished" in page.text
+    assert page.scripts == []
+    assert "9 not run yet" in page.text
+
+
+def test_floors_only():
+    page = Page(render(findings(grid(arms=("majority",)))))
+    assert "no gain to report yet" in page.text
+    assert len(page.figures()) == 2
+
+
+def test_void_verdicts_and_several_data_sets():
+    rows = grid(converged=False) + grid(dataset="films", budgets=(64, 512))
+    both = findings(rows, {"reviews": entry(), "films": entry(shifts={})}, recipes=recipes() + recipes("films"))
+    page = Page(render(both))
+    assert [row["verdict"] for row in both.headline() if row["dataset"] == "reviews"] == ["void", "void"]
+    assert "still improving at the step cap" in page.text
+    assert "accuracy on the test set, seed by seed, with 512 labels" in page.text
+    identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(identifiers) == len(set(identifiers))
+    assert {a["href"][1:] for tag, a in page.elements if tag == "a"} <= set(identifiers)
+
+
+def test_negative_gains_keep_their_sign(usual, page):
+    worse = next(row for row in usual.headline() if row["arm"] == "lora")
+    assert worse["estimate"] < 0
+    assert f"{worse['estimate']:+.3f} [{worse['low']:+.3f}, {worse['high']:+.3f}]" in page.text
+
+
+def test_recipes_show_the_choice_and_what_was_tried(page):
+    assert "1.96e-05: 0.500 · 0.000173: 0.750" in page.text
+    assert "log-uniform from 1e-05 to 0.003" in page.text
+    assert "weight decay" in page.text
+
+
+def test_tables_have_captions_and_scopes(page):
+    tags = Counter(tag for tag, _ in page.elements)
+    assert tags["table"] == tags["caption"] > 5
+    assert all(attributes.get("scope") in ("col", "row", "rowgroup") for tag, attributes in page.elements if tag == "th")
+    assert tags["h1"] == 1
+
+
+@pytest.mark.parametrize("tasks", [[], [{"train_file": 'a "b"\\.csv'}, {"train_file": "c\x7f.csv", "shift": {"x.y": "d"}}]])
+def test_the_study_file_is_the_study_again(tasks):
+    study = Study(arms=["scratch", "full"], train_file="ü.csv" if not tasks else None, margin=1e-5, tasks=tasks)
+    dumped = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor"})
+    text = study_toml(dumped)
+    assert Study.model_validate(tomllib.loads(text)) == study
+    assert "null" not in text
+
+
+def test_the_page_is_the_same_twice(usual):
+    assert render(usual) == render(findings(grid()))
+
+
+def test_rendering_imports_neither_torch_nor_plotly():
+    code = (
+        "import sys, transfergain.report.html as h\n"
+        "assert len(h._script()) > 1_000_000\n"
+        "print([m for m in ('torch', 'plotly', 'transformers', 'pandas') if m in sys.modules])"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
