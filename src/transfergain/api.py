@@ -34,15 +34,24 @@ class Interrupted(Exception):
         self.findings = findings
 
 
-def run(config: str | None = None, *, quiet: bool = False, **keys: Any) -> Findings:
-    """Run a study and return its findings; the keys are those of a study file, which `config` may name.
+def run(config: str | Path | None = None, *, quiet: bool = False, **keys: Any) -> Findings:
+    """Run a study and return its findings; the keys are those of a study file, which `config` may name. Paths may be
+    strings or `Path` objects.
 
     Continues where an earlier run into the same `output_dir` ended. Raises UserError for what the user can mend, and
     Interrupted on Ctrl-C, after writing the findings of what is done.
     """
-    study = load(keys, config)
-    console = Console(quiet=quiet)
-    return run_study(study, console)
+    study = load({key: _plain(value) for key, value in keys.items()}, None if config is None else str(config))
+    return run_study(study, Console(quiet=quiet))
+
+
+def _plain(value: Any) -> Any:
+    """Paths as strings, within lists and dicts too."""
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def run_study(study: Study, console: Console) -> Findings:
@@ -58,22 +67,24 @@ def run_study(study: Study, console: Console) -> Findings:
     workers = study.workers or _default_workers(study)
     with _locked(folder), Store(folder, create=True) as store:
         _describe(store, study, datasets, checkpoint, precision)
-        _say(console, _plan_line(planner, workers))
+        _say(console, _plan_line(planner, checkpoint, workers))
         from transfergain.trial import Bench
 
         bench = Bench(datasets, checkpoint, study.device, study.threads)
         follower = _follower(console, workers)
         interrupted = False
         with EXECUTORS[study.executor](bench, workers) as executor, follower as watcher:
+            runner = Runner(planner, store, executor, watcher, folder, study.keep_models)
             try:
-                Runner(planner, store, executor, watcher, folder, study.keep_models).run()
+                runner.run()
             except KeyboardInterrupt:
                 interrupted = True
+        runner.clean()
         findings = analyse(store)
         write_files(findings)
         text.show(findings, console)
         _say(console, f"\nReport {folder / 'report.html'} · findings {folder / 'findings.json'}")
-        if (folder / "models").exists() and study.keep_models != "none":
+        if any((folder / "models").glob("*/trial")):
             _say(console, f"Models {folder / 'models'} · resume or extend with the same command")
         if interrupted:
             raise Interrupted(findings)
@@ -122,13 +133,15 @@ def _quiet_libraries() -> Iterator[None]:
     """Keep loading reports and bars of transformers out of our output."""
     import transformers
 
-    level = transformers.logging.get_verbosity()
+    level, bars = transformers.logging.get_verbosity(), transformers.logging.is_progress_bar_enabled()
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         yield
     finally:
         transformers.logging.set_verbosity(level)
+        if bars:
+            transformers.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _default_workers(study: Study) -> int:
@@ -155,13 +168,17 @@ def _describe(store: Store, study: Study, datasets: Mapping[str, Dataset], check
             raise UserError(
                 f"--output-dir {store.path.parent} holds a study of {what}; choose another folder, or delete this one"
             )
-    store.set_meta("identity", identity)
     shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor"})
-    store.set_meta("study", shown | {"revision": checkpoint.revision, "precision": precision})
-    store.set_meta("arms", [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms])
-    store.set_meta("data", {name: _data_entry(data) for name, data in datasets.items()})
-    store.set_meta("warnings", _warnings(study, datasets, checkpoint))
-    store.set_meta("environment", _environment(study))
+    store.update_meta(
+        {
+            "identity": identity,
+            "study": shown | {"revision": checkpoint.revision, "precision": precision},
+            "arms": [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms],
+            "data": {name: _data_entry(data) for name, data in datasets.items()},
+            "warnings": _warnings(study, datasets, checkpoint),
+            "environment": _environment(study),
+        }
+    )
 
 
 def _data_entry(data: Dataset) -> dict[str, Any]:
@@ -214,18 +231,24 @@ def _environment(study: Study) -> dict[str, str]:
     } | {package: importlib.metadata.version(package) for package in packages}
 
 
-def _plan_line(planner: Planner, workers: int) -> str:
+def _plan_line(planner: Planner, checkpoint: Checkpoint, workers: int) -> str:
+    """The resolved study and its plan, for the console."""
     study = planner.study
-    budgets = {name: ", ".join(f"{b:,}" for b in sizes) for name, sizes in planner.budgets.items()}
-    shown = " · ".join(f"{name}: {sizes} labels" for name, sizes in budgets.items())
+    budgets = " · ".join(f"{name}: {', '.join(f'{b:,}' for b in sizes)}" for name, sizes in planner.budgets.items())
+    lengths = ", ".join(str(length) for length in dict.fromkeys(planner.max_length.values()))
+    recipe = planner.recipe(next(iter(planner.datasets.values())), 0.0)
     cells = sum(1 for _ in planner.cells())
-    trained = cells * study.seeds
     tuned = f" + {cells * study.tune} tuning" if study.tune else ""
-    return (
-        f"{'study':<16}{', '.join(study.arms)} · {shown} · {study.seeds} seeds · {planner.precision}\n"
-        f"{'plan':<16}{trained} trials{tuned} + {len(planner.floors())} of floors on {workers} worker"
-        f"{'s' if workers > 1 else ''} · Ctrl-C keeps what is done"
-    )
+    lines = {
+        "model": f"{checkpoint.name} · revision {checkpoint.revision[:19]}",
+        "study": f"{', '.join(study.arms)} · labels {budgets} · {study.seeds} seeds from {study.seed}",
+        "recipe": f"batches of {recipe.batch_size} · at most {recipe.epochs} epochs or {recipe.min_steps} steps · "
+        f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {study.device}",
+        "tuning": f"{study.tune} learning rates an arm and budget" if study.tune else "none: each arm's default rate",
+        "plan": f"{cells * study.seeds} trials{tuned} + {len(planner.floors())} of floors · {workers} "
+        f"worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",
+    }
+    return "\n".join(f"{name:<16}{line}" for name, line in lines.items())
 
 
 def _follower(console: Console, workers: int) -> progress.Bar | progress.Lines | progress.Silent:

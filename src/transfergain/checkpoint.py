@@ -81,7 +81,7 @@ def _packaged(name: str) -> Checkpoint:
 
 
 def verify_files(folder: Path, name: str) -> None:
-    """Raise UserError unless the folder holds a config, safetensors weights and a tokenizer."""
+    """Raise UserError unless the folder holds a config, whole safetensors weights and a tokenizer."""
     config = folder / "config.json"
     if not config.exists():
         raise UserError(f"--model {name}: no config.json there; give a folder that save_pretrained wrote, or a Hub id")
@@ -98,9 +98,24 @@ def verify_files(folder: Path, name: str) -> None:
             f"--model {name}: holds {found}; weights must be safetensors: save it again with "
             "model.save_pretrained(folder) of a recent transformers"
         )
+    for path in sorted(folder.glob("*.safetensors")):
+        _verify_header(path, name)
     known = ("tokenizer.json", "vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
     if not any((folder / f).exists() for f in known):
         raise UserError(f"--model {name}: holds no tokenizer; save it there with tokenizer.save_pretrained(folder)")
+
+
+def _verify_header(path: Path, name: str) -> None:
+    """Raise UserError unless the file's header is that of safetensors and describes a file of its length."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np"):
+            pass
+    except SafetensorError as error:
+        raise UserError(
+            f"--model {name}: {path.name} is damaged, cut short or no safetensors file ({error}); fetch or save it again"
+        ) from None
 
 
 def _download(name: str, revision: str | None) -> tuple[Path, str]:
@@ -144,10 +159,20 @@ def _hash_folder(folder: Path) -> str:
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:
-    """The checkpoint's tokenizer, with a pad token (GPT-2 style tokenizers get their end-of-text token)."""
+    """The checkpoint's tokenizer, with a pad token (GPT-2 style tokenizers get their end-of-text token).
+
+    Raises UserError when its files cannot be read, or it has neither a pad nor an end token.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(checkpoint.path, trust_remote_code=checkpoint.trust_remote_code)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(checkpoint.path, trust_remote_code=checkpoint.trust_remote_code)
+    except Exception as error:  # the tokenizers library raises bare Exception on a damaged file
+        reason = " ".join(str(error).split())[:160]
+        raise UserError(
+            f"--model {checkpoint.name}: its tokenizer cannot be read ({reason}); save it again with "
+            "tokenizer.save_pretrained(folder)"
+        ) from None
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
             raise UserError(f"--model {checkpoint.name}: its tokenizer has neither a pad nor an end token; add one")

@@ -16,7 +16,6 @@ from transfergain.errors import UserError
 app = typer.Typer(
     name="transfergain",
     help="Does starting from a pretrained checkpoint help on my task, how much, and is the difference real?",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -74,6 +73,7 @@ def run(
     epochs: Annotated[int | None, typer.Option(help="cap on epochs; training stops by dev score [default: 16]")] = None,
     min_steps: Annotated[int | None, typer.Option(help="least step cap, for small budgets [default: 300]")] = None,
     patience: Annotated[int | None, typer.Option(help="dev evaluations without a better score [default: 4]")] = None,
+    perturbations: Annotated[str | None, typer.Option(help="corrupt the test set: none, all, or keyboard")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16")] = None,
     margin: Annotated[float | None, typer.Option(help="smallest gain that matters, in score [default: 0.01]")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = None,
@@ -165,19 +165,27 @@ def _print_table(headers: tuple[str, ...], rows: list[Any]) -> None:
 def main() -> None:
     """Entry point: turns exceptions with a meaning into one line and an exit code."""
     try:
-        app()
+        code = app(sys.argv[1:] or ["--help"], prog_name="transfergain", standalone_mode=False) or 0
+        if code == 130:  # typer's code for Ctrl-C
+            _complain("interrupted before any trial")
     except UserError as error:
-        typer.echo(f"transfergain: {error}", err=True)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        typer.echo("transfergain: interrupted before any trial", err=True)
-        sys.exit(130)
+        code = _complain(str(error), 2)
     except Exception as error:
-        if type(error).__name__ != "Interrupted":
+        if type(error).__name__ == "Interrupted":  # known by its name: importing it would import the whole engine
+            done = error.findings.trials["done"]  # type: ignore[attr-defined]
+            code = _complain(f"interrupted with {done} trials done; the same command continues", 130)
+        elif hasattr(error, "format_message"):  # typer's complaints about flags, whose class moved between versions
+            message = error.format_message().strip().removesuffix(".")
+            code = _complain(f"{message[:1].lower()}{message[1:]}; transfergain --help lists the commands and flags", 2)
+        else:
             raise
-        done = error.findings.trials  # type: ignore[attr-defined]
-        typer.echo(f"transfergain: interrupted with {done['done']} trials done; the same command continues", err=True)
-        sys.exit(130)
+    sys.exit(code)
+
+
+def _complain(message: str, code: int = 130) -> int:
+    """Print one line to stderr, whatever the message quotes; returns the code."""
+    typer.echo("transfergain: " + " ".join(message.splitlines()), err=True)
+    return code
 
 
 if __name__ == "__main__":

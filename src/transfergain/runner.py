@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -58,7 +59,6 @@ class Runner:
     watcher: Watcher
     folder: Path
     keep_models: str
-    _best: dict[tuple[str, str], float] = field(default_factory=dict)
 
     def run(self) -> Counter[str]:
         """Run what is missing: tuning, then the reported trials. Returns the plan's trials by status.
@@ -67,7 +67,7 @@ class Runner:
         interrupted study are those of its finished part.
         """
         planner = self.planner
-        shutil.rmtree(self._staging(), ignore_errors=True)
+        self.clean()
         tuning = [s for data, arm, budget in planner.cells() for s in planner.tuning(data, arm, budget)]
         floors = planner.floors()
         self._plan([*floors, *self._known_reports(), *tuning])
@@ -108,10 +108,24 @@ class Runner:
         assert winner.recipe is not None
         return Chosen(data.name, arm, budget, winner.recipe, tuple(tried))
 
+    def clean(self) -> None:
+        """Remove what trials that did not finish have saved. Not while workers run."""
+        shutil.rmtree(self._staging(), ignore_errors=True)
+
     def _known_reports(self) -> list[TrialSpec]:
-        """Before tuning is complete the reported trials are not known; those of an earlier plan stay in the findings."""
-        earlier = set(self.store.get_meta("plan") or [])
-        return [row.spec for row in self.store.rows() if row.spec.phase == "report" and row.spec.id in earlier]
+        """Before tuning is complete the reported trials are not known. Those of an earlier plan stay in the findings,
+        but for trials that the study as it is now would not run with any learning rate.
+        """
+        planner, earlier = self.planner, set(self.store.get_meta("plan") or [])
+        rows = [r.spec for r in self.store.rows() if r.spec.id in earlier and r.spec.phase == "report" and r.spec.recipe]
+        rates = {spec.recipe.learning_rate for spec in rows if spec.recipe}
+        possible = {
+            spec
+            for data, arm, budget in planner.cells()
+            for rate in rates
+            for spec in planner.reporting(data, arm, budget, planner.recipe(data, rate))
+        }
+        return [spec for spec in rows if spec in possible]
 
     def _plan(self, specs: Sequence[TrialSpec]) -> None:
         self.store.set_meta("plan", list(dict.fromkeys(spec.id for spec in specs)))
@@ -123,11 +137,14 @@ class Runner:
         jobs = [Job(spec, self._save_to(spec)) for spec in missing]
         if not jobs:
             return
+        seen: set[str] = set()
         for spec, outcome in self.executor.submit(jobs, self.watcher.step):
             if outcome.status == "done":
                 self._keep(spec, outcome)
             self.store.put(spec, outcome)
-            self.watcher.finish(spec, outcome)
+            if spec.id not in seen:  # executors deliver at least once
+                self.watcher.finish(spec, outcome)
+            seen.add(spec.id)
 
     def _staging(self) -> Path:
         return self.folder / "models" / ".unfinished"
@@ -152,28 +169,32 @@ class Runner:
         else:
             target = folder / name
             score = outcome.dev_score if outcome.dev_score is not None else float("-inf")
-            kept = self._kept_score(target)
+            kept = self._kept_score(target, spec.budget)
             if kept is not None and (kept[0], -kept[1]) >= (score, -spec.replicate):
                 shutil.rmtree(saved)
                 return
-        (saved / "trial").write_text(spec.id)
-        shutil.rmtree(target, ignore_errors=True)
+        (saved / "trial").write_text(spec.id, "utf-8")
+        if target.exists():  # moved away first, so that a kill leaves a whole model or none
+            shutil.rmtree(self._staging() / "replaced", ignore_errors=True)
+            target.replace(self._staging() / "replaced")
         saved.replace(target)
+        shutil.rmtree(self._staging() / "replaced", ignore_errors=True)
 
-    def _kept_score(self, target: Path) -> tuple[float, int] | None:
-        """(dev score, replicate) of the model in `target`, if its trial is in the current plan."""
+    def _kept_score(self, target: Path, budget: int) -> tuple[float, int] | None:
+        """(dev score, replicate) of the model in `target`, if its trial is in the current plan with that budget."""
         mark = target / "trial"
         if not mark.exists():
             return None
-        kept = self.store.get(mark.read_text())
-        if kept is None or kept.outcome.dev_score is None or kept.spec.id not in self.store.get_meta("plan"):
+        kept = self.store.get(mark.read_text("utf-8"))
+        if kept is None or kept.outcome.dev_score is None or kept.spec.budget != budget:
             return None
-        return kept.outcome.dev_score, kept.spec.replicate
+        return (kept.outcome.dev_score, kept.spec.replicate) if kept.spec.id in self.store.get_meta("plan") else None
 
 
 def _merit(outcome: Outcome) -> tuple[float, float]:
-    """(dev score, minus dev loss) at the trial's best evaluation."""
-    best = max(outcome.curve, key=lambda point: (point.score, -point.loss), default=None)
+    """(dev score, minus dev loss) at the trial's best evaluation; an evaluation whose loss is not finite is none."""
+    finite = [point for point in outcome.curve if math.isfinite(point.loss)]
+    best = max(finite, key=lambda point: (point.score, -point.loss), default=None)
     return (best.score, -best.loss) if best else (float("-inf"), 0.0)
 
 

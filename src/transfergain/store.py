@@ -51,14 +51,24 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
-            self._db.execute("PRAGMA synchronous=FULL")
-            self._db.executescript(TABLES)
-            version = self.get_meta("schema_version")
-            if version is None and create:
-                self.set_meta("schema_version", SCHEMA_VERSION)
         except (sqlite3.Error, OSError) as error:
             raise UserError(f"{self.path}: cannot open the study's store ({error}); choose another folder") from None
-        if version not in (None, SCHEMA_VERSION):
+        try:
+            self._check(create)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _check(self, create: bool) -> None:
+        """Set a new store up; refuse a file that is none of ours."""
+        with self._readable():
+            self._db.execute("PRAGMA synchronous=FULL")
+            if create:
+                self._db.executescript(TABLES)
+        version = self.get_meta("schema_version")
+        if version is None and create:
+            self.set_meta("schema_version", SCHEMA_VERSION)
+        elif version != SCHEMA_VERSION:
             raise UserError(
                 f"{self.path}: written by another version of transfergain (schema {version}, this is {SCHEMA_VERSION}); "
                 "choose another --output-dir"
@@ -71,24 +81,45 @@ class Store:
         self._db.close()
 
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
+    def _readable(self) -> Iterator[None]:
+        """What a damaged file makes of reading, as one line for the user."""
         try:
             yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        except (sqlite3.Error, zlib.error, ValueError, KeyError, TypeError) as error:
+            raise UserError(
+                f"{self.path}: the study's store cannot be read ({' '.join(str(error).split())[:200]}); "
+                "restore it from a copy, or choose another --output-dir"
+            ) from None
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # SQLite itself ends it on some errors, such as a full disk
+                    self._db.execute("ROLLBACK")
+                raise
+        except sqlite3.Error as error:
+            raise UserError(f"{self.path}: cannot write to the study's store ({error}); check the disk") from None
 
     def get_meta(self, key: str) -> Any:
         """The value stored under `key`, or None."""
-        row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if row is None else json.loads(row[0])
+        with self._readable():
+            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            return None if row is None else json.loads(row[0])
 
     def set_meta(self, key: str, value: Any) -> None:
         """Store a JSON value under `key`."""
+        self.update_meta({key: value})
+
+    def update_meta(self, values: Mapping[str, Any]) -> None:
+        """Store several JSON values by key, all of them or none."""
+        pairs = [(key, json.dumps(value, sort_keys=True)) for key, value in values.items()]
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, json.dumps(value, sort_keys=True)))
+            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", pairs)
 
     def put(self, spec: TrialSpec, outcome: Outcome) -> None:
         """Store a trial's outcome. A finished trial is never overwritten: at-least-once executors stay exactly-once."""
@@ -115,16 +146,19 @@ class Store:
 
     def status(self) -> dict[str, str]:
         """Trial id -> status."""
-        return dict(self._db.execute("SELECT id, status FROM trials").fetchall())
+        with self._readable():
+            return dict(self._db.execute("SELECT id, status FROM trials").fetchall())
 
     def get(self, trial_id: str) -> Row | None:
         """One trial by id, or None."""
-        values = self._db.execute(f"{SELECT} WHERE id = ?", (trial_id,)).fetchone()
-        return None if values is None else _row(values)
+        with self._readable():
+            values = self._db.execute(f"{SELECT} WHERE id = ?", (trial_id,)).fetchone()
+            return None if values is None else _row(values)
 
     def rows(self) -> list[Row]:
         """All trials, in an order that depends on their specs alone."""
-        rows = [_row(values) for values in self._db.execute(SELECT).fetchall()]
+        with self._readable():
+            rows = [_row(values) for values in self._db.execute(SELECT).fetchall()]
         return sorted(rows, key=lambda r: (r.spec.dataset, r.spec.phase, r.spec.budget, r.spec.arm, r.spec.replicate,
                                            r.spec.id))  # fmt: skip
 

@@ -14,6 +14,7 @@ from transfergain.data.prepare import DataSource
 from transfergain.data.splits import budget_sizes, max_budget
 from transfergain.errors import UserError, nearest
 from transfergain.floors import FLOORS
+from transfergain.perturbations import PERTURBATIONS, split_names
 from transfergain.tasks import TASKS
 from transfergain.types import Dataset, Recipe, TrialSpec
 
@@ -26,6 +27,12 @@ GOLDEN = 0.3819660112501051
 
 def _split_words(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError
+    return int(value)
 
 
 class TaskEntry(BaseModel):
@@ -51,17 +58,23 @@ class TaskEntry(BaseModel):
         if value == "auto":
             return value
         try:
-            return sorted({int(part) for part in (_split_words(value) if isinstance(value, str) else value)})
+            budgets = sorted({_whole(part) for part in _split_words(value)})
         except (TypeError, ValueError):
-            raise ValueError('must be whole numbers such as 64,256,1024, or "auto"') from None
+            budgets = []
+        if not budgets:
+            raise ValueError('must be whole numbers such as 64,256,1024, or "auto"')
+        return budgets
 
     @field_validator("shift", mode="before")
     @classmethod
     def _shift(cls, value: Any) -> Any:
         if isinstance(value, Mapping):
             return dict(value)
+        parts = [value] if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            raise ValueError("must be name=FILE, a list of these, or a table of names and files")
         pairs = {}
-        for part in [value] if isinstance(value, str) else value:
+        for part in parts:
             name, equals, path = str(part).partition("=")
             if not equals or not name.strip() or not path.strip():
                 raise ValueError(f'"{part}" is not of the form name=FILE')
@@ -108,6 +121,7 @@ class Study(TaskEntry):
     min_steps: Annotated[int, Field(ge=1)] = Recipe.min_steps
     patience: Annotated[int, Field(ge=1)] = Recipe.patience
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    perturbations: list[str] = Field(default_factory=list)
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
     device: str = "auto"
     workers: Annotated[int, Field(ge=0)] = 0
@@ -123,12 +137,25 @@ class Study(TaskEntry):
     @classmethod
     def _arms(cls, value: Any) -> Any:
         arms = _split_words(value)
+        if not isinstance(arms, list | tuple) or not all(isinstance(arm, str) for arm in arms):
+            raise ValueError("must be arms such as scratch,full")
         for arm in arms:
             if arm not in ARMS:
-                raise ValueError(f'unknown arm "{arm}".{nearest(str(arm), ARMS)}')
+                raise ValueError(f'unknown arm "{arm}".{nearest(arm, ARMS)}')
         if REFERENCE not in arms:
             raise ValueError(f'must include "{REFERENCE}", the reference of every gain')
         return list(dict.fromkeys(arms))
+
+    @field_validator("perturbations", mode="before")
+    @classmethod
+    def _perturbations(cls, value: Any) -> Any:
+        names = [] if value == "none" else list(PERTURBATIONS) if value == "all" else _split_words(value)
+        if not isinstance(names, list | tuple):
+            raise ValueError("must be none, all, or names such as keyboard")
+        for name in names:
+            if name not in PERTURBATIONS:
+                raise ValueError(f'unknown perturbation "{name}".{nearest(str(name), PERTURBATIONS)}')
+        return list(dict.fromkeys(names))
 
     @model_validator(mode="before")
     @classmethod
@@ -151,34 +178,46 @@ class Study(TaskEntry):
 
 def load(flags: Mapping[str, Any], file: str | None = None) -> Study:
     """A study from flags and, below them, a TOML file. Raises UserError naming the file or flag and the nearest key."""
-    raw: dict[str, Any] = {}
-    if file is not None:
-        path = Path(file)
-        if not path.exists():
-            raise UserError(f"{file}: no such study file; check the path")
-        try:
-            raw = tomllib.loads(path.read_text("utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise UserError(f"{file}: not valid TOML ({error})") from None
-        if "tasks" in raw and (clash := [k for k in flags if k in TaskEntry.model_fields and k != "budgets"]):
+    raw = {} if file is None else _read_toml(file)
+    if isinstance(raw.get("tasks"), list):
+        if clash := [k for k in flags if k in TaskEntry.model_fields and k != "budgets"]:
             raise UserError(f"--{clash[0].replace('_', '-')} cannot be given beside the [[tasks]] of {file}; edit the file")
+        if "budgets" in flags:
+            raw["tasks"] = [{**e, "budgets": flags["budgets"]} if isinstance(e, dict) else e for e in raw["tasks"]]
     try:
         return Study.model_validate(raw | dict(flags))
     except ValidationError as error:
         raise UserError(_explain(error, flags, file)) from None
 
 
+def _read_toml(file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(file).read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such study file; check the path") from None
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read as a study file ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: not valid TOML ({error})") from None
+
+
 def _explain(error: ValidationError, flags: Mapping[str, Any], file: str | None) -> str:
+    """The first complaint as one line that names the flag, or the file and the key: `study.toml: tasks.1.budgets`."""
     first = error.errors()[0]
-    keys = [str(part) for part in first["loc"]]
-    key = next((k for k in reversed(keys) if not k.isdigit() and k not in {"auto", "list[constrained-int]"}), "study")
-    where = f"--{keys[0].replace('_', '-')}" if keys and keys[0] in flags else f"{file or 'study'}: {'.'.join(keys)}"
+    # pydantic adds the member of a union that it tried last; that is no key of the user's.
+    keys = [str(part) for part in first["loc"] if part not in ("auto", "list[constrained-int]", "literal['auto']")]
+    flag = next((k for k in keys if k in flags), None)
+    where = f"--{flag.replace('_', '-')}" if flag else f"{file or 'study'}: {'.'.join(keys)}"
     if first["type"] == "extra_forbidden":
-        known = TaskEntry.model_fields if keys[0] == "tasks" else Study.model_fields
+        key, inside = keys[-1], keys[0] == "tasks"
+        if inside and key in Study.model_fields:
+            return f'{file or "study"}: "{key}" belongs above the [[tasks]], not into one of them'
+        known = TaskEntry.model_fields if inside else Study.model_fields
         return f'{file or "study"}: unknown key "{key}".{nearest(key, known)}'
     message = first["msg"].removeprefix("Value error, ")
     given = first.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float) and repr(given)[1:-1] not in message else ""
+    new = isinstance(given, int | float) or (isinstance(given, str) and given not in message)
+    shown = f" (given: {given!r})" if new else ""
     return f"{where}: {message[0].lower() + message[1:]}{shown}"
 
 
@@ -270,7 +309,11 @@ class Planner:
         ]
 
     def _spec(self, data: Dataset, arm: str, budget: int, replicate: int, phase: str, recipe: Recipe | None) -> TrialSpec:
-        sealed = (("test", data.fingerprint), *((f"shift:{k}", v) for k, v in data.shift_fingerprints.items()))
+        sealed: tuple[tuple[str, str], ...] = (
+            ("test", data.fingerprint),
+            *((f"shift:{k}", v) for k, v in data.shift_fingerprints.items()),
+        )
+        sealed += split_names(data.task, self.study.perturbations)
         return TrialSpec(
             task=data.task,
             dataset=data.name,

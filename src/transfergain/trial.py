@@ -14,6 +14,7 @@ from transfergain.data.splits import Drawn, draw
 from transfergain.errors import Declined
 from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS
+from transfergain.perturbations import PREFIX, perturbed
 from transfergain.seeds import seed
 from transfergain.tasks import TASKS
 from transfergain.tasks.base import Task
@@ -50,11 +51,13 @@ def run_trial(spec: TrialSpec, bench: Bench, save_to: Path | None = None, progre
 def _run_floor(spec: TrialSpec, data: Dataset, task: Task, drawn: Drawn) -> Outcome:
     floor = FLOORS[spec.arm]
     predict = floor.fit(drawn, task.text, seed("floor", replicate=spec.replicate))
-    sealed = data.splits()
     return Outcome(
         "done",
         dev_score=score(task, predict(drawn.dev), drawn.dev, data.labels),
-        evaluated={name: evaluate(task, predict(sealed[name]), sealed[name], data.labels) for name, _ in spec.splits},
+        evaluated={
+            name: evaluate(task, predict(rows), rows, data.labels)
+            for name, rows in ((name, sealed(data, name)) for name, _ in spec.splits)
+        },
     )
 
 
@@ -75,8 +78,6 @@ def _run_arm(
     model = prepared.model.to(pick_device(bench.device))
     pad = int(tokenizer.pad_token_id)
 
-    sealed = data.splits()
-
     def encode(rows: Sequence[Example]) -> list[dict[str, Any]]:
         return task.encode(rows, tokenizer, recipe.max_length)
 
@@ -94,8 +95,9 @@ def _run_arm(
     fitted = fit(module, features(drawn.train), features(drawn.dev), recipe, spec.replicate, pad, dev_score, progress)
     evaluated = {}
     for name, _ in spec.splits:
-        predictions = task.decode(predict(module, features(sealed[name]), pad, recipe.precision).logits)
-        evaluated[name] = evaluate(task, predictions, sealed[name], data.labels)
+        rows = sealed(data, name)
+        predictions = task.decode(predict(module, features(rows), pad, recipe.precision).logits)
+        evaluated[name] = evaluate(task, predictions, rows, data.labels)
     details = {
         "checks": dict(prepared.checks),
         "steps": fitted.steps,
@@ -117,6 +119,11 @@ def _run_arm(
         evaluated=evaluated,
         details=details,
     )
+
+
+def sealed(data: Dataset, split: str) -> tuple[Example, ...]:
+    """The rows of a sealed split by its name in findings: `test`, `shift:NAME` or `perturbed:NAME@SEVERITY`."""
+    return perturbed(data.test, split) if split.startswith(PREFIX) else data.splits()[split]
 
 
 def score(task: Task, predictions: Sequence[Any], rows: Sequence[Example], labels: Sequence[str]) -> float:

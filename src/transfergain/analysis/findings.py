@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergain.analysis import gain
+from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.store import Row, Store
 
@@ -132,6 +133,8 @@ def analyse(store: Store) -> Findings:
 def load(folder: str | Path) -> Findings:
     """The findings of an output folder. Raises UserError when it holds no study."""
     with Store(folder) as store:
+        if store.get_meta("study") is None:
+            raise UserError(f"{folder}: its run ended before the study was set up; run it again")
         return analyse(store)
 
 

@@ -12,7 +12,7 @@ VERDICTS = {
     "supported": "Holm-corrected p below .05 and the interval above 0",
     "negative transfer": "the interval lies below 0: the pretrained arm is worse",
     "not supported": "the interval lies below the margin: no gain that matters",
-    "inconclusive": "the interval holds both no gain and a gain that matters",
+    "inconclusive": "the interval holds both no gain and a gain that matters, or Holm-corrected p is .05 or more",
     "void": "the scratch arm was still improving at the step cap: no fair comparison",
 }
 
@@ -34,15 +34,23 @@ def judge(result: Estimate, p_holm: float | None, margin: float, unconverged: in
     if result.low is None or result.high is None or p_holm is None:
         return Verdict("inconclusive", "one seed shows no variance between seeds; run at least 3")
     if result.low == result.high:
-        why = "no variance at all between seeds and test examples"
-        return Verdict("supported" if result.estimate > 0 else "not supported", why)
+        word = "supported" if result.estimate > 0 else "negative transfer" if result.estimate < 0 else "not supported"
+        return Verdict(word, "no variance at all between seeds and test examples")
     if result.low > 0 and p_holm < ALPHA:
-        return Verdict("supported", "meaningful" if result.low >= margin else f"may be under {margin:.1%} points")
+        return Verdict("supported", "meaningful" if result.low >= margin else f"may be under {_points(margin)}")
     if result.high < 0:
         return Verdict("negative transfer", "the pretrained arm is worse")
     if result.high < margin:
-        return Verdict("not supported", f"a gain of {100 * margin:g} points or more is ruled out")
+        return Verdict("not supported", f"a gain of {_points(margin)} or more is ruled out")
+    if result.low > 0:
+        return Verdict(
+            "inconclusive", f"above 0 on its own, but p = {p_holm:.2f} after Holm's correction over the data sets"
+        )
     return Verdict("inconclusive", _what_it_takes(result, margin))
+
+
+def _points(score: float) -> str:
+    return "1 point" if score == 0.01 else f"{100 * score:g} points"
 
 
 def _what_it_takes(result: Estimate, margin: float) -> str:

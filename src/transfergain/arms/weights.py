@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import re
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,18 +15,20 @@ from transfergain.errors import UserError
 from transfergain.seeds import seed
 from transfergain.types import Checkpoint
 
+POOLER = re.compile(r"\bpooler\b")
+
 UNIT_NORMAL_STD = 0.5
 """Weight matrices of trained models, and of every initialisation in `transformers`, are far below this; N(0, 1) is above."""
 
 
 def fresh_model(checkpoint: Checkpoint, auto_class: str, config: Any, stream: str, replicate: int) -> Any:
-    """The architecture with the library's own initialisation under the stream's seed."""
+    """The architecture with the library's own initialisation under the stream's seed, in fp32 whatever the config says."""
     import transformers
 
     torch.manual_seed(seed(stream, replicate=replicate))
     auto = getattr(transformers, auto_class)
     try:
-        return auto.from_config(config, trust_remote_code=checkpoint.trust_remote_code)
+        return auto.from_config(config, dtype=torch.float32, trust_remote_code=checkpoint.trust_remote_code)
     except ValueError as error:
         if "Unrecognized configuration class" in str(error):
             raise UserError(
@@ -38,7 +43,7 @@ def build_scratch(checkpoint: Checkpoint, auto_class: str, config: Any, replicat
     model = fresh_model(checkpoint, auto_class, config, "initialisation", replicate)
     other = fresh_model(checkpoint, auto_class, config, "head", replicate)
     checks = _check_scratch(model, other, checkpoint)
-    _copy_head(other, model, set())
+    _copy_head(other, model, _poolers_not_in_file(model, checkpoint))
     return Prepared(model, checks)
 
 
@@ -49,9 +54,8 @@ def build_pretrained(checkpoint: Checkpoint, auto_class: str, config: Any, repli
     """
     import transformers
 
-    auto = getattr(transformers, auto_class)
     fresh = fresh_model(checkpoint, auto_class, config, "head", replicate)
-    model, info = auto.from_pretrained(
+    model, info = getattr(transformers, auto_class).from_pretrained(
         checkpoint.path,
         config=config,
         use_safetensors=True,
@@ -63,17 +67,30 @@ def build_pretrained(checkpoint: Checkpoint, auto_class: str, config: Any, repli
     head = head_names(model)
     missing = {str(key) for key in info["missing_keys"]}
     mismatched = {str(key[0] if isinstance(key, tuple | list) else key) for key in info["mismatched_keys"]}
-    # A pooler that a checkpoint was saved without is part of the new head, in both arms alike.
-    new_pooler = {key for key in missing if re.search(r"\bpooler\b", key)}
+    # A pooler that a checkpoint was saved without is part of the new head, in every arm alike.
+    new_pooler = {key for key in missing if POOLER.search(key)}
     absent = sorted((missing | mismatched) - head - new_pooler)
     if absent:
         raise UserError(
             f"--model {checkpoint.name}: {len(absent)} weights of its encoder are missing or of another shape in the "
             f"file (first: {absent[0]}); they would be trained from scratch unnoticed: save the whole model again"
         )
-    checks = _check_pretrained(model, fresh, head | new_pooler, checkpoint)
+    redraw = functools.partial(fresh_model, checkpoint, auto_class, config, "initialisation", replicate)
+    checks = _check_pretrained(model, fresh, redraw, head | new_pooler, checkpoint)
     _copy_head(fresh, model, new_pooler)
     return Prepared(model, checks | {"newly_initialised": sorted(head | new_pooler)})
+
+
+def _poolers_not_in_file(model: Any, checkpoint: Checkpoint) -> set[str]:
+    """Names of the model's pooler weights when the checkpoint was saved without one; empty when it has one."""
+    from safetensors import safe_open
+
+    poolers = {name for name, _ in model.named_parameters() if POOLER.search(name)}
+    for path in Path(checkpoint.path).glob("*.safetensors") if poolers else ():
+        with safe_open(path, framework="pt") as file:
+            if any(POOLER.search(key) for key in file.keys()):  # noqa: SIM118 (not a mapping)
+                return set()
+    return poolers
 
 
 def head_names(model: Any) -> set[str]:
@@ -134,8 +151,13 @@ def _check_scratch(model: Any, other: Any, checkpoint: Checkpoint) -> dict[str, 
     return {"initialisation": "library", "median_std": round(median_std(model), 5)}
 
 
-def _check_pretrained(model: Any, fresh: Any, new: set[str], checkpoint: Checkpoint) -> dict[str, Any]:
-    """P is loaded: no weight equals the fresh draw, and the weights are no unit-normal noise."""
+def _check_pretrained(
+    model: Any, fresh: Any, redraw: Callable[[], Any], new: set[str], checkpoint: Checkpoint
+) -> dict[str, Any]:
+    """P is loaded: no weight equals the fresh draw, and the weights are no unit-normal noise.
+
+    Weights that no seed changes, such as sinusoidal positions, may be equal; `redraw` tells them apart.
+    """
     spread = median_std(model)
     if spread > UNIT_NORMAL_STD:
         raise UserError(
@@ -145,6 +167,9 @@ def _check_pretrained(model: Any, fresh: Any, new: set[str], checkpoint: Checkpo
     theirs = dict(fresh.named_parameters())
     loaded = [n for n, p in model.named_parameters() if n not in new and p.ndim == 2]
     same = [n for n in loaded if torch.equal(model.get_parameter(n), theirs[n])]
+    if same:
+        again = dict(redraw().named_parameters())
+        same = [n for n in same if not torch.equal(theirs[n], again[n])]
     if same:
         raise UserError(f"--model {checkpoint.name}: weight {same[0]} equals the fresh initialisation; it was not loaded")
     return {"loaded_matrices": len(loaded), "median_std": round(spread, 5)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -61,6 +61,8 @@ class DataSource:
     def name(self) -> str:
         """A short name: the file's stem, its folder's where the file is called train or the like, or the Hub name."""
         if self.dataset_name:
+            if Path(self.dataset_name).is_dir():  # "." and ".." have names too
+                return Path(self.dataset_name).resolve().name
             return self.dataset_name.removeprefix(BUILTIN).rstrip("/").split("/")[-1]
         path = Path(self.train_file or "")
         stem = path.name.split(".")[0]
@@ -84,20 +86,9 @@ def load(source: DataSource, task: Parser) -> Dataset:
             parts["train"], parts[name] = splits.carve(parts["train"], share, task.stratum, name)
             notes.append(f"{name}: {len(parts[name]):,} carved from train (stratified, seeded)")
     notes.append("train {:,} · dev {:,} · test {:,}".format(*(len(parts[s]) for s in ("train", "dev", "test"))))
-    for name, rows in parts.items():
-        if len(rows) < MIN_SPLIT:
-            raise UserError(
-                f"{source.name()}: the {name} split has {len(rows)} examples after duplicates are dropped; "
-                f"at least {MIN_SPLIT} are needed: give more data"
-            )
-    warnings = []
-    seen = contamination.overlap((task.text(e) for e in parts["train"]), (task.text(e) for e in parts["test"]))
-    notes.append(f"13-gram overlap of test with train: {seen.shared:,} of {seen.checked:,} test texts of 13 words or more")
-    if seen.shared > 0.01 * max(seen.total, 1):
-        warnings.append(
-            f"{source.name()}: {seen.shared:,} of {seen.total:,} test texts share a 13-gram with train: "
-            "scores may be too high for every arm; check the test set for leaks"
-        )
+    _check_sizes(source.name(), parts)
+    note, warnings = _check_overlap(source.name(), [[task.text(e) for e in parts[s]] for s in ("train", "test")])
+    notes.append(note)
     shifts = {s.removeprefix("shift:"): rows for s, rows in parts.items() if s.startswith("shift:")}
     return Dataset(
         task=task.name,
@@ -110,8 +101,31 @@ def load(source: DataSource, task: Parser) -> Dataset:
         fingerprint=_fingerprint(parsed.labels, {s: parts[s] for s in ("train", "dev", "test")}),
         shift_fingerprints={name: _fingerprint(parsed.labels, {name: rows}) for name, rows in shifts.items()},
         notes=tuple(notes),
-        warnings=tuple(warnings),
+        warnings=warnings,
     )
+
+
+def _check_sizes(name: str, parts: Mapping[str, tuple[Example, ...]]) -> None:
+    for split, rows in parts.items():
+        if len(rows) < MIN_SPLIT:
+            raise UserError(
+                f"{name}: the {split} split has {len(rows)} examples after duplicates are dropped; "
+                f"at least {MIN_SPLIT} are needed: give more data"
+            )
+
+
+def _check_overlap(name: str, texts: Sequence[Sequence[str]]) -> tuple[str, tuple[str, ...]]:
+    """(note, warnings) on the overlap of (train, test) texts; more than 1 % of the test texts is worth a warning."""
+    train, test = texts
+    seen = contamination.overlap(train, test)
+    note = f"13-gram overlap of test with train: {seen.shared:,} of {seen.checked:,} test texts of 13 words or more"
+    if seen.shared <= 0.01 * seen.total:
+        return note, ()
+    warning = (
+        f"{name}: {seen.shared:,} of {seen.total:,} test texts share a 13-gram with train: "
+        "scores may be too high for every arm; check the test set for leaks"
+    )
+    return note, (warning,)
 
 
 def _tables(source: DataSource, task: str) -> dict[str, Table]:
@@ -123,6 +137,8 @@ def _tables(source: DataSource, task: str) -> dict[str, Table]:
                 raise UserError(f"{flag} goes with --train-file, not with --dataset-name")
         tables = _named(source.dataset_name, source.dataset_config_name)
     elif source.train_file:
+        if source.dataset_config_name:
+            raise UserError("--dataset-config-name goes with --dataset-name, not with --train-file")
         files = {"train": source.train_file, "validation": source.validation_file, "test": source.test_file}
         tables = {split: read_file(path) for split, path in files.items() if path}
     else:
@@ -134,6 +150,9 @@ def _tables(source: DataSource, task: str) -> dict[str, Table]:
 
 
 def _named(name: str, config: str | None) -> dict[str, Table]:
+    here = name.startswith(BUILTIN) or Path(name).is_dir()
+    if here and config:
+        raise UserError(f"--dataset-config-name goes with a data set of the Hub, which {name} is not")
     if name.startswith(BUILTIN):
         folder = Path(str(resources.files("transfergain.data") / "builtin" / name.removeprefix(BUILTIN)))
         if not (folder / "train.jsonl").exists():
@@ -141,8 +160,10 @@ def _named(name: str, config: str | None) -> dict[str, Table]:
             raise UserError(f'unknown built-in data set "{name}".{nearest(name, known)}')
         shifts = {f"shift:{f.name.split('.')[1]}": read_file(f) for f in sorted(folder.glob("shift.*.jsonl"))}
         return read_folder(folder) | shifts
-    if Path(name).is_dir():
+    if here:
         return read_folder(Path(name))
+    if Path(name).is_file():
+        raise UserError(f"--dataset-name {name} is a file; give it as --train-file")
     return read_hub(name, config)
 
 

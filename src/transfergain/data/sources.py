@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import re
-from collections.abc import Callable, Iterable
+import zlib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,11 +27,14 @@ class Table:
 
     name: str
     rows: list[dict[str, Any]]
-    unit: str = "row"
+    lines: Sequence[int] | None = None
+    """Line number in the file of each row, where a row is a line; None where rows are counted."""
 
     def where(self, index: int) -> str:
-        """The user's name for row `index` (0-based): `reviews.csv row 17`, counting from 1 after the header."""
-        return f"{self.name} {self.unit} {index + 1:,}"
+        """The user's name for row `index` (0-based): `reviews.csv row 17`, counting from 1 after the header, or
+        `reviews.jsonl line 17`.
+        """
+        return f"{self.name} row {index + 1:,}" if self.lines is None else f"{self.name} line {self.lines[index]:,}"
 
     def columns(self) -> list[str]:
         """Column names in order of first appearance."""
@@ -39,34 +44,41 @@ class Table:
 def read_file(path: str | Path) -> Table:
     """Read one csv, tsv, json, jsonl or parquet file, plain or gzip. Raises UserError naming the file and row."""
     path = Path(path)
-    if not path.exists():
-        raise UserError(f"{path}: no such file; check the path")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; give a file, or the folder as --dataset-name")
-    suffixes = [s.lower() for s in path.suffixes]
-    kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
-    if kind not in READERS:
-        raise UserError(f"{path}: unknown format {kind or '(no ending)'}; use one of {', '.join(READERS)}, plain or .gz")
-    if path.stat().st_size == 0:
-        raise UserError(f"{path} is empty; it needs a header and rows")
+    kind = _kind(path)
     try:
+        if path.is_dir():
+            raise UserError(f"{path} is a folder; give a file, or the folder as --dataset-name")
+        if path.stat().st_size == 0:
+            raise UserError(f"{path} is empty; it needs a header and rows")
+        if kind not in READERS:
+            known = ", ".join(READERS)
+            raise UserError(f"{path}: unknown format {kind or '(no ending)'}; use one of {known}, plain or .gz")
         table = READERS[kind](path)
-    except (gzip.BadGzipFile, EOFError) as error:
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; check the path") from None
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
         raise UserError(f"{path}: not a readable gzip file ({error}); unpack it or write it again") from None
-    except PermissionError:
-        raise UserError(f"{path}: no permission to read it") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
     if not table.rows:
         raise UserError(f"{path} holds no rows; it needs at least a few labelled examples")
     return table
 
 
 def read_folder(folder: Path) -> dict[str, Table]:
-    """Read a folder that holds train.*, validation.* and test.* files, or one written by `datasets.save_to_disk`."""
+    """Read a folder that holds train.*, validation.* and test.* files, or one written by `datasets.save_to_disk`.
+
+    Raises UserError naming the folder or the file.
+    """
     if (folder / "dataset_dict.json").exists() or (folder / "dataset_info.json").exists():
         return _read_saved_dataset(folder)
     tables: dict[str, Table] = {}
     for split, stems in SPLIT_NAMES.items():
-        files = [f for f in sorted(folder.iterdir()) if f.name.lower().split(".")[0] in stems and _readable(f)]
+        files = [
+            f
+            for f in sorted(folder.iterdir())
+            if f.name.lower().split(".")[0] in stems and f.is_file() and _kind(f) in READERS
+        ]
         if len(files) > 1:
             raise UserError(f"{folder} holds more than one {split} file ({', '.join(f.name for f in files)}); keep one")
         if files:
@@ -77,11 +89,16 @@ def read_folder(folder: Path) -> dict[str, Table]:
 
 
 def read_hub(name: str, config: str | None) -> dict[str, Table]:
-    """Read a Hub data set by name with `datasets`; splits are renamed to train, validation and test."""
+    """Read a Hub data set by name with `datasets`; splits are renamed to train, validation and test.
+
+    Without a connection, the copy in the cache. Raises UserError when there is none, or no such data set.
+    """
     import datasets
 
     datasets.disable_progress_bars()
+    offline = datasets.config.HF_HUB_OFFLINE
     try:
+        datasets.config.HF_HUB_OFFLINE = offline or not _hub_answers(name)
         loaded = datasets.load_dataset(name, config)
     except Exception as error:
         # `datasets` raises a zoo of types here (connection, missing, gated, several configs, scripts): all are the
@@ -90,13 +107,33 @@ def read_hub(name: str, config: str | None) -> dict[str, Table]:
         raise UserError(
             f'cannot load the data set "{name}" from the Hub: {reason[:300]} (offline? give --train-file instead)'
         ) from None
+    finally:
+        datasets.config.HF_HUB_OFFLINE = offline
     return _from_dataset_dict(loaded, name)
+
+
+def _hub_answers(name: str) -> bool:
+    """False without a connection, found out by one request: `datasets` itself retries for half a minute."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    try:
+        HfApi().dataset_info(name, timeout=10)
+    except (HfHubHTTPError, HFValidationError):
+        return True  # it answered, or need not be asked; `datasets` says best what is wrong
+    except Exception:  # the connection errors of whichever HTTP library the Hub client uses
+        return False
+    return True
 
 
 def _read_saved_dataset(folder: Path) -> dict[str, Table]:
     import datasets
 
-    loaded = datasets.load_from_disk(str(folder))
+    try:
+        loaded = datasets.load_from_disk(str(folder))
+    except Exception as error:  # a broken folder shows as an error of json, pyarrow or the file system
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"{folder}: cannot be read as a data set that save_to_disk wrote ({reason[:200]})") from None
     return _from_dataset_dict(loaded if isinstance(loaded, dict) else {"train": loaded}, folder.name)
 
 
@@ -124,12 +161,18 @@ def _from_dataset_dict(loaded: Any, name: str) -> dict[str, Table]:
     return tables
 
 
-def _readable(path: Path) -> bool:
-    return path.is_file() and any(s.lower() in READERS for s in path.suffixes)
+def _kind(path: Path) -> str:
+    """The ending that names the format, in lower case and without .gz; empty without any."""
+    suffixes = [s.lower() for s in path.suffixes]
+    return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+
+
+def _open_bytes(path: Path) -> bytes:
+    return gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
 
 
 def _open_text(path: Path) -> str:
-    raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    raw = _open_bytes(path)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -140,51 +183,62 @@ def _open_text(path: Path) -> str:
 
 
 def _read_delimited(path: Path, separator: str) -> Table:
-    import io
-
     import pandas as pd
 
     text = _open_text(path)
     if not text.strip():
         raise UserError(f"{path} is empty; it needs a header and rows")
+
+    def read(**options: Any) -> pd.DataFrame:
+        return pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_filter=False, **options)
+
     try:
-        frame = pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_filter=False)
+        header = read(header=None, nrows=1).iloc[0].to_list()
+        frame = read()
     except pd.errors.ParserError as error:
         reason = re.sub(r"^Error tokenizing data\. C error: ", "", str(error)).strip()
         raise UserError(f"{path}: {reason}; quote fields that contain the separator") from None
-    if len(set(frame.columns)) < len(frame.columns) or any(".1" in str(c) for c in frame.columns):
-        names = text.splitlines()[0].split(separator)
-        twice = [n for n in dict.fromkeys(names) if names.count(n) > 1]
-        if twice:
-            raise UserError(f'{path}: two columns are called "{twice[0]}"; rename one')
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise UserError(f"{path}: rows have more fields than the header; quote fields that contain the separator")
+    twice = [name for name in dict.fromkeys(header) if header.count(name) > 1]
+    if twice:  # pandas would call the second one "text.1"
+        raise UserError(f'{path}: two columns are called "{twice[0]}"; rename one')
+    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes surplus fields of the first row for an index
+        raise UserError(f"{path} row 1: more fields than the header; quote fields that contain the separator")
     return Table(path.name, [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")])
 
 
 def _read_jsonl(path: Path) -> Table:
-    rows = []
-    for number, line in enumerate(_open_text(path).splitlines(), 1):
+    rows, lines = [], []
+    # Not splitlines(), which also splits at the line separators that Unicode allows inside a JSON string.
+    for number, line in enumerate(_open_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path} line {number:,}: not JSON ({error.msg}); one object a line is expected") from None
+        except (ValueError, RecursionError) as error:
+            raise UserError(f"{path} line {number:,}: not JSON ({_reason(error)}); one object a line is expected") from None
         if not isinstance(row, dict):
             raise UserError(f"{path} line {number:,}: a JSON object with the columns is expected")
         rows.append(row)
-    return Table(path.name, rows, "line")
+        lines.append(number)
+    return Table(path.name, rows, lines)
+
+
+def _reason(error: Exception) -> str:
+    """Why `json` refused: a syntax error's own words, a number of too many digits, or brackets nested too deeply."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return error.msg if isinstance(error, json.JSONDecodeError) else str(error)
 
 
 def _read_json(path: Path) -> Table:
     text = _open_text(path)
     try:
         content = json.loads(text)
-    except json.JSONDecodeError as error:
-        if error.msg == "Extra data":  # JSON lines under the name .json is common
+    except (ValueError, RecursionError) as error:
+        if _reason(error) == "Extra data":  # JSON lines under the name .json is common
             return _read_jsonl(path)
-        raise UserError(f"{path} line {error.lineno:,}: not JSON ({error.msg})") from None
+        line = f" line {error.lineno:,}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UserError(f"{path}{line}: not JSON ({_reason(error)})") from None
     if isinstance(content, dict) and isinstance(content.get("data"), list):
         content = content["data"]
     if isinstance(content, dict) and content and all(isinstance(v, list) for v in content.values()):
@@ -200,16 +254,18 @@ def _read_json(path: Path) -> Table:
 
 
 def _read_parquet(path: Path) -> Table:
-    import io
+    import pyarrow
+    import pyarrow.parquet
 
-    import pandas as pd
-
-    raw = gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
+    raw = _open_bytes(path)
     try:
-        frame = pd.read_parquet(io.BytesIO(raw))
-    except Exception as error:  # pyarrow has its own tree of errors; all mean that the file cannot be read
+        rows = pyarrow.parquet.read_table(pyarrow.BufferReader(raw)).to_pylist()
+        rows = [{key: v.decode() if isinstance(v, bytes) else v for key, v in row.items()} for row in rows]
+    except UnicodeDecodeError:
+        raise UserError(f"{path}: a column holds bytes that are not UTF-8; store text as strings") from None
+    except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a readable parquet file ({str(error).splitlines()[0][:200]})") from None
-    return Table(path.name, [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")])
+    return Table(path.name, rows)
 
 
 READERS: dict[str, Callable[[Path], Table]] = {

@@ -57,8 +57,8 @@ def budget_sizes(budget: int, n_train: int, n_dev: int) -> tuple[int, int]:
 
 
 def max_budget(n_train: int, n_dev: int) -> int:
-    """The largest budget the pools allow."""
-    return n_train + min(n_dev, (n_train + DEV_SHARE - 2) // (DEV_SHARE - 1) if n_train else 0)
+    """The largest budget the pools allow: `budget_sizes` refuses the next one."""
+    return n_train + min(n_dev, n_train // (DEV_SHARE - 1))
 
 
 def draw(data: Dataset, budget: int, replicate: int, stratum: Stratum) -> Drawn:

@@ -17,9 +17,9 @@ POOL = 16
 
 
 def length(feature: Feature) -> int:
-    """Tokens of a feature; 1 for features that hold tensors of a fixed shape."""
+    """Tokens of a feature's text: of its ids, or as `tokens` says where the ids are no longer there; else 1."""
     ids = feature["input_ids"]
-    return len(ids) if isinstance(ids, list) else 1
+    return len(ids) if isinstance(ids, list) else int(feature.get("tokens", 1))
 
 
 def training_batches(features: Sequence[Feature], size: int, replicate: int) -> Iterator[list[int]]:

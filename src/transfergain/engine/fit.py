@@ -127,6 +127,9 @@ def fit(
         if step % every and step != schedule.end:
             continue
         predicted = predict(model, dev, pad_token_id, recipe.precision)
+        if not math.isfinite(predicted.loss):
+            diverged = True
+            break
         value = score(predicted)
         stable = step <= schedule.decay_from
         curve.append(CurvePoint(step, value, predicted.loss, "stable" if stable else "decay"))
@@ -136,7 +139,9 @@ def fit(
             stopped = True
             schedule.decay_now(step)
     best.restore()
-    return Fitted(best.key[0], best.step, step, schedule.max_steps, tuple(curve), stopped, diverged)
+    # A run that diverged before its first evaluation is left with its initial weights, and has their score.
+    final = best.key[0] if best.step else score(predict(model, dev, pad_token_id, recipe.precision))
+    return Fitted(final, best.step, step, schedule.max_steps, tuple(curve), stopped, diverged)
 
 
 def _optimizer(model: Any, recipe: Recipe) -> torch.optim.Optimizer:

@@ -1,9 +1,9 @@
 """Frozen features: where only the head trains, run the base model once and train the head on what it returned.
 
 The head is not taken apart: the model's own forward runs, with its base model replaced by the stored output. Only the
-position the head reads is stored (first token for BERT's kind, last real one for GPT-2's and T5's), and which one that is
-is found by trying: the replayed logits must equal the model's own, else nothing is cached and training runs the whole
-model, which is slower and the same.
+position the head reads is stored (first token for BERT's kind, last one that is no padding for GPT-2's, T5's and BART's),
+and which one that is is found by trying: the replayed logits must equal the model's own, else nothing is cached and
+training runs the whole model, which is slower and the same; a trial's `frozen_features` says which it was.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from transfergain.engine.batching import Feature, collate, evaluation_batches
+from transfergain.engine.batching import Feature, collate, evaluation_batches, length
 from transfergain.engine.precision import autocast
 
 POSITIONS = ("first", "last")
@@ -21,30 +21,37 @@ TOLERANCE = 1e-3
 
 
 class HeadOnly(torch.nn.Module):
-    """The model with its base model's output given: inputs `hidden` (B, H), `pooled` (B, H), `input_ids` (B, 1)."""
+    """The model with its base model's output given: inputs `hidden` (B, H), `pooled` (B, H), `input_ids` (B, 1).
 
-    def __init__(self, model: Any) -> None:
+    `output_class` is the class of the base model's output: heads read fields of their own base's class (GPT-2's asks for
+    `past_key_values`), and all that are not given are None there.
+    """
+
+    def __init__(self, model: Any, output_class: Any) -> None:
         super().__init__()
         self.model = model
+        self.output_class = output_class
 
     def forward(
-        self, input_ids: torch.Tensor, hidden: torch.Tensor, labels: torch.Tensor, pooled: torch.Tensor | None = None
+        self,
+        input_ids: torch.Tensor,
+        hidden: torch.Tensor,
+        labels: torch.Tensor,
+        tokens: torch.Tensor | None = None,
+        pooled: torch.Tensor | None = None,
     ) -> Any:
-        """The model's own output for the stored base output."""
-        from transformers.modeling_outputs import BaseModelOutput, BaseModelOutputWithPooling
-
-        stored: Any
-        if pooled is None:
-            stored = BaseModelOutput(last_hidden_state=hidden[:, None])
-        else:
-            stored = BaseModelOutputWithPooling(last_hidden_state=hidden[:, None], pooler_output=pooled)
+        """The model's own output for the stored base output; `tokens`, the text's length, only orders batches."""
+        given = {} if pooled is None else {"pooler_output": pooled}
+        stored = self.output_class(last_hidden_state=hidden[:, None], **given)
         base = self.model.base_model
-        original = base.forward
+        own = vars(base).get("forward")  # only where a library has put its own wrapper there
         base.forward = lambda *args, **kwargs: stored
         try:
             return self.model(input_ids=input_ids, labels=labels)
         finally:
-            base.forward = original
+            del base.forward
+            if own is not None:
+                base.forward = own
 
 
 def only_head_trains(model: Any) -> bool:
@@ -59,9 +66,16 @@ def head_only(model: Any, sample: Sequence[Feature], pad_token_id: int) -> tuple
     model.eval()
     device = next(model.parameters()).device
     with torch.inference_mode():
-        expected = model(**collate(few, pad_token_id, device)).logits
+        captured: list[type] = []
+        handle = model.base_model.register_forward_hook(lambda module, args, output: captured.append(type(output)))
+        try:
+            expected = model(**collate(few, pad_token_id, device)).logits
+        finally:
+            handle.remove()
+        if not captured:
+            return None  # the head bypasses the base model's forward
         for position in POSITIONS:
-            module = HeadOnly(model).eval()
+            module = HeadOnly(model, captured[0]).eval()
             try:
                 stored = run_base(model, few, pad_token_id, position, "fp32")
                 got = module(**collate(stored, pad_token_id, device)).logits
@@ -91,7 +105,7 @@ def run_base(
                 inputs = collate([features[i] for i in batch], pad_token_id, device)
                 model(**inputs)
                 output = captured.pop("output")
-                at = _index(inputs["attention_mask"], position)
+                at = _index(inputs, position, pad_token_id)
                 take = torch.arange(len(batch), device=device)
                 pooled = getattr(output, "pooler_output", None)
                 hidden = output[0][take, at].float()
@@ -100,6 +114,7 @@ def run_base(
                         "input_ids": inputs["input_ids"][row, at[row]].reshape(1).cpu().clone(),
                         "hidden": hidden[row].cpu().clone(),
                         "labels": features[i]["labels"],
+                        "tokens": length(features[i]),
                     }
                     if pooled is not None:
                         rows[i]["pooled"] = pooled[row].float().cpu().clone()
@@ -108,7 +123,13 @@ def run_base(
     return rows
 
 
-def _index(mask: torch.Tensor, position: str) -> torch.Tensor:
+def _index(inputs: dict[str, torch.Tensor], position: str, pad_token_id: int) -> torch.Tensor:
+    """(B,) indices of the first attended token, or of the last whose id is not the padding's.
+
+    GPT-2's kind pads with its end token and reads the last token that is another one, attended or not, the first where
+    there is none. Where padding has a token of its own the two readings of "last" are the same.
+    """
     if position == "first":
-        return mask.argmax(dim=1)
-    return mask.shape[1] - 1 - mask.flip(1).argmax(dim=1)
+        return inputs["attention_mask"].argmax(dim=1)
+    real = (inputs["input_ids"] != pad_token_id).int()
+    return (torch.arange(real.shape[1], device=real.device) * real).argmax(dim=1)

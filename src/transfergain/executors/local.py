@@ -12,7 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import IO, Any
 
 from transfergain.executors.base import Executor, Job, Watch
 from transfergain.executors.worker import receive, send
@@ -22,13 +22,45 @@ from transfergain.types import Outcome, TrialSpec
 TRIES = 2
 """A job whose worker dies (killed for memory, say) is tried once more on a fresh worker, then recorded as failed."""
 
+GRACE = 5.0
+"""Seconds that a worker whose pipe has closed is given to end by itself."""
 
-@dataclass
+ENVIRONMENT = {
+    "TOKENIZERS_PARALLELISM": "false",
+    # glibc raises its threshold for giving memory back with every freed model; fixed, a worker does not grow by trials.
+    "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
+}
+
+COMMAND = (sys.executable, "-P", "-c", "from transfergain.executors.worker import serve; serve()")
+"""`-P`: a file of the user's called `random.py` in the current folder is none of a worker's modules."""
+
+
+@dataclass(eq=False)
 class _Worker:
     process: subprocess.Popen[bytes]
-    stderr: Any
+    stderr: IO[bytes]
     job: Job | None = None
-    tries: dict[str, int] = field(default_factory=dict)
+    listener: threading.Thread = field(default_factory=threading.Thread)
+
+    def deliver(self, message: Any) -> None:
+        assert self.process.stdin is not None
+        with contextlib.suppress(OSError):  # the process is gone: its listener says so
+            send(self.process.stdin, message)
+
+    def end(self) -> int:
+        """Make sure that process, listener and pipes are gone; returns the exit code."""
+        try:
+            code = self.process.wait(GRACE)  # its pipe closes a little before it ends: the exit code tells why
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            code = self.process.wait()
+        if self.listener.ident is not None:
+            self.listener.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(OSError):  # what the process never read is left in the buffer
+                pipe.close()
+        return code
 
 
 class LocalExecutor(Executor):
@@ -43,80 +75,90 @@ class LocalExecutor(Executor):
     def submit(self, jobs: Sequence[Job], watch: Watch) -> Iterator[tuple[TrialSpec, Outcome]]:
         """See `Executor.submit`. Jobs start in the order given."""
         waiting, tries = deque(jobs), dict[str, int]()
+        self._drop_unfit()
         while len(self._workers) < min(self._count, len(jobs)):
-            self._workers.append(self._start())
+            self._start()
         for worker in self._workers:
             self._next(worker, waiting)
         while any(worker.job for worker in self._workers):
             worker, message = self._messages.get()
-            job = worker.job
-            if worker not in self._workers or job is None:
+            if worker not in self._workers:
                 continue
-            if message is None:  # the pipe closed: the process is gone
-                self._workers.remove(worker)
+            job = worker.job
+            if message is None:
+                obituary = self._bury(worker)
+                if job is None:  # it died idle
+                    continue
                 tries[job.spec.id] = tries.get(job.spec.id, 0) + 1
-                if tries[job.spec.id] < TRIES:
+                if again := tries[job.spec.id] < TRIES:
                     waiting.appendleft(job)
-                else:
-                    yield job.spec, Outcome("failed", error=self._obituary(worker))
-                replacement = self._start()
-                self._workers.append(replacement)
-                self._next(replacement, waiting)
-            elif message[0] == "progress":
+                if waiting:
+                    self._next(self._start(), waiting)
+                if not again:
+                    yield job.spec, Outcome("failed", error=obituary)
+            elif job is not None and message[0] == "progress":
                 watch(job.spec, *message[1:])
-            else:
+            elif job is not None:
                 self._next(worker, waiting)
                 yield job.spec, message[1]
 
     def close(self) -> None:
         """Kill the workers; trials in flight are lost, as on any interruption."""
-        for worker in self._workers:
+        workers, self._workers = self._workers, []  # none is replaced from here on
+        for worker in workers:
             worker.process.kill()
-        for worker in self._workers:
-            worker.process.wait()
+        for worker in workers:
+            worker.end()
             worker.stderr.close()
-        self._workers.clear()
 
     def _start(self) -> _Worker:
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         process = subprocess.Popen(
-            [sys.executable, "-m", "transfergain.executors.worker"],
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=os.environ | {"OMP_NUM_THREADS": str(self._bench.threads), "TOKENIZERS_PARALLELISM": "false"},
+            env=os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": str(self._bench.threads)},
             start_new_session=True,
         )
         worker = _Worker(process, stderr)
-        threading.Thread(target=self._listen, args=(worker,), daemon=True).start()
-        assert process.stdin is not None
-        _deliver(worker, self._bench)
+        self._workers.append(worker)
+        worker.listener = threading.Thread(target=self._listen, args=(worker,), daemon=True)
+        worker.listener.start()
+        worker.deliver(self._bench)
         return worker
 
     def _listen(self, worker: _Worker) -> None:
+        """Pass the worker's messages on; None when there will be no more, for whatever reason."""
         assert worker.process.stdout is not None
         try:
             while True:
-                self._messages.put((worker, receive(worker.process.stdout)))  # type: ignore[arg-type]
-        except (EOFError, OSError, ValueError):
+                self._messages.put((worker, receive(worker.process.stdout)))
+        except Exception as error:
+            if not isinstance(error, EOFError):  # what came through the pipe is no message
+                worker.process.kill()
             self._messages.put((worker, None))
 
-    def _next(self, worker: _Worker, waiting: deque[Job]) -> None:
+    @staticmethod
+    def _next(worker: _Worker, waiting: deque[Job]) -> None:
         worker.job = waiting.popleft() if waiting else None
         if worker.job:
-            _deliver(worker, (worker.job.spec, worker.job.save_to))
+            worker.deliver((worker.job.spec, worker.job.save_to))
 
-    @staticmethod
-    def _obituary(worker: _Worker) -> str:
-        code = worker.process.wait()
-        worker.stderr.seek(0)
-        lines = worker.stderr.read().decode("utf-8", "replace").strip().splitlines()
+    def _drop_unfit(self) -> None:
+        """Bury workers that died since the last submission, or still run a trial of one that was broken off."""
+        for worker in list(self._workers):
+            if worker.job or worker.process.poll() is not None or not worker.listener.is_alive():
+                worker.process.kill()
+                self._bury(worker)
+
+    def _bury(self, worker: _Worker) -> str:
+        """Clear a worker away, and say in one line how it ended."""
+        self._workers.remove(worker)
+        code = worker.end()
+        with worker.stderr as file:
+            file.seek(0)
+            lines = file.read().decode("utf-8", "replace").strip().splitlines()
         last = f": {lines[-1][:300]}" if lines else ""
         hint = " (killed from outside, perhaps for lack of memory: try fewer --workers)" if code == -9 else ""
         return f"the worker process ended with code {code}{hint}{last}"
-
-
-def _deliver(worker: _Worker, message: Any) -> None:
-    assert worker.process.stdin is not None
-    with contextlib.suppress(OSError):  # the process is gone: its listener says so
-        send(worker.process.stdin, message)  # type: ignore[arg-type]

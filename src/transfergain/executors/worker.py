@@ -1,53 +1,77 @@
 """A worker process of the local executor: reads jobs from standard input, writes outcomes to standard output.
 
-Started as `python -m transfergain.executors.worker`, so that a user's script needs no `if __name__ == "__main__"`.
-Messages are pickled and length-prefixed; both ends of the pipe are this program.
+A process of its own with this module as its only program, so that a user's script needs no `if __name__ == "__main__"`.
+Messages are pickled and length-prefixed; both ends of the pipe are this program. A thread watches standard input: when
+the driver is gone, however it ended, its end of the pipe is closed and the worker leaves, in the midst of a trial too.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import queue
 import signal
 import struct
-import sys
+import threading
+import traceback
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 
-def send(pipe: BinaryIO, message: Any) -> None:
+def send(pipe: IO[bytes], message: Any) -> None:
     """Write one message."""
     payload = pickle.dumps(message, protocol=pickle.HIGHEST_PROTOCOL)
     pipe.write(struct.pack("<Q", len(payload)) + payload)
     pipe.flush()
 
 
-def receive(pipe: BinaryIO) -> Any:
-    """Read one message. Raises EOFError when the other end has gone."""
+def receive(pipe: IO[bytes]) -> Any:
+    """Read one message. Raises EOFError when the other end has gone, in the midst of a message too."""
     head = pipe.read(8)
     if len(head) < 8:
         raise EOFError
-    payload = pipe.read(struct.unpack("<Q", head)[0])
+    size = struct.unpack("<Q", head)[0]
+    payload = pipe.read(size)
+    if len(payload) < size:
+        raise EOFError
     return pickle.loads(payload)
 
 
 def _explain(error: BaseException) -> str:
     """One line: the error's type and message, and the innermost line of this package that it came through."""
-    import traceback
-
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "transfergain" in f.filename]
     where = f" [{Path(frames[-1].filename).name}:{frames[-1].lineno}]" if frames else ""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text[:500]}{where}"
 
 
-def main() -> None:
+def _inbox(pipe: IO[bytes]) -> queue.SimpleQueue[Any]:
+    """The messages of a pipe, read ahead by a thread that ends the process when the other end has gone."""
+    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+
+    def listen() -> None:
+        try:
+            while True:
+                messages.put(receive(pipe))
+        except EOFError:
+            os._exit(0)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+
+    threading.Thread(target=listen, daemon=True).start()
+    return messages
+
+
+def serve() -> None:
     """Serve jobs until standard input closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
-    inbox = sys.stdin.buffer
-    outbox = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # stray prints of libraries must not reach the pipe
-    bench = receive(inbox)
+    # Pipes of our own: libraries may print, and ask; and closing a standard stream that a thread reads aborts Python.
+    pipe, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    inbox = _inbox(pipe)
+    bench = inbox.get()
 
     from transfergain.errors import UserError
     from transfergain.trial import run_trial
@@ -55,21 +79,16 @@ def main() -> None:
 
     prepared = False
     while True:
-        try:
-            spec, save_to = receive(inbox)
-        except EOFError:
-            return
+        spec, save_to = inbox.get()
         if spec.recipe is not None and not prepared:
             _prepare_torch(bench.threads)
             prepared = True
 
         def progress(step: int, cap: int, dev_score: float | None) -> None:
-            send(outbox, ("progress", step, cap, dev_score))  # a dead driver ends the worker here
+            send(outbox, ("progress", step, cap, dev_score))
 
         try:
             outcome = run_trial(spec, bench, save_to, progress)
-        except BrokenPipeError:
-            return
         except UserError as error:
             outcome = Outcome("failed", error=str(error))
         except Exception as error:
@@ -90,7 +109,4 @@ def _prepare_torch(threads: int) -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except BrokenPipeError:
-        os._exit(0)
+    serve()

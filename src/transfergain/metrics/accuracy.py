@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 
 def counts(predictions: Sequence[int], targets: Sequence[int], labels: Sequence[str]) -> NDArray[np.int64]:
-    """Per example (hit, 1), shape (examples, 2)."""
+    """Per example (hit, 1), shape (examples, 2). Raises ValueError when the lengths differ."""
+    if len(predictions) != len(targets):
+        raise ValueError(f"{len(predictions)} predictions for {len(targets)} targets")
     hits = np.asarray(predictions) == np.asarray(targets)
     return np.stack([hits, np.ones_like(hits)], axis=1).astype(np.int64)
 

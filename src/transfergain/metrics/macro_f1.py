@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 
 
 def counts(predictions: Sequence[int], targets: Sequence[int], labels: Sequence[str]) -> NDArray[np.int64]:
-    """Per example one-hot (tp, predicted, actual) by class, shape (examples, 3 * len(labels))."""
+    """Per example one-hot (tp, predicted, actual) by class, shape (examples, 3 * len(labels)).
+
+    Raises ValueError when the lengths differ.
+    """
+    if len(predictions) != len(targets):
+        raise ValueError(f"{len(predictions)} predictions for {len(targets)} targets")
     classes = np.arange(len(labels))
     predicted = np.asarray(predictions)[:, None] == classes
     actual = np.asarray(targets)[:, None] == classes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,14 @@ def write_table(folder: str, table: str, format: str, output: str | None = None)
         raise UserError(f'--table: unknown table "{table}".{nearest(table, TABLES)}')
     findings = load(folder)
     path = Path(output) if output else Path(folder) / f"{table}.{format}"
-    frame: Any = findings.to_frame(table)
     try:
-        if format == "csv":
-            frame.to_csv(path, index=False)
-        elif format == "parquet":
-            frame.to_parquet(path, index=False)
+        if format == "json":  # not by pandas, which rounds to ten decimals
+            text = json.dumps(findings.table(table), indent=1, ensure_ascii=False, allow_nan=False)
+            path.write_text(text + "\n", "utf-8")
         else:
-            frame.to_json(path, orient="records", indent=1, force_ascii=False)
+            # Columns of whole numbers stay whole where some rows have none.
+            frame: Any = findings.to_frame(table).convert_dtypes(convert_string=False, convert_floating=False)
+            (frame.to_csv if format == "csv" else frame.to_parquet)(path, index=False)
     except OSError as error:
         raise UserError(f"--output {path}: cannot write there ({error.strerror or error})") from None
     return path

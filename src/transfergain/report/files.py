@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from transfergain.analysis.findings import Findings
@@ -13,10 +14,11 @@ def write_files(findings: Findings) -> None:
     folder = Path(findings.folder)
     _write(folder / "findings.json", findings.to_json())
     _write(folder / "report.html", html.render(findings))
-    model_card.write_all(findings)
+    for path, text in model_card.cards(findings).items():
+        _write(path, text)
 
 
 def _write(path: Path, content: str) -> None:
-    temporary = path.with_name(path.name + ".part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     temporary.write_text(content, "utf-8")
     temporary.replace(path)

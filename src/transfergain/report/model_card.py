@@ -11,16 +11,15 @@ from transfergain.analysis.findings import Findings, trial_row
 from transfergain.store import Row
 
 
-def write_all(findings: Findings) -> list[Path]:
-    """Write README.md into every kept model's folder; returns the folders."""
+def cards(findings: Findings) -> dict[Path, str]:
+    """README.md of every kept model whose trial is in the findings -> its content."""
     rows = {row.spec.id: row for row in findings.rows}
-    folders = []
+    found = {}
     for mark in sorted(Path(findings.folder, "models").glob("*/trial")):
-        row = rows.get(mark.read_text())
-        if row is not None:
-            (mark.parent / "README.md").write_text(card(findings, row), "utf-8")
-            folders.append(mark.parent)
-    return folders
+        row = rows.get(mark.read_text("utf-8"))
+        if row is not None and row.outcome.status == "done":
+            found[mark.parent / "README.md"] = card(findings, row)
+    return found
 
 
 def card(findings: Findings, row: Row) -> str:
@@ -51,13 +50,14 @@ def card(findings: Findings, row: Row) -> str:
         r["sentence"] for r in findings.primary(findings.gains)
         if r["dataset"] == spec.dataset and r["arm"] == spec.arm and r["budget"] == spec.budget
     ]  # fmt: skip
+    best = ", chosen among the seeds by" if findings.study["keep_models"] == "best" else ","
     lines = [
         *("---", *(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()), "---", ""),
         f"# {spec.dataset}, {spec.arm}",
         "",
         f"{entry['title']} model obtained from `{model}` by the `{spec.arm}` arm of a transfergain study.",
-        f"Trained on {spec.budget:,} labelled examples (train and dev together), seed {spec.replicate}, chosen among the "
-        f"seeds by its dev {entry['metric']} of {row.outcome.dev_score:.4f}. Labels: {', '.join(entry['labels'])}.",
+        f"Trained on {spec.budget:,} labelled examples (train and dev together), seed {spec.replicate}{best} "
+        f"dev {entry['metric']} {row.outcome.dev_score:.4f}. Labels: {', '.join(entry['labels'])}.",
         "",
         "## Measured",
         "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import defaultdict
 
 from rich.console import Console
@@ -13,7 +12,7 @@ from transfergain.types import Outcome, TrialSpec
 
 
 class Forecast:
-    """Time left, from the mean seconds of finished trials of the same arm and budget, else of all."""
+    """Time left, from the seconds of finished trials: the mean of the means of every arm and budget met so far."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -29,7 +28,7 @@ class Forecast:
         known = [sum(values) / len(values) for values in self.seconds.values()]
         if not known:
             return ""
-        seconds = remaining * sum(known) / len(known) / self.workers
+        seconds = remaining * sum(known) / len(known) / max(1, min(self.workers, remaining))
         if seconds < 90:
             return f"{seconds:.0f} s left"
         return f"{seconds / 60:.0f} min left" if seconds < 5400 else f"{seconds / 3600:.1f} h left"
@@ -44,7 +43,7 @@ class Bar:
             TextColumn("{task.fields[phase]:<7}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[now]}"),
+            TextColumn("{task.fields[now]}", markup=False),
             TextColumn("{task.fields[left]}"),
             console=console,
         )
@@ -91,7 +90,6 @@ class Lines:
         self._console, self._forecast = console, Forecast(workers)
         self._total = self._done = 0
         self._phase = ""
-        self._start = time.monotonic()
 
     def __enter__(self) -> Lines:
         return self

@@ -29,7 +29,7 @@ def show(findings: Findings, console: Console) -> None:
     for row in findings.headline():
         console.print(_sentence(row), soft_wrap=True)
     for row in findings.primary(findings.gains):
-        if row["split"] != "test" and row["budget"] == _top(findings, row["dataset"]):
+        if row["split"].startswith("shift:") and row["budget"] == _top(findings, row["dataset"]):
             console.print(_sentence(row), soft_wrap=True)
     if findings.warnings:
         console.print()

@@ -53,6 +53,11 @@ def parse(tables: Mapping[str, Table], columns: Mapping[str, str]) -> Parsed:
 def _read(table: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
     text_column, label_column = columns["text_column"], columns["label_column"]
     require_columns(table, (("--text-column", text_column), ("--label-column", label_column)))
+    for column in (text_column, label_column):
+        nested = [i for i, row in enumerate(table.rows) if isinstance(row.get(column), list | dict)]
+        if nested:
+            kind = type(table.rows[nested[0]][column]).__name__
+            raise UserError(f'{table.where(nested[0])}: "{column}" holds a {kind}; one value a row is expected')
     texts = [_text(row.get(text_column)) for row in table.rows]
     labels = [_label(row.get(label_column)) for row in table.rows]
     for column, values in ((text_column, texts), (label_column, labels)):

@@ -1,0 +1,212 @@
+"""Imports point down, torch stays where it belongs, and registries are plain dict literals: read from the source."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import transfergain
+
+ROOT = Path(transfergain.__file__).parent
+LAYERS = (
+    ("errors", "types", "seeds"),
+    ("data", "metrics", "perturbations", "analysis.stats"),
+    ("tasks", "checkpoint", "arms", "floors"),
+    ("engine",),
+    ("trial", "study", "store"),
+    ("executors", "runner", "analysis"),
+    ("report",),
+    ("api", "cli"),
+)
+SAME_LAYER = {("runner", "executors"), ("cli", "api")}
+"""(who, whom): the only imports between units of one layer."""
+HEAVY = {"torch", "transformers", "peft"}
+HEAVY_HOMES = ("engine", "arms.weights")
+LIGHT_COMMANDS = ("report", "export", "tasks", "arms", "models")
+"""Commands that answer at once, without torch."""
+REGISTRIES = {
+    "tasks": "TASKS",
+    "metrics": "METRICS",
+    "arms": "ARMS",
+    "floors": "FLOORS",
+    "executors": "EXECUTORS",
+    "checkpoint": "PACKAGED",
+}
+
+
+class Import(NamedTuple):
+    """One import: what is imported, the function it is in ("" at module level), whether for the type checker only."""
+
+    target: str
+    function: str
+    typing_only: bool
+
+
+def module_files():
+    """Dotted name inside the package ("" for its own __init__) -> file."""
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = module_files()
+
+
+def targets(node, module):
+    """Dotted names that one import statement may load: `from a.b import c` is a.b, and a.b.c where that is a module."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    assert node.level == 0, f"{module}: relative import"
+    inside = node.module.removeprefix("transfergain").removeprefix(".")
+    if not node.module.startswith("transfergain"):
+        return [node.module]
+    names = [f"{inside}.{alias.name}".lstrip(".") for alias in node.names]
+    return [f"transfergain.{name if name in MODULES else inside}".rstrip(".") for name in names]
+
+
+def imports(module):
+    """All imports of a module, those inside functions included."""
+    found = []
+
+    def walk(node, function, typing_only):
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.Import | ast.ImportFrom):
+                found.extend(Import(target, function, typing_only) for target in targets(child, module))
+            elif isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef):
+                walk(child, function or child.name, typing_only)
+            elif isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
+                walk(child, function, True)
+            else:
+                walk(child, function, typing_only)
+
+    walk(ast.parse(MODULES[module].read_text("utf-8")), "", False)
+    return found
+
+
+def unit(module):
+    """The named unit of LAYERS that a module belongs to: the longest that is it or holds it."""
+    known = [u for layer in LAYERS for u in layer if module == u or module.startswith(u + ".")]
+    assert known, f"{module} is in no layer; add it to the order of the design"
+    return max(known, key=len)
+
+
+def level(name):
+    return next(i for i, layer in enumerate(LAYERS) if name in layer)
+
+
+def own(target):
+    """The package's own module that an import names, or None for other packages and for the package's root."""
+    return target.removeprefix("transfergain.") if target.startswith("transfergain.") else None
+
+
+def allowed(module, target):
+    here, there = unit(module), unit(target)
+    return here == there or level(there) < level(here) or (here, there) in SAME_LAYER
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if m])
+def test_imports_point_down(module):
+    wrong = [i.target for i in imports(module) if own(i.target) and not allowed(module, own(i.target))]
+    assert not wrong, f"{module} ({unit(module)}) may not import {wrong}"
+
+
+def test_the_rule_would_notice():
+    assert not allowed("metrics.accuracy", "tasks.base")
+    assert not allowed("arms.full", "checkpoint"), "arms take the type Checkpoint, nothing that resolves one"
+    assert not allowed("analysis.stats", "analysis.gain")
+    assert not allowed("engine.fit", "trial") and not allowed("study", "store")
+    assert allowed("analysis.gain", "analysis.stats") and allowed("cli", "types")
+    assert {unit(m) for m in MODULES if m} <= {u for layer in LAYERS for u in layer}
+
+
+def test_types_import_nothing_of_the_package():
+    assert not [i.target for i in imports("types") if i.target.startswith("transfergain")]
+
+
+def test_importing_the_package_imports_none_of_its_modules():
+    assert not [i for i in imports("") if own(i.target) and not i.function and not i.typing_only]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_torch_stays_in_the_engine_and_the_weights(module):
+    heavy = [i.target for i in imports(module) if i.target.split(".")[0] in HEAVY and not i.function and not i.typing_only]
+    if not any(module == home or module.startswith(home + ".") for home in HEAVY_HOMES):
+        assert not heavy
+
+
+def loaded_by(starts):
+    """All modules of the package that importing `starts` loads, parents included, by module-level imports."""
+    waiting, seen = list(starts), set()
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        waiting += [".".join(module.split(".")[:n]) for n in range(module.count(".") + 1)]
+        waiting += [own(i.target) for i in imports(module) if own(i.target) and not i.function and not i.typing_only]
+    return seen
+
+
+def light_modules():
+    commands = [own(i.target) for i in imports("cli") if i.function in LIGHT_COMMANDS and own(i.target)]
+    assert len(commands) >= len(LIGHT_COMMANDS)
+    return loaded_by(["cli", *commands])
+
+
+def test_help_and_report_reach_no_module_that_imports_torch():
+    modules = light_modules()
+    assert {"cli", "errors", "analysis.findings"} <= modules
+    for module in modules:
+        assert not [i for i in imports(module) if i.target.split(".")[0] in HEAVY and not i.function], module
+
+
+def test_help_and_report_load_no_torch_by_way_of_other_packages():
+    lines = [f"import transfergain.{m}".rstrip(".") for m in sorted(light_modules())]
+    code = "\n".join([*lines, "import sys", f"print([m for m in {sorted(HEAVY)!r} if m in sys.modules])"])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(("module", "name"), REGISTRIES.items())
+def test_a_registry_is_a_plain_dict_literal(module, name):
+    tree = ast.parse(MODULES[module].read_text("utf-8"))
+    found = [
+        node
+        for node in tree.body
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name
+    ]
+    assert len(found) == 1, f"{module} defines {name} once, with its type"
+    literal = found[0].value
+    assert isinstance(literal, ast.Dict) and literal.keys
+    keys = [key.value for key in literal.keys if isinstance(key, ast.Constant)]
+    assert len(keys) == len(literal.keys) == len(set(keys)), "each key is a literal, once"
+    changed = [node for node in ast.walk(tree) if isinstance(node, ast.Subscript) and ast.unparse(node.value) == name]
+    assert not [node for node in changed if isinstance(node.ctx, ast.Store)], "nothing is added later"
+
+
+@pytest.mark.parametrize("module", ["tasks", "arms", "floors"])
+def test_an_entry_knows_its_own_name(module):
+    import importlib
+
+    registry = getattr(importlib.import_module(f"transfergain.{module}"), REGISTRIES[module])
+    assert all(entry.name == name for name, entry in registry.items())
+
+
+@pytest.mark.parametrize("registry", ["arms", "tasks", "floors", "metrics"])
+def test_nobody_asks_for_an_entry_by_name_outside_its_own_file(registry):
+    """Arms differ in `prepare` only: no comparison of a name with the literal name of an arm, task, floor or metric."""
+    import importlib
+
+    names = set(getattr(importlib.import_module(f"transfergain.{registry}"), REGISTRIES[registry]))
+    for module, path in MODULES.items():
+        if module.startswith(registry + "."):
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Compare) and isinstance(node.left, ast.Attribute | ast.Name):
+                asked = {c.value for c in node.comparators if isinstance(c, ast.Constant)}
+                assert not asked & names, f"{module} line {node.lineno}: {ast.unparse(node)}"

@@ -1,0 +1,95 @@
+"""Every metric equals its reference implementation, and is a function of summed per-example counts."""
+
+import numpy as np
+import pytest
+import sklearn.metrics
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from transfergain.metrics import METRICS
+from transfergain.tasks import TASKS
+from transfergain.trial import score
+
+REFERENCES = {
+    "accuracy": sklearn.metrics.accuracy_score,
+    "macro_f1": lambda true, predicted: sklearn.metrics.f1_score(true, predicted, average="macro", zero_division=0),
+}
+NAMES = ("a", "b", "c", "d")
+
+
+@st.composite
+def answers(draw, least=1):
+    """(labels, predictions, targets), some classes absent from one, the other or both."""
+    labels = NAMES[: draw(st.integers(2, len(NAMES)))]
+    classes = st.integers(0, len(labels) - 1)
+    pairs = draw(st.lists(st.tuples(classes, classes), min_size=least, max_size=40))
+    return labels, [p for p, _ in pairs], [t for _, t in pairs]
+
+
+def test_every_metric_has_a_reference():
+    assert set(REFERENCES) == set(METRICS)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@given(case=answers())
+@example(case=(NAMES, [0, 0, 0], [1, 1, 1]))  # nothing right
+@example(case=(NAMES, [0, 1, 2], [0, 1, 2]))  # all right, one class nowhere
+@example(case=(NAMES, [0, 0, 0, 0], [0, 1, 2, 3]))  # classes that are never predicted
+@example(case=(NAMES, [0, 1, 2, 3], [0, 0, 0, 0]))  # classes that are predicted and never present
+@example(case=(NAMES[:2], [1], [1]))
+@settings(deadline=None, max_examples=60)
+def test_equals_its_reference(name, case):
+    labels, predictions, targets = case
+    metric = METRICS[name]
+    counts = metric.counts(predictions, targets, labels)
+    assert float(metric.finish(counts.sum(axis=0))) == pytest.approx(REFERENCES[name](targets, predictions), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", METRICS)
+@given(case=answers(least=2), data=st.data())
+@settings(deadline=None, max_examples=40)
+def test_counts_are_per_example_integers_that_add_up(name, case, data):
+    labels, predictions, targets = case
+    metric = METRICS[name]
+    counts = metric.counts(predictions, targets, labels)
+    assert counts.dtype == np.int64 and counts.shape[0] == len(targets) and counts.ndim == 2
+    assert counts.min() >= 0
+    one_by_one = [metric.counts([p], [t], labels)[0] for p, t in zip(predictions, targets, strict=True)]
+    assert np.array_equal(counts, np.stack(one_by_one)), "an example's counts depend on the example alone"
+    order = data.draw(st.permutations(range(len(targets))))
+    shuffled = metric.counts([predictions[i] for i in order], [targets[i] for i in order], labels)
+    assert np.array_equal(shuffled.sum(axis=0), counts.sum(axis=0))
+
+
+@pytest.mark.parametrize("name", METRICS)
+@given(cases=st.lists(answers(), min_size=1, max_size=5))
+@settings(deadline=None, max_examples=25)
+def test_finish_takes_many_sums_at_once(name, cases):
+    metric = METRICS[name]
+    sums = np.stack([metric.counts(predicted, true, NAMES).sum(axis=0) for _, predicted, true in cases])
+    alone = np.array([metric.finish(row) for row in sums])
+    assert np.array_equal(metric.finish(sums), alone)
+    assert np.array_equal(metric.finish(np.stack([sums, sums])), np.stack([alone, alone]))
+    assert alone.dtype == np.float64 and ((alone >= 0) & (alone <= 1)).all()
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_perfect_score_is_one_and_no_examples_have_none(name):
+    metric = METRICS[name]
+    assert metric.finish(metric.counts([0, 1, 1], [0, 1, 1], NAMES).sum(axis=0)) == 1.0
+    with pytest.raises(ZeroDivisionError):
+        metric.finish(metric.counts([], [], NAMES).sum(axis=0))
+    one = metric.counts([0], [0], NAMES)
+    with pytest.raises(ZeroDivisionError):  # one empty sum among others does not pass as a zero
+        metric.finish(np.concatenate([one, np.zeros_like(one)]))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_scoring_an_empty_split_raises(name):
+    with pytest.raises(ZeroDivisionError):
+        score(TASKS[name], [], [], NAMES)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_metric_describes_itself(name):
+    assert METRICS[name].title and METRICS[name].citation

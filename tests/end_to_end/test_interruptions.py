@@ -1,0 +1,173 @@
+"""Studies that are killed, interrupted or lose a worker end with the findings of one that was left in peace."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from tiny import KEYS, InProcess, command, count, files, findings, flags, models, outcomes
+
+import transfergain as tg
+from transfergain.executors import EXECUTORS
+from transfergain.executors.local import LocalExecutor
+
+TRIALS = 8 + 8 + 8
+"""Tuning, reported trials, floors."""
+
+SCRIPT = """
+import json, sys
+import transfergain as tg
+tg.run(**json.loads(sys.argv[1]))
+"""
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory, checkpoints):
+    """The study of these tests. It learns something, so that equal findings mean equal training."""
+    folder = tmp_path_factory.mktemp("data")
+    train, _ = files(folder)
+    return KEYS | {"arms": ["scratch", "full"], "tune": 2, "model": checkpoints(), "train_file": train}
+
+
+@pytest.fixture(scope="module")
+def peaceful(tmp_path_factory, keys):
+    """The output folder of an uninterrupted run, all of it in this process."""
+    folder = tmp_path_factory.mktemp("peaceful")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(EXECUTORS, "local", InProcess)
+        patch.setattr(InProcess, "ran", [])
+        done = tg.run(**keys, output_dir=folder, quiet=True)
+    assert done.trials == {"done": TRIALS, "failed": 0, "skipped": 0, "pending": 0}
+    return folder
+
+
+def poll(condition, driver=None):
+    """Wait until the condition holds; fails when it does not within two minutes, or when the driver ends before."""
+    for _ in range(12_000):
+        if found := condition():
+            return found
+        if driver is not None and driver.poll() is not None:
+            pytest.fail(f"the driver ended with code {driver.returncode}: {driver.stderr.read()}")
+        time.sleep(0.01)
+    return pytest.fail("nothing happens")
+
+
+def children(pid):
+    """Ids of the living processes that `pid` has started."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, parent = path.read_text().rpartition(")")[2].split()[:2]
+        except OSError:  # it has just ended
+            continue
+        if int(parent) == pid and state != "Z":
+            found.append(int(path.parent.name))
+    return found
+
+
+def alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+class Driver:
+    """A study in a process of its own, from the moment when the store holds `rows` rows."""
+
+    def __init__(self, arguments, folder, rows, cwd=None):
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments], cwd=cwd, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        )
+        poll(lambda: count(folder) >= rows, self.process)
+        self.workers = poll(lambda: children(self.process.pid), self.process)
+
+    def end(self, number=None):
+        """Send a signal, if any; the exit code, when driver and workers have ended."""
+        if number is not None:
+            self.process.send_signal(number)
+        _, self.said = self.process.communicate()
+        poll(lambda: not any(map(alive, self.workers)))
+        return self.process.returncode
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for worker processes in /proc")
+def test_a_study_survives_kills_an_interruption_and_the_loss_of_a_worker(keys, peaceful, tmp_path, monkeypatch, capsys):
+    out = tmp_path / "out"
+    run = ["-m", "transfergain.cli", "run", *flags(keys | {"output_dir": out})]
+
+    driver = Driver(run, out, rows=1)
+    driver.process.send_signal(signal.SIGSTOP)  # so that it does not end meanwhile
+    assert command(monkeypatch, "run", *flags(keys | {"output_dir": out})) == 2
+    assert "another transfergain is running there" in capsys.readouterr().err
+    assert driver.end(signal.SIGKILL) == -signal.SIGKILL
+    tuned = outcomes(out)
+    assert 1 <= len(tuned) < TRIALS
+
+    driver = Driver([*run, "--workers", "2"], out, rows=10)
+    assert len(driver.workers) == 2
+    assert driver.end(signal.SIGKILL) == -signal.SIGKILL
+    before = outcomes(out)
+    assert len(tuned) < len(before) < TRIALS
+    assert tuned.items() <= before.items()
+
+    driver = Driver(run, out, rows=len(before) + 1)
+    assert driver.end(signal.SIGINT) == 130
+    found = findings(out)
+    assert len(before) < found["trials"]["done"] == len(outcomes(out)) < TRIALS
+    assert found["trials"]["pending"] == TRIALS - found["trials"]["done"]
+    assert f"interrupted with {found['trials']['done']} trials done" in driver.said
+    assert (out / "report.html").exists()
+    assert not (out / "models" / ".unfinished").exists()
+
+    driver = Driver(script(keys, out, tmp_path), out, rows=found["trials"]["done"] + 1, cwd=tmp_path / "here")
+    os.kill(driver.workers[0], signal.SIGKILL)
+    assert driver.end() == 0, driver.said
+    assert findings(out)["trials"] == {"done": TRIALS, "failed": 0, "skipped": 0, "pending": 0}
+    assert outcomes(out) == outcomes(peaceful)
+    assert (out / "findings.json").read_bytes() == (peaceful / "findings.json").read_bytes()
+    assert models(out) == models(peaceful)
+
+
+def script(keys, out, folder):
+    """Arguments of Python for a study by a script without main guard; for a folder with a file that is no module of ours."""
+    (folder / "script.py").write_text(SCRIPT)
+    (folder / "here").mkdir()
+    (folder / "here" / "datasets.py").write_text("raise RuntimeError('a file of the user')")
+    return [str(folder / "script.py"), json.dumps(keys | {"output_dir": str(out), "quiet": True})]
+
+
+def test_the_peaceful_study_learns_something(peaceful):
+    """Else the comparison above would compare constants."""
+    losses = {point.loss for outcome in outcomes(peaceful).values() for point in outcome["curve"]}
+    assert len(losses) > 100
+    predictions = {o["evaluated"]["test"][0] for o in outcomes(peaceful).values() if "test" in o["evaluated"]}
+    assert len(predictions) >= 6
+
+
+class Interrupted(LocalExecutor):
+    """Presses Ctrl-C when the second trial begins."""
+
+    def submit(self, jobs, watch):
+        for i, result in enumerate(super().submit(jobs, watch)):
+            if i == 1:
+                signal.raise_signal(signal.SIGINT)
+            yield result
+
+
+def test_ctrl_c_in_python_raises_interrupted_with_the_findings(keys, tmp_path, monkeypatch):
+    from transfergain.api import Interrupted as Raised
+
+    monkeypatch.setitem(EXECUTORS, "local", Interrupted)
+    threads, processes = threading.enumerate(), children(os.getpid())
+    with pytest.raises(Raised) as error:
+        tg.run(**keys | {"tune": 0, "output_dir": tmp_path}, quiet=True)
+    assert error.value.findings.trials == {"done": 1, "failed": 0, "skipped": 0, "pending": 15}
+    assert findings(tmp_path)["trials"]["pending"] == 15
+    assert children(os.getpid()) == processes
+    assert threading.enumerate() == threads

@@ -1,0 +1,202 @@
+"""The command line: what it lists, its exit codes, and that only training imports torch."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+from fakes import run as run_fakes
+
+from transfergain import __version__, cli
+from transfergain.arms import ARMS
+from transfergain.checkpoint import PACKAGED
+from transfergain.floors import FLOORS
+from transfergain.tasks import TASKS
+
+HEAVY = ("torch", "transformers", "datasets", "peft")
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Runs the command line in this process; returns (exit code, stdout, stderr)."""
+
+    def call(*arguments):
+        monkeypatch.setattr(sys, "argv", ["transfergain", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return call
+
+
+@pytest.fixture
+def study(tmp_path):
+    """The output folder of a study of fakes."""
+    run_fakes(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def test_version(command):
+    assert command("--version") == (0, f"transfergain {__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_help_names_every_command(command, arguments):
+    code, out, err = command(*arguments)
+    assert (code, err) == (0, "")
+    assert all(name in out for name in ("run", "report", "export", "tasks", "arms", "models"))
+
+
+def test_help_of_run_names_every_key_of_a_study(command, monkeypatch):
+    from transfergain.study import Study
+
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = command("run", "--help")
+    assert code == 0
+    missing = [key for key in Study.model_fields if f"--{key.replace('_', '-')}" not in out]
+    assert missing == ["tasks"]  # a list of tables, for files alone
+
+
+@pytest.mark.parametrize(
+    ("listing", "names"),
+    [("tasks", TASKS), ("arms", [*ARMS, *FLOORS]), ("models", PACKAGED)],
+    ids=["tasks", "arms", "models"],
+)
+def test_listings_name_every_entry(command, listing, names):
+    code, out, err = command(listing)
+    assert (code, err) == (0, "")
+    assert all(any(line.startswith(name) for line in out.splitlines()) for name in names)
+
+
+def test_report_says_what_the_store_holds(command, study):
+    (study / "findings.json").unlink(missing_ok=True)
+    code, out, err = command("report", study)
+    assert (code, err) == (0, "")
+    assert "scratch" in out
+    assert json.loads((study / "findings.json").read_text())["trials"]["done"] > 0
+    assert (study / "report.html").stat().st_size > 0
+
+
+@pytest.mark.parametrize("table", ["gains", "scores", "trials"])
+@pytest.mark.parametrize("format", ["csv", "json", "parquet"])
+def test_export_writes_every_row_of_every_table(command, study, table, format):
+    from transfergain import load
+
+    code, out, err = command("export", study, "--table", table, "--format", format)
+    path = study / f"{table}.{format}"
+    assert (code, out, err) == (0, f"{path}\n", "")
+    wanted = len(load(study).table(table))
+    assert wanted > 0
+    if format == "csv":
+        assert len(list(csv.DictReader(path.open(newline="")))) == wanted
+    elif format == "json":
+        assert len(json.loads(path.read_text())) == wanted
+    else:
+        import pyarrow.parquet
+
+        assert pyarrow.parquet.read_table(path).num_rows == wanted
+
+
+def test_export_to_a_file_that_cannot_be_written(command, study):
+    before = sorted(study.iterdir())
+    code, out, err = command("export", study, "--output", study / "study.sqlite" / "gains.csv")
+    assert (code, out) == (2, "")
+    assert err.startswith("transfergain: --output ")
+    assert err.count("\n") == 1
+    assert sorted(study.iterdir()) == before
+
+
+def test_failed_trials_end_with_code_one(command, monkeypatch):
+    class Failed:
+        trials = {"done": 3, "failed": 1}  # noqa: RUF012
+
+    monkeypatch.setattr("transfergain.api.run_study", lambda study, console: Failed())
+    assert command("run")[0] == 1
+    Failed.trials = {"done": 4, "failed": 0}
+    assert command("run")[0] == 0
+
+
+def test_flags_reach_the_study(command, monkeypatch):
+    class Done:
+        trials = {"failed": 0}  # noqa: RUF012
+
+    given = []
+    monkeypatch.setattr("transfergain.api.run_study", lambda study, console: given.append(study) or Done())
+    arguments = "--model-name-or-path m --train-file t.csv --shift a=x --shift b=y --max-seq-length 32 --trust-remote-code"
+    assert command("run", *arguments.split(), "--arms", "scratch, full", "--margin", "0.02")[0] == 0
+    study = given[0]
+    assert (study.model, study.train_file, study.shift) == ("m", "t.csv", {"a": "x", "b": "y"})
+    assert (study.max_length, study.trust_remote_code, study.arms) == (32, True, ["scratch", "full"])
+    assert study.margin == 0.02
+
+
+def test_interruptions_are_one_line_and_code_130(command, monkeypatch):
+    from transfergain.api import Interrupted
+
+    class Findings:
+        trials = {"done": 7}  # noqa: RUF012
+
+    def before_any_trial(study, console):
+        raise KeyboardInterrupt
+
+    def later(study, console):
+        raise Interrupted(Findings())
+
+    monkeypatch.setattr("transfergain.api.run_study", before_any_trial)
+    assert command("run") == (130, "", "transfergain: interrupted before any trial\n")
+    monkeypatch.setattr("transfergain.api.run_study", later)
+    code, out, err = command("run")
+    assert (code, out) == (130, "")
+    assert err == "transfergain: interrupted with 7 trials done; the same command continues\n"
+
+
+def test_a_bug_is_not_dressed_up_as_the_users_fault(monkeypatch):
+    def broken(study, console):
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("transfergain.api.run_study", broken)
+    monkeypatch.setattr(sys, "argv", ["transfergain", "run"])
+    with pytest.raises(ZeroDivisionError):
+        cli.main()
+
+
+def imported(code, calls=()):
+    """Which heavy packages a fresh interpreter has imported after `code` and the calls of the command line."""
+    lines = ["import sys", code, *(f"call({call!r})" for call in calls)]
+    shown = "\n".join([*lines, f"print('HEAVY', *[m for m in {HEAVY!r} if m in sys.modules])"])
+    done = subprocess.run([sys.executable, "-c", shown], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1].split()[1:]
+
+
+CALL = """
+from transfergain import cli
+
+def call(arguments):
+    sys.argv = ["transfergain", *arguments]
+    try:
+        cli.main()
+    except SystemExit as ended:
+        assert ended.code == 0, ended.code
+"""
+
+
+def test_listings_import_nothing_heavy():
+    assert imported(CALL, [["--help"], ["run", "--help"], ["tasks"], ["arms"], ["models"]]) == []
+
+
+def test_report_and_export_import_nothing_heavy(study):
+    assert imported(CALL, [["report", str(study)], ["export", str(study)]]) == []
+    assert (study / "gains.csv").exists()
+
+
+def test_importing_the_package_imports_nothing_heavy():
+    assert imported("import transfergain, transfergain.cli, transfergain.trial, transfergain.study") == []
+
+
+def test_the_module_runs_as_the_command_does():
+    done = subprocess.run(
+        [sys.executable, "-m", "transfergain.cli", "--version"], capture_output=True, text=True, check=True
+    )
+    assert done.stdout == f"transfergain {__version__}\n"

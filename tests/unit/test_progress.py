@@ -1,0 +1,109 @@
+import io
+
+import pytest
+from fakes import run, spec
+from rich.console import Console
+
+from transfergain.report.progress import Bar, Forecast, Lines, Silent
+from transfergain.types import Outcome, Recipe
+
+
+def written(follower_of, terminal=False):
+    """(console output as a function, follower) on a wide console in memory."""
+    file = io.StringIO()
+    console = Console(file=file, width=200, force_terminal=terminal, color_system=None)
+    return file.getvalue, follower_of(console)
+
+
+def test_lines_say_what_finished_and_how_much_is_left():
+    output, lines = written(lambda c: Lines(c, 1))
+    with lines:
+        lines.begin("trials", 3, 0)
+        lines.step(spec(), 5, 10, 0.5)
+        lines.finish(spec(replicate=4), Outcome("done", dev_score=0.91234, seconds=10))
+        lines.finish(spec(arm="lora"), Outcome("failed", error="RuntimeError: [no] luck", seconds=20))
+        lines.finish(spec(arm="majority", recipe=None), Outcome("done", dev_score=0.5))
+    assert output().splitlines() == [
+        "trials: 3 trials, 0 done already",
+        "trials 1/3 · reviews · full · 20 labels · seed 4 · dev 0.912 · 20 s left",
+        "trials 2/3 · reviews · lora · 20 labels · seed 0 · failed: RuntimeError: [no] luck · 15 s left",
+        "trials 3/3 · reviews · majority · 20 labels · seed 0 · dev 0.500",
+    ]
+
+
+def test_lines_count_what_was_done_before():
+    output, lines = written(lambda c: Lines(c, 1))
+    lines.begin("tuning", 8, 6)
+    lines.finish(spec(phase="tune", recipe=Recipe(1e-4)), Outcome("done", dev_score=0.5, seconds=1))
+    assert output().splitlines() == [
+        "tuning: 8 trials, 6 done already",
+        "tuning 7/8 · reviews · full · 20 labels · tuning lr 1.0e-04 · dev 0.500 · 1 s left",
+    ]
+
+
+def test_an_empty_phase_is_not_mentioned():
+    output, lines = written(lambda c: Lines(c, 1))
+    lines.begin("tuning", 0, 0)
+    assert output() == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "remaining", "workers", "expected"),
+    [
+        ([10], 4, 1, "40 s left"),
+        ([10], 4, 2, "20 s left"),
+        ([10], 1, 8, "10 s left"),
+        ([60], 30, 1, "30 min left"),
+        ([3600], 30, 10, "3.0 h left"),
+        ([], 5, 1, ""),
+    ],
+)
+def test_forecast(seconds, remaining, workers, expected):
+    forecast = Forecast(workers)
+    for value in seconds:
+        forecast.learn(spec(), Outcome("done", seconds=value))
+    assert forecast.left(remaining) == expected
+
+
+def test_forecast_weighs_arms_alike_and_leaves_floors_out():
+    forecast = Forecast(1)
+    for _ in range(9):
+        forecast.learn(spec(arm="probe"), Outcome("done", seconds=1))
+    forecast.learn(spec(arm="full"), Outcome("done", seconds=19))
+    forecast.learn(spec(arm="majority", recipe=None), Outcome("done", seconds=1000))
+    assert forecast.left(2) == "20 s left"
+
+
+def test_bar_shows_the_running_trial_and_prints_failures():
+    output, bar = written(lambda c: Bar(c, 1), terminal=True)
+    with bar:
+        bar.begin("trials", 2, 0)
+        bar.step(spec(dataset="my [data]"), 5, 10, 0.75)
+        bar._progress.refresh()
+        bar.finish(spec(), Outcome("done", dev_score=0.8, seconds=3))
+        bar.finish(spec(arm="lora"), Outcome("failed", error="RuntimeError: [b]no[/b] luck", seconds=3))
+    assert "my [data] · full · 20 labels · seed 0 · step 5 · dev 0.750" in output()
+    assert "failed  reviews · lora · 20 labels · seed 0: RuntimeError: [b]no[/b] luck" in output()
+    assert "2/2" in output()
+
+
+def test_bar_of_nothing_is_silent_about_it():
+    output, bar = written(lambda c: Bar(c, 1), terminal=True)
+    with bar:
+        bar.begin("tuning", 0, 0)
+    assert "tuning" not in output()
+
+
+@pytest.mark.parametrize("kind", [Bar, Lines])
+def test_followers_go_through_a_whole_run(tmp_path, kind):
+    output, follower = written(lambda c: kind(c, 2), terminal=kind is Bar)
+    with follower:
+        run(tmp_path, watcher=follower)
+    assert "2/2" in output()
+    assert "8/8" in output()
+
+
+def test_silent_says_nothing(tmp_path, capsys):
+    with Silent() as follower:
+        run(tmp_path, watcher=follower)
+    assert capsys.readouterr() == ("", "")

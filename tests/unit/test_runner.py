@@ -1,0 +1,374 @@
+import json
+
+import pytest
+from fakes import FakeExecutor, dataset, outcome_of, run, spec
+
+from transfergain.analysis.findings import load
+from transfergain.runner import _merit, _pairs_together
+from transfergain.store import Store
+from transfergain.study import LEARNING_RATES, Planner, Study, learning_rates
+from transfergain.types import CurvePoint, Outcome, Recipe
+
+
+def fails(*, when):
+    """Behaviour of an executor whose trials raise where `when(spec)` holds."""
+
+    def behave(spec, data):
+        if when(spec):
+            raise RuntimeError(f"no luck with {spec.arm}")
+        return outcome_of(spec, data)
+
+    return FakeExecutor(behave=behave)
+
+
+def rows(folder):
+    with Store(folder) as store:
+        return store.rows()
+
+
+class Follower:
+    """Remembers what a runner reports."""
+
+    def __init__(self):
+        self.begun, self.finished, self.steps = [], [], 0
+
+    def begin(self, phase, total, done):
+        self.begun.append((phase, total, done))
+
+    def step(self, spec, step, cap, dev_score):
+        self.steps += 1
+
+    def finish(self, spec, outcome):
+        self.finished.append((spec, outcome.status))
+
+
+def test_everything_planned_is_run_once_and_stored(tmp_path):
+    ran, counts = run(tmp_path, seeds=3, tune=2)
+    assert counts == {"done": 2 * 2 + 2 * 3 + 2 * 3}  # tuning, two arms, two floors
+    assert len({s.id for s in ran}) == len(ran) == 16
+    assert {r.spec.id for r in rows(tmp_path)} == {s.id for s in ran}
+
+
+def test_a_second_run_has_nothing_to_do(tmp_path):
+    run(tmp_path, seeds=3)
+    before = load(tmp_path).to_json()
+    ran, counts = run(tmp_path, seeds=3)
+    assert ran == []
+    assert counts == {"done": 14}
+    assert load(tmp_path).to_json() == before
+
+
+def test_tuning_comes_first_and_sees_no_sealed_split(tmp_path):
+    ran, _ = run(tmp_path, {"reviews": dataset(shift=True)}, seeds=2, tune=3)
+    assert [s.phase for s in ran] == ["tune"] * 6 + ["report"] * 8
+    assert all(s.splits == () for s in ran if s.phase == "tune")
+    assert all([name for name, _ in s.splits] == ["test", "shift:tweets"] for s in ran if s.phase == "report")
+    assert not {s.replicate for s in ran if s.phase == "tune"} & {s.replicate for s in ran if s.phase == "report"}
+
+
+def test_the_best_tuning_trial_gives_the_recipe(tmp_path):
+    ran, _ = run(tmp_path, tune=3)
+    best = max(learning_rates(3))  # fakes score higher with a higher learning rate
+    assert {s.recipe.learning_rate for s in ran if s.phase == "report" and s.recipe} == {best}
+    with Store(tmp_path) as store:
+        recipes = store.get_meta("recipes")
+    assert [r["learning_rate"] for r in recipes] == [best] * 2
+    assert all(r["at_edge"] and len(r["tried"]) == 3 and not r["problem"] for r in recipes)
+    assert all(LEARNING_RATES[0] <= rate <= LEARNING_RATES[1] for rate, _ in recipes[0]["tried"])
+
+
+def test_without_tuning_each_arm_has_its_default(tmp_path):
+    from transfergain.arms import ARMS
+
+    ran, _ = run(tmp_path, tune=0, arms="scratch,probe")
+    rates = {(s.arm, s.recipe.learning_rate) for s in ran if s.recipe}
+    assert rates == {(arm, ARMS[arm].default_learning_rate) for arm in ("scratch", "probe")}
+
+
+def test_equal_dev_scores_go_to_the_lower_loss_and_no_loss_that_is_not_finite():
+    def trial(*losses):
+        return Outcome("done", dev_score=0.5, curve=tuple(CurvePoint(i, 0.5, x, "stable") for i, x in enumerate(losses)))
+
+    assert _merit(trial(0.9, 0.4)) > _merit(trial(0.5, 0.5))
+    assert _merit(trial(float("nan"))) < _merit(trial(5.0))
+    assert _merit(trial(float("nan"), 0.4)) == _merit(trial(0.4))
+    assert _merit(trial(0.7, float("inf"))) == _merit(trial(0.7))
+
+
+def test_a_failing_trial_is_a_row_and_the_study_goes_on(tmp_path):
+    executor = fails(when=lambda s: s.arm == "full" and s.replicate == 1)
+    ran, counts = run(tmp_path, executor=executor, seeds=3)
+    assert len(ran) == 14
+    assert counts == {"done": 13, "failed": 1}
+    failed = [r for r in rows(tmp_path) if r.outcome.status == "failed"]
+    assert [(r.spec.arm, r.spec.replicate) for r in failed] == [("full", 1)]
+    assert failed[0].outcome.error == "RuntimeError: no luck with full"
+    findings = load(tmp_path)
+    assert findings.trials == {"done": 13, "failed": 1, "skipped": 0, "pending": 0}
+    gain = next(g for g in findings.gains if g["metric"] == "accuracy")
+    assert gain["n_seeds"] == 2
+    assert any("failed: RuntimeError: no luck with full" in w for w in findings.warnings)
+
+
+def test_a_failed_trial_is_tried_again_by_the_next_run(tmp_path):
+    run(tmp_path, executor=fails(when=lambda s: s.arm == "full" and s.replicate == 1), seeds=3)
+    ran, counts = run(tmp_path, seeds=3)
+    assert [(s.arm, s.replicate) for s in ran] == [("full", 1)]
+    assert counts == {"done": 14}
+    run(tmp_path / "clean", seeds=3)
+    assert load(tmp_path).to_json() == load(tmp_path / "clean").to_json()
+
+
+def test_an_arm_whose_tuning_fails_is_skipped_with_the_reason(tmp_path):
+    ran, counts = run(tmp_path, executor=fails(when=lambda s: s.arm == "full"), seeds=3, tune=2)
+    assert not [s for s in ran if s.arm == "full" and s.phase == "report"]
+    assert counts == {"done": 2 + 3 + 6, "failed": 2, "skipped": 3}
+    skipped = [r for r in rows(tmp_path) if r.outcome.status == "skipped"]
+    assert {(r.spec.arm, r.spec.phase) for r in skipped} == {("full", "report")}
+    reason = "no tuning trial finished: RuntimeError: no luck with full"
+    assert {r.outcome.error for r in skipped} == {reason}
+    findings = load(tmp_path)
+    assert findings.gains == []
+    assert any(reason in w for w in findings.warnings)
+    ran, counts = run(tmp_path, seeds=3, tune=2)  # mended: all of the arm runs, and no skipped row stays in the findings
+    assert len(ran) == 2 + 3
+    assert counts == {"done": 16}
+
+
+def test_one_failing_tuning_trial_leaves_the_choice_to_the_others(tmp_path):
+    best = max(learning_rates(3))
+    executor = fails(when=lambda s: s.phase == "tune" and s.recipe.learning_rate == best)
+    ran, counts = run(tmp_path, executor=executor, tune=3)
+    second = sorted(learning_rates(3))[-2]
+    assert {s.recipe.learning_rate for s in ran if s.phase == "report" and s.recipe} == {second}
+    assert counts["failed"] == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "new"),
+    [({"seeds": 4}, {(a, 20, r) for a in ("scratch", "full", "majority", "tfidf") for r in (2, 3)}),
+     ({"budgets": [20, 30]}, {(a, 30, r) for a in ("scratch", "full", "majority", "tfidf") for r in (0, 1)}),
+     ({"arms": "scratch,full,probe"}, {("probe", 20, r) for r in (0, 1)})],
+    ids=["seeds", "budgets", "arms"],
+)  # fmt: skip
+def test_a_larger_study_runs_only_what_is_new(tmp_path, more, new):
+    run(tmp_path)
+    before = {r.spec.id for r in rows(tmp_path)}
+    ran, counts = run(tmp_path, **more)
+    assert {(s.arm, s.budget, s.replicate) for s in ran if s.phase == "report"} == new
+    assert not {s.id for s in ran} & before
+    assert sum(counts.values()) == len(before) + len(ran)
+    run(tmp_path / "at once", **more)
+    assert load(tmp_path).table("gains") == load(tmp_path / "at once").table("gains")
+
+
+def test_a_smaller_study_keeps_rows_but_not_in_its_findings(tmp_path):
+    run(tmp_path, seeds=4)
+    stored = len(rows(tmp_path))
+    ran, _ = run(tmp_path, seeds=2)
+    assert ran == []
+    assert len(rows(tmp_path)) == stored
+    assert {row["n_seeds"] for row in load(tmp_path).scores} == {2}
+
+
+def test_another_choice_of_tuning_leaves_stale_rows_out_of_the_findings(tmp_path):
+    run(tmp_path, tune=1, seeds=2)
+    old = learning_rates(1)[0]
+    ran, _ = run(tmp_path, tune=2, seeds=2)
+    new = max(learning_rates(2))
+    assert new != old
+    assert len([s for s in ran if s.phase == "tune"]) == 2  # one more learning rate an arm; the first is kept
+    stale = [r for r in rows(tmp_path) if r.spec.phase == "report" and r.spec.recipe and r.spec.recipe.learning_rate == old]
+    assert len(stale) == 4
+    findings = load(tmp_path)
+    rates = {r.spec.recipe.learning_rate for r in findings.rows if r.spec.phase == "report" and r.spec.recipe}
+    assert rates == {new}
+    assert findings.trials == {"done": 4 + 4 + 4, "failed": 0, "skipped": 0, "pending": 0}
+
+
+class Stop(FakeExecutor):
+    """Is interrupted after `after` results."""
+
+    def __init__(self, after, **keys):
+        super().__init__(**keys)
+        self.after = after
+
+    def submit(self, jobs, watch):
+        for result in super().submit(jobs, watch):
+            if self.after == 0:
+                raise KeyboardInterrupt
+            self.after -= 1
+            yield result
+
+
+@pytest.mark.parametrize("after", range(0, 16, 3))
+def test_an_interrupted_run_has_findings_and_continues(tmp_path, after):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, executor=Stop(after), seeds=3, tune=2)
+    findings = load(tmp_path)
+    json.loads(findings.to_json(), parse_constant=pytest.fail)
+    assert findings.trials["done"] == after
+    assert findings.trials["pending"] == (16 if after >= 4 else 10) - after  # the reported trials follow from tuning
+    assert any("have not run yet" in w for w in findings.warnings)
+    ran, counts = run(tmp_path, seeds=3, tune=2)
+    assert len(ran) == 16 - after
+    assert counts == {"done": 16}
+    run(tmp_path / "clean", seeds=3, tune=2)
+    assert load(tmp_path).to_json() == load(tmp_path / "clean").to_json()
+
+
+def test_interrupted_tuning_keeps_the_findings_that_were_there(tmp_path):
+    run(tmp_path, seeds=3)
+    before = load(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, executor=Stop(0), seeds=3, tune=2)
+    assert load(tmp_path).gains == before.gains
+
+
+@pytest.mark.parametrize(
+    "changed", [{"epochs": 3}, {"arms": "scratch,probe"}, {"seeds": 2}, {"budgets": [30]}, {"max_length": 16}], ids=str
+)
+def test_interrupted_tuning_shows_no_trial_that_the_changed_study_would_not_run(tmp_path, changed):
+    run(tmp_path, seeds=3)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, executor=Stop(0), **{"seeds": 3, "tune": 2} | changed)
+    study = Study(**{"arms": "scratch,full", "budgets": [20], "seeds": 3} | changed)
+    planner = Planner(study, {"reviews": dataset()}, "sha256:0", "fp32")
+    rate = learning_rates(1)[0]
+    possible = {s.id for d, a, b in planner.cells() for s in planner.reporting(d, a, b, planner.recipe(d, rate))}
+    shown = {r.spec.id for r in load(tmp_path).rows if r.spec.phase == "report" and r.spec.recipe}
+    assert shown <= possible
+    assert {r.spec.arm for r in load(tmp_path).rows} <= {*study.arms, "majority", "tfidf"}
+
+
+def test_results_delivered_twice_count_once(tmp_path):
+    follower = Follower()
+    ran, counts = run(tmp_path, executor=FakeExecutor(times=2), watcher=follower, seeds=3)
+    assert counts == {"done": 14}
+    assert len(follower.finished) == len(ran) == 14
+    run(tmp_path / "once", seeds=3)
+    assert load(tmp_path).to_json() == load(tmp_path / "once").to_json()
+    assert kept(tmp_path) == kept(tmp_path / "once") != {}
+
+
+def test_a_late_failure_does_not_undo_a_result(tmp_path):
+    def behave(spec, data):
+        calls.append(spec.id)
+        if calls.count(spec.id) > 1:
+            raise RuntimeError("the other worker died")
+        return outcome_of(spec, data)
+
+    calls = []
+    _, counts = run(tmp_path, executor=FakeExecutor(behave=behave, times=2))
+    assert counts == {"done": 10}
+    assert not any("died" in r.outcome.error for r in rows(tmp_path))
+
+
+def test_the_watcher_hears_of_phases_steps_and_ends(tmp_path):
+    follower = Follower()
+    run(tmp_path, watcher=follower)
+    assert follower.begun == [("tuning", 2, 0), ("trials", 8, 0)]
+    assert follower.steps == 10
+    assert [status for _, status in follower.finished] == ["done"] * 10
+    follower = Follower()
+    run(tmp_path, watcher=follower, seeds=3)
+    assert follower.begun == [("tuning", 2, 2), ("trials", 12, 8)]
+
+
+def kept(folder):
+    """Model folder -> its weights."""
+    models = folder / "models"
+    return {f.name: (f / "weights").read_text() for f in models.iterdir()} if models.exists() else {}
+
+
+def test_keep_best_keeps_the_seed_with_the_best_dev_score(tmp_path):
+    run(tmp_path, budgets=[20, 30], seeds=6)  # fakes: seeds 2 and 5 share the best dev score; the smaller seed wins
+    assert kept(tmp_path) == {"scratch": "scratch 30 2", "full": "full 30 2"}
+
+
+def test_keep_best_does_not_depend_on_the_order_of_results(tmp_path):
+    class Backwards(FakeExecutor):
+        def submit(self, jobs, watch):
+            return super().submit(jobs[::-1], watch)
+
+    run(tmp_path, executor=Backwards(), seeds=6)
+    assert kept(tmp_path) == {"scratch": "scratch 20 2", "full": "full 20 2"}
+
+
+def test_more_seeds_replace_the_kept_model_only_by_a_better_one(tmp_path):
+    run(tmp_path, seeds=2)
+    assert kept(tmp_path) == {"scratch": "scratch 20 1", "full": "full 20 1"}
+    run(tmp_path, seeds=5)
+    assert kept(tmp_path) == {"scratch": "scratch 20 2", "full": "full 20 2"}
+    run(tmp_path, seeds=6)
+    assert kept(tmp_path) == {"scratch": "scratch 20 2", "full": "full 20 2"}
+
+
+def test_a_larger_budget_replaces_the_model_of_a_smaller_one_whatever_its_score(tmp_path):
+    def behave(spec, data):
+        outcome = outcome_of(spec, data)
+        return outcome if spec.budget == 20 else Outcome(**vars(outcome) | {"dev_score": outcome.dev_score - 0.2})
+
+    run(tmp_path, budgets=[20])
+    run(tmp_path, executor=FakeExecutor(behave=behave), budgets=[20, 30])
+    assert kept(tmp_path) == {"scratch": "scratch 30 1", "full": "full 30 1"}
+
+
+def test_another_recipe_replaces_the_kept_model_whatever_its_score(tmp_path):
+    run(tmp_path, epochs=3)
+    worse = FakeExecutor(behave=lambda s, d: Outcome(**vars(outcome_of(s, d)) | {"dev_score": 0.1 + s.replicate / 100}))
+    run(tmp_path, executor=worse, epochs=2)
+    with Store(tmp_path) as store:
+        for arm in ("scratch", "full"):
+            trial = store.get((tmp_path / "models" / arm / "trial").read_text())
+            assert (trial.spec.arm, trial.spec.recipe.epochs, trial.spec.replicate) == (arm, 2, 1)
+
+
+def test_keep_all_and_keep_none(tmp_path):
+    run(tmp_path / "all", keep_models="all", budgets=[20, 30])
+    assert kept(tmp_path / "all") == {f"{a}-seed{r}": f"{a} 30 {r}" for a in ("scratch", "full") for r in (0, 1)}
+    run(tmp_path / "none", keep_models="none")
+    assert kept(tmp_path / "none") == {}
+
+
+def test_models_of_two_data_sets_do_not_meet(tmp_path):
+    run(tmp_path, {"a": dataset("a"), "b": dataset("b")}, tasks=[{}, {}])
+    assert set(kept(tmp_path)) == {"a-scratch", "a-full", "b-scratch", "b-full"}
+
+
+def test_nothing_unfinished_is_left_behind(tmp_path):
+    def behave(spec, data):
+        if spec.arm == "full" and spec.replicate == 0:
+            unfinished = tmp_path / "models" / ".unfinished" / spec.id
+            unfinished.mkdir(parents=True, exist_ok=True)
+            (unfinished / "half a file").write_text("")
+            raise RuntimeError("disk full")
+        return outcome_of(spec, data)
+
+    run(tmp_path, executor=FakeExecutor(behave=behave), tune=0)
+    assert sorted(f.name for f in (tmp_path / "models").iterdir()) == ["full", "scratch"]
+
+
+def test_an_interrupted_study_holds_whole_pairs():
+    specs = [spec(arm=arm, replicate=r, budget=b) for b in (20, 30) for arm in ("scratch", "full") for r in (0, 1, 2)]
+    specs += [spec(arm="majority", recipe=None, replicate=r) for r in (0, 1, 2)]
+    order = sorted(specs, key=_pairs_together)
+    assert {s.arm for s in order[:3]} == {"majority"}
+    pairs = [order[i : i + 2] for i in range(3, len(order), 2)]
+    assert all({s.arm for s in pair} == {"scratch", "full"} for pair in pairs)
+    assert all(pair[0].replicate == pair[1].replicate and pair[0].budget == pair[1].budget for pair in pairs)
+
+
+def test_shifts_added_later_run_the_reported_trials_again(tmp_path):
+    run(tmp_path)
+    ran, _ = run(tmp_path, {"reviews": dataset(shift=True)})
+    assert {s.phase for s in ran} == {"report"}
+    assert {row["split"] for row in load(tmp_path).gains} == {"test", "shift:tweets"}
+
+
+def test_the_recipe_differs_between_arms_in_the_learning_rate_alone(tmp_path):
+    ran, _ = run(tmp_path, tune=3, epochs=7, batch_size=5)
+    recipes = [s.recipe for s in ran if s.recipe]
+    assert {Recipe(**vars(r) | {"learning_rate": 0.0}) for r in recipes} == {
+        Recipe(0.0, epochs=7, batch_size=5, precision="fp32")
+    }

@@ -1,0 +1,211 @@
+"""Splits: prefixes keep the classes in proportion, budgets nest, nothing is lost or seen twice; leaks ring."""
+
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transfergain.data.contamination import N, ngrams, overlap
+from transfergain.data.splits import (
+    DEV_SHARE,
+    budget_sizes,
+    carve,
+    draw,
+    drop_duplicates,
+    max_budget,
+    stratified_order,
+)
+from transfergain.errors import UserError
+from transfergain.types import Dataset, Example
+
+QUICK = settings(max_examples=60, deadline=None)
+classes = st.lists(st.integers(1, 60), min_size=1, max_size=6).flatmap(
+    lambda sizes: st.permutations([c for c, size in enumerate(sizes) for _ in range(size)])
+)
+
+
+def examples(strata, name=""):
+    return tuple(Example({"text": f"{name}{i}"}, stratum) for i, stratum in enumerate(strata))
+
+
+def stratum(example):
+    return example.target
+
+
+def text(example):
+    return example.inputs["text"]
+
+
+def dataset(train, dev):
+    return Dataset("t", "d", ("0", "1", "2"), examples(train, "train"), examples(dev, "dev"), (), {}, "f", {})
+
+
+@QUICK
+@given(strata=classes, replicate=st.integers(0, 5))
+def test_every_prefix_holds_each_class_in_proportion(strata, replicate):
+    order = stratified_order(strata, "train", replicate=replicate)
+    assert sorted(order) == list(range(len(strata)))
+    totals, seen = Counter(strata), Counter()
+    for size, index in enumerate(order, 1):
+        seen[strata[index]] += 1
+        for name, total in totals.items():
+            share = total / len(strata)
+            # Each class is within one of its share of the common position, and so is the prefix's size for every class.
+            assert abs(seen[name] - size * share) <= 1 + len(totals) * share + 1e-9
+
+
+def test_two_balanced_classes_stay_within_one_of_each_other():
+    for replicate in range(20):
+        order = stratified_order([0, 1] * 100, "train", replicate=replicate)
+        for size in range(1, 201):
+            ones = sum(index % 2 for index in order[:size])
+            assert abs(ones - (size - ones)) <= 1
+
+
+def test_order_depends_on_stream_and_seed_alone():
+    strata = [0, 1, 2] * 20
+    first = stratified_order(strata, "train", replicate=1)
+    assert first == stratified_order(strata, "train", replicate=1)
+    assert first != stratified_order(strata, "train", replicate=2)
+    assert first != stratified_order(strata, "dev", replicate=1)
+
+
+@given(n_train=st.integers(0, 500), n_dev=st.integers(0, 500))
+def test_max_budget_is_the_largest_that_divides(n_train, n_dev):
+    most = max_budget(n_train, n_dev)
+    train, dev = budget_sizes(most, n_train, n_dev)
+    assert train + dev == most
+    assert train <= n_train
+    assert dev <= n_dev
+    with pytest.raises(UserError, match=f"{most:,} is the most"):
+        budget_sizes(most + 1, n_train, n_dev)
+
+
+@given(n_train=st.integers(10, 500), n_dev=st.integers(0, 500), data=st.data())
+def test_dev_labels_are_inside_the_budget(n_train, n_dev, data):
+    budget = data.draw(st.integers(1, max_budget(n_train, n_dev)))
+    train, dev = budget_sizes(budget, n_train, n_dev)
+    assert train + dev == budget
+    assert dev == min(budget // DEV_SHARE, n_dev)
+
+
+@QUICK
+@given(
+    train=st.lists(st.integers(0, 2), min_size=10, max_size=80),
+    dev=st.lists(st.integers(0, 2), min_size=1, max_size=40),
+    replicate=st.integers(0, 3),
+    data=st.data(),
+)
+def test_budgets_nest_in_train_and_dev(train, dev, replicate, data):
+    pools = dataset(train, dev)
+    sizes = st.integers(1, max_budget(len(train), len(dev)))
+    small, large = sorted((data.draw(sizes), data.draw(sizes)))
+    few, many = (draw(pools, budget, replicate, stratum) for budget in (small, large))
+    assert len(few.train) + len(few.dev) == small
+    assert len(many.train) + len(many.dev) == large
+    assert many.train[: len(few.train)] == few.train
+    assert many.dev[: len(few.dev)] == few.dev
+    assert len(set(map(text, many.train))) == len(many.train)
+    assert all(e in pools.train for e in many.train)
+    assert all(e in pools.dev for e in many.dev)
+
+
+def test_replicates_draw_different_subsets():
+    pools = dataset([0, 1] * 100, [0, 1] * 50)
+    drawn = [draw(pools, 40, replicate, stratum) for replicate in range(4)]
+    assert len({frozenset(map(text, d.train)) for d in drawn}) == 4
+    assert len({frozenset(map(text, d.dev)) for d in drawn}) == 4
+
+
+def test_budget_larger_than_the_data_says_what_there_is():
+    with pytest.raises(UserError, match=r"100 labels is larger than the data: 62 is the most \(50 train and 20 dev"):
+        draw(dataset([0, 1] * 25, [0, 1] * 10), 100, 0, stratum)
+
+
+@QUICK
+@given(strata=classes, share=st.floats(0.05, 0.5))
+def test_carving_is_complete_disjoint_stratified_and_seeded(strata, share):
+    rows = examples(strata)
+    kept, carved = carve(rows, share, stratum, "test")
+    assert sorted(kept + carved, key=text) == sorted(rows, key=text)
+    assert [e for e in rows if e in kept] == list(kept)
+    assert (kept, carved) == carve(rows, share, stratum, "test")
+    totals, left, taken = (Counter(map(stratum, part)) for part in (rows, kept, carved))
+    assert set(left) == set(totals)
+    most = sum(totals.values()) - len(totals)
+    assert len(carved) == min(round(len(rows) * share), most)
+    # Where classes of one example may not be carved, the others make up for them.
+    if min(totals.values()) > 1 / share + 2:
+        for name, total in totals.items():
+            assert abs(taken[name] - total * share) <= 2 + len(totals) * total / len(rows)
+
+
+def test_carving_depends_on_the_new_split():
+    rows = examples([0, 1] * 50)
+    assert carve(rows, 0.2, stratum, "test") != carve(rows, 0.2, stratum, "dev")
+
+
+def of(*texts):
+    return tuple(Example({"text": t}, 0) for t in texts)
+
+
+def test_test_keeps_its_examples_then_dev_then_train_and_shifts_lose_theirs():
+    parts = {
+        "train": of("a", "b", "c", "c", "d"),
+        "dev": of("b", "c2", "a"),
+        "test": of("a", "e", "e"),
+        "shift:x": of("d", "f", "f", "e", "g"),
+        "shift:y": of("f", "c2"),
+    }
+    kept, dropped = drop_duplicates(parts, text)
+    assert {name: [text(e) for e in rows] for name, rows in kept.items()} == {
+        "train": ["c", "d"],
+        "dev": ["b", "c2"],
+        "test": ["a", "e"],
+        "shift:x": ["f", "g"],
+        "shift:y": ["f"],
+    }
+    assert dropped == {"train": 3, "dev": 1, "test": 1, "shift:x": 3, "shift:y": 1}
+    assert list(kept) == list(parts)
+
+
+@given(
+    st.fixed_dictionaries(
+        {name: st.lists(st.sampled_from("abcdefgh"), max_size=8).map(lambda t: of(*t)) for name in ("train", "test", "dev")},
+        optional={"shift:x": st.lists(st.sampled_from("abcdefgh"), max_size=8).map(lambda t: of(*t))},
+    )
+)
+def test_no_text_is_in_two_splits_and_none_vanishes(parts):
+    kept, dropped = drop_duplicates(parts, text)
+    every = [text(e) for rows in kept.values() for e in rows]
+    assert len(set(every)) == len(every)
+    assert set(every) == {text(e) for rows in parts.values() for e in rows}
+    assert sum(dropped.values()) == sum(map(len, parts.values())) - len(every)
+    assert {text(e) for e in kept["test"]} == {text(e) for e in parts["test"]}
+
+
+def words(start, count):
+    return " ".join(f"w{i}" for i in range(start, start + count))
+
+
+def test_overlap_counts_texts_that_share_thirteen_words():
+    train = [words(0, 30), words(100, 5)]
+    leaked = "So! " + words(10, N).title().replace(" ", ", ") + "."
+    short_of_it = "So " + words(10, N - 1) + " it ends"
+    found = overlap(train, [leaked, short_of_it, words(200, N), words(100, 5)])
+    assert found == (1, 3, 4)
+
+
+def test_ngrams_of_a_short_text_are_none():
+    assert ngrams(words(0, N - 1)) == set()
+    assert len(ngrams(words(0, N + 2))) == 3
+    assert ngrams("A ... (b)!", 2) == {("a", "b")}
+
+
+@given(st.lists(st.lists(st.sampled_from("abc"), max_size=30).map(" ".join), max_size=8))
+def test_overlap_of_a_set_with_itself_is_whole_and_with_nothing_is_none(texts):
+    mine = overlap(texts, texts)
+    assert mine.shared == mine.checked
+    assert mine.total == len(texts)
+    assert overlap([], texts) == (0, mine.checked, mine.total)

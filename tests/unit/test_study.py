@@ -1,0 +1,240 @@
+"""A study from flags and files: what overrides what, what is refused, and the budgets and learning rates it expands to."""
+
+import itertools
+import math
+
+import pytest
+from fakes import dataset
+from hypothesis import given
+from hypothesis import strategies as st
+
+from transfergain.arms import ARMS
+from transfergain.data.splits import budget_sizes, max_budget
+from transfergain.errors import UserError
+from transfergain.floors import FLOORS
+from transfergain.study import (
+    LEARNING_RATES,
+    REPLICATES,
+    Planner,
+    Study,
+    at_edge,
+    auto_budgets,
+    budgets_for,
+    learning_rates,
+    load,
+)
+
+
+@pytest.fixture
+def study_file(tmp_path):
+    def write(content):
+        path = tmp_path / "study.toml"
+        path.write_text(content)
+        return str(path)
+
+    return write
+
+
+def test_flags_override_the_file_and_the_file_the_defaults(study_file):
+    file = study_file('train_file = "a.csv"\nseeds = 3\ntune = 2\narms = ["scratch", "lora"]\n')
+    study = load({"seeds": 5, "budgets": "64,32,64"}, file)
+    assert (study.train_file, study.seeds, study.tune, study.arms) == ("a.csv", 5, 2, ["scratch", "lora"])
+    assert study.budgets == [32, 64]
+    assert study.epochs == Study().epochs
+    assert load({}).arms == list(ARMS)
+
+
+def test_tasks_inherit_the_top_level_and_override_it(study_file):
+    file = study_file(
+        'max_length = 64\ntext_column = "body"\nbudgets = [50]\n'
+        '[[tasks]]\ntrain_file = "a/films.csv"\n'
+        '[[tasks]]\ntask = "classification"\ntrain_file = "b/news.csv"\ntext_column = "story"\nbudgets = "auto"\n'
+        'shift = { blogs = "c.csv" }\n'
+    )
+    first, second = load({}, file).entries()
+    assert (first.task, first.train_file, first.text_column, first.max_length, first.budgets) == (
+        "sentiment", "a/films.csv", "body", 64, [50],
+    )  # fmt: skip
+    assert (second.task, second.text_column, second.max_length, second.budgets, second.shift) == (
+        "classification", "story", 64, "auto", {"blogs": "c.csv"},
+    )  # fmt: skip
+    assert load({}, file).folder() == "runs/films-news"
+
+
+def test_budgets_as_a_flag_override_those_of_every_task(study_file):
+    file = study_file('[[tasks]]\ntrain_file = "a.csv"\nbudgets = [50]\n[[tasks]]\ntrain_file = "b.csv"\n')
+    assert [entry.budgets for entry in load({"budgets": "20,30"}, file).entries()] == [[20, 30], [20, 30]]
+
+
+def test_data_flags_beside_tasks_are_refused(study_file):
+    with pytest.raises(UserError, match="--train-file cannot be given beside the"):
+        load({"train_file": "x.csv"}, study_file('[[tasks]]\ntrain_file = "a.csv"\n'))
+
+
+def test_shifts_as_flags_and_as_a_table(study_file):
+    assert load({"shift": ["a=x.csv", "b = y=z.csv"]}).shift == {"a": "x.csv", "b": "y=z.csv"}
+    assert load({}, study_file('[shift]\na = "x.csv"\n')).shift == {"a": "x.csv"}
+    assert load({}, study_file('shift = "a=x.csv"\n')).shift == {"a": "x.csv"}
+
+
+def test_folder_is_named_after_the_data_unless_given():
+    assert load({"train_file": "a/films.csv"}).folder() == "runs/films"
+    assert load({"train_file": "a/films.csv", "output_dir": "here"}).folder() == "here"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("budget = [64]", r'study\.toml: unknown key "budget"\. Did you mean "budgets"\?'),
+        ("colour = 1", r'study\.toml: unknown key "colour"\. Known: arms, batch_size'),
+        ('[[tasks]]\ntrain_fil = "a"', r'unknown key "train_fil"\. Did you mean "train_file"\?'),
+        ("[[tasks]]\nseeds = 3", r'"seeds" belongs above the \[\[tasks\]\]'),
+        ("tasks = 3", r"study\.toml: tasks"),
+        ("tasks = [3]", r"study\.toml: tasks\.0"),
+        ('seeds = "many"', r"study\.toml: seeds: .*\(given: 'many'\)"),
+        ("seeds = 0", r"study\.toml: seeds: .*greater than or equal to 1 \(given: 0\)"),
+        ("budgets = [64, 5]", r"study\.toml: budgets\.0: .*10 \(given: 5\)"),
+        ("budgets = [64.5]", r"study\.toml: budgets: must be whole numbers"),
+        ("budgets = [true]", r"study\.toml: budgets: must be whole numbers"),
+        ("budgets = []", r"study\.toml: budgets: must be whole numbers"),
+        ("budgets = 64", r"study\.toml: budgets: must be whole numbers"),
+        ('budgets = "all"', r"study\.toml: budgets: must be whole numbers"),
+        ("[[tasks]]\nbudgets = [2]", r"study\.toml: tasks\.0\.budgets\.0: "),
+        ("shift = 3", r"study\.toml: shift: must be name=FILE"),
+        ("[shift]\na = 3", r"study\.toml: shift\.a: "),
+        ("arms = 3", r"study\.toml: arms: must be arms such as"),
+        ('arms = [["scratch"]]', r"study\.toml: arms: must be arms such as"),
+        ('arms = ["full"]', r'study\.toml: arms: must include "scratch"'),
+        ('arms = ["scratch", "lorra"]', r'unknown arm "lorra"\. Did you mean "lora"'),
+        ('task = "sentimant"', r'study\.toml: task: unknown task "sentimant"\. Did you mean "sentiment"'),
+        ('precision = "fp64"', r"study\.toml: precision: "),
+        ("margin = nan", r"study\.toml: margin: "),
+        ("tune = 2\nseeds 3", r"study\.toml: not valid TOML \(.*line 2"),
+    ],
+)
+def test_a_file_is_refused_with_its_key_and_what_is_near(study_file, content, says):
+    with pytest.raises(UserError, match=says) as caught:
+        load({}, study_file(content))
+    assert "\n" not in str(caught.value)
+    assert "constrained" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(UserError, match="no such study file"):
+        load({}, str(tmp_path / "none.toml"))
+    with pytest.raises(UserError, match="cannot be read as a study file"):
+        load({}, str(tmp_path))
+    (tmp_path / "latin.toml").write_bytes(b'task = "caf\xe9"')
+    with pytest.raises(UserError, match="not valid TOML"):
+        load({}, str(tmp_path / "latin.toml"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ({"seeds": 0}, r"^--seeds: .*\(given: 0\)"),
+        ({"budgets": "64,many"}, r"^--budgets: must be whole numbers .*\(given: '64,many'\)"),
+        ({"budgets": ","}, "^--budgets: must be whole numbers"),
+        ({"arms": ""}, '^--arms: must include "scratch"'),
+        ({"shift": ["x.csv"]}, r'^--shift: "x\.csv" is not of the form name=FILE'),
+        ({"shift": ["=x.csv"]}, "^--shift: .* is not of the form"),
+        ({"shift": ["a=x.csv", "a=y.csv"]}, '^--shift: two shifts are called "a"'),
+        ({"keep_models": "some"}, "^--keep-models: "),
+        ({"batch_size": 0}, "^--batch-size: "),
+    ],
+)
+def test_a_flag_is_refused_by_its_name(flags, says):
+    with pytest.raises(UserError, match=says):
+        load(flags)
+
+
+def test_a_flag_is_named_where_flag_and_file_are_both_there(study_file):
+    with pytest.raises(UserError, match=r"^--seeds: "):
+        load({"seeds": -1}, study_file("seeds = 3\n"))
+
+
+@given(small=st.integers(0, 64), large=st.integers(0, 64))
+def test_learning_rates_nest_and_stay_in_the_space(small, large):
+    low, high = LEARNING_RATES
+    rates = learning_rates(large)
+    assert len(set(rates)) == large
+    assert all(low <= rate <= high for rate in rates)
+    assert rates[: min(small, large)] == learning_rates(min(small, large))
+
+
+def test_learning_rates_are_spread_over_the_log_of_the_space():
+    low, high = (math.log(rate) for rate in LEARNING_RATES)
+    assert learning_rates(1) == [pytest.approx(math.sqrt(LEARNING_RATES[0] * LEARNING_RATES[1]), rel=1e-2)]
+    for count in (2, 4, 8, 16):
+        points = sorted((math.log(rate) - low) / (high - low) for rate in learning_rates(count))
+        gaps = [b - a for a, b in zip([0, *points], [*points, 1], strict=True)]
+        assert max(gaps) < 2 / count
+
+
+def test_edge_needs_three_to_have_an_inside():
+    assert not at_edge(1e-4, [1e-4, 1e-3])
+    assert at_edge(1e-4, [1e-4, 1e-3, 1e-2])
+    assert not at_edge(1e-3, [1e-4, 1e-3, 1e-2])
+
+
+@given(n_train=st.integers(10, 10**5), n_dev=st.integers(10, 10**5), classes=st.integers(2, 200))
+def test_auto_budgets_end_with_all_labels_and_fit_the_data(n_train, n_dev, classes):
+    budgets = auto_budgets(n_train, n_dev, classes)
+    assert budgets == sorted(set(budgets))
+    assert 1 <= len(budgets) <= 4
+    assert budgets[-1] == max_budget(n_train, n_dev)
+    assert all(budget >= 2 * classes and budget >= 32 for budget in budgets[:-1])
+    for smaller, larger in itertools.pairwise(budgets):
+        assert abs(larger / 4 - smaller) < 1
+    for budget in budgets:
+        budget_sizes(budget, n_train, n_dev)
+
+
+def test_budgets_are_checked_against_the_data():
+    data = dataset("films")
+    assert budgets_for(Study(budgets=[10, 30]), data) == [10, 30]
+    assert budgets_for(Study(), data) == auto_budgets(24, 6, 2)
+    with pytest.raises(UserError, match="--budgets: films: a budget of 31 labels is larger than the data: 30 is the most"):
+        budgets_for(Study(budgets=[31]), data)
+
+
+def planner(**keys):
+    study = Study(**{"arms": "scratch,full", "budgets": [10, 20], "seeds": 3, "tune": 2} | keys)
+    return Planner(study, {"reviews": dataset(shift=True)}, "sha256:0", "fp32")
+
+
+def test_tuning_sees_no_sealed_split_and_no_seed_that_is_reported():
+    plan = planner(seed=2, seeds=500)
+    data = plan.datasets["reviews"]
+    tuning = plan.tuning(data, "full", 20)
+    reports = plan.reporting(data, "full", 20, plan.recipe(data, 1e-4))
+    assert all(spec.splits == () and spec.phase == "tune" for spec in tuning)
+    assert not {spec.replicate for spec in tuning} & {spec.replicate for spec in reports}
+    assert {spec.replicate // REPLICATES for spec in tuning + reports} == {2}
+    assert [name for name, _ in reports[0].splits] == ["test", "shift:tweets"]
+
+
+def test_arms_get_the_same_trials_but_for_their_name():
+    plan = planner()
+    data = plan.datasets["reviews"]
+    mine, theirs = (plan.tuning(data, arm, 20) for arm in ("scratch", "full"))
+    assert [vars(a) | {"arm": ""} for a in mine] == [vars(b) | {"arm": ""} for b in theirs]
+
+
+def test_a_larger_study_holds_the_trials_of_the_smaller_one():
+    def ids(plan):
+        specs = plan.floors()
+        for data, arm, budget in plan.cells():
+            specs += plan.tuning(data, arm, budget)
+            specs += plan.reporting(data, arm, budget, plan.recipe(data, 1e-4))
+        return {spec.id for spec in specs}
+
+    small, large = ids(planner()), ids(planner(seeds=5, tune=4, budgets=[10, 20, 30], arms="full,lora,scratch"))
+    assert small < large
+    assert ids(planner(workers=3, device="cpu", threads=2, output_dir="x", keep_models="all")) == small
+    assert not ids(planner(seed=1)) & small
+
+
+def test_floors_are_planned_for_every_seed_and_budget():
+    assert len(planner().floors()) == len(FLOORS) * 2 * 3
+    assert all(spec.checkpoint_revision == "" and spec.recipe is None for spec in planner().floors())
