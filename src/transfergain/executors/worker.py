@@ -106,7 +106,3 @@ def _prepare_torch(threads: int) -> None:
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore")
-
-
-if __name__ == "__main__":
-    serve()
