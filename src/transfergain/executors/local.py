@@ -25,12 +25,6 @@ TRIES = 2
 GRACE = 5.0
 """Seconds that a worker whose pipe has closed is given to end by itself."""
 
-ENVIRONMENT = {
-    "TOKENIZERS_PARALLELISM": "false",
-    # glibc raises its threshold for giving memory back with every freed model; fixed, a worker does not grow by trials.
-    "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
-}
-
 COMMAND = (sys.executable, "-P", "-c", "from transfergain.executors.worker import serve; serve()")
 """`-P`: a file of the user's called `random.py` in the current folder is none of a worker's modules."""
 
@@ -118,7 +112,7 @@ class LocalExecutor(Executor):
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,
-            env=os.environ | ENVIRONMENT | {"OMP_NUM_THREADS": str(self._bench.threads)},
+            env=os.environ | {"OMP_NUM_THREADS": str(self._bench.threads), "TOKENIZERS_PARALLELISM": "false"},
             start_new_session=True,
         )
         worker = _Worker(process, stderr)
