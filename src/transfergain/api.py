@@ -233,6 +233,8 @@ def _environment(study: Study) -> dict[str, str]:
 
 def _plan_line(planner: Planner, checkpoint: Checkpoint, workers: int) -> str:
     """The resolved study and its plan, for the console."""
+    from transfergain.engine.precision import pick_device
+
     study = planner.study
     budgets = " · ".join(f"{name}: {', '.join(f'{b:,}' for b in sizes)}" for name, sizes in planner.budgets.items())
     lengths = ", ".join(str(length) for length in dict.fromkeys(planner.max_length.values()))
@@ -243,7 +245,7 @@ def _plan_line(planner: Planner, checkpoint: Checkpoint, workers: int) -> str:
         "model": f"{checkpoint.name} · revision {checkpoint.revision[:19]}",
         "study": f"{', '.join(study.arms)} · labels {budgets} · {study.seeds} seeds from {study.seed}",
         "recipe": f"batches of {recipe.batch_size} · at most {recipe.epochs} epochs or {recipe.min_steps} steps · "
-        f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {study.device}",
+        f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {pick_device(study.device)}",
         "tuning": f"{study.tune} learning rates an arm and budget" if study.tune else "none: each arm's default rate",
         "plan": f"{cells * study.seeds} trials{tuned} + {len(planner.floors())} of floors · {workers} "
         f"worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",

@@ -196,3 +196,12 @@ def test_holm_leaves_one_data_set_alone_and_skips_what_was_not_tested():
     both = analysed(study(rng, {"scratch": 0.6, "full": 0.65}, dataset="a") + one_seed)[0]
     assert [g["p_holm"] for g in both if g["dataset"] == "b"] == [None, None]
     assert all(g["p_holm"] == g["p_value"] for g in both if g["dataset"] == "a")
+
+
+def test_an_error_that_rounds_to_the_same_is_not_said_to_move():
+    row = {"split": "test", "dataset": "reviews", "arm": "full", "budget": 100, "n_seeds": 5, "verdict": "inconclusive"}
+    row |= {"reference_error": 0.36601, "error": 0.36604, "estimate": -0.00003, "low": -0.03, "high": 0.03, "p_holm": 0.98}
+    assert "full leaves the error at 36.6 % on" in gain.sentence(row | {"why": "", "below_floor": None})
+    assert "full raises the error from 36.6 % to 36.7 % on" in gain.sentence(
+        row | {"error": 0.36702, "estimate": -0.00101, "why": "", "below_floor": None}
+    )

@@ -182,9 +182,9 @@ def _finish(
 def sentence(row: Mapping[str, Any]) -> str:
     """One finding in words."""
     where = "the test set" if row["split"] == "test" else row["split"].removeprefix("shift:")
-    change = "cuts" if row["estimate"] > 0 else "raises" if row["estimate"] < 0 else "leaves"
     before, after = f"{100 * row['reference_error']:.1f} %", f"{100 * row['error']:.1f} %"
-    moves = f"{change} the error from {before} to {after}" if change != "leaves" else f"leaves the error at {before}"
+    change = "cuts" if row["estimate"] > 0 else "raises"
+    moves = f"leaves the error at {before}" if before == after else f"{change} the error from {before} to {after}"
     seeds = f"{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}"
     numbers = [seeds]
     if row["low"] is not None:
