@@ -58,30 +58,30 @@ def run(
         str | None, typer.Option(help="Hub data set, folder of splits, or builtin:sentiment, builtin:classification")
     ] = None,
     dataset_config_name: Annotated[str | None, typer.Option(help="configuration of the Hub data set")] = None,
-    text_column: Annotated[str | None, typer.Option(help="[default: text]")] = None,
-    label_column: Annotated[str | None, typer.Option(help="[default: label]")] = None,
+    text_column: Annotated[str | None, typer.Option(help="(default: text)")] = None,
+    label_column: Annotated[str | None, typer.Option(help="(default: label)")] = None,
     shift: Annotated[
         list[str] | None, typer.Option(metavar="NAME=FILE", help="test set of another domain; repeatable")
     ] = None,
-    arms: Annotated[str | None, typer.Option(help="[default: scratch,full,probe,lora]")] = None,
+    arms: Annotated[str | None, typer.Option(help="(default: scratch,full,probe,lora)")] = None,
     budgets: Annotated[str | None, typer.Option(help="label budgets, train and dev together: 64,256,1024 or auto")] = None,
-    seeds: Annotated[int | None, typer.Option(help="replicates of every trial [default: 8]")] = None,
-    seed: Annotated[int | None, typer.Option(help="base seed [default: 0]")] = None,
-    tune: Annotated[int | None, typer.Option(help="learning rates tried per arm and budget [default: 4]")] = None,
-    max_length: Annotated[int | None, typer.Option("--max-length", "--max-seq-length", help="tokens [default: 128]")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="[default: 16]")] = None,
-    epochs: Annotated[int | None, typer.Option(help="cap on epochs; training stops by dev score [default: 16]")] = None,
-    min_steps: Annotated[int | None, typer.Option(help="least step cap, for small budgets [default: 300]")] = None,
-    patience: Annotated[int | None, typer.Option(help="dev evaluations without a better score [default: 4]")] = None,
+    seeds: Annotated[int | None, typer.Option(help="replicates of every trial (default: 8)")] = None,
+    seed: Annotated[int | None, typer.Option(help="base seed (default: 0)")] = None,
+    tune: Annotated[int | None, typer.Option(help="learning rates tried per arm and budget (default: 4)")] = None,
+    max_length: Annotated[int | None, typer.Option("--max-length", "--max-seq-length", help="tokens (default: 128)")] = None,
+    batch_size: Annotated[int | None, typer.Option(help="(default: 16)")] = None,
+    epochs: Annotated[int | None, typer.Option(help="cap on epochs; training stops by dev score (default: 16)")] = None,
+    min_steps: Annotated[int | None, typer.Option(help="least step cap, for small budgets (default: 300)")] = None,
+    patience: Annotated[int | None, typer.Option(help="dev evaluations without a better score (default: 4)")] = None,
     perturbations: Annotated[str | None, typer.Option(help="corrupt the test set: none, all, or keyboard")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16")] = None,
-    margin: Annotated[float | None, typer.Option(help="smallest gain that matters, in score [default: 0.01]")] = None,
+    margin: Annotated[float | None, typer.Option(help="smallest gain that matters, in score (default: 0.01)")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = None,
-    workers: Annotated[int | None, typer.Option(help="processes; 0: one a core, one on a GPU [default: 0]")] = None,
-    threads: Annotated[int | None, typer.Option(help="CPU threads of a worker [default: 1]")] = None,
-    executor: Annotated[str | None, typer.Option(help="how trials are run [default: local]")] = None,
-    output_dir: Annotated[str | None, typer.Option(help="[default: runs/NAME]")] = None,
-    keep_models: Annotated[str | None, typer.Option(help="best, all or none [default: best]")] = None,
+    workers: Annotated[int | None, typer.Option(help="processes; 0: one a core, one on a GPU (default: 0)")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads of a worker (default: 1)")] = None,
+    executor: Annotated[str | None, typer.Option(help="how trials are run (default: local)")] = None,
+    output_dir: Annotated[str | None, typer.Option(help="(default: runs/NAME)")] = None,
+    keep_models: Annotated[str | None, typer.Option(help="best, all or none (default: best)")] = None,
 ) -> None:
     """Run a study: compare arms with training from scratch on your labelled text, and say what the difference is worth."""
     keys = {k: v for k, v in locals().items() if k not in ("study", "config") and v is not None and v != []}
@@ -116,7 +116,7 @@ def export(
     folder: Path_,
     format: Annotated[str, typer.Option(help="csv, parquet or json")] = "csv",
     table: Annotated[str, typer.Option(help="gains, scores or trials")] = "gains",
-    output: Annotated[str | None, typer.Option(help="file to write [default: DIR/TABLE.FORMAT]")] = None,
+    output: Annotated[str | None, typer.Option(help="file to write (default: DIR/TABLE.FORMAT)")] = None,
 ) -> None:
     """Write gains, scores or all trials as one table."""
     from transfergain.report.export import write_table

@@ -200,3 +200,13 @@ def test_the_module_runs_as_the_command_does():
         [sys.executable, "-m", "transfergain.cli", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"transfergain {__version__}\n"
+
+
+def test_help_names_the_defaults_that_a_study_has(command, monkeypatch):
+    from transfergain.study import Study
+
+    monkeypatch.setenv("COLUMNS", "200")
+    _, text, _ = command("run", "--help")
+    for key in ("seeds", "tune", "batch_size", "epochs", "min_steps", "patience", "margin", "max_length", "text_column"):
+        line = next(line for line in text.splitlines() if f"--{key.replace('_', '-')}" in line)
+        assert f"(default: {Study.model_fields[key].default})" in line
