@@ -1,12 +1,13 @@
 """Shared fixtures: tiny random checkpoints as `transformers` saves them, a small labelled file, the real corpora."""
 
 import csv
+import os
 import random
 from pathlib import Path
 
 import pytest
 
-REAL_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+REAL_DATA = Path(os.environ.get("TRANSFERGAIN_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
 GOOD = "good fine lovely superb bright happy warm neat solid charming".split()
 BAD = "bad poor ugly broken dull sad cold messy weak boring".split()
@@ -26,7 +27,7 @@ def pytest_collection_modifyitems(config, items):
 
 @pytest.fixture(scope="session")
 def real_data():
-    """Folder of public corpora; tests that need it skip where it is absent."""
+    """Folder of public corpora (TRANSFERGAIN_DATA, or beside the checkout); tests that need it skip without it."""
     if not REAL_DATA.exists():
         pytest.skip("the real corpora are not here")
     return REAL_DATA
