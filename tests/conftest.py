@@ -98,7 +98,7 @@ def build_tokenizer(kind):
             single=f"{first} $A {last}".strip(),
             special_tokens=[(s, vocabulary[s]) for s in (first, last) if s],
         )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=64, **named)
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=128, **named)
 
 
 def build_checkpoint(kind, folder, seed=0):
@@ -111,19 +111,19 @@ def build_checkpoint(kind, folder, seed=0):
     pad = tokenizer.pad_token_id
     encoder = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config = {
-        "bert": lambda: t.BertConfig(vocab_size=v, pad_token_id=pad, max_position_embeddings=64, **encoder),
-        "roberta": lambda: t.RobertaConfig(vocab_size=v, pad_token_id=pad, max_position_embeddings=66, **encoder),
+        "bert": lambda: t.BertConfig(vocab_size=v, pad_token_id=pad, max_position_embeddings=128, **encoder),
+        "roberta": lambda: t.RobertaConfig(vocab_size=v, pad_token_id=pad, max_position_embeddings=130, **encoder),
         "distilbert": lambda: t.DistilBertConfig(
-            vocab_size=v, pad_token_id=pad, max_position_embeddings=64, dim=32, n_layers=2, n_heads=2, hidden_dim=64
+            vocab_size=v, pad_token_id=pad, max_position_embeddings=128, dim=32, n_layers=2, n_heads=2, hidden_dim=64
         ),
-        "gpt2": lambda: t.GPT2Config(vocab_size=v, n_positions=64, n_embd=32, n_layer=2, n_head=2, bos_token_id=0,
+        "gpt2": lambda: t.GPT2Config(vocab_size=v, n_positions=128, n_embd=32, n_layer=2, n_head=2, bos_token_id=0,
                                      eos_token_id=0),
         "t5": lambda: t.T5Config(vocab_size=v, pad_token_id=pad, eos_token_id=tokenizer.eos_token_id,
                                  decoder_start_token_id=pad, d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2),
         "bart": lambda: t.BartConfig(vocab_size=v, pad_token_id=pad, bos_token_id=0, eos_token_id=tokenizer.eos_token_id,
                                      decoder_start_token_id=tokenizer.eos_token_id, d_model=32, encoder_layers=2,
                                      decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
-                                     encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=64),
+                                     encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=128),
     }[kind]()  # fmt: skip
     torch.manual_seed(seed)
     t.AutoModel.from_config(config).save_pretrained(folder)

@@ -120,8 +120,9 @@ def _verify(study: Study, datasets: Mapping[str, Dataset]) -> tuple[Checkpoint, 
     with _quiet_libraries():
         precision = pick_precision(study.precision, pick_device(study.device))
         tokenizer = checkpoints.load_tokenizer(checkpoint)
-        for data in datasets.values():
+        for data, entry in zip(datasets.values(), study.entries(), strict=True):
             config = checkpoints.load_config(checkpoint, tokenizer, data.labels)
+            checkpoints.check_length(checkpoint, tokenizer, config, entry.max_length)
             auto_class = TASKS[data.task].auto_class
             weights.build_scratch(checkpoint, auto_class, config, 0)
             weights.build_pretrained(checkpoint, auto_class, config, 0)

@@ -199,3 +199,13 @@ def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...])
             f"--model {checkpoint.name}: transformers cannot read its config ({reason}); a model with its own code "
             "needs --trust-remote-code"
         ) from None
+
+
+def check_length(checkpoint: Checkpoint, tokenizer: Any, config: Any, max_length: int) -> None:
+    """Raise UserError when texts of `max_length` tokens are longer than the model has positions for."""
+    limits = (tokenizer.model_max_length, getattr(config, "max_position_embeddings", None) or max_length)
+    if max_length > min(limits):
+        raise UserError(
+            f"--max-length {max_length}: {checkpoint.name} takes at most {min(limits)} tokens; "
+            f"give --max-length {min(limits)} or less"
+        )

@@ -214,6 +214,9 @@ case("--budgets: reviews: a budget of 5,000 labels", "240 is the most", name="bu
     lambda w: [*train(w), "--budgets", "64,5000", "--model", w.model("tiny")]
 )
 case("--device tpu", "cuda", name="unknown device")(lambda w: [*train(w), "--device", "tpu", "--model", w.model("tiny")])
+case("--max-length 4000", "at most 128 tokens", name="longer texts than the model has positions for")(
+    lambda w: [*train(w), "--max-length", "4000", "--model", w.model("tiny")]
+)
 
 # Study files.
 case("study.toml", 'unknown key "budget"', 'Did you mean "budgets"', name="unknown key")(in_file("budget = [64]"))
