@@ -30,7 +30,8 @@ def judge(result: Estimate, p_holm: float | None, margin: float, unconverged: in
     `unconverged` of the reference's `seeds` trials were still improving at the step cap; half of them or more voids it.
     """
     if unconverged * 2 >= seeds and unconverged:
-        return Verdict("void", f"scratch was still improving at the step cap in {unconverged} of {seeds} seeds")
+        still = "scratch was still improving at the step cap"
+        return Verdict("void", f"{still} in {unconverged} of {seeds} seeds: raise --epochs or --min-steps")
     if result.low is None or result.high is None or p_holm is None:
         return Verdict("inconclusive", "one seed shows no variance between seeds; run at least 3")
     if result.low == result.high:
