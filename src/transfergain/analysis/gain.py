@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 
 from transfergain.analysis import stats
 from transfergain.analysis.verdict import judge
+from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 from transfergain.store import Row
 from transfergain.types import Outcome
-
-REFERENCE = "scratch"
 
 
 @dataclass(frozen=True)

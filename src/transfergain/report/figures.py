@@ -8,7 +8,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from transfergain.analysis.findings import Findings
-from transfergain.analysis.gain import REFERENCE
+from transfergain.arms import REFERENCE
 
 ARM_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, told apart by the colour-blind; those that hold on white and on black first."""
