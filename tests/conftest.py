@@ -1,6 +1,7 @@
 """Shared fixtures: tiny random checkpoints as `transformers` saves them, a small labelled file, the real corpora."""
 
 import csv
+import json
 import os
 import random
 from pathlib import Path
@@ -12,6 +13,17 @@ REAL_DATA = Path(os.environ.get("TRANSFERGAIN_DATA", Path(__file__).resolve().pa
 GOOD = "good fine lovely superb bright happy warm neat solid charming".split()
 BAD = "bad poor ugly broken dull sad cold messy weak boring".split()
 FILLER = "the a this that film book chair phone meal room was is very quite rather and with my our on in".split()
+PEOPLE = "ada lovelace noor babbage mira okafor tomas jean-paul".split()
+"""Eight names, each two of which may be first name and surname; some are several tokens."""
+PLACES = "london paris cairo lima oslo kyoto new-york saint-denis".split()
+FRENCH = "le un ce cela cinema livre chaise telephone repas salle etait est tres assez plutot et avec mon notre sur dans"
+FRENCH = dict(zip(FILLER, FRENCH.split(), strict=True))
+ASKED = "who where what".split()
+UNUSED = [f"unused{i}" for i in range(60)]
+"""Tokens that no text has, so that most of a vocabulary is not met, as ever."""
+NAMES = [part for name in PEOPLE + PLACES for part in name.split("-")]
+WORDS = [*GOOD, *BAD, *FILLER, *FRENCH.values(), *NAMES, "-", *ASKED, *UNUSED]
+"""What the tiny tokenizers know."""
 
 
 def pytest_addoption(parser):
@@ -57,52 +69,137 @@ def write_csv(path, rows, header=("text", "label")):
     return str(path)
 
 
+def tagged(count, seed=0):
+    """`count` (words, BIO tags) pairs, all different, learnable from their names; every seventh without any."""
+    rng, pairs = random.Random(f"ner {seed}"), {}
+    while len(pairs) < count:
+        chunks = [([rng.choice(FILLER)], ["O"]) for _ in range(rng.randint(3, 7))]
+        for _ in range(rng.randint(1, 2) if len(pairs) % 7 else 0):
+            first, last, place = rng.choice(PEOPLE), rng.choice(PEOPLE), rng.choice(PLACES)
+            chunk = rng.choice([([first], ["B-PER"]), ([first, last], ["B-PER", "I-PER"]), ([place], ["B-LOC"])])
+            chunks.insert(rng.randint(0, len(chunks)), chunk)
+        words, tags = ([part for chunk in chunks for part in chunk[side]] for side in (0, 1))
+        pairs.setdefault(tuple(words), (words, tags))
+    return list(pairs.values())
+
+
+def write_conll(path, pairs):
+    Path(path).write_text("\n\n".join("\n".join(map(" ".join, zip(*pair, strict=True))) for pair in pairs) + "\n", "utf-8")
+    return str(path)
+
+
+def articles(count, seed=0):
+    """`count` articles as SQuAD's JSON has them, with three questions each that have an answer and one that has none."""
+    rng = random.Random(f"qa {seed}")
+    return [_article(rng, f"article {seed}-{i}") for i in range(count)]
+
+
+def _article(rng, title):
+    *here, absent = rng.sample(PEOPLE, 4)
+    where = dict(zip(here, rng.sample(PLACES, 3), strict=True))
+    said = [f"{name} was in {place} with {rng.choice(FILLER)} {rng.choice(GOOD)}" for name, place in where.items()]
+    context = " ".join(said)
+    asked = [(f"where was {here[0]}", where[here[0]]), (f"who was in {where[here[1]]}", here[1])]
+    asked += [(f"where was {here[2]}", where[here[2]]), (f"where was {absent}", None)]
+    qas = [
+        {
+            "id": f"{title} {number}",
+            "question": question,
+            "answers": [{"text": answer, "answer_start": context.index(answer)}] if answer else [],
+            "is_impossible": answer is None,
+        }
+        for number, (question, answer) in enumerate(asked)
+    ]
+    return {"title": title, "paragraphs": [{"context": context, "qas": qas}]}
+
+
+def write_squad(path, found):
+    Path(path).write_text(json.dumps({"version": "v2.0", "data": found}), "utf-8")
+    return str(path)
+
+
+def translations(count, seed=0):
+    """`count` (French, English) pairs, all different, word by word each other's translation."""
+    rng, pairs = random.Random(f"translation {seed}"), {}
+    while len(pairs) < count:
+        words = rng.choices(FILLER, k=rng.randint(3, 7))
+        pairs.setdefault(" ".join(FRENCH[w] for w in words), " ".join(words))
+    return list(pairs.items())
+
+
+def write_parallel(path, pairs):
+    """Writes PATH.fr and PATH.en; returns the first."""
+    for ending, side in (("fr", 0), ("en", 1)):
+        Path(f"{path}.{ending}").write_text("".join(pair[side] + "\n" for pair in pairs), "utf-8")
+    return f"{path}.fr"
+
+
 @pytest.fixture
 def reviews(tmp_path):
     """A csv of 300 labelled sentences."""
     return write_csv(tmp_path / "reviews.csv", sentences(300))
 
 
+SPECIALS = {
+    "bert": ["[PAD]", "[UNK]", "[CLS]", "[SEP]"],
+    "distilbert": ["[PAD]", "[UNK]", "[CLS]", "[SEP]"],
+    "roberta": ["<s>", "<pad>", "</s>", "<unk>"],
+    "gpt2": ["<|endoftext|>"],
+    "t5": ["<pad>", "</s>", "<unk>"],
+    "bart": ["<s>", "<pad>", "</s>", "<unk>"],
+    "marian": ["</s>", "<unk>"],
+}
+TEMPLATES = {
+    "bert": ("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1"),
+    "distilbert": ("[CLS] $A [SEP]", "[CLS] $A [SEP] $B [SEP]"),
+    "roberta": ("<s> $A </s>", "<s> $A </s> </s> $B </s>"),
+    "t5": ("$A </s>", "$A </s> $B </s>"),
+    "bart": ("<s> $A </s>", "<s> $A </s> </s> $B </s>"),
+    "marian": ("$A </s>", "$A $B </s>"),
+}
+"""One text and a pair of them, as each architecture's own tokenizer writes them; GPT-2's adds nothing."""
+NAMED = {
+    "bert": {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]"},
+    "roberta": {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>", "cls_token": "<s>", "sep_token": "</s>"},
+    "t5": {"pad_token": "<pad>", "eos_token": "</s>"},
+    "gpt2": {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"},
+}
+NAMED |= {"distilbert": NAMED["bert"], "bart": NAMED["roberta"], "marian": NAMED["t5"]}
+
+
 def build_tokenizer(kind):
-    """A word-level tokenizer with the special tokens and template of the architecture's own."""
+    """A word-level tokenizer with the special tokens and templates of the architecture's own."""
     from tokenizers import Tokenizer, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
-    specials = {
-        "bert": ["[PAD]", "[UNK]", "[CLS]", "[SEP]"],
-        "distilbert": ["[PAD]", "[UNK]", "[CLS]", "[SEP]"],
-        "roberta": ["<s>", "<pad>", "</s>", "<unk>"],
-        "gpt2": ["<|endoftext|>"],
-        "t5": ["<pad>", "</s>", "<unk>"],
-        "bart": ["<s>", "<pad>", "</s>", "<unk>"],
-    }[kind]
-    vocabulary = {word: i for i, word in enumerate([*specials, *GOOD, *BAD, *FILLER])}
-    unknown = next((s for s in specials if "unk" in s.lower()), specials[0])
+    last = ["<pad>"] if kind == "marian" else []
+    vocabulary = {word: i for i, word in enumerate(dict.fromkeys([*SPECIALS[kind], *WORDS, *last]))}
+    unknown = next((s for s in SPECIALS[kind] if "unk" in s.lower()), SPECIALS[kind][0])
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=unknown))
     tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    named = {"unk_token": unknown}
-    if kind in ("bert", "distilbert"):
-        first, last = "[CLS]", "[SEP]"
-        named |= {"pad_token": "[PAD]", "cls_token": first, "sep_token": last}
-    elif kind in ("roberta", "bart"):
-        first, last = "<s>", "</s>"
-        named |= {"pad_token": "<pad>", "bos_token": first, "eos_token": last, "cls_token": first, "sep_token": last}
-    elif kind == "t5":
-        first, last = "", "</s>"
-        named |= {"pad_token": "<pad>", "eos_token": last}
-    else:
-        first = last = ""
-        named |= {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"}
-    if last:
-        tokenizer.post_processor = processors.TemplateProcessing(
-            single=f"{first} $A {last}".strip(),
-            special_tokens=[(s, vocabulary[s]) for s in (first, last) if s],
-        )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=128, **named)
+    if kind in TEMPLATES:
+        single, pair = TEMPLATES[kind]
+        used = [(s, vocabulary[s]) for s in SPECIALS[kind] if s in single]
+        tokenizer.post_processor = processors.TemplateProcessing(single=single, pair=pair, special_tokens=used)
+    names = ["input_ids", *(["token_type_ids"] if kind == "bert" else []), "attention_mask"]
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=128, unk_token=unknown, model_input_names=names, **NAMED[kind]
+    )
 
 
-def build_checkpoint(kind, folder, seed=0):
-    """A tiny random model of the architecture with its tokenizer, written by `save_pretrained`."""
+GENERATION = {
+    "bart": {"num_beams": 4, "no_repeat_ngram_size": 3, "early_stopping": True, "max_length": 20},
+    "marian": {"num_beams": 6, "max_length": 512, "renormalize_logits": True},
+}
+"""What published checkpoints of these kinds would rather have, and a recipe overrides."""
+
+
+def build_checkpoint(kind, folder, seed=0, auto_class="AutoModel", spread=0.02):
+    """A tiny random model of the architecture with its tokenizer, written by `save_pretrained`.
+
+    `spread` is the standard deviation of weights, but for T5, which has its own; 0.02 is usual, and says much the same of
+    every text.
+    """
     import torch
     import transformers as t
 
@@ -124,21 +221,34 @@ def build_checkpoint(kind, folder, seed=0):
                                      decoder_start_token_id=tokenizer.eos_token_id, d_model=32, encoder_layers=2,
                                      decoder_layers=2, encoder_attention_heads=2, decoder_attention_heads=2,
                                      encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=128),
+        "marian": lambda: t.MarianConfig(vocab_size=v, pad_token_id=pad, eos_token_id=tokenizer.eos_token_id,
+                                         forced_eos_token_id=tokenizer.eos_token_id, decoder_start_token_id=pad, d_model=32,
+                                         encoder_layers=2, decoder_layers=2, encoder_attention_heads=2,
+                                         decoder_attention_heads=2, encoder_ffn_dim=64, decoder_ffn_dim=64,
+                                         max_position_embeddings=128),
     }[kind]()  # fmt: skip
+    for name in {"initializer_range", "init_std"} & vars(config).keys():
+        setattr(config, name, spread)
     torch.manual_seed(seed)
-    t.AutoModel.from_config(config).save_pretrained(folder)
+    model = getattr(t, auto_class).from_config(config)
+    if model.can_generate():
+        for name, value in GENERATION.get(kind, {}).items():
+            setattr(model.generation_config, name, value)
+        if kind == "marian":
+            model.generation_config.bad_words_ids = [[pad]]
+    model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return str(folder)
 
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory):
-    """kind -> folder of a tiny random checkpoint, built on first use."""
+    """(kind, auto class) -> folder of a tiny random checkpoint, built on first use."""
     built = {}
 
-    def get(kind="bert"):
-        if kind not in built:
-            built[kind] = build_checkpoint(kind, tmp_path_factory.mktemp(kind))
-        return built[kind]
+    def get(kind="bert", auto_class="AutoModel"):
+        if (kind, auto_class) not in built:
+            built[kind, auto_class] = build_checkpoint(kind, tmp_path_factory.mktemp(kind), auto_class=auto_class)
+        return built[kind, auto_class]
 
     return get

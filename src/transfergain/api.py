@@ -6,7 +6,7 @@ import contextlib
 import importlib.metadata
 import os
 import platform
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from transfergain.analysis.findings import Findings, analyse
 from transfergain.arms import ARMS
 from transfergain.data import prepare
 from transfergain.errors import UserError, nearest
+from transfergain.metrics import METRICS
 from transfergain.report import progress, text
 from transfergain.report.files import write_files
 from transfergain.runner import Runner
@@ -62,11 +63,13 @@ def run_study(study: Study, console: Console) -> Findings:
         raise UserError(f'--executor: unknown executor "{study.executor}".{nearest(study.executor, EXECUTORS)}')
     folder = Path(study.folder())
     datasets = _load_data(study, console)
-    checkpoint, precision = _verify(study, datasets)
+    checkpoint, precision, advice = _verify(study, datasets)
+    for line in advice:
+        console.print(Text("warning  ", style="yellow") + Text(line), soft_wrap=True)
     planner = Planner(study, datasets, checkpoint.revision, precision)
     workers = study.workers or _default_workers(study)
     with _locked(folder), Store(folder, create=True) as store:
-        _describe(store, study, datasets, checkpoint, precision)
+        _describe(store, study, datasets, checkpoint, precision, advice)
         _say(console, _plan_line(planner, checkpoint, workers))
         from transfergain.trial import Bench
 
@@ -109,11 +112,15 @@ def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
     return datasets
 
 
-def _verify(study: Study, datasets: Mapping[str, Dataset]) -> tuple[Checkpoint, str]:
-    """Resolve the checkpoint and build every kind of weights once, so that a bad checkpoint is refused at the start."""
+def _verify(study: Study, datasets: Mapping[str, Dataset]) -> tuple[Checkpoint, str, list[str]]:
+    """Resolve the checkpoint and build every kind of weights once, so that a bad checkpoint is refused at the start.
+
+    Returns it with the numeric precision and what the tasks have to say about it.
+    """
     from transfergain import checkpoint as checkpoints
 
     checkpoint = checkpoints.resolve(study.model, study.revision, study.trust_remote_code)
+    advice: list[str] = []
     from transfergain.arms import weights
     from transfergain.engine.precision import pick_device, pick_precision
 
@@ -121,12 +128,16 @@ def _verify(study: Study, datasets: Mapping[str, Dataset]) -> tuple[Checkpoint, 
         precision = pick_precision(study.precision, pick_device(study.device))
         tokenizer = checkpoints.load_tokenizer(checkpoint)
         for data, entry in zip(datasets.values(), study.entries(), strict=True):
-            config = checkpoints.load_config(checkpoint, tokenizer, data.labels)
-            checkpoints.check_length(checkpoint, tokenizer, config, entry.max_length)
-            auto_class = TASKS[data.task].auto_class
-            weights.build_scratch(checkpoint, auto_class, config, 0)
-            weights.build_pretrained(checkpoint, auto_class, config, 0)
-    return checkpoint, precision
+            config = checkpoints.load_config(checkpoint, tokenizer, data.labels, TASKS[data.task].auto_class)
+            checkpoints.check_length(checkpoint, tokenizer, config, entry.tokens())
+            task = TASKS[data.task]
+            weights.build_scratch(checkpoint, task.auto_class, config, 0)
+            weights.build_pretrained(checkpoint, task.auto_class, config, 0)
+            options = {**task.columns, **task.reading, **entry.source().options}
+            advice += [f"{data.name}: {line}" for line in task.advise(checkpoint, tokenizer, options)]
+            few = {"max_length": entry.tokens(), "decoder_start_token_id": None, **dict(entry.encoding())}
+            task.encode(data.test[:1], tokenizer, few)  # refuses a tokenizer that the task cannot use
+    return checkpoint, precision, advice
 
 
 @contextlib.contextmanager
@@ -155,7 +166,14 @@ def _default_workers(study: Study) -> int:
     return max(1, cores // study.threads)
 
 
-def _describe(store: Store, study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpoint, precision: str) -> None:
+def _describe(
+    store: Store,
+    study: Study,
+    datasets: Mapping[str, Dataset],
+    checkpoint: Checkpoint,
+    precision: str,
+    advice: Sequence[str],
+) -> None:
     """Write down what the study is, and refuse a folder that holds another one."""
     identity = {
         "checkpoint": checkpoint.revision,
@@ -176,7 +194,7 @@ def _describe(store: Store, study: Study, datasets: Mapping[str, Dataset], check
             "study": shown | {"revision": checkpoint.revision, "precision": precision},
             "arms": [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms],
             "data": {name: _data_entry(data) for name, data in datasets.items()},
-            "warnings": _warnings(study, datasets, checkpoint),
+            "warnings": [*_warnings(study, datasets, checkpoint), *advice],
             "environment": _environment(study),
         }
     )
@@ -188,6 +206,7 @@ def _data_entry(data: Dataset) -> dict[str, Any]:
         "task": data.task,
         "title": task.title,
         "metric": task.metrics[0],
+        "signatures": {name: sign() for name in task.metrics if (sign := METRICS[name].signature)},
         "chance": task.chance(data.test, data.labels),
         "labels": list(data.labels),
         "notes": list(data.notes),

@@ -13,6 +13,7 @@ from transfergain.errors import UserError, nearest
 from transfergain.types import Checkpoint
 
 BUILTIN = "builtin:"
+SEQ2SEQ = "AutoModelForSeq2SeqLM"
 
 
 @dataclass(frozen=True)
@@ -180,16 +181,21 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     return tokenizer
 
 
-def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...]) -> Any:
-    """The checkpoint's config with the task's labels and the tokenizer's pad token."""
+def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...], auto_class: str = "") -> Any:
+    """The checkpoint's config with the task's labels, if it has any, and the tokenizer's pad token.
+
+    For a sequence-to-sequence task an encoder's config becomes that of an encoder-decoder of its kind on both sides.
+    """
     from transformers import AutoConfig
 
+    classes: dict[str, Any] = {}
+    if labels:
+        classes = {"num_labels": len(labels), "id2label": dict(enumerate(labels))}
+        classes["label2id"] = {label: i for i, label in enumerate(labels)}
     try:
-        return AutoConfig.from_pretrained(
+        config = AutoConfig.from_pretrained(
             checkpoint.path,
-            num_labels=len(labels),
-            id2label=dict(enumerate(labels)),
-            label2id={label: i for i, label in enumerate(labels)},
+            **classes,
             pad_token_id=tokenizer.pad_token_id,
             trust_remote_code=checkpoint.trust_remote_code,
         )
@@ -199,11 +205,37 @@ def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...])
             f"--model {checkpoint.name}: transformers cannot read its config ({reason}); a model with its own code "
             "needs --trust-remote-code"
         ) from None
+    if auto_class == SEQ2SEQ and not config.is_encoder_decoder:
+        return _encoder_decoder(checkpoint, tokenizer, config)
+    return config
+
+
+def _encoder_decoder(checkpoint: Checkpoint, tokenizer: Any, config: Any) -> Any:
+    """The config of an `EncoderDecoderModel` with `config` on both sides, as Rothe et al. 2020 warm-start it."""
+    import copy
+
+    from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, EncoderDecoderConfig
+
+    start, end = tokenizer.cls_token_id, tokenizer.sep_token_id
+    if type(config) not in MODEL_FOR_MASKED_LM_MAPPING or type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+        raise UserError(
+            f"--model {checkpoint.name}: {config.model_type} models are neither sequence-to-sequence nor encoders that "
+            "transformers can make a decoder of; choose a T5, BART or Marian kind, or an encoder such as BERT or RoBERTa"
+        )
+    if start is None or end is None:
+        raise UserError(f"--model {checkpoint.name}: its tokenizer has no token that begins or ends a text; choose another")
+    decoder = copy.deepcopy(config)
+    decoder.is_decoder, decoder.add_cross_attention = True, True
+    both = EncoderDecoderConfig.from_encoder_decoder_configs(config, decoder)
+    both.decoder_start_token_id, both.eos_token_id, both.pad_token_id = start, end, tokenizer.pad_token_id
+    both.vocab_size = decoder.vocab_size
+    return both
 
 
 def check_length(checkpoint: Checkpoint, tokenizer: Any, config: Any, max_length: int) -> None:
     """Raise UserError when texts of `max_length` tokens are longer than the model has positions for."""
-    limits = (tokenizer.model_max_length, getattr(config, "max_position_embeddings", None) or max_length)
+    shape = getattr(config, "encoder", config)
+    limits = (tokenizer.model_max_length, getattr(shape, "max_position_embeddings", None) or max_length)
     if max_length > min(limits):
         raise UserError(
             f"--max-length {max_length}: {checkpoint.name} takes at most {min(limits)} tokens; "

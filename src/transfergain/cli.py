@@ -42,7 +42,7 @@ def _main(
 def run(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY.toml]", help="a study file; flags override it")] = None,
     config: Annotated[str | None, typer.Option(help="the same, as a flag")] = None,
-    task: Annotated[str | None, typer.Option(help="sentiment or classification; see: transfergain tasks")] = None,
+    task: Annotated[str | None, typer.Option(help="sentiment, classification, ner, qa or translation")] = None,
     model: Annotated[
         str | None,
         typer.Option("--model", "--model-name-or-path", help="Hub id, local folder, or builtin:minilm", show_default=False),
@@ -51,30 +51,54 @@ def run(
     trust_remote_code: Annotated[
         bool | None, typer.Option("--trust-remote-code", help="run code that the checkpoint brings", show_default=False)
     ] = None,
-    train_file: Annotated[str | None, typer.Option(help="csv, tsv, json, jsonl or parquet, plain or .gz")] = None,
+    train_file: Annotated[
+        str | None, typer.Option(help="csv, tsv, json, jsonl, parquet, CoNLL, SQuAD or parallel text; or .gz")
+    ] = None,
     validation_file: Annotated[str | None, typer.Option(help="carved from train where absent")] = None,
     test_file: Annotated[str | None, typer.Option(help="carved from train where absent")] = None,
-    dataset_name: Annotated[
-        str | None, typer.Option(help="Hub data set, folder of splits, or builtin:sentiment, builtin:classification")
-    ] = None,
+    dataset_name: Annotated[str | None, typer.Option(help="Hub data set, folder of splits, or builtin:TASK")] = None,
     dataset_config_name: Annotated[str | None, typer.Option(help="configuration of the Hub data set")] = None,
     text_column: Annotated[str | None, typer.Option(help="(default: text)")] = None,
     label_column: Annotated[str | None, typer.Option(help="(default: label)")] = None,
+    tokens_column: Annotated[str | None, typer.Option(help="ner: words (default: tokens)")] = None,
+    tags_column: Annotated[str | None, typer.Option(help="ner: their tags (default: ner_tags)")] = None,
+    label_names: Annotated[str | None, typer.Option(help="ner: names of integer tags: O,B-PER,I-PER,...")] = None,
+    label_map: Annotated[str | None, typer.Option(help="ner: rename or drop types: person=PER,product=O")] = None,
+    question_column: Annotated[str | None, typer.Option(help="qa: (default: question)")] = None,
+    context_column: Annotated[str | None, typer.Option(help="qa: (default: context)")] = None,
+    answers_column: Annotated[str | None, typer.Option(help="qa: (default: answers)")] = None,
+    doc_stride: Annotated[
+        int | None, typer.Option(help="qa: tokens that windows of a long text share (default: 64)")
+    ] = None,
+    source_lang: Annotated[str | None, typer.Option(help="translation: language to translate from, such as fr")] = None,
+    target_lang: Annotated[str | None, typer.Option(help="translation: language to translate into, such as en")] = None,
+    source_prefix: Annotated[str | None, typer.Option(help="translation: put before every source (T5 models)")] = None,
+    lowercase: Annotated[
+        bool | None, typer.Option("--lowercase", help="translation: lower-case both sides", show_default=False)
+    ] = None,
+    max_target_length: Annotated[int | None, typer.Option(help="translation: tokens (default: 128)")] = None,
+    num_beams: Annotated[int | None, typer.Option(help="translation: beams on the test set (default: 1, greedy)")] = None,
     shift: Annotated[
         list[str] | None, typer.Option(metavar="NAME=FILE", help="test set of another domain; repeatable")
     ] = None,
     arms: Annotated[str | None, typer.Option(help="(default: scratch,full,probe,lora)")] = None,
+    largest_only: Annotated[str | None, typer.Option(help="of these, those run at the largest budget alone")] = None,
     budgets: Annotated[str | None, typer.Option(help="label budgets, train and dev together: 64,256,1024 or auto")] = None,
     seeds: Annotated[int | None, typer.Option(help="replicates of every trial (default: 8)")] = None,
     seed: Annotated[int | None, typer.Option(help="base seed (default: 0)")] = None,
     tune: Annotated[int | None, typer.Option(help="learning rates tried per arm and budget (default: 4)")] = None,
-    max_length: Annotated[int | None, typer.Option("--max-length", "--max-seq-length", help="tokens (default: 128)")] = None,
+    max_length: Annotated[
+        int | None, typer.Option("--max-length", "--max-seq-length", help="tokens (default: 128, qa: 384)")
+    ] = None,
     batch_size: Annotated[int | None, typer.Option(help="(default: 16)")] = None,
     epochs: Annotated[int | None, typer.Option(help="cap on epochs; training stops by dev score (default: 16)")] = None,
     min_steps: Annotated[int | None, typer.Option(help="least step cap, for small budgets (default: 300)")] = None,
     patience: Annotated[int | None, typer.Option(help="dev evaluations without a better score (default: 4)")] = None,
     perturbations: Annotated[str | None, typer.Option(help="corrupt the test set: none, all, or keyboard")] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16")] = None,
+    vocabulary: Annotated[
+        str | None, typer.Option(help="seen: leave out tokens that the data does not hold; or whole (default: seen)")
+    ] = None,
     margin: Annotated[float | None, typer.Option(help="smallest gain that matters, in score (default: 0.01)")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = None,
     workers: Annotated[int | None, typer.Option(help="processes; 0: one a core, one on a GPU (default: 0)")] = None,

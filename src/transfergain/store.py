@@ -180,12 +180,14 @@ def _row(values: tuple[Any, ...]) -> Row:
 
 def _pack(evaluated: Evaluated) -> Mapping[str, Any]:
     counts = {name: _pack_array(array) for name, array in evaluated.counts.items()}
-    return {"predictions": list(evaluated.predictions), "counts": counts}
+    clusters = {} if evaluated.clusters is None else {"clusters": _pack_array(evaluated.clusters)}
+    return {"predictions": list(evaluated.predictions), "counts": counts} | clusters
 
 
 def _unpack(packed: Mapping[str, Any]) -> Evaluated:
     counts = {name: _unpack_array(text) for name, text in packed["counts"].items()}
-    return Evaluated(tuple(packed["predictions"]), counts)
+    clusters = _unpack_array(packed["clusters"]) if "clusters" in packed else None
+    return Evaluated(tuple(packed["predictions"]), counts, clusters)
 
 
 def _pack_array(array: NDArray[Any]) -> str:

@@ -35,6 +35,25 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
+OPTIONS = {key for task in TASKS.values() for key in (*task.columns, *task.reading, *task.encoding)}
+"""Keys of a data set that belong to some tasks only."""
+
+
+def _refuse_foreign(entry: Any, common: Mapping[str, Any]) -> None:
+    """Raise ValueError for an option of another task: it would change nothing, and the user meant something by it."""
+    if not isinstance(entry, Mapping):
+        return
+    name = entry.get("task", common.get("task", TaskEntry.model_fields["task"].default))
+    if name not in TASKS:
+        return  # refused elsewhere
+    task = TASKS[name]
+    own = {*task.columns, *task.reading, *task.encoding}
+    for key in entry:
+        if key in OPTIONS - own:
+            users = ", ".join(t.name for t in TASKS.values() if key in {*t.columns, *t.reading, *t.encoding})
+            raise ValueError(f"{key} is for the task {users}, not for {name}; leave it out")
+
+
 class TaskEntry(BaseModel):
     """One data set of a study and the task it is for."""
 
@@ -46,11 +65,25 @@ class TaskEntry(BaseModel):
     test_file: str | None = None
     dataset_name: str | None = None
     dataset_config_name: str | None = None
-    text_column: str = "text"
-    label_column: str = "label"
+    text_column: str | None = None
+    label_column: str | None = None
+    tokens_column: str | None = None
+    tags_column: str | None = None
+    label_names: str | None = None
+    label_map: str | dict[str, str] | None = None
+    question_column: str | None = None
+    context_column: str | None = None
+    answers_column: str | None = None
+    doc_stride: Annotated[int, Field(ge=0)] | None = None
+    source_lang: str | None = None
+    target_lang: str | None = None
+    source_prefix: str | None = None
+    lowercase: bool | None = None
+    max_target_length: Annotated[int, Field(ge=4, le=1024)] | None = None
+    num_beams: Annotated[int, Field(ge=1, le=64)] | None = None
     shift: dict[str, str] = Field(default_factory=dict)
     budgets: list[Annotated[int, Field(ge=10)]] | Literal["auto"] = "auto"
-    max_length: Annotated[int, Field(ge=4, le=8192)] = 128
+    max_length: Annotated[int, Field(ge=4, le=8192)] | None = None
 
     @field_validator("budgets", mode="before")
     @classmethod
@@ -90,16 +123,29 @@ class TaskEntry(BaseModel):
             raise ValueError(f'unknown task "{value}".{nearest(value, TASKS)}')
         return value
 
+    def tokens(self) -> int:
+        """The most tokens of an input: as given, or the task's default."""
+        return self.max_length or TASKS[self.task].max_length
+
+    def given(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Those of a task's options that the user gave."""
+        return {key: value for key in options if (value := getattr(self, key)) is not None}
+
+    def encoding(self) -> tuple[tuple[str, Any], ...]:
+        """The task's settings of encoding and generation, as a recipe holds them."""
+        options = TASKS[self.task].encoding
+        return tuple(sorted((dict(options) | self.given(options)).items()))
+
     def source(self) -> DataSource:
         """Where the data comes from."""
-        given = {"text_column": self.text_column, "label_column": self.label_column}
+        task = TASKS[self.task]
         return DataSource(
             train_file=self.train_file,
             validation_file=self.validation_file,
             test_file=self.test_file,
             dataset_name=self.dataset_name,
             dataset_config_name=self.dataset_config_name,
-            columns={key: value for key, value in given.items() if key in TASKS[self.task].columns},
+            options=self.given({**task.columns, **task.reading}),
             shifts=self.shift,
         )
 
@@ -113,6 +159,8 @@ class Study(TaskEntry):
     revision: str | None = None
     trust_remote_code: bool = False
     arms: list[str] = list(ARMS)
+    largest_only: list[str] = Field(default_factory=list)
+    """Arms that run at the largest budget alone."""
     seeds: Annotated[int, Field(ge=1, le=500)] = 8
     seed: Annotated[int, Field(ge=0, le=10**9)] = 0
     tune: Annotated[int, Field(ge=0, le=64)] = 4
@@ -121,6 +169,7 @@ class Study(TaskEntry):
     min_steps: Annotated[int, Field(ge=1)] = Recipe.min_steps
     patience: Annotated[int, Field(ge=1)] = Recipe.patience
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    vocabulary: Literal["seen", "whole"] = "seen"
     perturbations: list[str] = Field(default_factory=list)
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
     device: str = "auto"
@@ -133,18 +182,30 @@ class Study(TaskEntry):
     keep_models: Literal["best", "all", "none"] = "best"
     tasks: list[TaskEntry] = Field(default_factory=list)
 
-    @field_validator("arms", mode="before")
+    @field_validator("arms", "largest_only", mode="before")
     @classmethod
-    def _arms(cls, value: Any) -> Any:
+    def _known_arms(cls, value: Any) -> Any:
         arms = _split_words(value)
         if not isinstance(arms, list | tuple) or not all(isinstance(arm, str) for arm in arms):
             raise ValueError("must be arms such as scratch,full")
         for arm in arms:
             if arm not in ARMS:
                 raise ValueError(f'unknown arm "{arm}".{nearest(arm, ARMS)}')
+        return list(dict.fromkeys(arms))
+
+    @field_validator("arms")
+    @classmethod
+    def _with_reference(cls, arms: list[str]) -> list[str]:
         if REFERENCE not in arms:
             raise ValueError(f'must include "{REFERENCE}", the reference of every gain')
-        return list(dict.fromkeys(arms))
+        return arms
+
+    @field_validator("largest_only")
+    @classmethod
+    def _without_reference(cls, arms: list[str]) -> list[str]:
+        if REFERENCE in arms:
+            raise ValueError(f'must not name "{REFERENCE}", which every budget is compared with')
+        return arms
 
     @field_validator("perturbations", mode="before")
     @classmethod
@@ -163,8 +224,11 @@ class Study(TaskEntry):
         """Entries of `tasks` inherit the top level's data keys."""
         if isinstance(raw, dict) and isinstance(raw.get("tasks"), list):
             common = {k: v for k, v in raw.items() if k in TaskEntry.model_fields}
+            for entry in raw["tasks"]:
+                _refuse_foreign(entry, common)
             entries = [common | dict(e) if isinstance(e, Mapping) else e for e in raw["tasks"]]
             return raw | {"tasks": entries}
+        _refuse_foreign(raw, {})
         return raw
 
     def entries(self) -> list[TaskEntry]:
@@ -263,14 +327,16 @@ class Planner:
         self.study, self.datasets, self.revision, self.precision = study, datasets, revision, precision
         entries = dict(zip(datasets, study.entries(), strict=True))
         self.budgets = {name: budgets_for(entries[name], data) for name, data in datasets.items()}
-        self.max_length = {name: entry.max_length for name, entry in entries.items()}
+        self.max_length = {name: entry.tokens() for name, entry in entries.items()}
+        self.options = {name: entry.encoding() for name, entry in entries.items()}
 
     def cells(self) -> Iterable[tuple[Dataset, str, int]]:
         """(data set, arm, budget) of the study, floors left out."""
         for name, data in self.datasets.items():
             for budget in self.budgets[name]:
                 for arm in self.study.arms:
-                    yield data, arm, budget
+                    if arm not in self.study.largest_only or budget == max(self.budgets[name]):
+                        yield data, arm, budget
 
     def recipe(self, data: Dataset, learning_rate: float) -> Recipe:
         """The study's recipe with a learning rate: the only thing in which arms may differ."""
@@ -282,6 +348,8 @@ class Planner:
             patience=self.study.patience,
             max_length=self.max_length[data.name],
             precision=self.precision,
+            vocabulary=self.study.vocabulary,
+            options=self.options[data.name],
         )
 
     def tuning(self, data: Dataset, arm: str, budget: int) -> list[TrialSpec]:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Enters every trial's id: raise it whenever a change of code changes the numbers of a trial."""
 
 
@@ -83,6 +83,11 @@ class Recipe:
     clip: float = 1.0
     max_length: int = 128
     precision: str = "fp32"
+    vocabulary: str = "seen"
+    """`seen`: tokens that the data set does not hold are left out while a model trains. That changes nothing where the model
+    reads only; where it generates, they are out of its softmax, in every arm alike. `whole`: no token is left out."""
+    options: tuple[tuple[str, Any], ...] = ()
+    """(name, value) of the task's own settings, such as the number of beams; sorted by name."""
 
     def max_steps(self, n_train: int) -> int:
         """The cap on optimiser steps for `n_train` examples."""
@@ -118,7 +123,10 @@ class TrialSpec:
     def from_json(cls, text: str) -> TrialSpec:
         """The inverse of `to_json`."""
         raw = json.loads(text)
-        recipe = Recipe(**raw["recipe"]) if raw["recipe"] else None
+        recipe = None
+        if raw["recipe"]:
+            options = tuple((name, value) for name, value in raw["recipe"]["options"])
+            recipe = Recipe(**raw["recipe"] | {"options": options})
         return cls(**raw | {"recipe": recipe, "splits": tuple((name, mark) for name, mark in raw["splits"])})
 
     def to_json(self) -> str:
@@ -136,8 +144,10 @@ class Evaluated:
     """Predictions of one trial on one sealed split, and their counts by metric, one row an example."""
 
     predictions: tuple[Any, ...]
-    counts: Mapping[str, NDArray[np.int64]]
+    counts: Mapping[str, NDArray[Any]]
     """Metric name -> array of shape (examples, k); see `metrics`."""
+    clusters: NDArray[np.int64] | None = None
+    """(examples,) number of the cluster (the article) each example belongs to; None where each is its own."""
 
 
 @dataclass(frozen=True)

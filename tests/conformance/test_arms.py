@@ -72,7 +72,7 @@ def same_as_file(model, folder):
 
 def encoded(folder, rows):
     tokenizer = checkpoints_.load_tokenizer(checkpoints_.resolve(folder))
-    return TASK.encode(rows, tokenizer, 64), tokenizer.pad_token_id
+    return TASK.encode(rows, tokenizer, {"max_length": 64}).features, tokenizer.pad_token_id
 
 
 def test_the_reference_is_the_one_arm_without_pretraining():

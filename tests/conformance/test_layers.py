@@ -24,7 +24,7 @@ LAYERS = (
 SAME_LAYER = {("runner", "executors"), ("cli", "api")}
 """(who, whom): the only imports between units of one layer."""
 HEAVY = {"torch", "transformers", "peft"}
-HEAVY_HOMES = ("engine", "arms.weights")
+HEAVY_HOMES = ("engine", "arms.weights", "arms.warm_start")
 LIGHT_COMMANDS = ("report", "export", "tasks", "arms", "models")
 """Commands that answer at once, without torch."""
 REGISTRIES = {

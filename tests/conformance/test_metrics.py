@@ -14,7 +14,11 @@ REFERENCES = {
     "accuracy": sklearn.metrics.accuracy_score,
     "macro_f1": lambda true, predicted: sklearn.metrics.f1_score(true, predicted, average="macro", zero_division=0),
 }
+"""Of metrics of classes; those of entities, answers and translations are in tests/unit/test_entity_f1.py,
+test_squad_metrics.py and test_chrf_bleu.py."""
+ELSEWHERE = {"entity_f1", "entity_precision", "entity_recall", "squad_f1", "exact_match", "chrf", "bleu"}
 NAMES = ("a", "b", "c", "d")
+TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
 
 
 @st.composite
@@ -26,11 +30,43 @@ def answers(draw, least=1):
     return labels, [p for p, _ in pairs], [t for _, t in pairs]
 
 
+@st.composite
+def tagged(draw, least=1):
+    pairs = st.integers(1, 6).flatmap(lambda n: st.tuples(*[st.lists(st.integers(0, 4), min_size=n, max_size=n)] * 2))
+    cases = draw(st.lists(pairs, min_size=least, max_size=8))
+    return TAGS, [p for p, _ in cases], [t for _, t in cases]
+
+
+@st.composite
+def answered(draw, least=1):
+    text = st.sampled_from(["", "the mill", "in 1712", "A river!", "été", "seven old mills"])
+    cases = draw(st.lists(st.tuples(text, st.lists(text, max_size=3)), min_size=least, max_size=8))
+    return (), [p for p, _ in cases], [{"text": t, "answer_start": [0] * len(t)} for _, t in cases]
+
+
+@st.composite
+def translated(draw, least=1):
+    text = st.text("abc é.", max_size=20)
+    cases = draw(st.lists(st.tuples(text, text), min_size=least, max_size=8))
+    return (), [p for p, _ in cases], [t for _, t in cases]
+
+
+CASES = dict.fromkeys(REFERENCES, answers)
+CASES |= {name: tagged for name in METRICS if name.startswith("entity_")}
+CASES |= {"squad_f1": answered, "exact_match": answered, "chrf": translated, "bleu": translated}
+PERFECT = {
+    answers: (NAMES, [0, 1, 1], [0, 1, 1]),
+    tagged: (TAGS, [[0, 1, 2]], [[0, 1, 2]]),
+    answered: ((), ["in 1712", ""], [{"text": ["in 1712"], "answer_start": [0]}, {"text": [], "answer_start": []}]),
+    translated: ((), ["a small cat sleeps here."], ["a small cat sleeps here."]),
+}
+
+
 def test_every_metric_has_a_reference():
-    assert set(REFERENCES) == set(METRICS)
+    assert set(REFERENCES) | ELSEWHERE == set(METRICS) == set(CASES)
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", REFERENCES)
 @given(case=answers())
 @example(case=(NAMES, [0, 0, 0], [1, 1, 1]))  # nothing right
 @example(case=(NAMES, [0, 1, 2], [0, 1, 2]))  # all right, one class nowhere
@@ -46,27 +82,31 @@ def test_equals_its_reference(name, case):
 
 
 @pytest.mark.parametrize("name", METRICS)
-@given(case=answers(least=2), data=st.data())
+@given(data=st.data())
 @settings(deadline=None, max_examples=40)
-def test_counts_are_per_example_integers_that_add_up(name, case, data):
-    labels, predictions, targets = case
+def test_counts_are_per_example_numbers_that_add_up(name, data):
+    labels, predictions, targets = data.draw(CASES[name](least=2))
     metric = METRICS[name]
     counts = metric.counts(predictions, targets, labels)
-    assert counts.dtype == np.int64 and counts.shape[0] == len(targets) and counts.ndim == 2
+    assert counts.dtype in (np.int64, np.float64) and counts.shape[0] == len(targets) and counts.ndim == 2
     assert counts.min() >= 0
     one_by_one = [metric.counts([p], [t], labels)[0] for p, t in zip(predictions, targets, strict=True)]
     assert np.array_equal(counts, np.stack(one_by_one)), "an example's counts depend on the example alone"
     order = data.draw(st.permutations(range(len(targets))))
     shuffled = metric.counts([predictions[i] for i in order], [targets[i] for i in order], labels)
-    assert np.array_equal(shuffled.sum(axis=0), counts.sum(axis=0))
+    assert np.allclose(shuffled.sum(axis=0), counts.sum(axis=0), rtol=1e-12)
+    without = counts.sum(axis=0) - counts  # what the jackknife asks for
+    assert np.isfinite(metric.finish(without)).all()
 
 
 @pytest.mark.parametrize("name", METRICS)
-@given(cases=st.lists(answers(), min_size=1, max_size=5))
+@given(data=st.data())
 @settings(deadline=None, max_examples=25)
-def test_finish_takes_many_sums_at_once(name, cases):
+def test_finish_takes_many_sums_at_once(name, data):
     metric = METRICS[name]
-    sums = np.stack([metric.counts(predicted, true, NAMES).sum(axis=0) for _, predicted, true in cases])
+    names = PERFECT[CASES[name]][0]
+    cases = data.draw(st.lists(CASES[name](), min_size=1, max_size=5))
+    sums = np.stack([metric.counts(predicted, true, names).sum(axis=0) for _, predicted, true in cases])
     alone = np.array([metric.finish(row) for row in sums])
     assert np.array_equal(metric.finish(sums), alone)
     assert np.array_equal(metric.finish(np.stack([sums, sums])), np.stack([alone, alone]))
@@ -76,10 +116,13 @@ def test_finish_takes_many_sums_at_once(name, cases):
 @pytest.mark.parametrize("name", METRICS)
 def test_a_perfect_score_is_one_and_no_examples_have_none(name):
     metric = METRICS[name]
-    assert metric.finish(metric.counts([0, 1, 1], [0, 1, 1], NAMES).sum(axis=0)) == 1.0
+    names, predictions, targets = PERFECT[CASES[name]]
+    assert metric.finish(metric.counts(predictions, targets, names).sum(axis=0)) == pytest.approx(1.0, abs=1e-12)
     with pytest.raises(ZeroDivisionError):
-        metric.finish(metric.counts([], [], NAMES).sum(axis=0))
-    one = metric.counts([0], [0], NAMES)
+        metric.finish(metric.counts([], [], names).sum(axis=0))
+    if CASES[name] is tagged:
+        return  # a sum without entities has the F1 of seqeval, 0
+    one = metric.counts(predictions[:1], targets[:1], names)
     with pytest.raises(ZeroDivisionError):  # one empty sum among others does not pass as a zero
         metric.finish(np.concatenate([one, np.zeros_like(one)]))
 

@@ -23,7 +23,7 @@ def test_a_folder_of_jsonl_splits(real_data):
 
 
 def test_77_classes_in_a_column_of_another_name_and_no_other_file(real_data):
-    source = DataSource(str(real_data / "banking77" / "train.csv"), columns={"label_column": "category"})
+    source = DataSource(str(real_data / "banking77" / "train.csv"), options={"label_column": "category"})
     data = load(source, TASKS["classification"])
     assert len(data.labels) == 77
     for rows in (data.train, data.dev, data.test):

@@ -35,7 +35,7 @@ def study(rng, accuracies, seeds=range(5), **changes):
 
 
 def analysed(rows, margin=0.01):
-    cells = gain.cells(rows, PRETRAINED)
+    cells = gain.cells(rows, PRETRAINED, {})
     scores = gain.scores(cells)
     return gain.gains(cells, scores, margin), scores
 

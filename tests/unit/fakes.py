@@ -108,6 +108,7 @@ def describe(store, study, datasets, **more):
             "chance": TASKS[data.task].chance(data.test, data.labels),
             "labels": list(data.labels),
             "notes": [],
+            "signatures": {},
             "fingerprint": data.fingerprint,
             "n_train": len(data.train),
             "n_dev": len(data.dev),

@@ -204,9 +204,18 @@ def test_the_module_runs_as_the_command_does():
 
 def test_help_names_the_defaults_that_a_study_has(command, monkeypatch):
     from transfergain.study import Study
+    from transfergain.tasks import TASKS
 
     monkeypatch.setenv("COLUMNS", "200")
     _, text, _ = command("run", "--help")
-    for key in ("seeds", "tune", "batch_size", "epochs", "min_steps", "patience", "margin", "max_length", "text_column"):
-        line = next(line for line in text.splitlines() if f"--{key.replace('_', '-')}" in line)
-        assert f"(default: {Study.model_fields[key].default})" in line
+    wanted = {
+        key: Study.model_fields[key].default
+        for key in ("seeds", "tune", "batch_size", "epochs", "min_steps", "patience", "margin")
+    }
+    for task in TASKS.values():
+        numbers = {key: value for key, value in task.encoding.items() if isinstance(value, int)}
+        wanted |= {"max_length": TASKS["sentiment"].max_length} | task.columns | numbers
+    for key, default in wanted.items():
+        flag = f"--{key.replace('_', '-')}"
+        line = next((line for line in text.splitlines() if flag in line.split(" <")[0]), "")
+        assert f"(default: {default})" in line or f"(default: {default}, " in line, key

@@ -50,7 +50,7 @@ TRAIN, DEV = rows(64, 0), rows(32, 1)
 
 
 def accuracy(predicted):
-    return float(np.mean([row.argmax() == f["labels"] for row, f in zip(predicted.logits, DEV, strict=True)]))
+    return float(np.mean([row.argmax() == f["labels"] for row, f in zip(predicted.outputs, DEV, strict=True)]))
 
 
 def weights_of(model):
@@ -292,7 +292,7 @@ def test_predictions_are_in_the_order_of_the_features_and_in_evaluation_mode():
     together = predict(model, DEV, 0, "fp32")
     assert model.training
     alone = [predict(model, [f], 0, "fp32") for f in DEV]
-    np.testing.assert_allclose(np.stack(together.logits), np.stack([p.logits[0] for p in alone]), atol=1e-6)
+    np.testing.assert_allclose(np.stack(together.outputs), np.stack([p.outputs[0] for p in alone]), atol=1e-6)
     assert together.loss == pytest.approx(np.mean([p.loss for p in alone]), abs=1e-6)
 
 

@@ -51,7 +51,11 @@ def frozen_model(checkpoints):
             if ("drop" in key or "pdrop" in key) and isinstance(value, float):
                 setattr(config, key, 0.0)
         model = ARMS["probe"].prepare(checkpoint, "AutoModelForSequenceClassification", config, 0).model
-        return model, lambda rows: TASKS["sentiment"].encode(rows, tokenizer, 32), tokenizer.pad_token_id
+
+        def encode(rows):
+            return TASKS["sentiment"].encode(rows, tokenizer, {"max_length": 32}).features
+
+        return model, encode, tokenizer.pad_token_id
 
     return get
 
@@ -66,7 +70,7 @@ def test_the_head_replays_the_models_logits(frozen_model, kind):
     whole = predict(model, encode(VARIED), pad, "fp32")
     stored = frozen.run_base(model, encode(VARIED), pad, position, "fp32")
     replayed = predict(module, stored, pad, "fp32")
-    np.testing.assert_allclose(np.stack(replayed.logits), np.stack(whole.logits), atol=1e-5)
+    np.testing.assert_allclose(np.stack(replayed.outputs), np.stack(whole.outputs), atol=1e-5)
     assert replayed.loss == pytest.approx(whole.loss, abs=1e-5)
     assert [f["labels"] for f in stored] == [e.target for e in VARIED]
 
@@ -85,7 +89,7 @@ def test_training_on_stored_features_gives_the_numbers_of_the_whole_model(frozen
                 return frozen.run_base(model, encode(rows), pad, position, "fp32")
 
         def accuracy(predicted):
-            return float(np.mean([row.argmax() == e.target for row, e in zip(predicted.logits, VARIED, strict=True)]))
+            return float(np.mean([row.argmax() == e.target for row, e in zip(predicted.outputs, VARIED, strict=True)]))
 
         before = {n: p.detach().clone() for n, p in model.base_model.named_parameters()}
         fitted = fit(module, features(of_one_length(40)), features(VARIED), recipe, 0, pad, accuracy)
@@ -180,7 +184,7 @@ def test_stored_features_are_those_of_evaluation_mode(checkpoints):
     tokenizer = checkpoints_.load_tokenizer(checkpoint)
     config = checkpoints_.load_config(checkpoint, tokenizer, LABELS)
     model = ARMS["probe"].prepare(checkpoint, "AutoModelForSequenceClassification", config, 0).model.train()
-    features = TASKS["sentiment"].encode([Example({"text": w}, 0) for w in GOOD], tokenizer, 16)
+    features = TASKS["sentiment"].encode([Example({"text": w}, 0) for w in GOOD], tokenizer, {"max_length": 16}).features
     state = torch.get_rng_state()
     first = frozen.run_base(model, features, tokenizer.pad_token_id, "first", "fp32")
     assert torch.equal(torch.get_rng_state(), state)

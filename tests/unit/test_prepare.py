@@ -158,7 +158,9 @@ def test_folder_of_splits(tmp_path):
 
 @pytest.mark.parametrize("task", TASKS)
 def test_builtin_data_sets_bring_test_and_shift(task):
-    data = load(DataSource(dataset_name=f"builtin:{task}"), TASKS[task])
+    languages = {"source_lang": "fr", "target_lang": "en"}
+    options = languages if languages.keys() <= TASKS[task].reading.keys() else {}
+    data = load(DataSource(dataset_name=f"builtin:{task}", options=options), TASKS[task])
     assert data.task == task
     assert len(data.shifts) == 1
     assert not data.warnings
@@ -167,7 +169,7 @@ def test_builtin_data_sets_bring_test_and_shift(task):
 
 def test_other_column_names(tmp_path):
     path = write_csv(tmp_path / "a.csv", sentences(100), header=("Review", "stars"))
-    data = load(DataSource(train_file=path, columns={"text_column": "Review", "label_column": "stars"}), SENTIMENT)
+    data = load(DataSource(train_file=path, options={"text_column": "Review", "label_column": "stars"}), SENTIMENT)
     assert len(data.train) + len(data.dev) + len(data.test) == 100
 
 

@@ -49,7 +49,7 @@ def grid(arms=tuple(LEVELS), seeds=3, budgets=(64, 256), dataset="reviews", conv
 
 def entry(**changes):
     return {"task": "sentiment", "title": "Sentiment", "metric": "accuracy", "chance": 0.5, "labels": ["bad", "good"],
-            "notes": ["no duplicates"], "fingerprint": "f" * 64, "n_train": 300, "n_dev": 60, "n_test": 50,
+            "notes": ["no duplicates"], "signatures": {}, "fingerprint": "f" * 64, "n_train": 300, "n_dev": 60, "n_test": 50,
             "shifts": {"tweets": 50}} | changes  # fmt: skip
 
 
@@ -61,7 +61,7 @@ def recipes(dataset="reviews", **changes):
 
 def findings(rows, data=None, pending=0, **changes):
     """Findings of invented trials, through the project's own analysis."""
-    cells = gain.cells(rows, PRETRAINED)
+    cells = gain.cells(rows, PRETRAINED, {})
     scores = gain.scores(cells)
     status = Counter(row.outcome.status for row in rows)
     study = Study(arms=list(PRETRAINED), train_file="reviews.csv", shift={"tweets": "tweets.csv"}).model_dump(mode="json")

@@ -17,12 +17,15 @@ from transfergain.study import (
     REPLICATES,
     Planner,
     Study,
+    TaskEntry,
     at_edge,
     auto_budgets,
     budgets_for,
     learning_rates,
     load,
 )
+from transfergain.tasks import TASKS
+from transfergain.types import Recipe, TrialSpec
 
 
 @pytest.fixture
@@ -86,7 +89,7 @@ def test_folder_is_named_after_the_data_unless_given():
     ("content", "says"),
     [
         ("budget = [64]", r'study\.toml: unknown key "budget"\. Did you mean "budgets"\?'),
-        ("colour = 1", r'study\.toml: unknown key "colour"\. Known: arms, batch_size'),
+        ("colour = 1", r'study\.toml: unknown key "colour"\. Known: answers_column, arms, batch_size'),
         ('[[tasks]]\ntrain_fil = "a"', r'unknown key "train_fil"\. Did you mean "train_file"\?'),
         ("[[tasks]]\nseeds = 3", r'"seeds" belongs above the \[\[tasks\]\]'),
         ("tasks = 3", r"study\.toml: tasks"),
@@ -203,6 +206,46 @@ def planner(**keys):
     return Planner(study, {"reviews": dataset(shift=True)}, "sha256:0", "fp32")
 
 
+def test_arms_of_the_largest_budget_alone_are_left_out_below_it():
+    plan = planner(arms="scratch,full,probe", largest_only="probe")
+    cells = [(arm, budget) for _, arm, budget in plan.cells()]
+    assert cells == [("scratch", 10), ("full", 10), ("scratch", 20), ("full", 20), ("probe", 20)]
+
+
+def test_the_reference_runs_at_every_budget():
+    with pytest.raises(UserError, match='--largest-only: must not name "scratch"'):
+        load({"largest_only": "scratch,probe"})
+
+
+@pytest.mark.parametrize(
+    ("keys", "says"),
+    [
+        ({"task": "sentiment", "num_beams": 4}, "num_beams is for the task translation, not for sentiment"),
+        ({"task": "ner", "doc_stride": 8}, "doc_stride is for the task qa, not for ner"),
+        ({"task": "qa", "label_column": "y"}, "label_column is for the task sentiment, classification, not for qa"),
+        ({"doc_stride": 8}, "doc_stride is for the task qa, not for sentiment"),
+    ],
+)
+def test_an_option_of_another_task_is_refused(keys, says):
+    with pytest.raises(UserError, match=says):
+        load(keys)
+
+
+def test_an_option_above_the_tasks_may_be_for_some_of_them(study_file):
+    study = load(
+        {}, study_file('max_length = 64\nlabel_column = "y"\n[[tasks]]\ntask = "ner"\n[[tasks]]\ntask = "sentiment"')
+    )
+    assert [entry.source().options for entry in study.entries()] == [{}, {"label_column": "y"}]
+
+
+def test_the_tasks_settings_are_part_of_the_recipe():
+    entry = TaskEntry(task="qa", doc_stride=32)
+    assert dict(entry.encoding()) == dict(TASKS["qa"].encoding) | {"doc_stride": 32}
+    assert entry.tokens() == TASKS["qa"].max_length
+    spec = planner().reporting(dataset(shift=True), "full", 20, Recipe(1e-4, options=entry.encoding()))[0]
+    assert TrialSpec.from_json(spec.to_json()) == spec
+
+
 def test_tuning_sees_no_sealed_split_and_no_seed_that_is_reported():
     plan = planner(seed=2, seeds=500)
     data = plan.datasets["reviews"]
@@ -236,5 +279,5 @@ def test_a_larger_study_holds_the_trials_of_the_smaller_one():
 
 
 def test_floors_are_planned_for_every_seed_and_budget():
-    assert len(planner().floors()) == len(FLOORS) * 2 * 3
+    assert len(planner().floors()) == sum("sentiment" in floor.tasks for floor in FLOORS.values()) * 2 * 3
     assert all(spec.checkpoint_revision == "" and spec.recipe is None for spec in planner().floors())

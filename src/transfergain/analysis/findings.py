@@ -111,7 +111,7 @@ def analyse(store: Store) -> Findings:
     rows = [row for row in store.rows() if row.spec.id in wanted]
     study, data = store.get_meta("study"), store.get_meta("data")
     pretrained: dict[str, bool] = dict(store.get_meta("arms"))
-    found = gain.cells(rows, pretrained)
+    found = gain.cells(rows, pretrained, {name: entry["labels"] for name, entry in data.items()})
     score_rows = gain.scores(found)
     recipes = store.get_meta("recipes") or []
     status = Counter(row.outcome.status for row in rows)

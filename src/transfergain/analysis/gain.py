@@ -15,7 +15,7 @@ from transfergain.analysis.verdict import judge
 from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 from transfergain.store import Row
-from transfergain.types import Outcome
+from transfergain.types import Evaluated, Outcome
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,16 @@ class Cell:
     budget: int
     pretrained: bool
     is_floor: bool
+    labels: Sequence[str]
     outcomes: Mapping[int, Outcome]
 
     def counts(self, split: str, metric: str, replicates: Iterable[int]) -> NDArray[Any]:
-        """Counts (seeds, examples, k) in the order of `replicates`."""
-        return np.stack([self.outcomes[r].evaluated[split].counts[metric] for r in replicates])
+        """Counts (seeds, clusters, k) in the order of `replicates`, summed within each cluster of examples."""
+        return np.stack([_by_cluster(self.outcomes[r].evaluated[split], metric) for r in replicates])
+
+    def examples(self, split: str) -> int:
+        """Examples of a split."""
+        return len(next(iter(self.outcomes.values())).evaluated[split].predictions)
 
     def splits(self) -> list[str]:
         """The sealed splits that were evaluated, `test` first."""
@@ -43,8 +48,20 @@ class Cell:
         return list(next(iter(next(iter(self.outcomes.values())).evaluated.values())).counts)
 
 
-def cells(rows: Sequence[Row], pretrained: Mapping[str, bool]) -> list[Cell]:
-    """Group finished reported trials. `pretrained` maps arm names to whether they start from the checkpoint."""
+def _by_cluster(evaluated: Evaluated, metric: str) -> NDArray[Any]:
+    counts = evaluated.counts[metric]
+    if evaluated.clusters is None:
+        return counts
+    sums = np.zeros((int(evaluated.clusters.max()) + 1, counts.shape[1]), counts.dtype)
+    np.add.at(sums, evaluated.clusters, counts)
+    return sums
+
+
+def cells(rows: Sequence[Row], pretrained: Mapping[str, bool], labels: Mapping[str, Sequence[str]]) -> list[Cell]:
+    """Group finished reported trials.
+
+    `pretrained` maps arm names to whether they start from the checkpoint, `labels` data sets to their classes.
+    """
     groups: dict[tuple[str, str, int, str], dict[int, Outcome]] = defaultdict(dict)
     for row in rows:
         if row.spec.phase == "report" and row.outcome.status == "done":
@@ -52,7 +69,16 @@ def cells(rows: Sequence[Row], pretrained: Mapping[str, bool]) -> list[Cell]:
             groups[key][row.spec.replicate] = row.outcome
     order = {arm: i for i, arm in enumerate(pretrained)}
     return [
-        Cell(task, dataset, arm, budget, pretrained.get(arm, False), arm not in pretrained, dict(sorted(found.items())))
+        Cell(
+            task,
+            dataset,
+            arm,
+            budget,
+            pretrained.get(arm, False),
+            arm not in pretrained,
+            labels.get(dataset, ()),
+            dict(sorted(found.items())),
+        )
         for (dataset, task, budget, arm), found in sorted(
             groups.items(), key=lambda item: (item[0][0], item[0][2], order.get(item[0][3], -1), item[0][3])
         )
@@ -80,10 +106,28 @@ def scores(found: Sequence[Cell]) -> list[dict[str, Any]]:
                         "high": result.high,
                         "per_seed": [float(s) for s in METRICS[metric].finish(counts.sum(axis=1))],
                         "n_seeds": counts.shape[0],
-                        "n_test": counts.shape[1],
+                        "n_test": cell.examples(split),
+                        "n_clusters": counts.shape[1],
                     }
+                    | _parts(cell, metric, counts)
                 )
     return rows
+
+
+def _parts(cell: Cell, metric: str, counts: NDArray[Any]) -> dict[str, Any]:
+    """`parts`: the figures of a metric that has parts (precision of an entity type), each the mean over seeds."""
+    breakdown = METRICS[metric].breakdown
+    if breakdown is None:
+        return {}
+    labels = cell.labels
+    seeds = [breakdown(total, labels) for total in counts.sum(axis=1)]
+    names = seeds[0]
+    return {
+        "parts": {
+            part: {figure: float(np.mean([seed[part][figure] for seed in seeds])) for figure in names[part]}
+            for part in names
+        }
+    }
 
 
 def gains(found: Sequence[Cell], score_rows: Sequence[Mapping[str, Any]], margin: float) -> list[dict[str, Any]]:
@@ -126,7 +170,8 @@ def _compare(cell: Cell, reference: Cell, split: str, metric: str) -> Compared:
         "p_sign_flip": stats.sign_flip((mine - theirs).tolist()) if 6 <= len(paired) <= 20 else None,
         "prob_better": float(((mine > theirs) + 0.5 * (mine == theirs)).mean()),
         "n_seeds": len(paired),
-        "n_test": treated.shape[1],
+        "n_test": cell.examples(split),
+        "n_clusters": treated.shape[1],
         "mde": stats.detectable(components, components.seeds, components.clusters) if components else None,
         "error": 1 - float(mine.mean()),
         "reference_error": error,

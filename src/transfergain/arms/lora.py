@@ -19,34 +19,35 @@ def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from transfergain.arms.weights import build_pretrained, head_names
+    from transfergain.arms.weights import build_pretrained
 
     built = build_pretrained(checkpoint, auto_class, config, replicate)
     new = set(built.checks["newly_initialised"])
     targets = _linear_layers(built.model, new)
     if not targets:
         raise Declined(f"{checkpoint.name} has no linear layers that LoRA could adapt")
-    modules = sorted({name.split(".")[0] for name in head_names(built.model)})
-    modules += sorted({name.rsplit(".", 1)[0] for name in new - head_names(built.model)})
     torch.manual_seed(seed("lora", replicate=replicate))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")  # peft sets it itself for GPT-2's Conv1D
-        lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules=targets, modules_to_save=modules)
+        lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules=targets)
         wrapped = get_peft_model(built.model, lora)
+    for name, parameter in built.model.named_parameters():  # peft has put its layers into this very model
+        if name in new:
+            parameter.requires_grad_(True)
     return Prepared(wrapped, dict(built.checks) | {"rank": RANK}, lambda model: model.merge_and_unload())
 
 
 def _linear_layers(model: Any, new: set[str]) -> list[str]:
-    """Full names of the base model's linear layers, GPT-2's Conv1D included."""
+    """Full names of the linear layers that the checkpoint brings, GPT-2's Conv1D included, but for the output layer."""
     import torch
     from transformers.pytorch_utils import Conv1D
 
     fresh = {name.rsplit(".", 1)[0] for name in new}
-    prefix = model.base_model_prefix + "."
+    output = model.get_output_embeddings()
     return [
         name
         for name, module in model.named_modules()
-        if isinstance(module, torch.nn.Linear | Conv1D) and name.startswith(prefix) and name not in fresh
+        if isinstance(module, torch.nn.Linear | Conv1D) and name not in fresh and module is not output
     ]
 
 

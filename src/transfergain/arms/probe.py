@@ -5,15 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 from transfergain.arms.base import Arm, Prepared
+from transfergain.errors import Declined
 from transfergain.types import Checkpoint
 
 
 def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
     """The pretrained model with only its new parameters (the head, and a pooler the file lacks) left to train."""
-    from transfergain.arms.weights import build_pretrained, train_head_only
+    from transfergain.arms.weights import build_pretrained, train_only
 
     built = build_pretrained(checkpoint, auto_class, config, replicate)
-    train_head_only(built.model, set(built.checks["newly_initialised"]))
+    new = set(built.checks["newly_initialised"])
+    if not new:
+        raise Declined(f"{checkpoint.name} brings all the weights of this task, so there is no head to train alone")
+    train_only(built.model, new)
     return built
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from transfergain.arms import warm_start
 from transfergain.arms.base import Prepared
 from transfergain.errors import UserError
 from transfergain.seeds import seed
@@ -26,6 +27,8 @@ def fresh_model(checkpoint: Checkpoint, auto_class: str, config: Any, stream: st
     import transformers
 
     torch.manual_seed(seed(stream, replicate=replicate))
+    if warm_start.applies(checkpoint, config):
+        return warm_start.build(config)
     auto = getattr(transformers, auto_class)
     try:
         return auto.from_config(config, dtype=torch.float32, trust_remote_code=checkpoint.trust_remote_code)
@@ -43,7 +46,7 @@ def build_scratch(checkpoint: Checkpoint, auto_class: str, config: Any, replicat
     model = fresh_model(checkpoint, auto_class, config, "initialisation", replicate)
     other = fresh_model(checkpoint, auto_class, config, "head", replicate)
     checks = _check_scratch(model, other, checkpoint)
-    _copy_head(other, model, _poolers_not_in_file(model, checkpoint))
+    _copy(other, model, head_names(model) | _poolers_not_in_file(model, checkpoint))
     return Prepared(model, checks)
 
 
@@ -52,21 +55,10 @@ def build_pretrained(checkpoint: Checkpoint, auto_class: str, config: Any, repli
 
     Raises UserError when an encoder weight is missing or misshapen in the file, or when the weights are N(0, 1) noise.
     """
-    import transformers
-
     fresh = fresh_model(checkpoint, auto_class, config, "head", replicate)
-    model, info = getattr(transformers, auto_class).from_pretrained(
-        checkpoint.path,
-        config=config,
-        use_safetensors=True,
-        ignore_mismatched_sizes=True,
-        output_loading_info=True,
-        dtype=torch.float32,
-        trust_remote_code=checkpoint.trust_remote_code,
-    )
+    load = warm_start.load if warm_start.applies(checkpoint, config) else functools.partial(_load, auto_class)
+    model, missing, mismatched = load(checkpoint, config)
     head = head_names(model)
-    missing = {str(key) for key in info["missing_keys"]}
-    mismatched = {str(key[0] if isinstance(key, tuple | list) else key) for key in info["mismatched_keys"]}
     # A pooler that a checkpoint was saved without is part of the new head, in every arm alike.
     new_pooler = {key for key in missing if POOLER.search(key)}
     absent = sorted((missing | mismatched) - head - new_pooler)
@@ -77,8 +69,25 @@ def build_pretrained(checkpoint: Checkpoint, auto_class: str, config: Any, repli
         )
     redraw = functools.partial(fresh_model, checkpoint, auto_class, config, "initialisation", replicate)
     checks = _check_pretrained(model, fresh, redraw, head | new_pooler, checkpoint)
-    _copy_head(fresh, model, new_pooler)
+    _copy(fresh, model, head | new_pooler)
     return Prepared(model, checks | {"newly_initialised": sorted(head | new_pooler)})
+
+
+def _load(auto_class: str, checkpoint: Checkpoint, config: Any) -> tuple[Any, set[str], set[str]]:
+    """(model, names of missing weights, names of misshapen weights), in fp32."""
+    import transformers
+
+    model, info = getattr(transformers, auto_class).from_pretrained(
+        checkpoint.path,
+        config=config,
+        use_safetensors=True,
+        ignore_mismatched_sizes=True,
+        output_loading_info=True,
+        dtype=torch.float32,
+        trust_remote_code=checkpoint.trust_remote_code,
+    )
+    mismatched = {str(key[0] if isinstance(key, tuple | list) else key) for key in info["mismatched_keys"]}
+    return model, {str(key) for key in info["missing_keys"]}, mismatched
 
 
 def _poolers_not_in_file(model: Any, checkpoint: Checkpoint) -> set[str]:
@@ -94,25 +103,30 @@ def _poolers_not_in_file(model: Any, checkpoint: Checkpoint) -> set[str]:
 
 
 def head_names(model: Any) -> set[str]:
-    """Names of the parameters outside the base model: the task's head."""
+    """Names of the parameters that the task adds to the checkpoint: those outside the base model.
+
+    A model that generates has none, as its output layer is the checkpoint's, but for a warm-started encoder-decoder.
+    """
+    if getattr(model, "warm_started", False):
+        return warm_start.new_names(model)
+    if model.can_generate():
+        return set()
     prefix = model.base_model_prefix + "."
     return {name for name, _ in model.named_parameters() if not name.startswith(prefix)}
 
 
-def train_head_only(model: Any, extra: set[str]) -> None:
-    """Freeze all parameters but the head's and `extra`."""
-    head = head_names(model) | extra
+def train_only(model: Any, names: set[str]) -> None:
+    """Freeze all parameters but the named ones."""
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in head)
+        parameter.requires_grad_(name in names)
 
 
-def _copy_head(source: Any, target: Any, extra: set[str]) -> None:
-    """Give `target` the head of `source`, so that a replicate's head is the same in every arm."""
-    wanted = head_names(target) | extra
+def _copy(source: Any, target: Any, names: set[str]) -> None:
+    """Give `target` the named parameters of `source`, so that a replicate's head is the same in every arm."""
     theirs = dict(source.named_parameters())
     with torch.no_grad():
         for name, parameter in target.named_parameters():
-            if name in wanted:
+            if name in names:
                 parameter.copy_(theirs[name])
 
 

@@ -8,16 +8,17 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from transfergain.data import contamination, splits
-from transfergain.data.sources import SPLIT_NAMES, Table, read_file, read_folder, read_hub
+from transfergain.data.sources import SPLIT_NAMES, Reader, Table, read_file, read_folder, read_hub
 from transfergain.errors import UserError, nearest
 from transfergain.types import Dataset, Example
 
 BUILTIN = "builtin:"
 TEST_SHARE = 0.2
 DEV_SHARE = 0.2
+Cluster = Callable[[Example], Hashable]
 MIN_SPLIT = 10
 """Fewer examples than this in a split can say nothing."""
 
@@ -29,6 +30,7 @@ class Parsed:
     labels: tuple[str, ...]
     splits: dict[str, tuple[Example, ...]]
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Parser(Protocol):
@@ -39,11 +41,17 @@ class Parser(Protocol):
     @property
     def columns(self) -> Mapping[str, str]: ...
     @property
-    def parse(self) -> Callable[[Mapping[str, Table], Mapping[str, str]], Parsed]: ...
+    def reading(self) -> Mapping[str, Any]: ...
+    @property
+    def readers(self) -> Callable[[Mapping[str, Any]], Mapping[str, Reader]]: ...
+    @property
+    def parse(self) -> Callable[[Mapping[str, Table], Mapping[str, Any]], Parsed]: ...
     @property
     def text(self) -> Callable[[Example], str]: ...
     @property
     def stratum(self) -> Callable[[Example], Hashable]: ...
+    @property
+    def cluster(self) -> Callable[[Example], Hashable] | None: ...
 
 
 @dataclass(frozen=True)
@@ -55,7 +63,8 @@ class DataSource:
     test_file: str | None = None
     dataset_name: str | None = None
     dataset_config_name: str | None = None
-    columns: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The task's columns and reading options that differ from its defaults."""
     shifts: Mapping[str, str] = field(default_factory=dict)
 
     def name(self) -> str:
@@ -72,8 +81,9 @@ class DataSource:
 
 def load(source: DataSource, task: Parser) -> Dataset:
     """Load, clean and split a data set for a task. Raises UserError naming the file, row or flag."""
-    tables = _tables(source, task.name)
-    parsed = task.parse(tables, dict(task.columns) | dict(source.columns))
+    options = dict(task.columns) | dict(task.reading) | dict(source.options)
+    tables = _tables(source, task.name, task.readers(options))
+    parsed = task.parse(tables, options)
     parts = {("dev" if s == "validation" else s): rows for s, rows in parsed.splits.items()}
     notes = [_sizes(tables), *parsed.notes]
     parts, dropped = splits.drop_duplicates(parts, lambda e: " ".join(task.text(e).casefold().split()))
@@ -83,10 +93,11 @@ def load(source: DataSource, task: Parser) -> Dataset:
         notes.append("no duplicates")
     for name, share in (("test", TEST_SHARE), ("dev", DEV_SHARE)):
         if name not in parts:
-            parts["train"], parts[name] = splits.carve(parts["train"], share, task.stratum, name)
-            notes.append(f"{name}: {len(parts[name]):,} carved from train (stratified, seeded)")
+            parts["train"], parts[name] = splits.carve(parts["train"], share, task.stratum, name, task.cluster)
+            how = "by article, seeded" if task.cluster else "stratified, seeded"
+            notes.append(f"{name}: {len(parts[name]):,} carved from train ({how})")
     notes.append("train {:,} · dev {:,} · test {:,}".format(*(len(parts[s]) for s in ("train", "dev", "test"))))
-    _check_sizes(source.name(), parts)
+    _check_sizes(source.name(), parts, task.cluster)
     note, warnings = _check_overlap(source.name(), [[task.text(e) for e in parts[s]] for s in ("train", "test")])
     notes.append(note)
     shifts = {s.removeprefix("shift:"): rows for s, rows in parts.items() if s.startswith("shift:")}
@@ -101,16 +112,21 @@ def load(source: DataSource, task: Parser) -> Dataset:
         fingerprint=_fingerprint(parsed.labels, {s: parts[s] for s in ("train", "dev", "test")}),
         shift_fingerprints={name: _fingerprint(parsed.labels, {name: rows}) for name, rows in shifts.items()},
         notes=tuple(notes),
-        warnings=warnings,
+        warnings=(*parsed.warnings, *warnings),
     )
 
 
-def _check_sizes(name: str, parts: Mapping[str, tuple[Example, ...]]) -> None:
+def _check_sizes(name: str, parts: Mapping[str, tuple[Example, ...]], cluster: Cluster | None) -> None:
     for split, rows in parts.items():
         if len(rows) < MIN_SPLIT:
             raise UserError(
                 f"{name}: the {split} split has {len(rows)} examples after duplicates are dropped; "
                 f"at least {MIN_SPLIT} are needed: give more data"
+            )
+        if cluster and split not in ("train", "dev") and len({cluster(e) for e in rows}) < 2:
+            raise UserError(
+                f"{name}: all of the {split} split is of one article, so there is no telling how scores vary between "
+                "articles; give at least two"
             )
 
 
@@ -128,28 +144,28 @@ def _check_overlap(name: str, texts: Sequence[Sequence[str]]) -> tuple[str, tupl
     return note, (warning,)
 
 
-def _tables(source: DataSource, task: str) -> dict[str, Table]:
+def _tables(source: DataSource, task: str, readers: Mapping[str, Reader]) -> dict[str, Table]:
     if source.dataset_name and source.train_file:
         raise UserError("--dataset-name and --train-file exclude each other; give one")
     if source.dataset_name:
         for flag, value in (("--validation-file", source.validation_file), ("--test-file", source.test_file)):
             if value:
                 raise UserError(f"{flag} goes with --train-file, not with --dataset-name")
-        tables = _named(source.dataset_name, source.dataset_config_name)
+        tables = _named(source.dataset_name, source.dataset_config_name, readers)
     elif source.train_file:
         if source.dataset_config_name:
             raise UserError("--dataset-config-name goes with --dataset-name, not with --train-file")
         files = {"train": source.train_file, "validation": source.validation_file, "test": source.test_file}
-        tables = {split: read_file(path) for split, path in files.items() if path}
+        tables = {split: read_file(path, readers) for split, path in files.items() if path}
     else:
         raise UserError(
             f"no data for --task {task}: give --train-file FILE or --dataset-name NAME "
             f"({BUILTIN}{task} is the data set that comes with transfergain)"
         )
-    return tables | {f"shift:{name}": read_file(path) for name, path in source.shifts.items()}
+    return tables | {f"shift:{name}": read_file(path, readers) for name, path in source.shifts.items()}
 
 
-def _named(name: str, config: str | None) -> dict[str, Table]:
+def _named(name: str, config: str | None, readers: Mapping[str, Reader]) -> dict[str, Table]:
     here = name.startswith(BUILTIN) or Path(name).is_dir()
     if here and config:
         raise UserError(f"--dataset-config-name goes with a data set of the Hub, which {name} is not")
@@ -161,7 +177,7 @@ def _named(name: str, config: str | None) -> dict[str, Table]:
         shifts = {f"shift:{f.name.split('.')[1]}": read_file(f) for f in sorted(folder.glob("shift.*.jsonl"))}
         return read_folder(folder) | shifts
     if here:
-        return read_folder(Path(name))
+        return read_folder(Path(name), readers)
     if Path(name).is_file():
         raise UserError(f"--dataset-name {name} is a file; give it as --train-file")
     return read_hub(name, config)

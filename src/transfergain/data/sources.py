@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,19 +41,29 @@ class Table:
         return list(dict.fromkeys(key for row in self.rows for key in row))
 
 
-def read_file(path: str | Path) -> Table:
-    """Read one csv, tsv, json, jsonl or parquet file, plain or gzip. Raises UserError naming the file and row."""
+Reader = Callable[[Path], Table]
+ANY_ENDING = ""
+"""The key of a reader for files whose ending no other knows."""
+
+
+def read_file(path: str | Path, extra: Mapping[str, Reader] | None = None) -> Table:
+    """Read one csv, tsv, json, jsonl, parquet or CoNLL file, plain or gzip, or of an ending that `extra` can read.
+
+    Raises UserError naming the file and row.
+    """
     path = Path(path)
     kind = _kind(path)
+    readers = READERS | dict(extra or {})
     try:
         if path.is_dir():
             raise UserError(f"{path} is a folder; give a file, or the folder as --dataset-name")
         if path.stat().st_size == 0:
             raise UserError(f"{path} is empty; it needs a header and rows")
-        if kind not in READERS:
-            known = ", ".join(READERS)
+        reader = readers.get(kind, readers.get(ANY_ENDING))
+        if reader is None:
+            known = ", ".join(readers)
             raise UserError(f"{path}: unknown format {kind or '(no ending)'}; use one of {known}, plain or .gz")
-        table = READERS[kind](path)
+        table = reader(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the path") from None
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:
@@ -65,7 +75,7 @@ def read_file(path: str | Path) -> Table:
     return table
 
 
-def read_folder(folder: Path) -> dict[str, Table]:
+def read_folder(folder: Path, extra: Mapping[str, Reader] | None = None) -> dict[str, Table]:
     """Read a folder that holds train.*, validation.* and test.* files, or one written by `datasets.save_to_disk`.
 
     Raises UserError naming the folder or the file.
@@ -73,16 +83,17 @@ def read_folder(folder: Path) -> dict[str, Table]:
     if (folder / "dataset_dict.json").exists() or (folder / "dataset_info.json").exists():
         return _read_saved_dataset(folder)
     tables: dict[str, Table] = {}
+    known = {*READERS, *(extra or {})} - {ANY_ENDING}
     for split, stems in SPLIT_NAMES.items():
         files = [
             f
             for f in sorted(folder.iterdir())
-            if f.name.lower().split(".")[0] in stems and f.is_file() and _kind(f) in READERS
+            if f.name.lower().split(".")[0] in stems and f.is_file() and _kind(f) in known
         ]
         if len(files) > 1:
             raise UserError(f"{folder} holds more than one {split} file ({', '.join(f.name for f in files)}); keep one")
         if files:
-            tables[split] = read_file(files[0])
+            tables[split] = read_file(files[0], extra)
     if "train" not in tables:
         raise UserError(f"{folder} holds no train file (train.csv, train.jsonl, ...); add one or give --train-file")
     return tables
@@ -148,6 +159,7 @@ def _from_dataset_dict(loaded: Any, name: str) -> dict[str, Table]:
             continue
         data = loaded[found]
         classes = {key: f for key, f in data.features.items() if isinstance(f, ClassLabel)}
+        lists = {key: f.feature for key, f in data.features.items() if isinstance(getattr(f, "feature", None), ClassLabel)}
         rows = data.to_list()
         unlabelled = any(rows and all(row[key] in (-1, None) for row in rows) for key in classes)
         if split == "test" and unlabelled:
@@ -155,6 +167,8 @@ def _from_dataset_dict(loaded: Any, name: str) -> dict[str, Table]:
         for row in rows:
             for key, feature in classes.items():
                 row[key] = None if row[key] in (-1, None) else feature.int2str(row[key])
+            for key, feature in lists.items():
+                row[key] = None if row[key] is None else [feature.int2str(value) for value in row[key]]
         tables[split] = Table(f"{name}[{found}]", rows)
     if "train" not in tables:
         raise UserError(f'the data set "{name}" has no train split; it has: {", ".join(loaded)}')
@@ -171,7 +185,8 @@ def _open_bytes(path: Path) -> bytes:
     return gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
 
 
-def _open_text(path: Path) -> str:
+def open_text(path: Path) -> str:
+    """The text of a UTF-8 file, plain or gzip. Raises UserError naming the line of a byte that is not."""
     raw = _open_bytes(path)
     try:
         return raw.decode("utf-8-sig")
@@ -185,7 +200,7 @@ def _open_text(path: Path) -> str:
 def _read_delimited(path: Path, separator: str) -> Table:
     import pandas as pd
 
-    text = _open_text(path)
+    text = open_text(path)
     if not text.strip():
         raise UserError(f"{path} is empty; it needs a header and rows")
 
@@ -209,7 +224,7 @@ def _read_delimited(path: Path, separator: str) -> Table:
 def _read_jsonl(path: Path) -> Table:
     rows, lines = [], []
     # Not splitlines(), which also splits at the line separators that Unicode allows inside a JSON string.
-    for number, line in enumerate(_open_text(path).split("\n"), 1):
+    for number, line in enumerate(open_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -231,7 +246,7 @@ def _reason(error: Exception) -> str:
 
 
 def _read_json(path: Path) -> Table:
-    text = _open_text(path)
+    text = open_text(path)
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -268,13 +283,24 @@ def _read_parquet(path: Path) -> Table:
     return Table(path.name, rows)
 
 
-READERS: dict[str, Callable[[Path], Table]] = {
+def _read_conll(path: Path) -> Table:
+    from transfergain.data import conll  # it builds on this module
+
+    return conll.read(path)
+
+
+READERS: dict[str, Reader] = {
     ".csv": lambda path: _read_delimited(path, ","),
     ".tsv": lambda path: _read_delimited(path, "\t"),
     ".json": _read_json,
     ".jsonl": _read_jsonl,
     ".ndjson": _read_jsonl,
     ".parquet": _read_parquet,
+    ".conll": _read_conll,
+    ".bio": _read_conll,
+    ".iob": _read_conll,
+    ".iob2": _read_conll,
+    ".bioes": _read_conll,
 }
 
 

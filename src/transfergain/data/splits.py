@@ -70,12 +70,15 @@ def draw(data: Dataset, budget: int, replicate: int, stratum: Stratum) -> Drawn:
 
 
 def carve(
-    rows: Sequence[Example], share: float, stratum: Stratum, name: str
+    rows: Sequence[Example], share: float, stratum: Stratum, name: str, cluster: Stratum | None = None
 ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """Split rows into (kept, carved), stratified and seeded by the new split's name; order within each is the input's.
 
-    Every stratum keeps at least one example in the first part.
+    Every stratum keeps at least one example in the first part. With clusters, whole clusters are carved, in random order
+    until the share is reached, and at least one is kept.
     """
+    if cluster is not None:
+        return _carve_clusters(rows, share, cluster, name)
     order = stratified_order([stratum(e) for e in rows], "carve", split=name)
     left = Counter(stratum(e) for e in rows)
     carved: set[int] = set()
@@ -87,6 +90,21 @@ def carve(
             carved.add(index)
     kept = tuple(e for i, e in enumerate(rows) if i not in carved)
     return kept, tuple(e for i, e in enumerate(rows) if i in carved)
+
+
+def _carve_clusters(
+    rows: Sequence[Example], share: float, cluster: Stratum, name: str
+) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+    sizes = Counter(cluster(e) for e in rows)
+    carved: set[Hashable] = set()
+    taken = 0
+    for key in (list(sizes)[i] for i in generator("carve", split=name).permutation(len(sizes))):
+        if taken >= round(len(rows) * share) or len(carved) == len(sizes) - 1:
+            break
+        carved.add(key)
+        taken += sizes[key]
+    kept = tuple(e for e in rows if cluster(e) not in carved)
+    return kept, tuple(e for e in rows if cluster(e) in carved)
 
 
 def drop_duplicates(

@@ -10,7 +10,7 @@ import torch
 from transfergain.seeds import generator
 
 Feature = Mapping[str, Any]
-"""One example for the model: id lists, an integer or list `labels`, or tensors of a fixed shape."""
+"""One example for the model: id lists, integers or lists as labels, or tensors: vectors, or (tokens, H)."""
 
 POOL = 16
 """Batches are cut from shuffled pools of this many batches, sorted by length inside the pool."""
@@ -51,12 +51,15 @@ def evaluation_batches(features: Sequence[Feature], tokens: int = 4096) -> list[
 
 
 def collate(features: Sequence[Feature], pad_token_id: int, device: torch.device) -> dict[str, torch.Tensor]:
-    """Stack features into tensors on the device: lists are padded on the right, integers and tensors stacked."""
+    """Stack features into tensors on the device.
+
+    Lists, and tensors with a row a token, are padded on the right; integers and vectors are stacked.
+    """
     batch: dict[str, torch.Tensor] = {}
     for key, first in features[0].items():
         values = [f[key] for f in features]
         if isinstance(first, torch.Tensor):
-            batch[key] = torch.stack(values)
+            batch[key] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True) if first.ndim > 1 else torch.stack(values)
         elif isinstance(first, list):
             fill = {"input_ids": pad_token_id, "labels": -100}.get(key, 0)
             longest = max(map(len, values))

@@ -52,7 +52,8 @@ class Schedule:
     def decay_now(self, step: int) -> None:
         """Begin the decay at `step`: the run then ends after decay / (1 - decay) * step more steps."""
         self.decay_from = step
-        self.end = min(self.max_steps, step + math.ceil(step * self.recipe.decay / (1 - self.recipe.decay)))
+        more = step * self.recipe.decay / (1 - self.recipe.decay)
+        self.end = min(self.max_steps, step + math.ceil(more - 1e-9))  # 9.000000000000002 steps are 9
 
     def learning_rate(self, step: int) -> float:
         """For optimiser step `step`, counted from 0."""
@@ -98,8 +99,12 @@ def fit(
     pad_token_id: int,
     score: Callable[[Predicted], float],
     progress: Progress = lambda step, cap, dev_score: None,
+    fields: Sequence[str] = ("logits",),
 ) -> Fitted:
-    """Train the parameters that require gradients and leave the model with its best weights on dev."""
+    """Train the parameters that require gradients and leave the model with its best weights on dev.
+
+    `score` judges what `predict` returns for dev, with the named `fields` of the model's output.
+    """
     device = next(model.parameters()).device
     schedule = Schedule(recipe, len(train))
     every = max(1, schedule.max_steps // recipe.evaluations)
@@ -126,7 +131,7 @@ def fit(
         step += 1
         if step % every and step != schedule.end:
             continue
-        predicted = predict(model, dev, pad_token_id, recipe.precision)
+        predicted = predict(model, dev, pad_token_id, recipe.precision, fields)
         if not math.isfinite(predicted.loss):
             diverged = True
             break
@@ -140,7 +145,7 @@ def fit(
             schedule.decay_now(step)
     best.restore()
     # A run that diverged before its first evaluation is left with its initial weights, and has their score.
-    final = best.key[0] if best.step else score(predict(model, dev, pad_token_id, recipe.precision))
+    final = best.key[0] if best.step else score(predict(model, dev, pad_token_id, recipe.precision, fields))
     return Fitted(final, best.step, step, schedule.max_steps, tuple(curve), stopped, diverged)
 
 

@@ -1,9 +1,10 @@
 """Frozen features: where only the head trains, run the base model once and train the head on what it returned.
 
-The head is not taken apart: the model's own forward runs, with its base model replaced by the stored output. Only the
-position the head reads is stored (first token for BERT's kind, last one that is no padding for GPT-2's, T5's and BART's),
-and which one that is is found by trying: the replayed logits must equal the model's own, else nothing is cached and
-training runs the whole model, which is slower and the same; a trial's `frozen_features` says which it was.
+The head is not taken apart: the model's own forward runs, with its base model replaced by the stored output. Only what
+the head reads is stored (the first token for BERT's classifier, the last that is no padding for GPT-2's, T5's and BART's,
+all of them for labels of words and spans), and which that is is found by trying: the replayed outputs must equal the
+model's own, else nothing is cached and training runs the whole model, which is slower and the same; a trial's
+`frozen_features` says which it was.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ import torch
 from transfergain.engine.batching import Feature, collate, evaluation_batches, length
 from transfergain.engine.precision import autocast
 
-POSITIONS = ("first", "last")
+POSITIONS = ("first", "last", "all")
+TARGETS = ("labels", "start_positions", "end_positions")
+"""Keys of a feature that the head is trained on."""
 TOLERANCE = 1e-3
 
 
 class HeadOnly(torch.nn.Module):
-    """The model with its base model's output given: inputs `hidden` (B, H), `pooled` (B, H), `input_ids` (B, 1).
+    """The model with its base model's output given.
+
+    Inputs: `hidden` (B, H) and `input_ids` (B, 1) of one position, or (B, T, H) and (B, T) of all; `pooled` (B, H).
 
     `output_class` is the class of the base model's output: heads read fields of their own base's class (GPT-2's asks for
     `past_key_values`), and all that are not given are None there.
@@ -36,18 +41,18 @@ class HeadOnly(torch.nn.Module):
         self,
         input_ids: torch.Tensor,
         hidden: torch.Tensor,
-        labels: torch.Tensor,
         tokens: torch.Tensor | None = None,
         pooled: torch.Tensor | None = None,
+        **targets: torch.Tensor,
     ) -> Any:
         """The model's own output for the stored base output; `tokens`, the text's length, only orders batches."""
         given = {} if pooled is None else {"pooler_output": pooled}
-        stored = self.output_class(last_hidden_state=hidden[:, None], **given)
+        stored = self.output_class(last_hidden_state=hidden if hidden.ndim == 3 else hidden[:, None], **given)
         base = self.model.base_model
         own = vars(base).get("forward")  # only where a library has put its own wrapper there
         base.forward = lambda *args, **kwargs: stored
         try:
-            return self.model(input_ids=input_ids, labels=labels)
+            return self.model(input_ids=input_ids, **targets)
         finally:
             del base.forward
             if own is not None:
@@ -60,8 +65,10 @@ def only_head_trains(model: Any) -> bool:
     return base is not None and base is not model and not any(p.requires_grad for p in base.parameters())
 
 
-def head_only(model: Any, sample: Sequence[Feature], pad_token_id: int) -> tuple[HeadOnly, str] | None:
-    """(module, position) that reproduces the model's logits on the sample, or None when no position does."""
+def head_only(
+    model: Any, sample: Sequence[Feature], pad_token_id: int, fields: Sequence[str] = ("logits",)
+) -> tuple[HeadOnly, str] | None:
+    """(module, position) that reproduces these fields of the model's output on the sample, or None when none does."""
     few = list(sample[:4])
     model.eval()
     device = next(model.parameters()).device
@@ -69,7 +76,7 @@ def head_only(model: Any, sample: Sequence[Feature], pad_token_id: int) -> tuple
         captured: list[type] = []
         handle = model.base_model.register_forward_hook(lambda module, args, output: captured.append(type(output)))
         try:
-            expected = model(**collate(few, pad_token_id, device)).logits
+            expected = _real(model(**collate(few, pad_token_id, device)), fields, few)
         finally:
             handle.remove()
         if not captured:
@@ -78,18 +85,35 @@ def head_only(model: Any, sample: Sequence[Feature], pad_token_id: int) -> tuple
             module = HeadOnly(model, captured[0]).eval()
             try:
                 stored = run_base(model, few, pad_token_id, position, "fp32")
-                got = module(**collate(stored, pad_token_id, device)).logits
+                got = _real(module(**collate(stored, pad_token_id, device)), fields, few)
             except (RuntimeError, ValueError, IndexError, KeyError, AttributeError, TypeError):
                 continue  # this architecture's head cannot be fed one position: the caller trains the whole model
-            if got.shape == expected.shape and torch.allclose(got, expected, atol=TOLERANCE):
+            if len(got) == len(expected) and all(map(_close, got, expected)):
                 return module, position
     return None
+
+
+def _real(output: Any, fields: Sequence[str], features: Sequence[Feature]) -> list[torch.Tensor]:
+    """The named fields feature by feature, without the padding's rows where there is a row a token."""
+    padded = max(map(length, features))
+    rows = []
+    for field in fields:
+        whole = getattr(output, field)
+        by_token = whole.ndim == 3 or (whole.ndim == 2 and len(fields) > 1)
+        if by_token and whole.shape[1] < padded:
+            raise ValueError("the head was fed fewer tokens than it answers for")
+        rows += [row[: length(f)] if by_token else row for row, f in zip(whole, features, strict=True)]
+    return rows
+
+
+def _close(got: torch.Tensor, expected: torch.Tensor) -> bool:
+    return got.shape == expected.shape and torch.allclose(got, expected, atol=TOLERANCE)
 
 
 def run_base(
     model: Any, features: Sequence[Feature], pad_token_id: int, position: str, precision: str
 ) -> list[dict[str, Any]]:
-    """The base model's output at one position for every feature, in evaluation mode, as features for `HeadOnly`."""
+    """The base model's output for every feature, in evaluation mode, as features for `HeadOnly`."""
     model.eval()
     device = next(model.parameters()).device
     rows: list[dict[str, Any]] = [{}] * len(features)
@@ -105,17 +129,16 @@ def run_base(
                 inputs = collate([features[i] for i in batch], pad_token_id, device)
                 model(**inputs)
                 output = captured.pop("output")
-                at = _index(inputs, position, pad_token_id)
-                take = torch.arange(len(batch), device=device)
                 pooled = getattr(output, "pooler_output", None)
-                hidden = output[0][take, at].float()
                 for row, i in enumerate(batch):
-                    rows[i] = {
-                        "input_ids": inputs["input_ids"][row, at[row]].reshape(1).cpu().clone(),
-                        "hidden": hidden[row].cpu().clone(),
-                        "labels": features[i]["labels"],
-                        "tokens": length(features[i]),
-                    }
+                    rows[i] = {key: features[i][key] for key in TARGETS if key in features[i]}
+                    if position == "all":
+                        ids, hidden = features[i]["input_ids"], output[0][row, : length(features[i])]
+                    else:
+                        at = _index(inputs, position, pad_token_id)[row]
+                        ids, hidden = inputs["input_ids"][row, at].reshape(1).cpu().clone(), output[0][row, at]
+                        rows[i]["tokens"] = length(features[i])
+                    rows[i] |= {"input_ids": ids, "hidden": hidden.float().cpu().clone()}
                     if pooled is not None:
                         rows[i]["pooled"] = pooled[row].float().cpu().clone()
     finally:

@@ -9,6 +9,7 @@ from typing import Any
 
 from transfergain.analysis.findings import Findings, trial_row
 from transfergain.store import Row
+from transfergain.tasks import TASKS
 
 
 def cards(findings: Findings) -> dict[Path, str]:
@@ -28,7 +29,7 @@ def card(findings: Findings, row: Row) -> str:
     flat = trial_row(row)
     results = [
         {
-            "task": {"type": "text-classification"},
+            "task": {"type": TASKS[spec.task].pipeline},
             "dataset": {"name": _split_name(spec.dataset, split), "type": spec.dataset, "split": split},
             "metrics": [
                 {"type": metric, "value": flat[f"{split} {metric}"]}
@@ -40,7 +41,7 @@ def card(findings: Findings, row: Row) -> str:
     model = str(findings.study["model"])
     front: dict[str, Any] = {
         "library_name": "transformers",
-        "pipeline_tag": "text-classification",
+        "pipeline_tag": TASKS[spec.task].pipeline,
         "tags": ["transfergain"],
         "model-index": [{"name": f"{spec.dataset}-{spec.arm}", "results": results}],
     }
@@ -57,7 +58,8 @@ def card(findings: Findings, row: Row) -> str:
         "",
         f"{entry['title']} model obtained from `{model}` by the `{spec.arm}` arm of a transfergain study.",
         f"Trained on {spec.budget:,} labelled examples (train and dev together), seed {spec.replicate}{best} "
-        f"dev {entry['metric']} {row.outcome.dev_score:.4f}. Labels: {', '.join(entry['labels'])}.",
+        f"dev {entry['metric']} {row.outcome.dev_score:.4f}."
+        + (f" Labels: {', '.join(entry['labels'])}." if entry["labels"] else ""),
         "",
         "## Measured",
         "",

@@ -1,20 +1,27 @@
 """What a task kind is: columns in, an `AutoModelFor...` with its inputs, predictions out, metrics.
 
-Tasks import no torch: they hand lists of token ids to the engine and receive numpy logits.
+Tasks import no torch: they hand lists of token ids to the engine and receive numpy arrays, or lists of generated ids.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from transfergain.data.prepare import Parsed
-from transfergain.data.sources import Table
-from transfergain.types import Example
+from transfergain.data.sources import Reader, Table
+from transfergain.types import Checkpoint, Example
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Examples as the model reads them."""
+
+    features: list[dict[str, Any]]
+    """Model inputs: id lists, and `labels` (an integer, a list, or whatever the head is trained on)."""
+    windows: list[Any] = field(default_factory=list)
+    """What `decode` has to know of each feature, such as the example and the words it shows; the task's own."""
 
 
 @dataclass(frozen=True)
@@ -23,22 +30,45 @@ class Task:
 
     name: str
     title: str
+    pipeline: str
+    """The Hub's tag of the task, and the name of its `transformers` pipeline where there is one."""
     columns: Mapping[str, str]
     """Column option of a study (`text_column`) -> its default."""
     auto_class: str
     """Name of the `transformers` auto class that carries the head."""
     metrics: tuple[str, ...]
     """Names in METRICS; the first is the primary metric."""
-    parse: Callable[[Mapping[str, Table], Mapping[str, str]], Parsed]
-    """(tables by split, columns by option) -> examples. Raises UserError naming the file and row."""
+    parse: Callable[[Mapping[str, Table], Mapping[str, Any]], Parsed]
+    """(tables by split, columns and `reading` options) -> examples. Raises UserError naming the file and row."""
     text: Callable[[Example], str]
     """What duplicates and overlap are judged by."""
     stratum: Callable[[Example], Hashable]
     """What budgets and carved splits are stratified by."""
-    encode: Callable[[Sequence[Example], Any, int], list[dict[str, Any]]]
-    """(examples, tokenizer, max length) -> one feature an example: token id lists and `labels`."""
-    decode: Callable[[Sequence[NDArray[np.float32]]], list[Any]]
-    """Logits, one array a feature -> predictions."""
+    encode: Callable[[Sequence[Example], Any, Mapping[str, Any]], Encoded]
+    """(examples, tokenizer, options) -> one feature or more an example. The options are `max_length`, those of `encoding`,
+    and for tasks that generate, `decoder_start_token_id`."""
+    decode: Callable[[Sequence[Any], Encoded, Sequence[Example], Any, Any], list[Any]]
+    """(outputs, encoded, examples, setting, tokenizer) -> one prediction an example, in JSON's types. `outputs[i]` belongs
+    to feature i: an array, of the model's first output if `outputs` names one and stacked if it names several, padded on
+    the right where it has one row a token; or the list of generated ids."""
     chance: Callable[[Sequence[Example], Sequence[str]], float]
     """The primary score of a guess that knows only the label frequencies of the evaluated split."""
     citation: str
+    outputs: tuple[str, ...] = ("logits",)
+    """Fields of the model's output that `decode` reads."""
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """Further options of `parse` (keys of a study's data set) -> their defaults."""
+    encoding: Mapping[str, Any] = field(default_factory=dict)
+    """Options of `encode` and `generation` (keys of a study's data set) -> their defaults; they are part of the recipe."""
+    readers: Callable[[Mapping[str, Any]], Mapping[str, Reader]] = lambda options: {}
+    """`parse`'s options -> readers of file endings that only this task knows."""
+    max_length: int = 128
+    """Default of the tokens of an input; longer ones are cut or split into windows."""
+    cluster: Callable[[Example], Hashable] | None = None
+    """What examples share that makes their scores depend on each other (the article); None where nothing does."""
+    calibrate: Callable[[Sequence[Any], Encoded, Sequence[Example]], Any] | None = None
+    """(outputs, encoded, examples) of dev -> the `setting` that `decode` is given, in JSON's types."""
+    generation: Callable[[Mapping[str, Any], Any], dict[str, Any]] | None = None
+    """(options, tokenizer) -> arguments of `generate` for tasks whose models generate; None for all others."""
+    advise: Callable[[Checkpoint, Any, Mapping[str, Any]], Sequence[str]] = lambda checkpoint, tokenizer, options: ()
+    """(checkpoint, tokenizer, `parse`'s options) -> warnings about using this checkpoint for the task."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transfergain.data.prepare import Parsed
 from transfergain.data.sources import Table, require_columns
 from transfergain.errors import UserError
-from transfergain.tasks.base import Task
+from transfergain.tasks.base import Encoded, Task
 from transfergain.types import Example
 
 
@@ -98,18 +98,22 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
-def encode(examples: Sequence[Example], tokenizer: Any, max_length: int) -> list[dict[str, Any]]:
+def encode(examples: Sequence[Example], tokenizer: Any, options: Mapping[str, Any]) -> Encoded:
     """One feature an example: the tokenizer's id lists, cut at `max_length`, and `labels` as an integer."""
-    encoded = tokenizer([e.inputs["text"] for e in examples], truncation=True, max_length=max_length)
-    return [
-        {key: encoded[key][i] for key in encoded.keys()} | {"labels": e.target}  # noqa: SIM118 (BatchEncoding)
-        for i, e in enumerate(examples)
-    ]
+    ids = tokenizer([e.inputs["text"] for e in examples], truncation=True, max_length=options["max_length"])
+    return Encoded(
+        [
+            {key: ids[key][i] for key in ids.keys()} | {"labels": e.target}  # noqa: SIM118 (BatchEncoding)
+            for i, e in enumerate(examples)
+        ]
+    )
 
 
-def decode(logits: Sequence[NDArray[np.float32]]) -> list[int]:
-    """The class of the largest logit; each array has shape (classes,)."""
-    return [int(row.argmax()) for row in logits]
+def decode(
+    outputs: Sequence[NDArray[np.float32]], encoded: Encoded, examples: Sequence[Example], setting: Any, tokenizer: Any
+) -> list[int]:
+    """The class of the largest logit; each output has shape (classes,)."""
+    return [int(logits.argmax()) for logits in outputs]
 
 
 def chance(examples: Sequence[Example], labels: Sequence[str]) -> float:
@@ -120,6 +124,7 @@ def chance(examples: Sequence[Example], labels: Sequence[str]) -> float:
 CLASSIFICATION = Task(
     name="classification",
     title="Classification",
+    pipeline="text-classification",
     columns={"text_column": "text", "label_column": "label"},
     auto_class="AutoModelForSequenceClassification",
     metrics=("accuracy", "macro_f1"),
