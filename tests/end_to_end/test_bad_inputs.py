@@ -81,6 +81,10 @@ def in_file(content):
     return lambda world: ["run", world.put("study.toml", 'train_file = "reviews.csv"\n' + content), *train(world)[3:]]
 
 
+def in_tasks(content):
+    return lambda world: ["run", world.put("study.toml", "[[tasks]]\n" + content)]
+
+
 def csv_text(rows, header="text,label"):
     return "\n".join([header, *(",".join(row) for row in rows)]) + "\n"
 
@@ -232,6 +236,323 @@ case("study.toml: arms: must be arms", name="arms of a wrong type")(in_file("arm
 case("study.toml: shift: must be name=FILE", name="shift of a wrong type")(in_file("shift = 3"))
 case("study.toml: budgets: must be whole", name="broken budget")(in_file("budgets = [64.5]"))
 
+# Options of another task.
+case("--num-beams", "is for the task translation, not for sentiment", name="beams for a classifier")(
+    flags("--num-beams", "4")
+)
+case("--doc-stride", "is for the task qa, not for classification", name="windows for a classifier")(
+    flags("--task", "classification", "--doc-stride", "64")
+)
+case("study.toml: label_map", "is for the task ner, not for sentiment", name="foreign key in a study file")(
+    in_file('label_map = "a=b"')
+)
+case("study.toml: tasks.1.label_column", "not for qa", name="foreign key in one of several data sets")(
+    in_tasks('task = "ner"\n[[tasks]]\ntask = "qa"\nlabel_column = "answers"')
+)
+case("study.toml: task", "valid string", name="task of a wrong type")(in_file('task = ["ner"]'))
+case("study.toml: tasks.0.task", "valid string", name="task of a wrong type in one of several data sets")(
+    in_tasks('task = ["ner"]')
+)
+
+
+# Named entities.
+def conll(count=60, kind="PER", more=""):
+    """Sentences of three words with one entity each, and what is to follow them."""
+    return "".join(f"today O\nAda{i} B-{kind}\nspoke O\n\n" for i in range(count)) + more
+
+
+def ner(content, *arguments, name="names.conll"):
+    return with_file(name, content, "--task", "ner", *arguments)
+
+
+def ner_rows(*rows):
+    """A jsonl file of (words, tags), or of texts with marks in them."""
+    columns = [{"text": row} if isinstance(row, str) else {"tokens": row[0], "ner_tags": row[1]} for row in rows]
+    return "\n".join(map(json.dumps, columns))
+
+
+def ner_lists(words, tags, *arguments):
+    return ner(ner_rows((["Ada", "spoke"], ["B-PER", "O"]), (words, tags)), *arguments, name="names.jsonl")
+
+
+def ner_text(text):
+    return ner(ner_rows("[Ada|PER] spoke.", text), name="names.jsonl")
+
+
+for name, says, build in [
+    ("word without a tag", ("names.conll line 242", "one column only"), ner(conll(more="\nBob\n"))),
+    (
+        "spaces in a word",
+        ("names.conll line 241", "4 columns, most lines have 2", "tabs"),
+        ner(conll(more="New York City O\n")),
+    ),
+    ("prefix without a type", ("names.conll line 241", 'the tag "B" names no type'), ner(conll(more="Bob B\n"))),
+    ("type without a prefix", ("names.conll line 241", '"PER" is no tag', "B-PER"), ner(conll(more="Bob PER\n"))),
+    (
+        "schemes mixed",
+        ("names.conll line 243", "M- is mixed with B-, U-", "BILOU"),
+        ner(conll(more="Bob U-PER\n\nAl M-PER\n")),
+    ),
+    ("tags of another kind", ("names.conll line 1", '"DT" is no tag', "--tags-column"), ner("the DT\ndog NN\n\n" * 40)),
+    ("nothing but O", ("names.conll", "every tag is O"), ner("today O\n\n" * 40)),
+    ("no words at all", ("names.conll holds no rows",), ner("-DOCSTART- -X- O\n\n\n")),
+    ("CoNLL of other bytes", ("names.conll line 2", "0xe9", "UTF-8"), ner(b"a O\ncaf\xe9 O\n")),
+    ("too few sentences", ("at least 10 are needed",), ner(conll(12))),
+    ("label map without =", ('--label-map: "PER"', "TYPE=NEW"), ner(conll(), "--label-map", "PER")),
+    ("label map of tags", ('--label-map: "B-PER=PERSON"', "without B-"), ner(conll(), "--label-map", "B-PER=PERSON")),
+    ("label map of nothing", ('--label-map: "=PER"', "PERSON=PER"), ner(conll(), "--label-map", "=PER")),
+    ("type mapped twice", ('--label-map: the type "PER"', "twice"), ner(conll(), "--label-map", "PER=A,PER=B")),
+    ("all types dropped", ("--label-map drops all 60", "keep at least one"), ner(conll(), "--label-map", "PER=")),
+    ("label names twice", ('--label-names: "O"', "twice"), ner(conll(), "--label-names", "O,B-PER,O")),
+    ("numbers for tags", ("names.jsonl line 2 word 1", "number 1", "--label-names"), ner_lists(["Al", "ran"], [1, 0])),
+    (
+        "number without a name",
+        ("names.jsonl line 2 word 1", "7 has no name", "0 to 2"),
+        ner_lists(["Al", "ran"], [7, 0], "--label-names", "O,B-PER,I-PER"),
+    ),
+    ("fewer tags than words", ("names.jsonl line 2", "2 words, but 1 tags"), ner_lists(["Al", "ran"], ["O"])),
+    ("number for a word", ("names.jsonl line 2 word 2", "3 where a word"), ner_lists(["Al", 3], ["O", "O"])),
+    ("null for a tag", ("names.jsonl line 2 word 2", "None", "B-PER"), ner_lists(["Al", "ran"], ["O", None])),
+    ("text for a list of words", ("names.jsonl line 2", "holds a str, not a list"), ner_lists("Al ran", ["O", "O"])),
+    ("no words in a row", ("names.jsonl line 2", '"tokens" is empty'), ner_lists([], [])),
+    ("half a character", ("names.jsonl", "half a character"), ner_lists(["A\ud800", "ran"], ["O", "O"])),
+    ("no column of tags", ('no column "tags"', "--tags-column"), ner_lists(["Al"], ["O"], "--tags-column", "tags")),
+    (
+        "no columns of entities",
+        ("names.jsonl has no columns", "review", "--tokens-column", "--text-column"),
+        ner('{"review": "[Ada|PER]"}', name="names.jsonl"),
+    ),
+    ("texts without marks", ('no entity is marked in "text"',), ner(ner_rows("Ada spoke.", "Al ran."), name="names.jsonl")),
+    ("open bracket", ("names.jsonl line 2", "marks no entity", "[Al|PER"), ner_text("[Al|PER ran.")),
+    ("brackets in brackets", ("names.jsonl line 2", "marks no entity"), ner_text("[[Al|PER] & Co|ORG] ran.")),
+    ("mark without a type", ("names.jsonl line 2", '"[Al|]" is no entity'), ner_text("[Al|] ran.")),
+    ("prefix in a mark", ("names.jsonl line 2", '"[Al|B-PER]" is no entity'), ner_text("[Al|B-PER] ran.")),
+    ("mark inside a word", ("names.jsonl line 2", "inside a word"), ner_text("un[American|MISC] food.")),
+    (
+        "texts of another task",
+        ("no entity is marked",),
+        lambda w: ["run", "--task", "ner", "--dataset-name", "builtin:sentiment"],
+    ),
+]:
+    case(*says, name=f"ner: {name}")(build)
+
+case(
+    "times.conll line 2", "the type ORG does not occur in names.conll", "--label-map ORG=", name="ner: unknown type in test"
+)(lambda w: [*ner(conll())(w), "--test-file", w.put("times.conll", "at O\nAcme B-ORG\n")])
+case("times.conll line 2", "the types LOC, ORG do not occur", "LOC=,ORG=", name="ner: unknown types in a shift")(
+    lambda w: [*ner(conll())(w), "--shift", "t=" + w.put("times.conll", "at O\nAcme B-ORG\nin O\nYork B-LOC\n")]
+)
+case("--max-length 4000", "at most 128 tokens", name="ner: longer sentences than the model has positions for")(
+    lambda w: [*ner(conll(), "--max-length", "4000")(w), "--model", w.model("tiny")]
+)
+case("no TokenClassification head for bart", "another checkpoint", name="ner: model without a head for words")(
+    lambda w: [*ner(conll())(w), "--model", w.checkpoints("bart")]
+)
+case("study.toml: label_map: ", "TYPE=NEW", name="ner: label map of a wrong type")(in_file('task = "ner"\nlabel_map = 3'))
+
+
+# Question answering.
+def questions(count=80, **instead):
+    """Rows of eight questions an article; `instead` replaces their values."""
+    rows = []
+    for i in range(count):
+        context = f"Ada number {i} was born in town{i} long ago."
+        answers = {"text": [f"town{i}"], "answer_start": [context.index("town")]}
+        row = {
+            "id": str(i),
+            "title": f"Ada {i // 8}",
+            "context": context,
+            "question": f"Where was {i} born?",
+            "answers": answers,
+        }
+        rows.append(row | instead)
+    return rows
+
+
+def qa(rows, *arguments):
+    return with_file("quiz.jsonl", "\n".join(map(json.dumps, rows)), "--task", "qa", *arguments)
+
+
+def qa_changed(**values):
+    """The fifth of the questions has other values."""
+    rows = questions()
+    rows[4] |= values
+    return qa(rows)
+
+
+def qa_answers(text, start):
+    return qa_changed(answers={"text": text, "answer_start": start})
+
+
+def qa_article(article):
+    return with_file("quiz.json", json.dumps({"version": "1.1", "data": [article]}), "--task", "qa")
+
+
+def qa_beside(flag, rows):
+    return lambda w: [*qa(questions())(w), flag, w.put("other.jsonl", "\n".join(map(json.dumps, rows)))]
+
+
+ONE_ARTICLE = [row | {"title": "Bob", "question": f"And {row['question']}"} for row in questions(20)]
+HIDDEN = [row | {"answers": [], "question": f"And {row['question']}"} for row in questions(20)]
+PARAGRAPH = {"context": "Ada spoke.", "qas": [{"id": "q7", "question": "Who?"}]}
+
+for name, says, build in [
+    ("no column of passages", ('no column "passage"', "--context-column"), qa(questions(), "--context-column", "passage")),
+    ("no column of questions", ('no column "query"', "--question-column"), qa(questions(), "--question-column", "query")),
+    ("no column of answers", ('no column "gold"', "--answers-column"), qa(questions(), "--answers-column", "gold")),
+    ("empty question", ("quiz.jsonl line 5", '"question" is empty'), qa_changed(question=" ")),
+    ("null for a passage", ("quiz.jsonl line 5", '"context" is empty'), qa_changed(context=None)),
+    ("list for a passage", ("quiz.jsonl line 5", '"context" holds a list'), qa_changed(context=["Ada", "spoke"])),
+    ("text for answers", ("quiz.jsonl line 5", '"answers" is "town4"', "answer_start"), qa_changed(answers="town4")),
+    ("list of texts for answers", ("quiz.jsonl line 5", "['town4']", "answer_start"), qa_changed(answers=["town4"])),
+    ("null for answers", ("quiz.jsonl line 5", "empty list"), qa_changed(answers=None)),
+    ("answers without offsets", ("quiz.jsonl line 5", '"answer_start"'), qa_changed(answers={"text": ["town4"]})),
+    ("fewer offsets than answers", ("quiz.jsonl line 5", "2 text but 1 answer_start"), qa_answers(["a", "b"], [0])),
+    ("number for an answer", ("quiz.jsonl line 5", "an answer's text is"), qa_answers([4], [0])),
+    ("text for an offset", ("quiz.jsonl line 5", 'answer_start is "27"', "whole number"), qa_answers(["town4"], ["27"])),
+    ("half an offset", ("quiz.jsonl line 5", 'answer_start is "1.5"'), qa_answers(["town4"], [1.5])),
+    ("NaN for an offset", ("quiz.jsonl line 5", 'answer_start is "nan"'), qa_answers(["town4"], [float("nan")])),
+    ("words for is_impossible", ("quiz.jsonl line 5", "true or false"), qa_changed(is_impossible="no")),
+    ("half a character", ("quiz.jsonl line 5", "half a character"), qa_changed(context="Ada \ud83d")),
+    (
+        "offsets that never match",
+        ("quiz.jsonl holds no question", "80 answers do not stand at their offset", "first: question id 0", "from 0"),
+        qa(questions(answers={"text": ["town"], "answer_start": [0]})),
+    ),
+    ("no answer anywhere", ("quiz.jsonl: none of its 80 questions has an answer",), qa(questions(answers=[]))),
+    ("hidden answers", ("other.jsonl: none of its 20 questions has an answer",), qa_beside("--test-file", HIDDEN)),
+    (
+        "test of one article",
+        ("all of the test split is of one article", "at least two"),
+        qa_beside("--test-file", ONE_ARTICLE),
+    ),
+    ("data of one article", ("quiz", "one article", "--test-file"), qa(questions(title="Ada"))),
+    ("too few questions", ("at least 10 are needed",), qa(questions(12))),
+    (
+        "articles without paragraphs",
+        ("quiz.json article 1", '"paragraphs"'),
+        qa_article({"title": "Ada", "paragraphs": "x"}),
+    ),
+    ("paragraph without questions", ("article 1 paragraph 1", '"qas"'), qa_article({"paragraphs": [{"context": "Ada."}]})),
+    ("paragraph without a passage", ("paragraph 1 has no", '"context"'), qa_article({"paragraphs": [{"qas": []}]})),
+    ("article's question without answers", ('question "q7" has no "answers"',), qa_article({"paragraphs": [PARAGRAPH]})),
+    ("article without questions", ("quiz.json holds no question",), qa_article({"paragraphs": []})),
+    ("negative overlap", ("--doc-stride", "-1"), qa(questions(), "--doc-stride", "-1")),
+    (
+        "labels",
+        ("--label-column", "is for the tasks sentiment, classification, not for qa"),
+        qa(questions(), "--label-column", "x"),
+    ),
+    (
+        "another task's built-in data",
+        ('no column "question"',),
+        lambda w: ["run", "--task", "qa", "--dataset-name", "builtin:ner"],
+    ),
+]:
+    case(*says, name=f"qa: {name}")(build)
+
+case("shift:quiz", "one article", name="qa: shift of one article")(
+    lambda w: [*qa(questions())(w), "--shift", "quiz=" + w.put("b.jsonl", "\n".join(map(json.dumps, ONE_ARTICLE)))]
+)
+case("--max-length 384", "at most 128 tokens", name="qa: longer windows than the model has positions for")(
+    lambda w: [*qa(questions())(w), "--model", w.model("tiny")]
+)
+case("--max-length 4 leaves no room for a passage", name="qa: no room for a passage")(
+    lambda w: [*qa(questions(), "--max-length", "4")(w), "--model", w.model("tiny")]
+)
+
+
+# Translation.
+PAIRS = [(f"le mot numéro {i}", f"the word number {i}") for i in range(60)]
+FRENCH, ENGLISH = ("".join(f"{pair[side]}\n" for pair in PAIRS) for side in (0, 1))
+TO_ENGLISH = ("--source-lang", "fr", "--target-lang", "en")
+
+
+def pairs(rows=PAIRS, languages=("fr", "en")):
+    return "\n".join(json.dumps({"translation": dict(zip(languages, row, strict=True))}) for row in rows)
+
+
+def mt(content, *arguments, languages=TO_ENGLISH, name="mt.jsonl"):
+    return with_file(name, content, "--task", "translation", *languages, *arguments)
+
+
+def mt_lines(source, target, *arguments, languages=TO_ENGLISH, other="mt.en"):
+    """Two files of parallel text; `target` is None for one file alone."""
+
+    def build(world):
+        if target is not None:
+            world.put(other, target)
+        return mt(source, *arguments, languages=languages, name="mt.fr")(world)
+
+    return build
+
+
+def mt_folder(world):
+    world.put("films/train.fr", FRENCH)
+    world.put("films/train.en", ENGLISH)
+    return ["run", "--task", "translation", "--dataset-name", "films"]
+
+
+for name, says, build in [
+    ("no languages", ("mt.jsonl", "--source-lang and --target-lang", "fr, en"), mt(pairs(), languages=())),
+    ("no target language", ("mt.jsonl", "--target-lang", "fr, en"), mt(pairs(), languages=TO_ENGLISH[:2])),
+    ("no languages for two files", ("mt.fr", "--source-lang", "mt.en"), mt_lines(FRENCH, ENGLISH, languages=())),
+    ("no languages for a folder", ("films/train.fr", "--source-lang", "train.en"), mt_folder),
+    ("one language", ("--source-lang and --target-lang are both fr",), mt(pairs(), "--target-lang", "fr")),
+    ("one language of two files", ("are both fr",), mt_lines(FRENCH, ENGLISH, "--target-lang", "fr")),
+    (
+        "two codes of one language",
+        ("fr_FR", "fr_CA", 'both mean its "fr"'),
+        mt(pairs(), languages=("--source-lang", "fr_FR", "--target-lang", "fr_CA")),
+    ),
+    ("unknown language", ('mt.jsonl has no language "de"', "fr, en", "--source-lang"), mt(pairs(), "--source-lang", "de")),
+    ("column without its language", ('no language "fr"', "french"), mt("french,en\na,b\n", name="mt.csv")),
+    ("file of the target language", ("mt.en: unknown format .en", ".fr"), mt(ENGLISH, name="mt.en")),
+    ("no second file", ("mt.fr: its translation mt.en is not there",), mt_lines(FRENCH, None)),
+    ("second file of another language", ("mt.en is not there", "mt.de"), mt_lines(FRENCH, ENGLISH, other="mt.de")),
+    ("line too many", ("mt.fr has 60 lines and mt.en has 61 lines", "line 61"), mt_lines(FRENCH, ENGLISH + "more\n")),
+    ("second file empty", ("mt.en has 0 lines",), mt_lines(FRENCH, "")),
+    ("second file of other bytes", ("mt.en line 61", "UTF-8"), mt_lines(FRENCH + "x\n", ENGLISH.encode() + b"\xe9\n")),
+    ("second file no gzip", ("mt.en.gz", "gzip"), mt_lines(FRENCH, ENGLISH, other="mt.en.gz")),
+    ("line without translation", ("mt.en line 61 is empty", "mt.fr"), mt_lines(FRENCH + "x\n", ENGLISH + "\n")),
+    ("pair without translation", ("mt.jsonl line 61", '"en" is empty'), mt(pairs([*PAIRS, ("x", "")]))),
+    ("pair without a source", ("mt.jsonl line 61", '"fr" is empty'), mt(pairs([*PAIRS, (None, "x")]))),
+    ("empty lines alone", ("mt.fr: every sentence is empty",), mt_lines("\n\n", "\n\n")),
+    ("empty pairs alone", ("mt.jsonl: every sentence is empty",), mt(pairs([("", "")] * 40))),
+    ("text for a pair", ("mt.jsonl line 61", "is no object"), mt(pairs() + '\n{"translation": "x"}')),
+    ("list for a sentence", ("mt.jsonl line 61", '"fr" holds a list'), mt(pairs([*PAIRS, (["a", "b"], "c")]))),
+    ("half a character", ("mt.jsonl line 61", "half a character"), mt(pairs([*PAIRS, ("x\ud800", "x")]))),
+    ("too few pairs", ("at least 10 are needed",), mt(pairs(PAIRS[:12]))),
+    ("no beams", ("--num-beams", "greater than or equal to 1", "0"), mt(pairs(), "--num-beams", "0")),
+    ("no room for a translation", ("--max-target-length", "4", "2"), mt(pairs(), "--max-target-length", "2")),
+    ("column of texts", ("--text-column", "not for translation"), mt(pairs(), "--text-column", "fr")),
+    (
+        "another task's built-in data",
+        ('no language "fr"', "text"),
+        lambda w: ["run", "--task", "translation", *TO_ENGLISH, "--dataset-name", "builtin:ner"],
+    ),
+]:
+    case(*says, name=f"translation: {name}")(build)
+
+case('news.jsonl has no language "en"', "fr, de", name="translation: test of another language")(
+    lambda w: [*mt(pairs())(w), "--test-file", w.put("news.jsonl", pairs(PAIRS, ("fr", "de")))]
+)
+case('news.csv has no language "fr"', name="translation: shift without the languages")(
+    lambda w: [*mt(pairs())(w), "--shift", "news=" + w.csv("news.csv")]
+)
+case("news.fr: its translation news.en is not there", name="translation: shift without its second file")(
+    lambda w: [*mt_lines(FRENCH, ENGLISH)(w), "--shift", "news=" + w.put("news.fr", FRENCH)]
+)
+for kind in ("gpt2", "distilbert"):
+    case(f"{kind} models are neither sequence-to-sequence nor encoders", "T5", name=f"translation: {kind} cannot translate")(
+        lambda w, kind=kind: [*mt(pairs())(w), "--model", w.checkpoints(kind)]
+    )
+for flag in ("--max-length", "--max-target-length"):
+    case(f"{flag} 500", "at most 128 tokens", name=f"translation: {flag} beyond the model's positions")(
+        lambda w, flag=flag: [*mt(pairs(), flag, "500")(w), "--model", w.model("tiny")]
+    )
+
+
 # Checkpoints.
 case("builtin:minlm", 'Did you mean "builtin:minilm"', name="unknown built-in model")(flags("--model", "builtin:minlm"))
 case("--model", "neither a folder here nor a well-formed Hub id", name="no Hub id")(flags("--model", "./no/such/folder"))
@@ -345,7 +666,9 @@ def world(tmp_path, monkeypatch, checkpoints):
 
 
 def test_there_are_many_cases():
-    assert len(CASES) >= 60
+    assert len(CASES) >= 180
+    for task in ("ner", "qa", "translation"):
+        assert sum(name.startswith(f"{task}: ") for name in CASES) >= 12
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -354,6 +677,7 @@ def test_bad_input_is_one_line_and_changes_nothing(name, world, monkeypatch, cap
     arguments = build(world)
     before = contents(world.folder)
     monkeypatch.setattr(sys, "argv", ["transfergain", *arguments])
+    monkeypatch.setattr("transfergain.runner.Runner.run", lambda self: pytest.fail("the study was begun"))
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         cli.main()
