@@ -130,6 +130,8 @@ def _verify(study: Study, datasets: Mapping[str, Dataset]) -> tuple[Checkpoint, 
         for data, entry in zip(datasets.values(), study.entries(), strict=True):
             config = checkpoints.load_config(checkpoint, tokenizer, data.labels, TASKS[data.task].auto_class)
             checkpoints.check_length(checkpoint, tokenizer, config, entry.tokens())
+            target = dict(entry.encoding()).get("max_target_length", 0)
+            checkpoints.check_length(checkpoint, tokenizer, config, target, "--max-target-length")
             task = TASKS[data.task]
             weights.build_scratch(checkpoint, task.auto_class, config, 0)
             weights.build_pretrained(checkpoint, task.auto_class, config, 0)

@@ -232,12 +232,11 @@ def _encoder_decoder(checkpoint: Checkpoint, tokenizer: Any, config: Any) -> Any
     return both
 
 
-def check_length(checkpoint: Checkpoint, tokenizer: Any, config: Any, max_length: int) -> None:
+def check_length(checkpoint: Checkpoint, tokenizer: Any, config: Any, max_length: int, flag: str = "--max-length") -> None:
     """Raise UserError when texts of `max_length` tokens are longer than the model has positions for."""
     shape = getattr(config, "encoder", config)
     limits = (tokenizer.model_max_length, getattr(shape, "max_position_embeddings", None) or max_length)
     if max_length > min(limits):
         raise UserError(
-            f"--max-length {max_length}: {checkpoint.name} takes at most {min(limits)} tokens; "
-            f"give --max-length {min(limits)} or less"
+            f"{flag} {max_length}: {checkpoint.name} takes at most {min(limits)} tokens; give {flag} {min(limits)} or less"
         )

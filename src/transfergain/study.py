@@ -20,6 +20,7 @@ from transfergain.types import Dataset, Recipe, TrialSpec
 
 LEARNING_RATES = (1e-5, 3e-3)
 """The search space, log-uniform, the same for every arm."""
+UNION_MEMBERS = ("auto", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")
 REPLICATES = 1000
 """Replicates of base seed s are s * 1000 + i; the last one of each thousand is for tuning alone."""
 GOLDEN = 0.3819660112501051
@@ -35,23 +36,23 @@ def _whole(value: Any) -> int:
     return int(value)
 
 
-OPTIONS = {key for task in TASKS.values() for key in (*task.columns, *task.reading, *task.encoding)}
-"""Keys of a data set that belong to some tasks only."""
-
-
-def _refuse_foreign(entry: Any, common: Mapping[str, Any]) -> None:
-    """Raise ValueError for an option of another task: it would change nothing, and the user meant something by it."""
-    if not isinstance(entry, Mapping):
-        return
-    name = entry.get("task", common.get("task", TaskEntry.model_fields["task"].default))
-    if name not in TASKS:
-        return  # refused elsewhere
-    task = TASKS[name]
-    own = {*task.columns, *task.reading, *task.encoding}
-    for key in entry:
-        if key in OPTIONS - own:
-            users = ", ".join(t.name for t in TASKS.values() if key in {*t.columns, *t.reading, *t.encoding})
-            raise ValueError(f"{key} is for the task {users}, not for {name}; leave it out")
+def _refuse_foreign(raw: Mapping[str, Any], flags: Mapping[str, Any], file: str | None) -> None:
+    """Raise UserError for an option of another task: it would change nothing, and the user meant something."""
+    several = raw.get("tasks")
+    entries = {f"tasks.{i}.": e for i, e in enumerate(several)} if isinstance(several, list) else {"": raw}
+    for place, entry in entries.items():
+        if not isinstance(entry, Mapping):
+            continue
+        name = {"task": TaskEntry.model_fields["task"].default, **raw, **entry}["task"]
+        if not isinstance(name, str) or name not in TASKS:
+            continue  # refused elsewhere
+        for key in entry:
+            users = [t.name for t in TASKS.values() if key in {*t.columns, *t.reading, *t.encoding}]
+            if users and name not in users:
+                where = f"--{key.replace('_', '-')}" if key in flags else f"{file or 'study'}: {place}{key}"
+                raise UserError(
+                    f"{where} is for the task{'s' if len(users) > 1 else ''} {', '.join(users)}, not for {name}; leave it out"
+                )
 
 
 class TaskEntry(BaseModel):
@@ -115,6 +116,14 @@ class TaskEntry(BaseModel):
                 raise ValueError(f'two shifts are called "{name.strip()}"')
             pairs[name.strip()] = path.strip()
         return pairs
+
+    @field_validator("label_map", mode="before")
+    @classmethod
+    def _label_map(cls, value: Any) -> Any:
+        pairs = isinstance(value, Mapping) and all(isinstance(part, str) for pair in value.items() for part in pair)
+        if value is None or isinstance(value, str) or pairs:
+            return value
+        raise ValueError("must be of the form TYPE=NEW,TYPE=NEW, or a table of types and their new names")
 
     @field_validator("task")
     @classmethod
@@ -224,11 +233,8 @@ class Study(TaskEntry):
         """Entries of `tasks` inherit the top level's data keys."""
         if isinstance(raw, dict) and isinstance(raw.get("tasks"), list):
             common = {k: v for k, v in raw.items() if k in TaskEntry.model_fields}
-            for entry in raw["tasks"]:
-                _refuse_foreign(entry, common)
             entries = [common | dict(e) if isinstance(e, Mapping) else e for e in raw["tasks"]]
             return raw | {"tasks": entries}
-        _refuse_foreign(raw, {})
         return raw
 
     def entries(self) -> list[TaskEntry]:
@@ -248,6 +254,7 @@ def load(flags: Mapping[str, Any], file: str | None = None) -> Study:
             raise UserError(f"--{clash[0].replace('_', '-')} cannot be given beside the [[tasks]] of {file}; edit the file")
         if "budgets" in flags:
             raw["tasks"] = [{**e, "budgets": flags["budgets"]} if isinstance(e, dict) else e for e in raw["tasks"]]
+    _refuse_foreign(raw | dict(flags), flags, file)
     try:
         return Study.model_validate(raw | dict(flags))
     except ValidationError as error:
@@ -269,7 +276,7 @@ def _explain(error: ValidationError, flags: Mapping[str, Any], file: str | None)
     """The first complaint as one line that names the flag, or the file and the key: `study.toml: tasks.1.budgets`."""
     first = error.errors()[0]
     # pydantic adds the member of a union that it tried last; that is no key of the user's.
-    keys = [str(part) for part in first["loc"] if part not in ("auto", "list[constrained-int]", "literal['auto']")]
+    keys = [str(part) for part in first["loc"] if part not in UNION_MEMBERS]
     flag = next((k for k in keys if k in flags), None)
     where = f"--{flag.replace('_', '-')}" if flag else f"{file or 'study'}: {'.'.join(keys)}"
     if first["type"] == "extra_forbidden":

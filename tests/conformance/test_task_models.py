@@ -31,7 +31,9 @@ BATCH = 5
 
 @pytest.fixture(scope="module")
 def datasets(tmp_path_factory):
-    folder, places = tmp_path_factory.mktemp("data"), articles(24)
+    """Task -> data; `doubtful` is that of questions some of which have no answer."""
+    folder, places = tmp_path_factory.mktemp("data"), articles(32)
+    doubtful = DataSource(write_squad(folder / "doubtful.json", places))
     for article in places:  # a model of a few steps would rather say nothing, if it may
         del article["paragraphs"][0]["qas"][-1]
     sources = {
@@ -39,15 +41,15 @@ def datasets(tmp_path_factory):
         "qa": DataSource(write_squad(folder / "places.json", places)),
         "translation": DataSource(write_parallel(folder / "phrases", translations(90)), options=LANGUAGES),
     }
-    return {task: load(source, TASKS[task]) for task, source in sources.items()}
+    return {task: load(source, TASKS[task]) for task, source in sources.items()} | {"doubtful": load(doubtful, TASKS["qa"])}
 
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
-    """(task, kind) -> a tiny checkpoint as such checkpoints are published, random enough to answer this and that."""
+    """kind -> a tiny checkpoint as such checkpoints are published, random enough to answer this and that."""
     made = {}
 
-    def get(task, kind):
+    def get(kind):
         auto_class = "AutoModelForSeq2SeqLM" if kind in DECODERS else "AutoModel"
         if kind not in made:
             made[kind] = build_checkpoint(kind, tmp_path_factory.mktemp(kind), auto_class=auto_class, spread=0.3)
@@ -56,14 +58,15 @@ def folders(tmp_path_factory):
     return get
 
 
-def trial(data, folder, arm, save_to):
-    """(outcome, options) of a trial of a few steps."""
+def trial(data, folder, arm, save_to, max_length=64, **changes):
+    """(outcome, options of `encode`) of a trial of a few steps."""
     task, checkpoint = TASKS[data.task], checkpoints_.resolve(folder)
     options = tuple(sorted({**task.encoding, **OPTIONS.get(data.task, {})}.items()))
-    recipe = Recipe(1e-3, batch_size=8, epochs=1, min_steps=6, evaluations=2, max_length=64, options=options)
+    few = {"learning_rate": 1e-3, "batch_size": 8, "epochs": 1, "min_steps": 6, "evaluations": 2}
+    recipe = Recipe(**few | changes, max_length=max_length, options=options)
     spec = TrialSpec(data.task, data.name, arm, 60, 0, "report", recipe, (("test", data.fingerprint),), "f", "c")
     bench = Bench({data.name: data}, checkpoint, "cpu", 1)
-    return run_trial(spec, bench, save_to), dict(options) | {"max_length": 64}
+    return run_trial(spec, bench, save_to), dict(options) | {"max_length": max_length}
 
 
 def tag_words(folder, rows, labels, options, setting):
@@ -116,16 +119,118 @@ ANSWERS = {"ner": tag_words, "qa": answer_questions, "translation": translate}
 
 @pytest.mark.parametrize(("task", "kind", "arm"), TRIALS)
 def test_a_trials_saved_model_answers_as_the_trial_did(datasets, folders, tmp_path, task, kind, arm):
-    data, folder = datasets[task], folders(task, kind)
+    data, folder = datasets[task], folders(kind)
     outcome, options = trial(data, folder, arm, tmp_path / "model")
     if kind in DECODERS and arm == "probe":
         assert outcome.status == "skipped" and "brings all the weights" in outcome.error
         assert not (tmp_path / "model").exists()
         return
     assert outcome.status == "done", outcome.error
-    assert outcome.details["steps"] == 6 and outcome.details["best_step"] > 0
-    evaluated = outcome.evaluated["test"]
-    assert len(evaluated.predictions) == len(data.test)
-    assert len(set(map(str, evaluated.predictions))) >= 3, "the test would not see a wrong model"
-    loaded = ANSWERS[task](tmp_path / "model", data.test, data.labels, options, outcome.details["setting"])
-    assert loaded == list(evaluated.predictions)
+    details = outcome.details
+    assert details["steps"] == details["max_steps"] == 6 and details["best_step"] > 0
+    assert details["frozen_features"] == (arm == "probe" and kind in ENCODERS and task != "translation")
+    if arm in ("scratch", "full") and kind != "t5":  # whose output layer has no bias
+        assert type(details["tokens_kept"]) is int, details["tokens_kept"]
+    predictions = outcome.evaluated["test"].predictions
+    assert len(predictions) == len(data.test)
+    assert len(set(map(str, predictions))) >= 3, "the test would not see a wrong model"
+    loaded = ANSWERS[task](tmp_path / "model", data.test, data.labels, options, details["setting"])
+    assert loaded == list(predictions)
+
+
+def test_windows_and_unanswerable_questions_are_answered_as_in_the_trial(datasets, folders, tmp_path):
+    data = datasets["doubtful"]
+    outcome, options = trial(data, folders("bert"), "full", tmp_path, 20, learning_rate=3e-3, min_steps=60)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
+    assert len(TASKS["qa"].encode(data.test, tokenizer, options).features) > 1.5 * len(data.test)
+    predictions, setting = outcome.evaluated["test"].predictions, outcome.details["setting"]
+    assert setting["null"] and "" in predictions and len(set(predictions)) >= 4
+    assert answer_questions(tmp_path, data.test, (), options, setting) == list(predictions)
+
+
+@pytest.mark.parametrize("kind", DECODERS)
+def test_a_saved_translator_has_the_recipes_search_and_not_the_checkpoints(datasets, folders, tmp_path, kind):
+    trial(datasets["translation"], folders(kind), "lora", tmp_path)
+    saved = transformers.GenerationConfig.from_pretrained(tmp_path)
+    before = transformers.GenerationConfig.from_pretrained(folders(kind))
+    assert (saved.num_beams, saved.max_new_tokens, saved.max_length) == (2, 8, None)
+    assert not saved.no_repeat_ngram_size and not saved.early_stopping and not saved.do_sample
+    for name in ("decoder_start_token_id", "eos_token_id", "forced_eos_token_id", "pad_token_id", "bad_words_ids"):
+        assert getattr(saved, name) == getattr(before, name), name
+
+
+@pytest.fixture(scope="module")
+def prepare(datasets, folders):
+    """(task, kind, arm, replicate) -> Prepared, prepared once; tests change copies only."""
+    made = {}
+
+    def get(*key):
+        if key not in made:
+            task, kind, arm, replicate = key
+            checkpoint = checkpoints_.resolve(folders(kind))
+            auto_class, labels = TASKS[task].auto_class, datasets[task].labels
+            config = checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), labels, auto_class)
+            made[key] = ARMS[arm].prepare(checkpoint, auto_class, config, replicate)
+        return made[key]
+
+    return get
+
+
+def arms_of(kind):
+    return [arm for arm in ARMS if not (kind in DECODERS and arm == "probe")]
+
+
+def finished(prepared):
+    """The standard model that would be saved if training changed nothing."""
+    return prepared.finish(copy.deepcopy(prepared.model))
+
+
+def head(model):
+    names = weights.head_names(model)
+    return {name: p.detach() for name, p in model.named_parameters() if name in names}
+
+
+def not_from_file(model, folder):
+    """(names of the matrices that differ from the file's, of all) outside the head; a warm-started decoder is the file's.
+
+    Marian's sinusoidal positions are in no file.
+    """
+    file, new = load_file(f"{folder}/model.safetensors"), weights.head_names(model)
+    kept = {name: p for name, p in model.named_parameters() if p.ndim == 2 and name not in new}
+    origin = {n: key for n in kept for key in file if n == key or n.endswith(f".{key}")}
+    assert all("embed_positions" in name for name in kept.keys() - origin)
+    return {name for name in origin if not torch.equal(kept[name], file[origin[name]])}, set(origin)
+
+
+@pytest.mark.parametrize(("task", "kind"), PAIRS)
+def test_arms_share_the_head_and_differ_from_scratch_in_the_files_weights_alone(prepare, folders, task, kind):
+    models = {arm: finished(prepare(task, kind, arm, 0)) for arm in arms_of(kind)}
+    other = finished(prepare(task, kind, REFERENCE, 1))
+    reference = head(models[REFERENCE])
+    assert bool(reference) == (kind not in DECODERS)
+    drawn = [name for name, p in reference.items() if float(p.std()) > 0]  # biases are 0, norms 1
+    assert not [name for name in drawn if torch.equal(reference[name], head(other)[name])], "the head is the replicate's"
+    for arm, model in models.items():
+        assert type(model) is type(models[REFERENCE])
+        assert head(model).keys() == reference.keys()
+        assert all(torch.equal(p, reference[name]) for name, p in head(model).items()), arm
+        differing, matrices = not_from_file(model, folders(kind))
+        assert matrices and differing == (set() if ARMS[arm].pretrained else matrices), arm
+    if "probe" in models:
+        trained = {name for name, p in prepare(task, kind, "probe", 0).model.named_parameters() if p.requires_grad}
+        assert trained == reference.keys()
+
+
+@pytest.mark.parametrize("kind", ["distilbert", "gpt2"])
+def test_a_checkpoint_that_cannot_translate_is_refused(checkpoints, kind):
+    checkpoint = checkpoints_.resolve(checkpoints(kind))
+    with pytest.raises(UserError, match=f"{kind} models are neither sequence-to-sequence nor encoders") as error:
+        checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), (), TASKS["translation"].auto_class)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("task", ["ner", "qa"])
+def test_an_architecture_without_a_head_for_the_task_is_refused(task):
+    with pytest.raises(UserError, match=r"^--model here: transformers has no \w+ head for marian models") as error:
+        ARMS["scratch"].prepare(Checkpoint("here", "", ""), TASKS[task].auto_class, transformers.MarianConfig(), 0)
+    assert "\n" not in str(error.value)

@@ -426,8 +426,8 @@ for name, says, build in [
         ("all of the test split is of one article", "at least two"),
         qa_beside("--test-file", ONE_ARTICLE),
     ),
-    ("data of one article", ("quiz", "one article", "--test-file"), qa(questions(title="Ada"))),
-    ("too few questions", ("at least 10 are needed",), qa(questions(12))),
+    ("data of one article", ("quiz: ", "by article", "--test-file"), qa(questions(title="Ada"))),
+    ("too few questions", ("at least 10 are needed",), qa([row | {"title": row["id"]} for row in questions(12)])),
     (
         "articles without paragraphs",
         ("quiz.json article 1", '"paragraphs"'),
@@ -497,7 +497,7 @@ for name, says, build in [
     ("no languages", ("mt.jsonl", "--source-lang and --target-lang", "fr, en"), mt(pairs(), languages=())),
     ("no target language", ("mt.jsonl", "--target-lang", "fr, en"), mt(pairs(), languages=TO_ENGLISH[:2])),
     ("no languages for two files", ("mt.fr", "--source-lang", "mt.en"), mt_lines(FRENCH, ENGLISH, languages=())),
-    ("no languages for a folder", ("films/train.fr", "--source-lang", "train.en"), mt_folder),
+    ("no languages for a folder", ("films/train.", "--source-lang", "train.fr"), mt_folder),
     ("one language", ("--source-lang and --target-lang are both fr",), mt(pairs(), "--target-lang", "fr")),
     ("one language of two files", ("are both fr",), mt_lines(FRENCH, ENGLISH, "--target-lang", "fr")),
     (

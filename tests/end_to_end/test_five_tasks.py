@@ -1,154 +1,219 @@
-"""One study of words, answers and translations, through the command line, on a tiny encoder."""
+"""One study of all five tasks from the command line, each from the kind of file that people have for it."""
 
 import json
+from collections import Counter
 
+import numpy as np
+import pandas as pd
 import pytest
-from tiny import command
+from huggingface_hub import ModelCard
+from tiny import InProcess, command, findings, outcomes
 
-from conftest import articles, tagged, translations, write_conll, write_parallel, write_squad
-from transfergain.analysis.findings import load
+from conftest import articles, sentences, tagged, translations, write_conll, write_csv, write_parallel, write_squad
+from transfergain.arms import ARMS
+from transfergain.data import prepare
+from transfergain.executors import EXECUTORS
+from transfergain.floors import FLOORS
+from transfergain.metrics import METRICS
 from transfergain.store import Store
+from transfergain.study import load
 from transfergain.tasks import TASKS
 
-STUDY = """
-model = "{model}"
-seeds = 2
-tune = 0
-epochs = 1
-min_steps = 6
-workers = 1
-device = "cpu"
-precision = "fp32"
-keep_models = "all"
-output_dir = "{out}"
+DATASETS = {"reviews": "sentiment", "topics": "classification", "names": "ner", "places": "qa", "phrases": "translation"}
+CLASSES = {
+    "sentiment": "BertForSequenceClassification",
+    "classification": "BertForSequenceClassification",
+    "ner": "BertForTokenClassification",
+    "qa": "BertForQuestionAnswering",
+    "translation": "EncoderDecoderModel",
+}
+SPLITS = {"names": ("test", "shift:messages"), "phrases": ("test", "shift:notices")}
+ONE = ("test",)
+BUDGET = 60
 
-[[tasks]]
-task = "ner"
-train_file = "{folder}/words.conll"
-budgets = [40]
 
-[[tasks]]
-task = "qa"
-train_file = "{folder}/answers.json"
-max_length = 48
-doc_stride = 8
-budgets = [40]
-
-[[tasks]]
-task = "translation"
-train_file = "{folder}/pairs.fr"
-source_lang = "fr"
-target_lang = "en"
-max_target_length = 12
-budgets = [40]
-"""
-ARMS = ("scratch", "full", "probe", "lora")
+def study_file(folder, model):
+    """The study's file, and its data beside it."""
+    topics = [(f"{text} {i}", ("praise", "blame", "both")[i % 3]) for i, (text, _) in enumerate(sentences(120))]
+    places = {"task": "qa", "train_file": write_squad(folder / "places.json", articles(30)), "max_length": 24}
+    places |= {"doc_stride": 6}
+    tables = [
+        {"task": "sentiment", "train_file": write_csv(folder / "reviews.csv", sentences(120))},
+        {"task": "classification", "train_file": write_csv(folder / "topics.csv", topics)},
+        {"task": "ner", "train_file": write_conll(folder / "names.conll", tagged(120)),
+         "shift": {"messages": write_conll(folder / "messages.bio", tagged(20, seed=1))}},
+        places,
+        {"task": "translation", "train_file": write_parallel(folder / "phrases", translations(120)), "source_lang": "fr",
+         "target_lang": "en", "max_target_length": 8, "num_beams": 2,
+         "shift": {"notices": write_parallel(folder / "notices", translations(20, seed=1))}},
+    ]  # fmt: skip
+    keys = {"model": model, "budgets": [BUDGET], "seeds": 2, "tune": 0, "epochs": 1, "min_steps": 12, "max_length": 64}
+    keys |= {"precision": "fp32", "device": "cpu", "workers": 1, "output_dir": str(folder / "out")}
+    lines = [f"{key} = {json.dumps(value)}" for key, value in keys.items()]
+    for table in tables:
+        shift = ", ".join(f"{name} = {json.dumps(path)}" for name, path in table.pop("shift", {}).items())
+        lines += ["", "[[tasks]]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        lines += [f"shift = {{ {shift} }}"] if shift else []
+    (folder / "study.toml").write_text("\n".join(lines))
+    return folder / "study.toml"
 
 
 @pytest.fixture(scope="module")
-def studied(tmp_path_factory, checkpoints):
-    """(study file, output folder) of a finished run."""
+def first(tmp_path_factory, checkpoints):
+    """(study file, output folder) of a study that has run."""
     folder = tmp_path_factory.mktemp("five")
-    write_conll(folder / "words.conll", tagged(90))
-    write_squad(folder / "answers.json", articles(30))
-    write_parallel(folder / "pairs", translations(90))
-    study = folder / "study.toml"
-    study.write_text(STUDY.format(model=checkpoints("bert"), folder=folder, out=folder / "out"), "utf-8")
+    file = study_file(folder, checkpoints())
     with pytest.MonkeyPatch.context() as patch:
-        assert command(patch, "run", study) == 0
-    return study, folder / "out"
+        patch.setitem(EXECUTORS, "local", InProcess)
+        assert command(patch, "run", file) == 0
+    return file, folder / "out"
 
 
-def test_every_task_has_its_scores_and_gains(studied):
-    found = json.loads((studied[1] / "findings.json").read_text("utf-8"))
-    assert found["trials"]["failed"] == found["trials"]["skipped"] == found["trials"]["pending"] == 0
-    for entry in found["data"].values():
-        task = TASKS[entry["task"]]
-        rows = [r for r in found["scores"] if r["task"] == task.name and r["split"] == "test"]
-        assert {r["metric"] for r in rows} == set(task.metrics)
-        assert {r["arm"] for r in rows} >= set(ARMS)
-        assert {r["arm"] for r in found["gains"] if r["task"] == task.name} == set(ARMS) - {"scratch"}
-    assert (studied[1] / "report.html").stat().st_size > 10_000
+@pytest.fixture(scope="module")
+def datasets(first):
+    """Name -> the data as the study read it."""
+    return {entry.source().name(): prepare.load(entry.source(), TASKS[entry.task]) for entry in load({}, first[0]).entries()}
 
 
-def test_what_each_task_adds_to_the_findings(studied):
-    found = json.loads((studied[1] / "findings.json").read_text("utf-8"))
-    scores = {(r["task"], r["metric"], r["arm"]): r for r in found["scores"]}
-    assert set(scores["ner", "entity_f1", "full"]["parts"]) == {"LOC", "PER"}
-    assert scores["qa", "squad_f1", "full"]["n_clusters"] < scores["qa", "squad_f1", "full"]["n_test"]
-    assert scores["ner", "entity_f1", "full"]["n_clusters"] == scores["ner", "entity_f1", "full"]["n_test"]
-    assert set(found["data"]["pairs"]["signatures"]) == {"chrf", "bleu"}
-    page = (studied[1] / "report.html").read_text("utf-8")
-    assert "entity_f1 by type" in page and "chrf signature" in page
+@pytest.fixture(scope="module")
+def rows(first):
+    """The stored trials of arms and floors."""
+    with Store(first[1]) as store:
+        return list(store.rows())
 
 
-def test_the_same_command_runs_nothing_again(studied, monkeypatch):
-    before = (studied[1] / "findings.json").read_bytes()
-    with Store(studied[1]) as store:
-        rows = len(store.rows())
-    assert command(monkeypatch, "run", studied[0]) == 0
-    with Store(studied[1]) as store:
-        assert len(store.rows()) == rows
-    assert (studied[1] / "findings.json").read_bytes() == before
+def floors_of(task):
+    return [name for name, floor in FLOORS.items() if task in floor.tasks]
 
 
-def stored(folder, dataset, arm):
-    """(predictions on test, folder of the saved model) of seed 0."""
-    row = next(r for r in load(folder).rows if (r.spec.dataset, r.spec.arm, r.spec.replicate) == (dataset, arm, 0))
-    return row.outcome.evaluated["test"].predictions, folder / "models" / f"{dataset}-{arm}-seed0"
+def test_every_trial_is_done(first):
+    floors = sum(len(floors_of(task)) for task in DATASETS.values())
+    done = 2 * (len(ARMS) * len(DATASETS) + floors)
+    assert findings(first[1])["trials"] == {"done": done, "failed": 0, "skipped": 0, "pending": 0}
 
 
-def sealed(study, dataset):
-    from transfergain.data.prepare import load as load_data
-    from transfergain.study import load as load_study
-
-    entry = next(e for e in load_study({}, str(study)).entries() if e.source().name() == dataset)
-    return load_data(entry.source(), TASKS[entry.task])
-
-
-@pytest.mark.parametrize("arm", ARMS)
-def test_a_saved_tagger_answers_as_the_trial_did(studied, arm):
-    from transformers import pipeline
-
-    predictions, folder = stored(studied[1], "words", arm)
-    data = sealed(studied[0], "words")
-    tag = pipeline("token-classification", model=str(folder), device="cpu", ignore_labels=[])
-    for example, predicted in zip(data.test, predictions, strict=True):
-        words = example.inputs["tokens"]
-        starts = [len(" ".join([*words[:i], ""])) for i in range(len(words))]
-        at = {token["start"]: token["entity"] for token in tag(" ".join(words))}
-        assert [data.labels.index(at[start]) for start in starts] == list(predicted)
+def test_every_data_set_is_scored_by_its_own_metrics(first):
+    found = findings(first[1])
+    assert {name: entry["task"] for name, entry in found["data"].items()} == DATASETS
+    cells = [
+        (name, arm, split, metric)
+        for name, task in DATASETS.items()
+        for arm in [*ARMS, *floors_of(task)]
+        for split in SPLITS.get(name, ONE)
+        for metric in TASKS[task].metrics
+    ]
+    scored = Counter((s["dataset"], s["arm"], s["split"], s["metric"]) for s in found["scores"])
+    assert scored == Counter(cells)
+    gained = Counter((g["dataset"], g["arm"], g["split"], g["metric"]) for g in found["gains"])
+    assert gained == Counter(cell for cell in cells if cell[1] in ARMS and ARMS[cell[1]].pretrained)
+    assert all(0 <= s["mean"] <= 1 and len(s["per_seed"]) == 2 for s in found["scores"])
+    assert all(g["verdict"] and g["low"] <= g["estimate"] <= g["high"] for g in found["gains"])
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_a_saved_translator_answers_as_the_trial_did(studied, arm):
-    """`generate` without arguments, one sentence at a time."""
-    import torch
-    from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
-
-    predictions, folder = stored(studied[1], "pairs", arm)
-    model, tokenizer = AutoModelForSeq2SeqLM.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
-    task, rows = TASKS["translation"], sealed(studied[0], "pairs").test
-    with torch.inference_mode():
-        ids = [
-            model.generate(**tokenizer(e.inputs["source"], return_tensors="pt", return_token_type_ids=False))[0].tolist()
-            for e in rows
-        ]
-    assert task.decode(ids, None, rows, None, tokenizer) == list(predictions)
+def test_articles_are_the_clusters_of_questions(first, datasets):
+    test = datasets["places"].test
+    titles = {e.inputs["title"] for e in test}
+    others = {e.inputs["title"] for e in (*datasets["places"].train, *datasets["places"].dev)}
+    assert not titles & others and 2 <= len(titles) < len(test)
+    for row in (*findings(first[1])["scores"], *findings(first[1])["gains"]):
+        assert row["n_clusters"] == (len(titles) if row["dataset"] == "places" else row["n_test"])
+        assert row["n_test"] == len(datasets[row["dataset"]].splits()[row["split"]])
 
 
-@pytest.mark.parametrize("arm", ARMS)
-def test_a_saved_reader_answers_as_the_trial_did(studied, arm):
-    import torch
-    from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+def test_entities_are_also_scored_by_type(first, datasets):
+    for row in findings(first[1])["scores"]:
+        assert ("parts" in row) == (row["metric"] == "entity_f1")
+        if "parts" in row:
+            names = datasets["names"]
+            tags = Counter(names.labels[tag] for e in names.splits()[row["split"]] for tag in e.target)
+            assert list(row["parts"]) == ["LOC", "PER"]
+            for kind, part in row["parts"].items():
+                assert part.keys() == {"precision", "recall", "f1", "support"}
+                assert part["support"] == tags[f"B-{kind}"] and all(0 <= part[k] <= 1 for k in ("precision", "recall", "f1"))
 
-    from transfergain.engine.predict import predict
 
-    predictions, folder = stored(studied[1], "answers", arm)
-    row = next(r for r in load(studied[1]).rows if (r.spec.dataset, r.spec.arm, r.spec.replicate) == ("answers", arm, 0))
-    model, tokenizer = AutoModelForQuestionAnswering.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
-    task, rows = TASKS["qa"], sealed(studied[0], "answers").test
-    encoded = task.encode(rows, tokenizer, {"max_length": 48, "doc_stride": 8})
-    with torch.inference_mode():
-        outputs = predict(model, encoded.features, tokenizer.pad_token_id, "fp32", task.outputs).outputs
-    assert task.decode(outputs, encoded, rows, row.outcome.details["setting"], tokenizer) == list(predictions)
+def test_translations_are_scored_under_sacrebleus_signatures(first):
+    for entry in findings(first[1])["data"].values():
+        wanted = {"chrf", "bleu"} if entry["task"] == "translation" else set()
+        assert entry["signatures"].keys() == wanted
+        assert all(signature.startswith("nrefs:1|") for signature in entry["signatures"].values())
+
+
+IS_A_PREDICTION = {
+    "sentiment": lambda said, example, labels: type(said) is int and 0 <= said < len(labels),
+    "ner": lambda said, example, labels: (
+        len(said) == len(example.inputs["tokens"]) and all(type(tag) is int and 0 <= tag < len(labels) for tag in said)
+    ),
+    "qa": lambda said, example, labels: type(said) is str and said in example.inputs["context"],
+    "translation": lambda said, example, labels: type(said) is str and len(said.split()) <= 8 and "[" not in said,
+}
+IS_A_PREDICTION["classification"] = IS_A_PREDICTION["sentiment"]
+
+
+def test_stored_predictions_are_the_tasks_and_give_the_stored_counts(rows, datasets):
+    assert rows
+    for row in rows:
+        data, task = datasets[row.spec.dataset], TASKS[row.spec.task]
+        assert list(row.outcome.evaluated) == list(SPLITS.get(data.name, ONE))
+        for split, evaluated in row.outcome.evaluated.items():
+            truth = data.splits()[split]
+            for said, example in zip(evaluated.predictions, truth, strict=True):
+                if row.spec.recipe or task.name != "translation":  # a source that is copied may have any length
+                    assert IS_A_PREDICTION[task.name](said, example, data.labels), (row.spec.describe(), said)
+            assert list(evaluated.counts) == list(task.metrics)
+            for metric, counts in evaluated.counts.items():
+                again = METRICS[metric].counts(evaluated.predictions, [e.target for e in truth], data.labels)
+                assert np.array_equal(counts, again)
+            if task.cluster is None:
+                assert evaluated.clusters is None
+            else:
+                pairs = set(zip(evaluated.clusters.tolist(), map(task.cluster, truth), strict=True))
+                assert len(pairs) == len({n for n, _ in pairs}) == len({key for _, key in pairs}), "one number an article"
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_kept_models_are_of_their_tasks_class_and_have_cards(first, name):
+    task, folder = TASKS[DATASETS[name]], first[1] / "models"
+    scores = {
+        (s["arm"], s["split"], s["metric"]): s["per_seed"] for s in findings(first[1])["scores"] if s["dataset"] == name
+    }
+    for arm in ARMS:
+        kept = folder / f"{name}-{arm}"
+        assert json.loads((kept / "config.json").read_text())["architectures"] == [CLASSES[task.name]]
+        assert (kept / "tokenizer.json").exists() and (kept / "model.safetensors").exists()
+        with Store(first[1]) as store:
+            seed = store.get((kept / "trial").read_text()).spec.replicate
+        card = ModelCard.load(kept / "README.md").data
+        assert (card.pipeline_tag, card.library_name) == (task.pipeline, "transformers")
+        assert {r.task_type for r in card.eval_results} == {task.pipeline}
+        measured = {(arm, r.dataset_split, r.metric_type): r.metric_value for r in card.eval_results}
+        assert measured == {key: values[seed] for key, values in scores.items() if key[0] == arm}
+
+
+def test_the_page_shows_all_five(first):
+    page = (first[1] / "report.html").read_text("utf-8")
+    for name, task in DATASETS.items():
+        assert name in page and TASKS[task].title in page
+    for signature in findings(first[1])["data"]["phrases"]["signatures"].values():
+        assert signature in page
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+@pytest.mark.parametrize("table", ["gains", "scores", "trials"])
+def test_every_table_is_exported(first, monkeypatch, tmp_path, table, format):
+    path = tmp_path / f"table.{format}"
+    assert command(monkeypatch, "export", first[1], "--table", table, "--format", format, "--output", path) == 0
+    read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "json": lambda p: pd.DataFrame(json.loads(p.read_text()))}
+    frame = read[format](path)
+    assert set(frame["dataset"]) == set(DATASETS)
+    assert len(frame) == (len(outcomes(first[1])) if table == "trials" else len(findings(first[1])[table]))
+
+
+def test_the_same_command_again_runs_nothing(first, monkeypatch):
+    file, folder = first
+    before = (folder / "findings.json").read_bytes()
+    monkeypatch.setitem(EXECUTORS, "local", InProcess)
+    monkeypatch.setattr(InProcess, "ran", [])
+    assert command(monkeypatch, "run", file) == 0
+    assert InProcess.ran == []
+    assert (folder / "findings.json").read_bytes() == before

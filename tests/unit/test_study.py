@@ -220,10 +220,10 @@ def test_the_reference_runs_at_every_budget():
 @pytest.mark.parametrize(
     ("keys", "says"),
     [
-        ({"task": "sentiment", "num_beams": 4}, "num_beams is for the task translation, not for sentiment"),
-        ({"task": "ner", "doc_stride": 8}, "doc_stride is for the task qa, not for ner"),
-        ({"task": "qa", "label_column": "y"}, "label_column is for the task sentiment, classification, not for qa"),
-        ({"doc_stride": 8}, "doc_stride is for the task qa, not for sentiment"),
+        ({"task": "sentiment", "num_beams": 4}, "--num-beams is for the task translation, not for sentiment"),
+        ({"task": "ner", "doc_stride": 8}, "--doc-stride is for the task qa, not for ner"),
+        ({"task": "qa", "label_column": "y"}, "--label-column is for the tasks sentiment, classification, not for qa"),
+        ({"doc_stride": 8}, "--doc-stride is for the task qa, not for sentiment"),
     ],
 )
 def test_an_option_of_another_task_is_refused(keys, says):

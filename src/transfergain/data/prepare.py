@@ -93,6 +93,11 @@ def load(source: DataSource, task: Parser) -> Dataset:
         notes.append("no duplicates")
     for name, share in (("test", TEST_SHARE), ("dev", DEV_SHARE)):
         if name not in parts:
+            if task.cluster and len({task.cluster(e) for e in parts["train"]}) < 5:
+                raise UserError(
+                    f"{source.name()}: {name} is carved from train by article, and train has fewer than 5 articles; "
+                    "give --validation-file and --test-file, or more articles"
+                )
             parts["train"], parts[name] = splits.carve(parts["train"], share, task.stratum, name, task.cluster)
             how = "by article, seeded" if task.cluster else "stratified, seeded"
             notes.append(f"{name}: {len(parts[name]):,} carved from train ({how})")

@@ -94,6 +94,10 @@ def read_folder(folder: Path, extra: Mapping[str, Reader] | None = None) -> dict
             raise UserError(f"{folder} holds more than one {split} file ({', '.join(f.name for f in files)}); keep one")
         if files:
             tables[split] = read_file(files[0], extra)
+    if "train" not in tables and ANY_ENDING in (extra or {}):
+        for file in sorted(folder.iterdir()):
+            if file.name.lower().split(".")[0] in SPLIT_NAMES["train"] and file.is_file():
+                tables["train"] = read_file(file, extra)
     if "train" not in tables:
         raise UserError(f"{folder} holds no train file (train.csv, train.jsonl, ...); add one or give --train-file")
     return tables
@@ -231,6 +235,13 @@ def _read_jsonl(path: Path) -> Table:
             row = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise UserError(f"{path} line {number:,}: not JSON ({_reason(error)}); one object a line is expected") from None
+        if "\\ud" in line.lower():  # an escape that could be half of a character beyond the basic plane
+            try:
+                json.dumps(row, ensure_ascii=False).encode()
+            except UnicodeEncodeError:
+                raise UserError(
+                    f"{path} line {number:,}: an escape such as \\ud83d is half a character; write the text as UTF-8"
+                ) from None
         if not isinstance(row, dict):
             raise UserError(f"{path} line {number:,}: a JSON object with the columns is expected")
         rows.append(row)

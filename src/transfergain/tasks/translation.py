@@ -142,6 +142,8 @@ def _warnings(tables: Mapping[str, Table], splits: Mapping[str, Sequence[Example
 
 def readers(options: Mapping[str, Any]) -> dict[str, Reader]:
     """Parallel text: the source language's ending -> a reader of the file and of its sibling in the target language."""
+    if options["source_lang"] and options["source_lang"] == options["target_lang"]:
+        raise UserError(f"--source-lang and --target-lang are both {options['source_lang']}; name two languages")
     return parallel.readers(options["source_lang"], options["target_lang"])
 
 
