@@ -50,9 +50,8 @@ def _refuse_foreign(raw: Mapping[str, Any], flags: Mapping[str, Any], file: str 
             users = [t.name for t in TASKS.values() if key in {*t.columns, *t.reading, *t.encoding}]
             if users and name not in users:
                 where = f"--{key.replace('_', '-')}" if key in flags else f"{file or 'study'}: {place}{key}"
-                raise UserError(
-                    f"{where} is for the task{'s' if len(users) > 1 else ''} {', '.join(users)}, not for {name}; leave it out"
-                )
+                tasks = f"task{'s' if len(users) > 1 else ''} {', '.join(users)}"
+                raise UserError(f"{where} is for the {tasks}, not for {name}; leave it out")
 
 
 class TaskEntry(BaseModel):
