@@ -198,6 +198,94 @@ def test_holm_leaves_one_data_set_alone_and_skips_what_was_not_tested():
     assert all(g["p_holm"] == g["p_value"] for g in both if g["dataset"] == "a")
 
 
+def clustered(rows, clusters):
+    """The same trials, with the cluster of each test example."""
+    marked = []
+    for row in rows:
+        test = replace(row.outcome.evaluated["test"], clusters=np.asarray(clusters))
+        marked.append(Row(row.spec, replace(row.outcome, evaluated={"test": test})))
+    return marked
+
+
+def test_clusters_count_as_their_summed_examples():
+    """Every example three times is no more evidence than once: all figures are those of the examples alone."""
+    rng = np.random.default_rng(14)
+    targets = rng.integers(0, 2, N_TEST)
+    once, thrice = [], []
+    for arm, accuracy in {"scratch": 0.6, "full": 0.7}.items():
+        easy = np.where(rng.random(N_TEST) < 0.5, accuracy - 0.3, accuracy + 0.3)  # in every seed, for this arm
+        for r in range(5):
+            predictions = np.where(rng.random(N_TEST) < easy, targets, 1 - targets)
+            once.append(trial(arm, r, predictions, targets))
+            thrice.append(trial(arm, r, np.tile(predictions, 3), np.tile(targets, 3)))
+    together = clustered(thrice, np.tile(np.arange(N_TEST), 3))
+    for table in (0, 1):
+        for alone, summed in zip(analysed(once)[table], analysed(together)[table], strict=True):
+            assert (alone["n_test"], summed["n_test"]) == (N_TEST, 3 * N_TEST)
+            assert alone["n_clusters"] == summed["n_clusters"] == N_TEST
+            for key in alone.keys() - {"n_test"}:
+                close = pytest.approx(alone[key], abs=1e-9) if isinstance(alone[key], float | list) else alone[key]
+                assert summed[key] == close, key
+    ((ignored,), (counted,)) = (accuracy_rows(analysed(rows)[0]) for rows in (thrice, together))
+    assert ignored["high"] - ignored["low"] < 0.9 * (counted["high"] - counted["low"]), "ignoring articles is overconfident"
+
+
+def test_clusters_of_several_sizes_and_any_order_are_summed():
+    rng = np.random.default_rng(15)
+    rows = study(rng, {"scratch": 0.6, "full": 0.8})
+    numbers = rng.integers(0, 50, N_TEST)
+    numbers[:50] = np.arange(50)  # none is empty
+    cell = gain.cells(clustered(rows, numbers), PRETRAINED, {})[0]
+    for metric in cell.metrics():
+        found = cell.counts("test", metric, [3, 1])
+        assert found.shape[:2] == (2, 50) and cell.examples("test") == N_TEST
+        for part, replicate in zip(found, (3, 1), strict=True):
+            whole = cell.outcomes[replicate].evaluated["test"].counts[metric]
+            assert np.array_equal(part, [whole[numbers == i].sum(axis=0) for i in range(50)])
+            assert part.dtype == whole.dtype
+    renamed = rng.permutation(50)
+    one, other = (accuracy_rows(analysed(clustered(rows, n))[0])[0] for n in (numbers, renamed[numbers]))
+    for key in ("estimate", "low", "high", "p_value", "mde"):
+        assert one[key] == pytest.approx(other[key], rel=1e-9)
+
+
+def test_scores_without_clusters_have_as_many_as_examples():
+    gains, scores = analysed(study(np.random.default_rng(16), {"scratch": 0.6, "full": 0.8}))
+    assert all(row["n_clusters"] == row["n_test"] == N_TEST for row in (*gains, *scores))
+
+
+TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
+TRUE = [[1, 2, 0, 3], [0, 3, 4], [1, 0, 0], [0, 0, 1]]
+
+
+def entity_trial(arm, replicate, predictions):
+    """A finished trial on TRUE."""
+    counts = {m: METRICS[m].counts(predictions, TRUE, TAGS) for m in ("entity_f1", "entity_recall")}
+    spec = TrialSpec("ner", "names", arm, 100, replicate, "report", Recipe(1e-4), (("test", "x"),), "x", "y")
+    return Row(spec, Outcome("done", converged=True, evaluated={"test": Evaluated(tuple(predictions), counts)}))
+
+
+def test_parts_of_a_metric_are_means_over_seeds():
+    half = [[1, 2, 0, 0], [0, 3, 4], [0, 0, 0], [0, 3, 1]]  # LOC 2 of 3, none wrong; PER 1 of 2, one wrong
+    rows = [entity_trial("full", 0, TRUE), entity_trial("full", 1, half), entity_trial("scratch", 0, half)]
+    scores = gain.scores(gain.cells(rows, PRETRAINED, {"names": TAGS}))
+    parts = {(s["arm"], s["metric"]): s.get("parts") for s in scores}
+    assert parts["full", "entity_recall"] is parts["scratch", "entity_recall"] is None, "parts are the primary metric's"
+    assert parts["scratch", "entity_f1"] == {
+        "LOC": pytest.approx({"precision": 1, "recall": 2 / 3, "f1": 0.8, "support": 3}),
+        "PER": pytest.approx({"precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 2}),
+    }
+    assert parts["full", "entity_f1"] == {
+        "LOC": pytest.approx({"precision": 1, "recall": 5 / 6, "f1": 0.9, "support": 3}),
+        "PER": pytest.approx({"precision": 0.75, "recall": 0.75, "f1": 0.75, "support": 2}),
+    }
+    json.dumps(scores, allow_nan=False)
+
+
+def test_classes_have_no_parts():
+    assert not any("parts" in s for s in analysed(study(np.random.default_rng(17), {"scratch": 0.6, "full": 0.8}))[1])
+
+
 def test_an_error_that_rounds_to_the_same_is_not_said_to_move():
     row = {"split": "test", "dataset": "reviews", "arm": "full", "budget": 100, "n_seeds": 5, "verdict": "inconclusive"}
     row |= {"reference_error": 0.36601, "error": 0.36604, "estimate": -0.00003, "low": -0.03, "high": 0.03, "p_holm": 0.98}

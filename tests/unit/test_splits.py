@@ -146,6 +146,57 @@ def test_carving_depends_on_the_new_split():
     assert carve(rows, 0.2, stratum, "test") != carve(rows, 0.2, stratum, "dev")
 
 
+def article(example):
+    return example.inputs["article"]
+
+
+articles = st.lists(st.integers(1, 9), min_size=1, max_size=12).flatmap(
+    lambda sizes: st.permutations([f"article {i}" for i, size in enumerate(sizes) for _ in range(size)])
+)
+"""The article of each example, of articles of one to nine."""
+
+
+def questions(names):
+    return tuple(Example({"text": f"q{i}", "article": name}, i % 3) for i, name in enumerate(names))
+
+
+@QUICK
+@given(names=articles, share=st.floats(0.05, 0.6))
+def test_articles_are_carved_whole_until_the_share_is_reached(names, share):
+    rows = questions(names)
+    kept, carved = carve(rows, share, stratum, "test", article)
+    assert sorted(kept + carved, key=text) == sorted(rows, key=text)
+    for part in (kept, carved):
+        assert [e for e in rows if e in part] == list(part), "order is the input's"
+    left, taken = ({article(e) for e in part} for part in (kept, carved))
+    assert not left & taken
+    assert left, "train keeps an article"
+    wanted, sizes = round(len(rows) * share), Counter(names)
+    assert len(carved) >= wanted or len(left) == 1
+    assert not taken or len(carved) - max(sizes[name] for name in taken) < wanted, "no article more than needed"
+
+
+@QUICK
+@given(names=articles, replicate=st.randoms(use_true_random=False))
+def test_which_articles_are_carved_depends_on_the_split_and_not_on_strata(names, replicate):
+    rows = questions(names)
+    first = carve(rows, 0.3, stratum, "test", article)
+    assert first == carve(rows, 0.3, stratum, "test", article)
+    assert first == carve(rows, 0.3, lambda e: replicate.random(), "test", article)
+
+
+def test_each_split_has_articles_of_its_own_choice():
+    rows = questions([f"article {i // 5}" for i in range(100)])
+    chosen = {name: frozenset(map(article, carve(rows, 0.2, stratum, name, article)[1])) for name in ("test", "dev")}
+    assert chosen["test"] != chosen["dev"]
+    assert all(len(names) == 4 for names in chosen.values())
+
+
+def test_one_article_is_never_carved():
+    rows = questions(["article 0"] * 20)
+    assert carve(rows, 0.5, stratum, "test", article) == (rows, ())
+
+
 def of(*texts):
     return tuple(Example({"text": t}, 0) for t in texts)
 
