@@ -94,9 +94,23 @@ def test_counts_are_per_example_numbers_that_add_up(name, data):
     assert np.array_equal(counts, np.stack(one_by_one)), "an example's counts depend on the example alone"
     order = data.draw(st.permutations(range(len(targets))))
     shuffled = metric.counts([predictions[i] for i in order], [targets[i] for i in order], labels)
-    assert np.allclose(shuffled.sum(axis=0), counts.sum(axis=0), rtol=1e-12)
-    without = counts.sum(axis=0) - counts  # what the jackknife asks for
-    assert np.isfinite(metric.finish(without)).all()
+    assert np.array_equal(shuffled, counts[order]), "rows are the examples', in their order"
+
+
+@pytest.mark.parametrize("name", METRICS)
+@given(data=st.data())
+@settings(deadline=None, max_examples=40)
+def test_leaving_one_example_out_is_the_score_of_the_others(name, data):
+    """What the jackknife asks for, in one call."""
+    labels, predictions, targets = data.draw(CASES[name](least=2))
+    metric = METRICS[name]
+    counts = metric.counts(predictions, targets, labels)
+    left_out = metric.finish(counts.sum(axis=0) - counts)
+    assert left_out.shape == (len(targets),) and np.isfinite(left_out).all()
+    assert ((left_out > -1e-12) & (left_out < 1 + 1e-12)).all()
+    for i in range(min(len(targets), 8)):
+        others = [p for j, p in enumerate(predictions) if j != i], [t for j, t in enumerate(targets) if j != i]
+        assert left_out[i] == pytest.approx(float(metric.finish(metric.counts(*others, labels).sum(axis=0))), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -125,6 +139,31 @@ def test_a_perfect_score_is_one_and_no_examples_have_none(name):
     one = metric.counts(predictions[:1], targets[:1], names)
     with pytest.raises(ZeroDivisionError):  # one empty sum among others does not pass as a zero
         metric.finish(np.concatenate([one, np.zeros_like(one)]))
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_as_many_predictions_as_targets_are_needed(name):
+    names, predictions, targets = PERFECT[CASES[name]]
+    for said, true in ((predictions, [*targets, targets[0]]), ([*predictions, predictions[0]], targets)):
+        with pytest.raises(ValueError, match=f"{len(said)} predictions for {len(true)} targets"):
+            METRICS[name].counts(said, true, names)
+
+
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.breakdown])
+@given(data=st.data())
+@settings(deadline=None, max_examples=25)
+def test_parts_are_figures_that_json_can_hold(name, data):
+    labels, predictions, targets = data.draw(CASES[name]())
+    parts = METRICS[name].breakdown(METRICS[name].counts(predictions, targets, labels).sum(axis=0), labels)
+    assert parts and all(figures.keys() == next(iter(parts.values())).keys() for figures in parts.values())
+    assert all(type(value) is float and np.isfinite(value) for figures in parts.values() for value in figures.values())
+
+
+def test_a_metric_with_options_signs_them():
+    signatures = {name: metric.signature() for name, metric in METRICS.items() if metric.signature}
+    assert signatures.keys() == {"chrf", "bleu"}
+    assert all(text and "\n" not in text for text in signatures.values())
+    assert signatures == {name: METRICS[name].signature() for name in signatures}
 
 
 @pytest.mark.parametrize("name", TASKS)
