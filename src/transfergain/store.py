@@ -180,14 +180,15 @@ def _row(values: tuple[Any, ...]) -> Row:
 
 def _pack(evaluated: Evaluated) -> Mapping[str, Any]:
     counts = {name: _pack_array(array) for name, array in evaluated.counts.items()}
-    clusters = {} if evaluated.clusters is None else {"clusters": _pack_array(evaluated.clusters)}
-    return {"predictions": list(evaluated.predictions), "counts": counts} | clusters
+    arrays = {"clusters": evaluated.clusters, "calibration": evaluated.calibration}
+    given = {name: _pack_array(array) for name, array in arrays.items() if array is not None}
+    return {"predictions": list(evaluated.predictions), "counts": counts} | given
 
 
 def _unpack(packed: Mapping[str, Any]) -> Evaluated:
     counts = {name: _unpack_array(text) for name, text in packed["counts"].items()}
-    clusters = _unpack_array(packed["clusters"]) if "clusters" in packed else None
-    return Evaluated(tuple(packed["predictions"]), counts, clusters)
+    given = {name: _unpack_array(packed[name]) for name in ("clusters", "calibration") if name in packed}
+    return Evaluated(tuple(packed["predictions"]), counts, **given)
 
 
 def _pack_array(array: NDArray[Any]) -> str:

@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Enters every trial's id: raise it whenever a change of code changes the numbers of a trial."""
 
 
@@ -21,6 +21,13 @@ class Example:
 
     inputs: Mapping[str, Any]
     target: Any
+
+
+class Pools(NamedTuple):
+    """The labelled examples that budgets draw from."""
+
+    train: tuple[Example, ...]
+    dev: tuple[Example, ...]
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,9 @@ class Dataset:
     fingerprint: str
     """Of labels, train, dev and test."""
     shift_fingerprints: Mapping[str, str]
+    targets: Mapping[str, Pools] = field(default_factory=dict)
+    """Shift name -> labelled pools of that domain, to adapt to it with (`--adapt`)."""
+    target_fingerprints: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """What was read, dropped and carved, in words for the user."""
     warnings: tuple[str, ...] = ()
@@ -139,6 +149,11 @@ class TrialSpec:
         return f"{self.dataset} · {self.arm} · {self.budget:,} labels · {tuning or f'seed {self.replicate}'}"
 
 
+CALIBRATION = ("confidence", "confidence_scaled", "brier", "brier_scaled", "hit")
+"""Of each case: the largest probability, raw and with the temperature fitted on dev; the Brier score, the sum over classes
+of (probability - truth)^2, of both; and whether the prediction is right."""
+
+
 @dataclass(frozen=True)
 class Evaluated:
     """Predictions of one trial on one sealed split, and their counts by metric, one row an example."""
@@ -148,6 +163,9 @@ class Evaluated:
     """Metric name -> array of shape (examples, k); see `metrics`."""
     clusters: NDArray[np.int64] | None = None
     """(examples,) number of the cluster (the article) each example belongs to; None where each is its own."""
+    calibration: NDArray[np.float32] | None = None
+    """(cases, 5), the columns of CALIBRATION; a case is an example, or a word in ner. None where the task's predictions
+    have no probability."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +177,12 @@ class CurvePoint:
     loss: float
     phase: str
     """`stable` (warm-up included) or `decay`."""
+    examples: int = 0
+    """Training examples seen up to here, repeats counted."""
+    flops: float = 0.0
+    """Floating-point operations of forward and backward passes of training up to here."""
+    seconds: float = 0.0
+    """Of training up to here, evaluations left out; measured, so no part of findings that must repeat."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SCHEMA_VERSION = 1
+BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate")
+"""Tables of findings beside `scores` and `gains`."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,12 @@ class Findings:
     trials: Mapping[str, int]
     scores: Sequence[Mapping[str, Any]]
     gains: Sequence[Mapping[str, Any]]
+    data_efficiency: Sequence[Mapping[str, Any]] = ()
+    convergence: Sequence[Mapping[str, Any]] = ()
+    robustness: Sequence[Mapping[str, Any]] = ()
+    adaptation: Sequence[Mapping[str, Any]] = ()
+    calibration: Sequence[Mapping[str, Any]] = ()
+    aggregate: Sequence[Mapping[str, Any]] = ()
     recipes: Sequence[Mapping[str, Any]] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     rows: Sequence[Row] = field(default=(), repr=False)
@@ -48,17 +56,17 @@ class Findings:
         return [row for row in rows if row["metric"] == self.data[row["dataset"]]["metric"]]
 
     def to_frame(self, table: str = "gains") -> pd.DataFrame:
-        """`gains`, `scores` or `trials` as a pandas frame. Raises ValueError for another name."""
+        """`gains`, `scores`, `trials` or one of BENEFITS as a pandas frame. Raises ValueError for another name."""
         import pandas as pd
 
         return pd.DataFrame(self.table(table))
 
     def table(self, name: str) -> list[dict[str, Any]]:
-        """`gains`, `scores` or `trials` as flat rows. Raises ValueError for another name."""
+        """`gains`, `scores`, `trials` or one of BENEFITS as flat rows. Raises ValueError for another name."""
         if name == "trials":
             return [trial_row(row) for row in self.rows]
-        if name not in ("gains", "scores"):
-            raise ValueError(f'unknown table "{name}": gains, scores or trials')
+        if name not in ("gains", "scores", *BENEFITS):
+            raise ValueError(f'unknown table "{name}": gains, scores, trials, {", ".join(BENEFITS)}')
         return [dict(row) for row in getattr(self, name)]
 
     def to_json(self) -> str:
@@ -73,6 +81,7 @@ class Findings:
             "recipes": list(self.recipes),
             "scores": list(self.scores),
             "gains": list(self.gains),
+            **{name: list(getattr(self, name)) for name in BENEFITS},
         }
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
