@@ -217,6 +217,7 @@ def _data_entry(data: Dataset) -> dict[str, Any]:
         "n_dev": len(data.dev),
         "n_test": len(data.test),
         "shifts": {name: len(rows) for name, rows in data.shifts.items()},
+        "targets": {name: len(pools.train) + len(pools.dev) for name, pools in data.targets.items()},
     }
 
 

@@ -81,6 +81,9 @@ def run(
     shift: Annotated[
         list[str] | None, typer.Option(metavar="NAME=FILE", help="test set of another domain; repeatable")
     ] = None,
+    adapt: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE", help="labelled examples of a shift's domain, to adapt with")
+    ] = None,
     arms: Annotated[str | None, typer.Option(help="(default: scratch,full,probe,lora)")] = None,
     largest_only: Annotated[str | None, typer.Option(help="of these, those run at the largest budget alone")] = None,
     budgets: Annotated[str | None, typer.Option(help="label budgets, train and dev together: 64,256,1024 or auto")] = None,

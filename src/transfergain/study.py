@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from transfergain.arms import ARMS, REFERENCE
+from transfergain.arms.adapt import METHODS, SIZES, Adaptation
 from transfergain.data.prepare import DataSource
 from transfergain.data.splits import budget_sizes, max_budget
 from transfergain.errors import UserError, nearest
@@ -82,6 +83,8 @@ class TaskEntry(BaseModel):
     max_target_length: Annotated[int, Field(ge=4, le=1024)] | None = None
     num_beams: Annotated[int, Field(ge=1, le=64)] | None = None
     shift: dict[str, str] = Field(default_factory=dict)
+    adapt: dict[str, str] = Field(default_factory=dict)
+    """Shift name -> file with labelled examples of its domain, to adapt trained models to it with."""
     budgets: list[Annotated[int, Field(ge=10)]] | Literal["auto"] = "auto"
     max_length: Annotated[int, Field(ge=4, le=8192)] | None = None
 
@@ -98,9 +101,9 @@ class TaskEntry(BaseModel):
             raise ValueError('must be whole numbers such as 64,256,1024, or "auto"')
         return budgets
 
-    @field_validator("shift", mode="before")
+    @field_validator("shift", "adapt", mode="before")
     @classmethod
-    def _shift(cls, value: Any) -> Any:
+    def _named_files(cls, value: Any) -> Any:
         if isinstance(value, Mapping):
             return dict(value)
         parts = [value] if isinstance(value, str) else value
@@ -112,7 +115,7 @@ class TaskEntry(BaseModel):
             if not equals or not name.strip() or not path.strip():
                 raise ValueError(f'"{part}" is not of the form name=FILE')
             if name.strip() in pairs:
-                raise ValueError(f'two shifts are called "{name.strip()}"')
+                raise ValueError(f'two files are called "{name.strip()}"')
             pairs[name.strip()] = path.strip()
         return pairs
 
@@ -155,6 +158,7 @@ class TaskEntry(BaseModel):
             dataset_config_name=self.dataset_config_name,
             options=self.given({**task.columns, **task.reading}),
             shifts=self.shift,
+            targets=self.adapt,
         )
 
 
@@ -388,6 +392,8 @@ class Planner:
             *((f"shift:{k}", v) for k, v in data.shift_fingerprints.items()),
         )
         sealed += split_names(data.task, self.study.perturbations)
+        if arm in ARMS and ARMS[arm].adapts and budget == max(self.budgets[data.name]):
+            sealed += self._adaptations(data)
         return TrialSpec(
             task=data.task,
             dataset=data.name,
@@ -399,4 +405,15 @@ class Planner:
             splits=() if phase == "tune" else sealed,
             data_fingerprint=data.fingerprint,
             checkpoint_revision=self.revision if recipe else "",
+        )
+
+    @staticmethod
+    def _adaptations(data: Dataset) -> tuple[tuple[str, str], ...]:
+        """(split name, fingerprint of the labels) of every adaptation that the domain has labels enough for."""
+        return tuple(
+            (str(Adaptation(shift, size, method)), data.target_fingerprints[shift])
+            for shift, pools in data.targets.items()
+            for size in SIZES
+            if size <= max_budget(len(pools.train), len(pools.dev))
+            for method in METHODS
         )

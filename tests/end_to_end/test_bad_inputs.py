@@ -203,7 +203,7 @@ case("--task", 'unknown task "sentimant"', 'Did you mean "sentiment"', name="unk
 case("--arms", 'unknown arm "lorra"', 'Did you mean "lora"', name="unknown arm")(flags("--arms", "scratch,lorra"))
 case("--arms", 'must include "scratch"', name="arms without scratch")(flags("--arms", "full,lora"))
 case("--shift", '"tweets.csv" is not of the form name=FILE', name="shift without a name")(flags("--shift", "tweets.csv"))
-case("--shift", 'two shifts are called "a"', name="two shifts of one name")(flags("--shift", "a=x", "--shift", "a=y"))
+case("--shift", 'two files are called "a"', name="two shifts of one name")(flags("--shift", "a=x", "--shift", "a=y"))
 case("--seeds", "greater than or equal to 1", "0", name="no seeds")(flags("--seeds", "0"))
 case("--seeds", "integer", name="seeds that are no number")(flags("--seeds", "many"))
 case("--budgets", "whole numbers", "'64,lots'", name="budget that is no number")(flags("--budgets", "64,lots"))

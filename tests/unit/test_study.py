@@ -89,7 +89,7 @@ def test_folder_is_named_after_the_data_unless_given():
     ("content", "says"),
     [
         ("budget = [64]", r'study\.toml: unknown key "budget"\. Did you mean "budgets"\?'),
-        ("colour = 1", r'study\.toml: unknown key "colour"\. Known: answers_column, arms, batch_size'),
+        ("colour = 1", r'study\.toml: unknown key "colour"\. Known: adapt, answers_column, arms, batch_size'),
         ('[[tasks]]\ntrain_fil = "a"', r'unknown key "train_fil"\. Did you mean "train_file"\?'),
         ("[[tasks]]\nseeds = 3", r'"seeds" belongs above the \[\[tasks\]\]'),
         ("tasks = 3", r"study\.toml: tasks"),
@@ -141,7 +141,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
         ({"arms": ""}, '^--arms: must include "scratch"'),
         ({"shift": ["x.csv"]}, r'^--shift: "x\.csv" is not of the form name=FILE'),
         ({"shift": ["=x.csv"]}, "^--shift: .* is not of the form"),
-        ({"shift": ["a=x.csv", "a=y.csv"]}, '^--shift: two shifts are called "a"'),
+        ({"shift": ["a=x.csv", "a=y.csv"]}, '^--shift: two files are called "a"'),
         ({"keep_models": "some"}, "^--keep-models: "),
         ({"batch_size": 0}, "^--batch-size: "),
     ],

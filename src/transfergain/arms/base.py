@@ -33,3 +33,5 @@ class Arm:
     prepare: Callable[[Checkpoint, str, Any, int], Prepared]
     """(checkpoint, auto class, config, replicate) -> Prepared. Raises Declined where the arm does not apply."""
     citation: str
+    adapts: bool = False
+    """Whether models that it trained are adapted to the domain of a shift (`--adapt`): the two ends of the comparison."""

@@ -23,4 +23,5 @@ FULL = Arm(
     default_learning_rate=1e-4,
     prepare=prepare,
     citation="Devlin et al. 2019, BERT; Mosbach et al. 2021, On the stability of fine-tuning BERT",
+    adapts=True,
 )

@@ -14,27 +14,35 @@ RANK = 8
 
 def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
     """The pretrained model wrapped by peft; merged back into a standard model when it is saved."""
+    from transfergain.arms.weights import build_pretrained
+
+    built = build_pretrained(checkpoint, auto_class, config, replicate)
+    wrapped = wrap(built.model, set(built.checks["newly_initialised"]), replicate)
+    return Prepared(wrapped, dict(built.checks) | {"rank": RANK}, lambda model: model.merge_and_unload())
+
+
+def wrap(model: Any, new: set[str], replicate: int) -> Any:
+    """The model wrapped by peft, whose low-rank updates and whose `new` parameters train.
+
+    Raises Declined when the model has no linear layers but new ones.
+    """
     import warnings
 
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from transfergain.arms.weights import build_pretrained
-
-    built = build_pretrained(checkpoint, auto_class, config, replicate)
-    new = set(built.checks["newly_initialised"])
-    targets = _linear_layers(built.model, new)
+    targets = _linear_layers(model, new)
     if not targets:
-        raise Declined(f"{checkpoint.name} has no linear layers that LoRA could adapt")
+        raise Declined(f"{model.config.model_type} models have no linear layers that LoRA could adapt")
     torch.manual_seed(seed("lora", replicate=replicate))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")  # peft sets it itself for GPT-2's Conv1D
         lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules=targets)
-        wrapped = get_peft_model(built.model, lora)
-    for name, parameter in built.model.named_parameters():  # peft has put its layers into this very model
+        wrapped = get_peft_model(model, lora)
+    for name, parameter in model.named_parameters():  # peft has put its layers into this very model
         if name in new:
             parameter.requires_grad_(True)
-    return Prepared(wrapped, dict(built.checks) | {"rank": RANK}, lambda model: model.merge_and_unload())
+    return wrapped
 
 
 def _linear_layers(model: Any, new: set[str]) -> list[str]:

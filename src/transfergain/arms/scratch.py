@@ -23,4 +23,5 @@ SCRATCH = Arm(
     default_learning_rate=3e-4,
     prepare=prepare,
     citation="He, Girshick and Dollár 2019, Rethinking ImageNet pre-training (scratch often only needs longer)",
+    adapts=True,
 )

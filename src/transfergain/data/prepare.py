@@ -13,9 +13,11 @@ from typing import Any, Protocol
 from transfergain.data import contamination, splits
 from transfergain.data.sources import SPLIT_NAMES, Reader, Table, read_file, read_folder, read_hub
 from transfergain.errors import UserError, nearest
-from transfergain.types import Dataset, Example
+from transfergain.types import Dataset, Example, Pools
 
 BUILTIN = "builtin:"
+SHIFT, TARGET = "shift:", "target:"
+"""Before the name of a shift, of its test set's split and of that of the labelled examples of its domain."""
 TEST_SHARE = 0.2
 DEV_SHARE = 0.2
 Cluster = Callable[[Example], Hashable]
@@ -66,6 +68,8 @@ class DataSource:
     options: Mapping[str, Any] = field(default_factory=dict)
     """The task's columns and reading options that differ from its defaults."""
     shifts: Mapping[str, str] = field(default_factory=dict)
+    targets: Mapping[str, str] = field(default_factory=dict)
+    """Shift name -> file of labelled examples of its domain."""
 
     def name(self) -> str:
         """A short name: the file's stem, its folder's where the file is called train or the like, or the Hub name."""
@@ -101,11 +105,12 @@ def load(source: DataSource, task: Parser) -> Dataset:
             parts["train"], parts[name] = splits.carve(parts["train"], share, task.stratum, name, task.cluster)
             how = "by article, seeded" if task.cluster else "stratified, seeded"
             notes.append(f"{name}: {len(parts[name]):,} carved from train ({how})")
+    targets = _targets(parts, task, notes)
     notes.append("train {:,} · dev {:,} · test {:,}".format(*(len(parts[s]) for s in ("train", "dev", "test"))))
     _check_sizes(source.name(), parts, task.cluster)
     note, warnings = _check_overlap(source.name(), [[task.text(e) for e in parts[s]] for s in ("train", "test")])
     notes.append(note)
-    shifts = {s.removeprefix("shift:"): rows for s, rows in parts.items() if s.startswith("shift:")}
+    shifts = {s.removeprefix(SHIFT): rows for s, rows in parts.items() if s.startswith(SHIFT)}
     return Dataset(
         task=task.name,
         name=source.name(),
@@ -116,9 +121,31 @@ def load(source: DataSource, task: Parser) -> Dataset:
         shifts=shifts,
         fingerprint=_fingerprint(parsed.labels, {s: parts[s] for s in ("train", "dev", "test")}),
         shift_fingerprints={name: _fingerprint(parsed.labels, {name: rows}) for name, rows in shifts.items()},
+        targets=targets,
+        target_fingerprints={
+            name: _fingerprint(parsed.labels, {"train": pools.train, "dev": pools.dev}) for name, pools in targets.items()
+        },
         notes=tuple(notes),
         warnings=(*parsed.warnings, *warnings),
     )
+
+
+def _targets(parts: dict[str, tuple[Example, ...]], task: Parser, notes: list[str]) -> dict[str, Pools]:
+    """Take the labelled examples of shifts' domains out of the parts, and divide each into pools of train and dev.
+
+    A domain without a test set of its own gets one, carved from its labelled examples.
+    """
+    found: dict[str, Pools] = {}
+    for split in [split for split in parts if split.startswith(TARGET)]:
+        name, rows = split.removeprefix(TARGET), parts.pop(split)
+        if f"{SHIFT}{name}" not in parts:
+            rows, parts[f"{SHIFT}{name}"] = splits.carve(rows, TEST_SHARE, task.stratum, name, task.cluster)
+            notes.append(f"shift {name}: {len(parts[SHIFT + name]):,} carved from the examples to adapt with")
+        found[name] = Pools(*splits.carve(rows, DEV_SHARE, task.stratum, f"{name} dev", task.cluster))
+        notes.append(f"adaptation to {name}: {len(rows):,} labelled examples")
+        if len(rows) < MIN_SPLIT:
+            raise UserError(f"--adapt {name}: {len(rows)} labelled examples; at least {MIN_SPLIT} are needed: give more")
+    return found
 
 
 def _check_sizes(name: str, parts: Mapping[str, tuple[Example, ...]], cluster: Cluster | None) -> None:
@@ -167,7 +194,8 @@ def _tables(source: DataSource, task: str, readers: Mapping[str, Reader]) -> dic
             f"no data for --task {task}: give --train-file FILE or --dataset-name NAME "
             f"({BUILTIN}{task} is the data set that comes with transfergain)"
         )
-    return tables | {f"shift:{name}": read_file(path, readers) for name, path in source.shifts.items()}
+    tables |= {f"{SHIFT}{name}": read_file(path, readers) for name, path in source.shifts.items()}
+    return tables | {f"{TARGET}{name}": read_file(path, readers) for name, path in source.targets.items()}
 
 
 def _named(name: str, config: str | None, readers: Mapping[str, Reader]) -> dict[str, Table]:

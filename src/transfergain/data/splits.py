@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from transfergain.errors import UserError
 from transfergain.seeds import generator
-from transfergain.types import Dataset, Example
+from transfergain.types import Dataset, Example, Pools
 
 DEV_SHARE = 5
 """One in five labels of a budget is a dev label, as far as the dev pool reaches."""
@@ -61,7 +61,7 @@ def max_budget(n_train: int, n_dev: int) -> int:
     return n_train + min(n_dev, n_train // (DEV_SHARE - 1))
 
 
-def draw(data: Dataset, budget: int, replicate: int, stratum: Stratum) -> Drawn:
+def draw(data: Dataset | Pools, budget: int, replicate: int, stratum: Stratum) -> Drawn:
     """The budget's prefix of the replicate's permutations of both pools. Nested in the budget, the same for every arm."""
     n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
     train = stratified_order([stratum(e) for e in data.train], "train", replicate=replicate)[:n_train]
@@ -113,24 +113,29 @@ def drop_duplicates(
     """Keep the first example of each key, giving way in the order test, dev, train, shifts; count what was dropped.
 
     The test set keeps its examples and the others lose theirs, so that no trial trains or selects on a test example, and
-    no shift holds an example that a trial may have seen.
+    no shift holds an example that a trial may have seen. The labelled pool of a shift's domain loses what the shift holds.
     """
     order: list[str] = [s for s in ("test", "dev", "train") if s in splits]
+    order += [s for s in splits if s not in order and not s.startswith("target:")]
     order += [s for s in splits if s not in order]
+    shifts: dict[str, set[Hashable]] = {}
     dropped: Counter[str] = Counter()
     kept: dict[str, tuple[Example, ...]] = {}
     seen: set[Hashable] = set()
     for split in order:
         mine: list[Example] = []
         here: set[Hashable] = set()
+        barred = seen | shifts.get(split.removeprefix("target:"), set())
         for example in splits[split]:
             k = key(example)
-            if k in here or k in seen:
+            if k in here or k in barred:
                 dropped[split] += 1
             else:
                 mine.append(example)
                 here.add(k)
-        if not split.startswith("shift:"):
+        if split.startswith("shift:"):
+            shifts[split.removeprefix("shift:")] = here
+        elif not split.startswith("target:"):
             seen |= here
         kept[split] = tuple(mine)
     return {split: kept[split] for split in splits}, dropped

@@ -68,6 +68,9 @@ class Task:
     """What examples share that makes their scores depend on each other (the article); None where nothing does."""
     calibrate: Callable[[Sequence[Any], Encoded, Sequence[Example]], Any] | None = None
     """(outputs, encoded, examples) of dev -> the `setting` that `decode` is given, in JSON's types."""
+    probabilities: Callable[[Sequence[Any], Encoded, Sequence[Example]], tuple[Any, Any]] | None = None
+    """(outputs, encoded, examples) -> logits (cases, classes) and the true classes (cases,), for calibration; None where a
+    prediction is no choice between classes."""
     generation: Callable[[Mapping[str, Any], Any], dict[str, Any]] | None = None
     """(options, tokenizer) -> arguments of `generate` for tasks whose models generate; None for all others."""
     advise: Callable[[Checkpoint, Any, Mapping[str, Any]], Sequence[str]] = lambda checkpoint, tokenizer, options: ()

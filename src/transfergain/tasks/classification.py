@@ -116,6 +116,13 @@ def decode(
     return [int(logits.argmax()) for logits in outputs]
 
 
+def probabilities(
+    outputs: Sequence[NDArray[np.float32]], encoded: Encoded, examples: Sequence[Example]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits (examples, classes) and true classes (examples,)."""
+    return np.stack(outputs), np.array([e.target for e in examples])
+
+
 def chance(examples: Sequence[Example], labels: Sequence[str]) -> float:
     """Accuracy of the split's own majority class."""
     return max(Counter(e.target for e in examples).values()) / len(examples)
@@ -134,5 +141,6 @@ CLASSIFICATION = Task(
     encode=encode,
     decode=decode,
     chance=chance,
+    probabilities=probabilities,
     citation="Lewis 1992, text categorisation as one class a document; scikit-learn's accuracy_score and f1_score",
 )

@@ -456,6 +456,15 @@ def decode(
     return predictions
 
 
+def probabilities(
+    outputs: Sequence[NDArray[np.float32]], encoded: Encoded, examples: Sequence[Example]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Logits (words, classes) and true classes (words,) of the words that have tokens."""
+    words = [(logits[at], examples[i].target[word]) for logits, (i, shown) in zip(outputs, encoded.windows, strict=True)
+             for word, at in shown]  # fmt: skip
+    return np.stack([logits for logits, _ in words]), np.array([target for _, target in words])
+
+
 def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> tuple[str, ...]:
     """Warns of a tokenizer that lower-cases. Raises UserError without a fast tokenizer."""
     _require_fast(tokenizer)
@@ -488,6 +497,7 @@ NER = Task(
     stratum=lambda example: any(example.target),
     encode=encode,
     decode=decode,
+    probabilities=probabilities,
     chance=lambda examples, labels: 0.0,
     citation="Tjong Kim Sang and De Meulder 2003, CoNLL-2003 shared task; Ramshaw and Marcus 1995, tags a word",
     reading={"label_map": "", "label_names": ""},

@@ -1,0 +1,81 @@
+"""Ways to adapt a trained model to another domain, the same for every arm that it may have been trained by."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+from transfergain.arms.full import FULL
+from transfergain.arms.lora import LORA, wrap
+from transfergain.arms.probe import PROBE
+from transfergain.errors import Declined
+from transfergain.types import Recipe
+
+
+@dataclass(frozen=True)
+class Method:
+    """What trains on the labels of the target domain."""
+
+    description: str
+    learning_rate: float
+    """The published default of the arm that trains the same parameters: adaptation is not tuned."""
+    prepare: Callable[[Any, int], Any]
+    """(trained model, replicate) -> the same weights, with gradients where they are to train. Raises Declined."""
+
+
+def _head(model: Any, replicate: int) -> Any:
+    from transfergain.arms.weights import head_names, train_only
+
+    names = head_names(model)
+    if not names:
+        raise Declined("the model has no head of the task's own that could be trained alone")
+    train_only(model, names)
+    return model
+
+
+def _lora(model: Any, replicate: int) -> Any:
+    from transfergain.arms.weights import head_names
+
+    return wrap(model, head_names(model), replicate)
+
+
+def _full(model: Any, replicate: int) -> Any:
+    model.requires_grad_(True)
+    return model
+
+
+METHODS: dict[str, Method] = {
+    "head": Method("the head alone", PROBE.default_learning_rate, _head),
+    "lora": Method("low-rank updates and the head", LORA.default_learning_rate, _lora),
+    "full": Method("all weights", FULL.default_learning_rate, _full),
+}
+
+
+PREFIX = "adapted:"
+SIZES = (16, 64, 256)
+"""Target labels, dev included; none at all is the shift itself."""
+SHARE = 5
+"""The step cap's floor is this part of the study's: a trained model is not far from where it goes."""
+
+
+class Adaptation(NamedTuple):
+    """One adaptation to the domain of a shift; `str` gives the name of its split, `adapted:SHIFT@K/METHOD`."""
+
+    shift: str
+    labels: int
+    method: str
+
+    def __str__(self) -> str:
+        return f"{PREFIX}{self.shift}@{self.labels}/{self.method}"
+
+    @classmethod
+    def parse(cls, split: str) -> Adaptation:
+        """The inverse of `str`."""
+        shift, _, rest = split.removeprefix(PREFIX).rpartition("@")
+        labels, method = rest.split("/")
+        return cls(shift, int(labels), method)
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        """The study's recipe with the method's learning rate and a lower floor of steps."""
+        return replace(recipe, learning_rate=METHODS[self.method].learning_rate, min_steps=max(1, recipe.min_steps // SHARE))

@@ -1,0 +1,36 @@
+"""Predictions against truth: what a trial stores of them."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from transfergain.metrics import METRICS
+from transfergain.tasks.base import Task
+from transfergain.types import Evaluated, Example
+
+
+def score(task: Task, predictions: Sequence[Any], rows: Sequence[Example], labels: Sequence[str]) -> float:
+    """The primary score of predictions."""
+    metric = METRICS[task.metrics[0]]
+    return float(metric.finish(metric.counts(predictions, [e.target for e in rows], labels).sum(axis=0)))
+
+
+def evaluate(
+    task: Task,
+    predictions: Sequence[Any],
+    rows: Sequence[Example],
+    labels: Sequence[str],
+    calibration: NDArray[np.float32] | None = None,
+) -> Evaluated:
+    """Predictions with their counts for every metric of the task, the cluster of each, and their `calibration` if given."""
+    targets = [e.target for e in rows]
+    clusters = None
+    if task.cluster:
+        numbers: dict[Hashable, int] = {}
+        clusters = np.array([numbers.setdefault(task.cluster(e), len(numbers)) for e in rows])
+    counts = {m: METRICS[m].counts(predictions, targets, labels) for m in task.metrics}
+    return Evaluated(tuple(predictions), counts, clusters, calibration)
