@@ -181,7 +181,7 @@ class CurvePoint:
     """Training examples seen up to here, repeats counted."""
     flops: float = 0.0
     """Floating-point operations of forward and backward passes of training up to here."""
-    seconds: float = 0.0
+    seconds: float = field(default=0.0, compare=False)
     """Of training up to here, evaluations left out; measured, so no part of findings that must repeat."""
 
 

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import sentences
-from transfergain.engine.fit import Schedule, _optimizer, fit
+from transfergain.engine.fit import Schedule, _optimizer, evaluation_steps, fit
 from transfergain.engine.predict import predict
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Recipe, TrialSpec
 
 WORDS, DEV_EVERY = 12, 10  # 160 steps in 16 evaluations
+EARLY = (1, 2, 5)
+"""Further evaluations before the first of these."""
 RECIPE = Recipe(learning_rate=0.05, batch_size=4, epochs=1, min_steps=160, evaluations=16, patience=3)
 
 
@@ -58,13 +61,16 @@ def weights_of(model):
 
 
 class Scripted:
-    """A score function that says what the test wants, and remembers the weights it was asked about."""
+    """A score function that says what the test wants, and remembers the weights it was asked about.
 
-    def __init__(self, model, scores):
-        self.model, self.scores, self.seen = model, list(scores), []
+    `scores` are those of the regular evaluations; the early ones have `early`.
+    """
+
+    def __init__(self, model, scores, early=(0.1, 0.1, 0.1)):
+        self.model, self.scores, self.seen = model, [*early, *scores], []
 
     def __call__(self, predicted):
-        self.seen.append(weights_of(self.model))
+        self.seen.append(weights_of(self.model) if self.model else [])
         return self.scores[min(len(self.seen), len(self.scores)) - 1]
 
 
@@ -145,12 +151,12 @@ def test_restores_the_weights_of_the_best_evaluation():
     score = Scripted(model, [0.5, 0.6, 0.9, 0.7, 0.8, 0.7])
     _, fitted = run(model, score)
     assert fitted.best_step == 3 * DEV_EVERY and fitted.dev_score == 0.9
-    assert same(model, score.seen[2]) and not same(model, score.seen[-1])
+    assert same(model, score.seen[len(EARLY) + 2]) and not same(model, score.seen[-1])
 
 
 def test_equal_scores_are_told_apart_by_loss():
     model = Bag()
-    score = Scripted(model, [0.5])
+    score = Scripted(model, [0.5], early=[0.5] * 3)
     _, fitted = run(model, score)
     best = min(fitted.curve, key=lambda p: p.loss)
     assert fitted.best_step == best.step
@@ -186,6 +192,42 @@ def test_a_run_that_still_improves_at_the_cap_has_not_converged():
     assert not fitted.converged and fitted.best_step == 160
 
 
+def test_the_dev_score_is_read_more_often_before_the_first_regular_evaluation():
+    _, fitted = run(score=Scripted(None, [i / 100 for i in range(40)]))
+    assert [p.step for p in fitted.curve] == [*EARLY, *range(10, 161, 10)]
+    assert evaluation_steps(1) == frozenset() and evaluation_steps(2) == {1} and evaluation_steps(16) == {2, 4, 8}
+
+
+def test_an_early_score_may_be_the_best_but_does_not_run_out_patience():
+    model = Bag()
+    score = Scripted(model, [0.5, 0.6, 0.7, 0.6, 0.6, 0.6], early=[0.3, 0.9, 0.4])
+    _, fitted = run(model, score)
+    assert fitted.best_step == EARLY[1] and fitted.dev_score == 0.9 and same(model, score.seen[1])
+    assert [p.step for p in fitted.curve if p.phase == "stable"][-1] == (3 + RECIPE.patience) * DEV_EVERY
+
+
+def test_a_run_can_be_ended_at_a_step():
+    model = Bag()
+    _, whole = run(model, Scripted(model, [i / 100 for i in range(40)]))
+    _, part = run(score=Scripted(None, [i / 100 for i in range(40)]), stop_at=34)
+    assert part.steps == 34 and not part.converged
+    assert part.curve[:-1] == whole.curve[: len(EARLY) + 3] and part.curve[-1].step == 34
+
+
+def test_the_curve_says_what_training_has_cost():
+    steps = []
+    _, fitted = run(
+        score=Scripted(None, [i / 100 for i in range(40)]), progress=lambda *_: steps.append(time.perf_counter())
+    )
+    points = fitted.curve
+    assert [p.examples for p in points] == [4 * p.step for p in points], "batches of four, 64 examples"
+    products = 3 * 2 * 4 * 4 * 2  # forward, and backward to weights and inputs, of four examples times a 4 x 2 matrix
+    assert [p.flops for p in points] == [products * p.step for p in points] and fitted.flops == products * 160
+    seconds = [p.seconds for p in points]
+    assert seconds == sorted(seconds) and seconds[0] > 0 and fitted.train_seconds >= seconds[-1]
+    assert seconds[-1] < steps[-1] - steps[0] + seconds[0], "evaluations are left out"
+
+
 def test_patience_does_not_run_out_while_warming_up():
     recipe = Recipe(0.05, batch_size=4, epochs=1, min_steps=160, evaluations=16, patience=2, warmup=0.5)
     model = Bag()
@@ -214,7 +256,7 @@ def test_a_nan_loss_is_divergence_and_the_best_weights_stay():
     _, fitted = run(model, score)
     assert fitted.diverged and not fitted.converged and fitted.steps == 34
     assert fitted.best_step == 20 and fitted.dev_score == 0.9
-    assert same(model, score.seen[1])
+    assert same(model, score.seen[len(EARLY) + 1])
 
 
 class Poisoned(Bag):
@@ -317,4 +359,4 @@ def test_the_same_spec_gives_the_same_trial_twice(checkpoints):
         del outcome["seconds"]
         found.append((outcome, evaluated.predictions, {n: c.tolist() for n, c in evaluated.counts.items()}))
     assert found[0] == found[1]
-    assert len(found[0][0]["curve"]) == 4
+    assert [p.step for p in found[0][0]["curve"]] == [1, 2, 4, 6, 8]

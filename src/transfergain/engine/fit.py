@@ -10,13 +10,15 @@ is Hu et al. 2024 (MiniCPM).
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
 from transfergain.engine.batching import Feature, collate, training_batches
+from transfergain.engine.flops import StepFlops
 from transfergain.engine.precision import autocast
 from transfergain.engine.predict import Predicted, predict
 from transfergain.seeds import seed
@@ -37,6 +39,10 @@ class Fitted:
     curve: tuple[CurvePoint, ...]
     converged: bool
     diverged: bool
+    flops: float
+    """Floating-point operations of all training steps, forward and backward."""
+    train_seconds: float = field(compare=False)
+    """Of training alone, evaluations left out."""
 
 
 class Schedule:
@@ -75,19 +81,46 @@ class Best:
         """Copy the weights as they are."""
         self.weights = [p.detach().clone() for p in self.parameters]
 
-    def offer(self, step: int, score: float, loss: float) -> bool:
-        """Keep the weights if this evaluation is the best so far; says whether it is."""
-        if (score, -loss) <= self.key:
-            return False
-        self.key, self.step = (score, -loss), step
-        self.keep()
-        return True
+    def offer(self, step: int, score: float, loss: float) -> None:
+        """Keep the weights if this evaluation is the best so far."""
+        if (score, -loss) > self.key:
+            self.key, self.step = (score, -loss), step
+            self.keep()
 
     def restore(self) -> None:
         """Put the best weights back."""
         with torch.no_grad():
             for parameter, weights in zip(self.parameters, self.weights, strict=True):
                 parameter.copy_(weights)
+
+
+class Spent:
+    """What training has cost so far."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.examples = 0
+        self.flops = 0
+        self.seconds = 0.0
+        self._since = 0.0
+
+    def resume(self) -> None:
+        """Training goes on."""
+        self._since = self._now()
+
+    def pause(self) -> None:
+        """Something else begins."""
+        self.seconds += self._now() - self._since
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+def evaluation_steps(every: int) -> frozenset[int]:
+    """The steps before the first regular evaluation at which the dev score is read too: an arm may be there by then."""
+    return frozenset(every // part for part in (2, 4, 8)) - {0, every}
 
 
 def fit(
@@ -100,23 +133,30 @@ def fit(
     score: Callable[[Predicted], float],
     progress: Progress = lambda step, cap, dev_score: None,
     fields: Sequence[str] = ("logits",),
+    stop_at: int | None = None,
 ) -> Fitted:
     """Train the parameters that require gradients and leave the model with its best weights on dev.
 
-    `score` judges what `predict` returns for dev, with the named `fields` of the model's output.
+    `score` judges what `predict` returns for dev, with the named `fields` of the model's output. With `stop_at` the run
+    ends after that many steps at the latest, wherever its schedule is.
     """
     device = next(model.parameters()).device
     schedule = Schedule(recipe, len(train))
     every = max(1, schedule.max_steps // recipe.evaluations)
+    early = evaluation_steps(every)
+    flops = StepFlops(model, train, pad_token_id)
     optimizer = _optimizer(model, recipe)
     parameters = [p for p in model.parameters() if p.requires_grad]
     batches = training_batches(train, recipe.batch_size, replicate)
-    best, curve = Best(model), list[CurvePoint]()
+    best, spent, curve = Best(model), Spent(device), list[CurvePoint]()
+    highest = (-math.inf, -math.inf)
     stale, step, stopped, diverged = 0, 0, False, False
     torch.manual_seed(seed("dropout", replicate=replicate))
     model.train()
-    while step < schedule.end:
-        batch = collate([train[i] for i in next(batches)], pad_token_id, device)
+    spent.resume()
+    while step < (end := min(schedule.end, stop_at or schedule.end)):
+        rows = [train[i] for i in next(batches)]
+        batch = collate(rows, pad_token_id, device)
         with autocast(recipe.precision, device):
             loss = model(**batch).loss
         if not torch.isfinite(loss):
@@ -129,24 +169,31 @@ def fit(
         optimizer.step()
         optimizer.zero_grad()
         step += 1
-        if step % every and step != schedule.end:
+        spent.examples += len(rows)
+        spent.flops += flops(rows)
+        if step % every and step not in early and step != end:
             continue
+        spent.pause()
         predicted = predict(model, dev, pad_token_id, recipe.precision, fields)
         if not math.isfinite(predicted.loss):
             diverged = True
             break
         value = score(predicted)
         stable = step <= schedule.decay_from
-        curve.append(CurvePoint(step, value, predicted.loss, "stable" if stable else "decay"))
-        stale = 0 if best.offer(step, value, predicted.loss) else stale + 1
+        phase = "stable" if stable else "decay"
+        curve.append(CurvePoint(step, value, predicted.loss, phase, spent.examples, spent.flops, spent.seconds))
+        best.offer(step, value, predicted.loss)
+        if step not in early:  # a lucky early score must not end the run sooner
+            stale, highest = (0, key) if (key := (value, -predicted.loss)) > highest else (stale + 1, highest)
         progress(step, schedule.max_steps, best.key[0])
         if stable and not stopped and stale >= recipe.patience and step > schedule.warmup:
             stopped = True
             schedule.decay_now(step)
+        spent.resume()
     best.restore()
     # A run that diverged before its first evaluation is left with its initial weights, and has their score.
     final = best.key[0] if best.step else score(predict(model, dev, pad_token_id, recipe.precision, fields))
-    return Fitted(final, best.step, step, schedule.max_steps, tuple(curve), stopped, diverged)
+    return Fitted(final, best.step, step, schedule.max_steps, tuple(curve), stopped, diverged, spent.flops, spent.seconds)
 
 
 def _optimizer(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
