@@ -119,7 +119,11 @@ def _run_arm(
         outputs = run("dev", beams=1) if arguments else predicted.outputs
         return score(task, answer("dev", outputs, calibrated(outputs)), drawn.dev, data.labels)
 
-    fitted = fit(module, features["train"], features["dev"], recipe, spec.replicate, pad, dev_score, progress, task.outputs)
+    stop_at = recipe.steps_to(spec.rung, len(features["train"])) if spec.rung < 1 else None
+    fitted = fit(
+        *(module, features["train"], features["dev"], recipe, spec.replicate, pad, dev_score, progress, task.outputs),
+        stop_at=stop_at,
+    )
     setting = calibrated(run("dev", beams=1)) if task.calibrate and spec.splits else None
     beams = int(options.get("num_beams", 1))
     evaluated = {

@@ -100,10 +100,12 @@ def fit(
     score: Callable[[Predicted], float],
     progress: Progress = lambda step, cap, dev_score: None,
     fields: Sequence[str] = ("logits",),
+    stop_at: int | None = None,
 ) -> Fitted:
     """Train the parameters that require gradients and leave the model with its best weights on dev.
 
-    `score` judges what `predict` returns for dev, with the named `fields` of the model's output.
+    `score` judges what `predict` returns for dev, with the named `fields` of the model's output. A run that has come to step
+    `stop_at` is evaluated and ends there; up to there it has the numbers of one that goes on.
     """
     device = next(model.parameters()).device
     schedule = Schedule(recipe, len(train))
@@ -115,7 +117,7 @@ def fit(
     stale, step, stopped, diverged = 0, 0, False, False
     torch.manual_seed(seed("dropout", replicate=replicate))
     model.train()
-    while step < schedule.end:
+    while step < schedule.end and step != stop_at:
         batch = collate([train[i] for i in next(batches)], pad_token_id, device)
         with autocast(recipe.precision, device):
             loss = model(**batch).loss
@@ -129,7 +131,7 @@ def fit(
         optimizer.step()
         optimizer.zero_grad()
         step += 1
-        if step % every and step != schedule.end:
+        if step % every and step not in (schedule.end, stop_at):
             continue
         predicted = predict(model, dev, pad_token_id, recipe.precision, fields)
         if not math.isfinite(predicted.loss):
