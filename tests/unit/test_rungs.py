@@ -1,9 +1,9 @@
 """A trial that goes to a rung of the step cap is the beginning of the whole one."""
 
 import pytest
+from fakes import LABELS
 
 from conftest import sentences
-from fakes import LABELS
 from transfergain.checkpoint import resolve
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Recipe, TrialSpec

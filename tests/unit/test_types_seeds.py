@@ -83,7 +83,12 @@ def test_neither_place_nor_machine_is_part_of_a_spec():
 
 
 def test_json_round_trip_keeps_the_id():
-    for trial in (spec(), spec(recipe=None, splits=()), spec(phase="tune", rung=0.25), spec(recipe=Recipe(0.1 + 0.2), splits=(("a", "b"), ("c", "d")))):
+    for trial in (
+        spec(),
+        spec(recipe=None, splits=()),
+        spec(phase="tune", rung=0.25),
+        spec(recipe=Recipe(0.1 + 0.2), splits=(("a", "b"), ("c", "d"))),
+    ):
         again = TrialSpec.from_json(trial.to_json())
         assert again == trial
         assert hash(again) == hash(trial)
