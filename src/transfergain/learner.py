@@ -65,8 +65,13 @@ class Learner:
         rows = {**learned, **sealed}
         self.parts = {n: Part(rows[n], e, self.vocabulary.features(e.features)) for n, e in encoded.items()}
 
-    def train(self, train: str, dev: str, recipe: Recipe, replicate: int, progress: Progress) -> Fitted:
-        """Train on one part what requires gradients, choosing by another; leaves the model with its best weights."""
+    def train(
+        self, train: str, dev: str, recipe: Recipe, replicate: int, progress: Progress, rung: float = 1.0
+    ) -> Fitted:
+        """Train on one part what requires gradients, choosing by another; leaves the model with its best weights.
+
+        A `rung` below 1 ends the run at that share of its step cap.
+        """
         self._module, self._position, self._frozen = self.model, "", {}
         fields, pad = self.task.outputs, self.vocabulary.pad_token_id
         if frozen.only_head_trains(self.model):
@@ -80,7 +85,8 @@ class Learner:
             )
 
         both = (self._features(train), self._features(dev))
-        return fit(self._module, *both, recipe, replicate, pad, dev_score, progress, fields)
+        stop_at = recipe.steps_to(rung, len(both[0])) if rung < 1 else None
+        return fit(self._module, *both, recipe, replicate, pad, dev_score, progress, fields, stop_at)
 
     def settle(self, dev: str) -> None:
         """Fit on dev what answers depend on beside the weights: the task's own setting, and the temperature."""

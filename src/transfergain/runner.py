@@ -6,7 +6,7 @@ import math
 import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -16,12 +16,15 @@ from transfergain.store import Store
 from transfergain.study import Planner, at_edge
 from transfergain.types import Dataset, Outcome, Recipe, TrialSpec
 
+ROUNDS = ("tuning", "finals")
+"""What the rounds of tuning are called."""
+
 
 class Watcher(Protocol):
     """What follows a running study: a progress bar, plain lines, nothing."""
 
     def begin(self, phase: str, total: int, done: int) -> None:
-        """A phase (`tuning`, `trials`) begins; `done` of its `total` trials are in the store already."""
+        """A phase (`tuning`, `finals`, `trials`) begins; `done` of its `total` trials are in the store already."""
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
         """A running trial reports."""
@@ -38,15 +41,16 @@ class Chosen:
     arm: str
     budget: int
     recipe: Recipe
-    tried: tuple[tuple[float, float], ...]
-    """(learning rate, dev score) of each tuning trial that finished; empty without tuning."""
+    tried: tuple[tuple[float, float, float], ...]
+    """(learning rate, dev score, share of the step cap it ran to) of each rate of which a trial finished; empty without
+    tuning."""
     problem: str = ""
     """Why the cell cannot run; empty when it can."""
 
     @property
     def edge(self) -> bool:
         """True when the best rate is the smallest or largest tried."""
-        return at_edge(self.recipe.learning_rate, [rate for rate, _ in self.tried])
+        return at_edge(self.recipe.learning_rate, [rate for rate, *_ in self.tried])
 
 
 @dataclass
@@ -68,10 +72,8 @@ class Runner:
         """
         planner = self.planner
         self.clean()
-        tuning = [s for data, arm, budget in planner.cells() for s in planner.tuning(data, arm, budget)]
         floors = planner.floors()
-        self._plan([*floors, *self._known_reports(), *tuning])
-        self._run("tuning", tuning)
+        tuning = self._tune([*floors, *self._known_reports()])
         chosen = [self.choose(data, arm, budget) for data, arm, budget in planner.cells()]
         self.store.set_meta("recipes", [_as_json(choice) for choice in chosen])
         reports, blocked = list[TrialSpec](), list[tuple[TrialSpec, str]]()
@@ -89,22 +91,49 @@ class Runner:
         status = self.store.status()
         return Counter(status.get(i, "pending") for i in self.store.get_meta("plan"))
 
+    def _tune(self, others: Sequence[TrialSpec]) -> list[TrialSpec]:
+        """Run the tuning trials, round by round, with `others` in the plan beside them; returns them all."""
+        cells = list(self.planner.cells())
+        for depth in range(len(self.planner.rungs())):
+            rounds = [self.rounds(*cell) for cell in cells]
+            self._plan([*others, *(spec for cell in rounds for known in cell for spec in known)])
+            self._run(ROUNDS[depth], [spec for cell in rounds for spec in cell[depth]])
+        return [spec for cell in cells for known in self.rounds(*cell) for spec in known]
+
+    def rounds(self, data: Dataset, arm: str, budget: int) -> list[list[TrialSpec]]:
+        """The rounds of a cell's tuning as far as they are known: successive halving (Jamieson and Talwalkar 2016).
+
+        Every rate runs to the first rung; the better half of them goes on, as soon as all have ended. That half is one of
+        the rates asked for, not of those that finished: the same number for every arm.
+        """
+        rounds = [self.planner.tuning(data, arm, budget)]
+        for rung in self.planner.rungs()[1:]:
+            rows = [self.store.get(spec.id) for spec in rounds[-1]]
+            if any(row is None for row in rows):
+                break
+            done = [row for row in rows if row is not None and row.outcome.status == "done"]
+            better = sorted(done, key=lambda row: _merit(row.outcome), reverse=True)[: math.ceil(len(rows) / 2)]
+            rounds.append([replace(row.spec, rung=rung) for row in better])
+        return rounds
+
     def choose(self, data: Dataset, arm: str, budget: int) -> Chosen:
-        """The recipe with the best dev score among the cell's tuning trials; among equals the lower dev loss.
+        """The recipe with the best dev score among the last round of a cell's tuning; among equals the lower dev loss.
 
         Without tuning, the arm's default. A cell none of whose tuning trials finished cannot run.
         """
-        specs = self.planner.tuning(data, arm, budget)
+        rounds = self.rounds(data, arm, budget)
         default = self.planner.recipe(data, ARMS[arm].default_learning_rate)
-        if not specs:
+        if not rounds[0]:
             return Chosen(data.name, arm, budget, default, ())
-        found = [(s, row.outcome) for s in specs if (row := self.store.get(s.id))]
-        done = [(s, o) for s, o in found if o.status == "done"]
-        if not done:
-            reason = next((o.error for _, o in found if o.error), "no tuning trial ran")
+        found = [row for specs in rounds for s in specs if (row := self.store.get(s.id))]
+        done = [row for row in found if row.outcome.status == "done"]
+        last = [row for row in done if row.spec in rounds[-1]]
+        if not last:
+            reason = next((row.outcome.error for row in found[::-1] if row.outcome.error), "no tuning trial ran")
             return Chosen(data.name, arm, budget, default, (), f"no tuning trial finished: {reason}")
-        winner = max(done, key=lambda pair: _merit(pair[1]))[0]
-        tried = sorted((s.recipe.learning_rate, o.dev_score or 0.0) for s, o in done if s.recipe)
+        winner = max(last, key=lambda row: _merit(row.outcome)).spec
+        reached = {row.spec.recipe.learning_rate: row for row in done if row.spec.recipe}  # a later round replaces
+        tried = sorted((rate, row.outcome.dev_score or 0.0, row.spec.rung) for rate, row in reached.items())
         assert winner.recipe is not None
         return Chosen(data.name, arm, budget, winner.recipe, tuple(tried))
 

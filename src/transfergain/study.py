@@ -24,6 +24,10 @@ LEARNING_RATES = (1e-5, 3e-3)
 UNION_MEMBERS = ("auto", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")
 REPLICATES = 1000
 """Replicates of base seed s are s * 1000 + i; the last one of each thousand is for tuning alone."""
+FIRST_RUNG = 0.25
+"""Share of the step cap to which every learning rate runs; the better half of them then runs whole."""
+HALVING_FROM = 4
+"""Learning rates from which on tuning halves: of fewer, too few would be left to choose from."""
 GOLDEN = 0.3819660112501051
 
 
@@ -362,11 +366,15 @@ class Planner:
             options=self.options[data.name],
         )
 
+    def rungs(self) -> tuple[float, ...]:
+        """The shares of the step cap to which the rounds of tuning run: the same for every arm, the last one whole."""
+        return (FIRST_RUNG, 1.0) if self.study.tune >= HALVING_FROM else (1.0,)
+
     def tuning(self, data: Dataset, arm: str, budget: int) -> list[TrialSpec]:
-        """The tuning trials of one cell: one seed that no reported trial uses, no sealed split."""
+        """The first round of one cell's tuning trials: one seed that no reported trial uses, no sealed split."""
         replicate = self.study.seed * REPLICATES + REPLICATES - 1
         return [
-            self._spec(data, arm, budget, replicate, "tune", self.recipe(data, rate))
+            self._spec(data, arm, budget, replicate, "tune", self.recipe(data, rate), self.rungs()[0])
             for rate in learning_rates(self.study.tune)
         ]
 
@@ -386,7 +394,9 @@ class Planner:
             for spec in self.reporting(data, floor, budget, None)
         ]
 
-    def _spec(self, data: Dataset, arm: str, budget: int, replicate: int, phase: str, recipe: Recipe | None) -> TrialSpec:
+    def _spec(
+        self, data: Dataset, arm: str, budget: int, replicate: int, phase: str, recipe: Recipe | None, rung: float = 1.0
+    ) -> TrialSpec:
         sealed: tuple[tuple[str, str], ...] = (
             ("test", data.fingerprint),
             *((f"shift:{k}", v) for k, v in data.shift_fingerprints.items()),
@@ -405,6 +415,7 @@ class Planner:
             splits=() if phase == "tune" else sealed,
             data_fingerprint=data.fingerprint,
             checkpoint_revision=self.revision if recipe else "",
+            rung=rung,
         )
 
     @staticmethod

@@ -84,7 +84,7 @@ def _run_arm(
     pools = (data.train, data.dev, *(rows for a in adaptations for rows in data.targets[a.shift]))
     learner = Learner(prepared.model, task, tokenizer, data.labels, recipe)
     learner.read(learned, {name: sealed(data, name) for name in splits}, pools, pick_device(bench.device))
-    fitted = learner.train("train", "dev", recipe, spec.replicate, progress)
+    fitted = learner.train("train", "dev", recipe, spec.replicate, progress, spec.rung)
     evaluated = dict[str, Evaluated]()
     if splits:
         learner.settle("dev")
@@ -97,6 +97,8 @@ def _run_arm(
         "best_step": fitted.best_step,
         "max_steps": fitted.max_steps,
         "diverged": fitted.diverged,
+        "flops": fitted.flops,
+        "train_seconds": fitted.train_seconds,
         "parameters": sum(size for size, _ in parameters),
         "trained_parameters": sum(size for size, trains in parameters if trains),
         "frozen_features": learner.frozen_features,

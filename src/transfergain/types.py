@@ -103,6 +103,11 @@ class Recipe:
         """The cap on optimiser steps for `n_train` examples."""
         return max(self.epochs * -(-n_train // self.batch_size), self.min_steps)
 
+    def steps_to(self, rung: float, n_train: int) -> int:
+        """The step of the dev evaluation at which a trial that goes to `rung` of the cap ends."""
+        every = max(1, self.max_steps(n_train) // self.evaluations)
+        return max(1, round(rung * self.evaluations)) * every
+
 
 @dataclass(frozen=True)
 class TrialSpec:
@@ -122,6 +127,8 @@ class TrialSpec:
     data_fingerprint: str
     checkpoint_revision: str
     """Empty for floors."""
+    rung: float = 1.0
+    """Share of the step cap after which the trial ends: less than 1 in the early rounds of tuning alone."""
 
     @property
     def id(self) -> str:
@@ -146,6 +153,8 @@ class TrialSpec:
     def describe(self) -> str:
         """A short name for progress lines and errors."""
         tuning = f"tuning lr {self.recipe.learning_rate:.1e}" if self.phase == "tune" and self.recipe else ""
+        if self.rung < 1:
+            tuning += f" to {self.rung:.0%} of its steps"
         return f"{self.dataset} · {self.arm} · {self.budget:,} labels · {tuning or f'seed {self.replicate}'}"
 
 

@@ -55,7 +55,7 @@ def entry(**changes):
 
 def recipes(dataset="reviews", **changes):
     return [{"dataset": dataset, "arm": arm, "budget": 64, "learning_rate": 0.000173,
-             "tried": [[1.96e-5, 0.5], [0.000173, 0.75]], "at_edge": False, "problem": "",
+             "tried": [[1.96e-5, 0.5, 0.25], [0.000173, 0.75, 1.0]], "at_edge": False, "problem": "",
              "recipe": vars(Recipe(0.000173))} | changes for arm in PRETRAINED]  # fmt: skip
 
 
@@ -284,7 +284,7 @@ def test_negative_gains_keep_their_sign(usual, page):
 
 
 def test_recipes_show_the_choice_and_what_was_tried(page):
-    assert "1.96e-05: 0.500 · 0.000173: 0.750" in page.text
+    assert "1.96e-05: 0.500 (stopped at 25% of the steps) · 0.000173: 0.750" in page.text
     assert "log-uniform from 1e-05 to 0.003" in page.text
     assert "weight decay" in page.text
 

@@ -6,7 +6,7 @@ from fakes import FakeExecutor, dataset, outcome_of, run, spec
 from transfergain.analysis.findings import load
 from transfergain.runner import _merit, _pairs_together
 from transfergain.store import Store
-from transfergain.study import LEARNING_RATES, Planner, Study, learning_rates
+from transfergain.study import FIRST_RUNG, HALVING_FROM, LEARNING_RATES, Planner, Study, learning_rates
 from transfergain.types import CurvePoint, Outcome, Recipe
 
 
@@ -74,7 +74,7 @@ def test_the_best_tuning_trial_gives_the_recipe(tmp_path):
         recipes = store.get_meta("recipes")
     assert [r["learning_rate"] for r in recipes] == [best] * 2
     assert all(r["at_edge"] and len(r["tried"]) == 3 and not r["problem"] for r in recipes)
-    assert all(LEARNING_RATES[0] <= rate <= LEARNING_RATES[1] for rate, _ in recipes[0]["tried"])
+    assert all(LEARNING_RATES[0] <= rate <= LEARNING_RATES[1] for rate, *_ in recipes[0]["tried"])
 
 
 def test_without_tuning_each_arm_has_its_default(tmp_path):
@@ -372,3 +372,96 @@ def test_the_recipe_differs_between_arms_in_the_learning_rate_alone(tmp_path):
     assert {Recipe(**vars(r) | {"learning_rate": 0.0}) for r in recipes} == {
         Recipe(0.0, epochs=7, batch_size=5, precision="fp32")
     }
+
+
+def tuned(ran):
+    """(arm, rung) -> learning rates of the tuning trials that ran."""
+    found = {}
+    for s in ran:
+        if s.phase == "tune":
+            found.setdefault((s.arm, s.rung), []).append(s.recipe.learning_rate)
+    return {key: sorted(rates) for key, rates in found.items()}
+
+
+def late(spec, data):
+    """An outcome whose rate order turns round after the first rung: low rates rise late."""
+    outcome = outcome_of(spec, data)
+    rate = spec.recipe.learning_rate if spec.recipe else 0.0
+    score = 0.5 + (100 * rate if spec.rung < 1 else 0.3 - 100 * rate)
+    point = CurvePoint(10, score, 0.5, "stable")
+    return Outcome(**vars(outcome) | {"dev_score": score, "curve": (point,)}) if spec.phase == "tune" else outcome
+
+
+@pytest.mark.parametrize("count", [4, 5, 8])
+def test_every_rate_runs_to_the_rung_and_the_better_half_runs_whole(tmp_path, count):
+    follower = Follower()
+    ran, counts = run(tmp_path, tune=count, watcher=follower)
+    rates, half = sorted(learning_rates(count)), (count + 1) // 2
+    assert tuned(ran) == {
+        (arm, rung): some for arm in ("scratch", "full") for rung, some in ((FIRST_RUNG, rates), (1.0, rates[-half:]))
+    }
+    assert counts == {"done": 2 * (count + half) + 8}
+    assert follower.begun == [("tuning", 2 * count, 0), ("finals", 2 * half, 0), ("trials", 8, 0)]
+    assert all(s.splits == () for s in ran if s.phase == "tune")
+
+
+def test_fewer_rates_than_four_all_run_whole(tmp_path):
+    ran, _ = run(tmp_path, tune=HALVING_FROM - 1)
+    assert tuned(ran) == {(arm, 1.0): sorted(learning_rates(3)) for arm in ("scratch", "full")}
+
+
+def test_the_last_round_decides_and_every_rate_is_shown_with_the_rung_it_reached(tmp_path):
+    ran, _ = run(tmp_path, executor=FakeExecutor(behave=late), tune=4)
+    low, high = sorted(learning_rates(4))[-2:]
+    assert {s.recipe.learning_rate for s in ran if s.phase == "report" and s.recipe} == {low}
+    with Store(tmp_path) as store:
+        recipes = store.get_meta("recipes")
+    for recipe in recipes:
+        assert [(rate, rung) for rate, _, rung in recipe["tried"]] == [
+            (rate, 1.0 if rate in (low, high) else FIRST_RUNG) for rate in sorted(learning_rates(4))
+        ]
+        assert recipe["tried"][-2][1] == pytest.approx(0.8 - 100 * low)
+        assert not recipe["at_edge"]
+
+
+@pytest.mark.parametrize("after", range(0, 21, 3))
+def test_halving_that_is_interrupted_anywhere_continues(tmp_path, after):
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, executor=Stop(after, behave=late), tune=4)
+    assert load(tmp_path).trials["done"] == after
+    ran, counts = run(tmp_path, executor=FakeExecutor(behave=late), tune=4)
+    assert len(ran) == 20 - after
+    assert counts == {"done": 20}
+    run(tmp_path / "clean", executor=FakeExecutor(behave=late), tune=4)
+    assert load(tmp_path).to_json() == load(tmp_path / "clean").to_json()
+
+
+def test_more_rates_run_only_what_is_new(tmp_path):
+    run(tmp_path, tune=4)
+    before = {r.spec.id for r in rows(tmp_path)}
+    ran, _ = run(tmp_path, tune=8)
+    assert not {s.id for s in ran} & before
+    assert len(tuned(ran)["full", FIRST_RUNG]) == 4
+    assert load(tmp_path).trials["done"] == 2 * (8 + 4) + 8
+    run(tmp_path / "at once", tune=8)
+    assert load(tmp_path).to_json() == load(tmp_path / "at once").to_json()
+
+
+def test_rates_that_fail_leave_no_more_finalists_than_other_arms_have(tmp_path):
+    worst, best = min(learning_rates(4)), max(learning_rates(4))
+    executor = fails(when=lambda s: s.phase == "tune" and s.arm == "full" and s.recipe.learning_rate in (worst, best))
+    ran, counts = run(tmp_path, executor=executor, tune=4)
+    assert len(tuned(ran)["full", 1.0]) == len(tuned(ran)["scratch", 1.0]) == 2
+    assert counts == {"done": 2 * 6 + 8 - 2, "failed": 2}
+    ran, counts = run(tmp_path, tune=4)  # mended: what failed is tried again, and the best of all wins
+    assert [s.recipe.learning_rate for s in ran if s.rung < 1] == sorted((worst, best), key=learning_rates(4).index)
+    assert {s.recipe.learning_rate for s in ran if s.phase == "report" and s.recipe} == {best}
+    run(tmp_path / "clean", tune=4)
+    assert load(tmp_path).to_json() == load(tmp_path / "clean").to_json()
+
+
+def test_an_arm_without_finalists_is_skipped_with_the_reason(tmp_path):
+    ran, counts = run(tmp_path, executor=fails(when=lambda s: s.arm == "full" and s.rung == 1), tune=4)
+    assert not [s for s in ran if s.arm == "full" and s.phase == "report"]
+    assert counts == {"done": 4 + 6 + 2 + 4, "failed": 2, "skipped": 2}
+    assert any("no tuning trial finished: RuntimeError: no luck with full" in w for w in load(tmp_path).warnings)

@@ -272,10 +272,11 @@ def test_a_larger_study_holds_the_trials_of_the_smaller_one():
             specs += plan.reporting(data, arm, budget, plan.recipe(data, 1e-4))
         return {spec.id for spec in specs}
 
-    small, large = ids(planner()), ids(planner(seeds=5, tune=4, budgets=[10, 20, 30], arms="full,lora,scratch"))
+    small, large = ids(planner()), ids(planner(seeds=5, tune=3, budgets=[10, 20, 30], arms="full,lora,scratch"))
     assert small < large
     assert ids(planner(workers=3, device="cpu", threads=2, output_dir="x", keep_models="all")) == small
     assert not ids(planner(seed=1)) & small
+    assert ids(planner(tune=4)) < ids(planner(tune=8))
 
 
 def test_floors_are_planned_for_every_seed_and_budget():

@@ -28,6 +28,7 @@ OTHER = {
     "splits": (("test", "other"),),
     "data_fingerprint": "other",
     "checkpoint_revision": "other",
+    "rung": 0.25,
 }
 
 
@@ -41,6 +42,7 @@ def test_id_is_the_hash_of_the_canonical_json():
         "phase": "report",
         "recipe": vars(Recipe(1e-4)),
         "replicate": 0,
+        "rung": 1.0,
         "splits": [["test", "data of reviews"]],
         "task": "sentiment",
     }
@@ -81,7 +83,12 @@ def test_neither_place_nor_machine_is_part_of_a_spec():
 
 
 def test_json_round_trip_keeps_the_id():
-    for trial in (spec(), spec(recipe=None, splits=()), spec(recipe=Recipe(0.1 + 0.2), splits=(("a", "b"), ("c", "d")))):
+    for trial in (
+        spec(),
+        spec(recipe=None, splits=()),
+        spec(phase="tune", rung=0.25),
+        spec(recipe=Recipe(0.1 + 0.2), splits=(("a", "b"), ("c", "d"))),
+    ):
         again = TrialSpec.from_json(trial.to_json())
         assert again == trial
         assert hash(again) == hash(trial)

@@ -137,8 +137,8 @@ def fit(
 ) -> Fitted:
     """Train the parameters that require gradients and leave the model with its best weights on dev.
 
-    `score` judges what `predict` returns for dev, with the named `fields` of the model's output. With `stop_at` the run
-    ends after that many steps at the latest, wherever its schedule is.
+    `score` judges what `predict` returns for dev, with the named `fields` of the model's output. A run that has come to
+    step `stop_at` is evaluated and ends there; up to there it has the numbers of one that goes on.
     """
     device = next(model.parameters()).device
     schedule = Schedule(recipe, len(train))

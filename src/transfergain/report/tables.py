@@ -105,11 +105,16 @@ def recipes(findings: Findings, dataset: str) -> Table:
     body = []
     for row in findings.recipes:
         if row["dataset"] == dataset:
-            tried = [f"{rate:g}: {score:.3f}" for rate, score in row["tried"]]
+            tried = [f"{rate:g}: {score:.3f}" + _stopped(*rung) for rate, score, *rung in row["tried"]]
             edge = "at the edge of those tried" if row["at_edge"] else ""
             note = row["problem"] or edge or ("" if tried else "not tuned: the arm's default")
             body.append([f"{row['budget']:,}", row["arm"], f"{row['learning_rate']:g}", " · ".join(tried), note])
     return Table(f"Learning rates on {dataset}", RECIPE_COLUMNS, [Group("", body)] if body else [])
+
+
+def _stopped(rung: float = 1.0) -> str:
+    """What to say of a learning rate that ran to a share of the step cap alone."""
+    return f" (stopped at {rung:.0%} of the steps)" if rung < 1 else ""
 
 
 def full_recipes(recipes: Sequence[Row]) -> Table:

@@ -1,0 +1,107 @@
+"""What successive halving of tuning costs in score and saves in steps, by the place of its first rung.
+
+Runs every learning rate to its end on several replicates, then reads off the curves what each rung would have kept: a
+rung's trial has the numbers of the beginning of the whole one. Prints, for each arm and rung, the mean loss of dev and test
+score against tuning without halving, how often the same rate is chosen, and the share of training steps that is left.
+
+    python benchmarks/halving.py --train-file train.jsonl --test-file test.jsonl --model builtin:minilm --budgets 128
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from transfergain.api import _quiet_libraries
+from transfergain.checkpoint import resolve
+from transfergain.data import prepare
+from transfergain.metrics import METRICS
+from transfergain.runner import _merit
+from transfergain.study import Planner, Study, learning_rates
+from transfergain.tasks import TASKS
+from transfergain.trial import Bench, run_trial
+
+RUNGS = (2 / 16, 3 / 16, 4 / 16, 6 / 16, 8 / 16)
+
+
+def trials(study: Study, replicates: int):
+    """Yield a dict for every whole tuning trial, its sealed test score included."""
+    import torch
+
+    torch.set_num_threads(1)
+    entry = study.entries()[0]
+    data = prepare.load(entry.source(), TASKS[entry.task])
+    checkpoint = resolve(study.model, None, False)
+    planner = Planner(study, {data.name: data}, checkpoint.revision, "bf16")
+    bench = Bench({data.name: data}, checkpoint, "cpu", 1)
+    name = TASKS[data.task].metrics[0]
+    for replicate in range(replicates):
+        for _, arm, budget in planner.cells():
+            for rate in learning_rates(study.tune):
+                spec = planner.reporting(data, arm, budget, planner.recipe(data, rate))[0]
+                spec = replace(spec, phase="tune", replicate=900 + replicate)
+                with _quiet_libraries():
+                    outcome = run_trial(spec, bench)
+                cap = spec.recipe.max_steps(round(budget * len(data.train) / (len(data.train) + len(data.dev))))
+                yield {
+                    "cell": [replicate, arm, budget], "rate": rate, "cap": outcome.details.get("max_steps", cap),
+                    "steps": outcome.details["steps"], "merit": _merit(outcome), "seconds": outcome.seconds,
+                    "test": float(METRICS[name].finish(outcome.evaluated["test"].counts[name].sum(0))),
+                    "curve": [[p.step, p.score, p.loss] for p in outcome.curve],
+                }  # fmt: skip
+
+
+def at_rung(trial: dict, rung: float) -> tuple[float, float]:
+    """(best dev score, minus its loss) up to the rung."""
+    seen = [(s, -x) for step, s, x in trial["curve"] if step <= rung * trial["cap"] and np.isfinite(x)]
+    return max(seen, default=(-np.inf, 0.0))
+
+
+def compare(ts: list[dict], rung: float) -> tuple[float, float, bool, float]:
+    """(dev score lost, test score lost, same rate chosen, share of steps) of halving in one cell."""
+    keep = sorted(ts, key=lambda t: at_rung(t, rung), reverse=True)[: -(-len(ts) // 2)]
+    best, chosen = (max(some, key=lambda t: tuple(t["merit"])) for some in (ts, keep))
+    run = sum(min(t["steps"], round(rung * t["cap"])) for t in ts) + sum(t["steps"] for t in keep)
+    share = run / sum(t["steps"] for t in ts)
+    return best["merit"][0] - chosen["merit"][0], best["test"] - chosen["test"], best is chosen, share
+
+
+def judge(found: list[dict]) -> None:
+    """Print the table."""
+    cells: dict[tuple, list[dict]] = {}
+    for trial in found:
+        cells.setdefault(tuple(trial["cell"]), []).append(trial)
+    full = max(len(ts) for ts in cells.values())
+    cells = {cell: ts for cell, ts in cells.items() if len(ts) == full}
+    print(f"{'arm':<10}{'rung':>6}{'cells':>7}{'dev lost':>10}{'test lost':>11}{'same rate':>11}{'steps left':>12}")
+    for arm in dict.fromkeys(cell[1] for cell in cells):
+        for rung in RUNGS:
+            rows = [compare(ts, rung) for cell, ts in cells.items() if cell[1] == arm]
+            dev, test, same, share = np.mean(rows, axis=0)
+            print(f"{arm:<10}{rung:>6.1%}{len(rows):>7}{dev:>10.4f}{test:>11.4f}{same:>11.0%}{share:>12.0%}", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("task", "train-file", "validation-file", "test-file", "model", "arms", "budgets"):
+        parser.add_argument(f"--{name}")
+    for name in ("tune", "max-length"):
+        parser.add_argument(f"--{name}", type=int)
+    parser.add_argument("--replicates", type=int, default=4)
+    parser.add_argument("--trials", help="JSON lines file: trials are added to it, or judged alone if it exists")
+    arguments = {k: v for k, v in vars(parser.parse_args()).items() if v is not None}
+    replicates, file = arguments.pop("replicates"), Path(arguments.pop("trials", "halving.jsonl"))
+    if not file.exists():
+        with file.open("a") as out:
+            for trial in trials(Study(**{"tune": 4} | arguments), replicates):
+                out.write(json.dumps(trial) + "\n")
+                out.flush()
+    judge([json.loads(line) for line in file.read_text().splitlines()])
+
+
+if __name__ == "__main__":
+    main()
