@@ -18,7 +18,7 @@ LAYERS = (
     ("engine",),
     ("trial", "study", "store"),
     ("executors", "runner", "analysis"),
-    ("report",),
+    ("report", "init", "doctor", "tracking"),
     ("api", "cli"),
 )
 SAME_LAYER = {("runner", "executors"), ("cli", "api")}
