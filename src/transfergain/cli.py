@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -120,6 +121,56 @@ def run(
     findings = api.run_study(load(keys, study or config), Console())
     if findings.trials["failed"]:
         raise typer.Exit(1)
+
+
+@app.command()
+def init(
+    file: Annotated[
+        str | None, typer.Argument(metavar="[FILE]", help="labelled data: a file, or a folder of splits")
+    ] = None,
+    output: Annotated[str, typer.Option("--output", "-o", help="study file to write")] = "study.toml",
+    force: Annotated[bool, typer.Option("--force", help="write over a study file that is there")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="ask nothing; take what is proposed")] = False,
+    task: Annotated[str | None, typer.Option(help="(default: told from the file)")] = None,
+    model: Annotated[str | None, typer.Option("--model", "--model-name-or-path", help="(default: builtin:minilm)")] = None,
+    validation_file: Annotated[str | None, typer.Option(help="(default: beside a train file, or carved)")] = None,
+    test_file: Annotated[str | None, typer.Option(help="(default: beside a train file, or carved)")] = None,
+    text_column: Annotated[str | None, typer.Option()] = None,
+    label_column: Annotated[str | None, typer.Option()] = None,
+    tokens_column: Annotated[str | None, typer.Option()] = None,
+    tags_column: Annotated[str | None, typer.Option()] = None,
+    label_names: Annotated[str | None, typer.Option(help="ner: names of integer tags: O,B-PER,I-PER,...")] = None,
+    question_column: Annotated[str | None, typer.Option()] = None,
+    context_column: Annotated[str | None, typer.Option()] = None,
+    answers_column: Annotated[str | None, typer.Option()] = None,
+    source_lang: Annotated[str | None, typer.Option(help="translation: language to translate from")] = None,
+    target_lang: Annotated[str | None, typer.Option(help="translation: language to translate into")] = None,
+    shift: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=FILE", help="test set of another domain; repeatable")
+    ] = None,
+    budgets: Annotated[str | None, typer.Option(help="(default: by the size of the data)")] = None,
+    max_length: Annotated[
+        int | None, typer.Option("--max-length", "--max-seq-length", help="(default: by the texts)")
+    ] = None,
+    seeds: Annotated[int | None, typer.Option(help="(default: 8)")] = None,
+    tune: Annotated[int | None, typer.Option(help="(default: 4)")] = None,
+) -> None:
+    """Write a commented study file for your data: reads the file, proposes columns, lengths and budgets."""
+    own = ("file", "output", "force", "yes")
+    keys = {k: v for k, v in locals().items() if k not in (*own, "own") and v is not None and v != []}
+    from transfergain import init as starter
+
+    ask = None if yes or not (sys.stdin.isatty() and sys.stdout.isatty()) else _ask
+    if file is None and ask is None:
+        raise UserError("init needs a FILE of labelled data, or a folder of splits; transfergain init reviews.csv")
+    proposal = starter.propose(file or _ask("File of labelled data", ""), keys, ask)
+    path = starter.write(proposal, output, force)
+    typer.echo(f"{path} written: {proposal.keys['task']}, {len(proposal.data.train):,} training texts")
+    typer.echo(f"Look through it, then: transfergain run {shlex.quote(str(path))}")
+
+
+def _ask(question: str, proposed: str) -> str:
+    return str(typer.prompt(question, default=proposed, show_default=bool(proposed))).strip()
 
 
 @app.command()

@@ -19,7 +19,7 @@ LAYERS = (
     ("learner",),
     ("trial", "study", "store"),
     ("executors", "runner", "analysis"),
-    ("report",),
+    ("report", "init", "doctor", "tracking"),
     ("api", "cli"),
 )
 SAME_LAYER = {("runner", "executors"), ("cli", "api")}
