@@ -65,9 +65,7 @@ class Learner:
         rows = {**learned, **sealed}
         self.parts = {n: Part(rows[n], e, self.vocabulary.features(e.features)) for n, e in encoded.items()}
 
-    def train(
-        self, train: str, dev: str, recipe: Recipe, replicate: int, progress: Progress, rung: float = 1.0
-    ) -> Fitted:
+    def train(self, train: str, dev: str, recipe: Recipe, replicate: int, progress: Progress, rung: float = 1.0) -> Fitted:
         """Train on one part what requires gradients, choosing by another; leaves the model with its best weights.
 
         A `rung` below 1 ends the run at that share of its step cap.

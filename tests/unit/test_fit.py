@@ -3,6 +3,7 @@
 import itertools
 import math
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import sentences
-from transfergain.engine.fit import Schedule, _optimizer, evaluation_steps, fit
+from transfergain.engine.fit import Patience, Schedule, _optimizer, evaluation_steps, fit
 from transfergain.engine.predict import predict
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Recipe, TrialSpec
@@ -21,6 +22,8 @@ WORDS, DEV_EVERY = 12, 10  # 160 steps in 16 evaluations
 EARLY = (1, 2, 5)
 """Further evaluations before the first of these."""
 RECIPE = Recipe(learning_rate=0.05, batch_size=4, epochs=1, min_steps=160, evaluations=16, patience=3)
+STILL = replace(RECIPE, learning_rate=1e-5)
+"""Trains too little for the loss to have a say."""
 
 
 class Bag(torch.nn.Module):
@@ -166,7 +169,7 @@ def test_equal_scores_are_told_apart_by_loss():
 def test_stops_early_with_patience_and_decays_first():
     model = Bag()
     score = Scripted(model, [0.5, 0.9, 0.8, 0.7, 0.6])
-    _, fitted = run(model, score)
+    _, fitted = run(model, score, recipe=STILL)
     stopped = (2 + RECIPE.patience) * DEV_EVERY
     schedule = Schedule(RECIPE, len(TRAIN))
     schedule.decay_now(stopped)
@@ -179,7 +182,7 @@ def test_stops_early_with_patience_and_decays_first():
 def test_a_better_score_in_the_decay_counts_but_ends_no_later():
     model = Bag()
     score = Scripted(model, [0.5, 0.9, 0.8, 0.7, 0.6, 0.95, 0.7])
-    _, fitted = run(model, score)
+    _, fitted = run(model, score, recipe=STILL)
     assert fitted.best_step == 60 and fitted.dev_score == 0.95
     assert fitted.converged and fitted.steps < fitted.max_steps
 
@@ -201,7 +204,7 @@ def test_the_dev_score_is_read_more_often_before_the_first_regular_evaluation():
 def test_an_early_score_may_be_the_best_but_does_not_run_out_patience():
     model = Bag()
     score = Scripted(model, [0.5, 0.6, 0.7, 0.6, 0.6, 0.6], early=[0.3, 0.9, 0.4])
-    _, fitted = run(model, score)
+    _, fitted = run(model, score, recipe=STILL)
     assert fitted.best_step == EARLY[1] and fitted.dev_score == 0.9 and same(model, score.seen[1])
     assert [p.step for p in fitted.curve if p.phase == "stable"][-1] == (3 + RECIPE.patience) * DEV_EVERY
 
@@ -226,6 +229,19 @@ def test_the_curve_says_what_training_has_cost():
     seconds = [p.seconds for p in points]
     assert seconds == sorted(seconds) and seconds[0] > 0 and fitted.train_seconds >= seconds[-1]
     assert seconds[-1] < steps[-1] - steps[0] + seconds[0], "evaluations are left out"
+
+
+def test_patience_counts_what_brings_neither_score_nor_loss():
+    patience, seen = Patience(), []
+    for score, loss in [(0.5, 2.0), (0.5, 1.9), (0.5, 1.89), (0.4, 1.885), (0.6, 3.0), (0.6, 3.0), (0.5, 1.8)]:
+        patience.see(score, loss)
+        seen.append(patience.stale)
+    assert seen == [0, 0, 1, 2, 0, 1, 0], "1.89 and 1.885 are within a hundredth of 1.9"
+
+
+def test_a_run_whose_loss_falls_goes_on_though_its_score_stands_still():
+    falling, standing = run(score=lambda _: 0.5)[1], run(score=lambda _: 0.5, recipe=STILL)[1]
+    assert standing.steps < falling.steps
 
 
 def test_patience_does_not_run_out_while_warming_up():
@@ -356,7 +372,7 @@ def test_the_same_spec_gives_the_same_trial_twice(checkpoints):
         torch.manual_seed(stray)
         outcome = vars(run_trial(TrialSpec(*key), Bench({"tiny": data}, checkpoint, "cpu", 1)))
         evaluated = outcome.pop("evaluated")["test"]
-        del outcome["seconds"]
+        del outcome["seconds"], outcome["details"]["train_seconds"]
         found.append((outcome, evaluated.predictions, {n: c.tolist() for n, c in evaluated.counts.items()}))
     assert found[0] == found[1]
     assert [p.step for p in found[0][0]["curve"]] == [1, 2, 4, 6, 8]

@@ -1,8 +1,8 @@
 """The one training loop: AdamW, warm-up - stable - decay, best dev score, the same patience for everyone.
 
-The learning rate is constant once warm, until the dev score has not improved for `patience` evaluations or the step cap
-is near; then it decays to zero over the last fifth of the run. So an arm that learns fast stops early, an arm that learns
-slowly gets the steps it needs, and a run that reaches the cap while still improving is marked *not converged*.
+The learning rate is constant once warm, until neither the dev score nor the dev loss has improved for `patience`
+evaluations or the step cap is near; then it decays to zero over the last fifth of the run. So an arm that learns fast
+stops early, an arm that learns slowly gets the steps it needs, and a run that reaches the cap while still improving is marked *not converged*.
 AdamW with bias correction, warm-up and clipping follow Mosbach et al. 2021 and Zhang et al. 2021; warm-up-stable-decay
 is Hu et al. 2024 (MiniCPM).
 """
@@ -94,6 +94,30 @@ class Best:
                 parameter.copy_(weights)
 
 
+class Patience:
+    """Counts regular dev evaluations that brought nothing new: no higher score, and no loss lower by a hundredth.
+
+    A score can stand still for long while a model learns: a classifier at chance, a translator that writes the same
+    sentence for every source. Ending the stable phase there would end the arm that learns more slowly, so the loss has a
+    say too.
+    """
+
+    LESS = 0.01
+    """Smaller improvements of the loss, as a share of it, are a plateau's noise."""
+
+    def __init__(self) -> None:
+        self.stale = 0
+        self._highest, self._lowest = -math.inf, math.inf
+
+    def see(self, score: float, loss: float) -> None:
+        """Take an evaluation in."""
+        better = score > self._highest or loss < self._lowest * (1 - self.LESS)
+        self.stale = 0 if better else self.stale + 1
+        self._highest = max(score, self._highest)
+        if loss < self._lowest * (1 - self.LESS):
+            self._lowest = loss
+
+
 class Spent:
     """What training has cost so far."""
 
@@ -149,8 +173,7 @@ def fit(
     parameters = [p for p in model.parameters() if p.requires_grad]
     batches = training_batches(train, recipe.batch_size, replicate)
     best, spent, curve = Best(model), Spent(device), list[CurvePoint]()
-    highest = (-math.inf, -math.inf)
-    stale, step, stopped, diverged = 0, 0, False, False
+    patience, step, stopped, diverged = Patience(), 0, False, False
     torch.manual_seed(seed("dropout", replicate=replicate))
     model.train()
     spent.resume()
@@ -184,9 +207,9 @@ def fit(
         curve.append(CurvePoint(step, value, predicted.loss, phase, spent.examples, spent.flops, spent.seconds))
         best.offer(step, value, predicted.loss)
         if step not in early:  # a lucky early score must not end the run sooner
-            stale, highest = (0, key) if (key := (value, -predicted.loss)) > highest else (stale + 1, highest)
+            patience.see(value, predicted.loss)
         progress(step, schedule.max_steps, best.key[0])
-        if stable and not stopped and stale >= recipe.patience and step > schedule.warmup:
+        if stable and not stopped and patience.stale >= recipe.patience and step > schedule.warmup:
             stopped = True
             schedule.decay_now(step)
         spent.resume()
