@@ -2,7 +2,8 @@
 
 The learning rate is constant once warm, until neither the dev score nor the dev loss has improved for `patience`
 evaluations or the step cap is near; then it decays to zero over the last fifth of the run. So an arm that learns fast
-stops early, an arm that learns slowly gets the steps it needs, and a run that reaches the cap while still improving is marked *not converged*.
+stops early, an arm that learns slowly gets the steps it needs, and a run that reaches the cap while still improving is
+marked *not converged*.
 AdamW with bias correction, warm-up and clipping follow Mosbach et al. 2021 and Zhang et al. 2021; warm-up-stable-decay
 is Hu et al. 2024 (MiniCPM).
 """
