@@ -98,7 +98,9 @@ def run(
     epochs: Annotated[int | None, typer.Option(help="cap on epochs; training stops by dev score (default: 16)")] = None,
     min_steps: Annotated[int | None, typer.Option(help="least step cap, for small budgets (default: 300)")] = None,
     patience: Annotated[int | None, typer.Option(help="dev evaluations without a better score (default: 4)")] = None,
-    perturbations: Annotated[str | None, typer.Option(help="corrupt the test set: none, all, or keyboard")] = None,
+    perturbations: Annotated[
+        str | None, typer.Option(help="corrupt the test set: none, fast, all, or names: keyboard,drop@3 (default: none)")
+    ] = None,
     precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16")] = None,
     vocabulary: Annotated[
         str | None, typer.Option(help="seen: leave out tokens that the data does not hold; or whole (default: seen)")

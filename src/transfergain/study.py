@@ -15,7 +15,7 @@ from transfergain.data.prepare import DataSource
 from transfergain.data.splits import budget_sizes, max_budget
 from transfergain.errors import UserError, nearest
 from transfergain.floors import FLOORS
-from transfergain.perturbations import PERTURBATIONS, split_names
+from transfergain.perturbations import expand, split_names
 from transfergain.tasks import TASKS
 from transfergain.types import Dataset, Recipe, TrialSpec
 
@@ -226,13 +226,10 @@ class Study(TaskEntry):
     @field_validator("perturbations", mode="before")
     @classmethod
     def _perturbations(cls, value: Any) -> Any:
-        names = [] if value == "none" else list(PERTURBATIONS) if value == "all" else _split_words(value)
-        if not isinstance(names, list | tuple):
-            raise ValueError("must be none, all, or names such as keyboard")
-        for name in names:
-            if name not in PERTURBATIONS:
-                raise ValueError(f'unknown perturbation "{name}".{nearest(str(name), PERTURBATIONS)}')
-        return list(dict.fromkeys(names))
+        names = _split_words(value)
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise ValueError("must be none, fast, all, or names such as keyboard,drop@3")
+        return expand(names)
 
     @model_validator(mode="before")
     @classmethod

@@ -2,46 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
-import numpy as np
-
-from transfergain.perturbations import keyboard
+from transfergain.errors import nearest
+from transfergain.perturbations.accents import ACCENTS
+from transfergain.perturbations.align import align
+from transfergain.perturbations.base import Perturbation
+from transfergain.perturbations.case import LOWERCASE, RANDOMCASE, UPPERCASE
+from transfergain.perturbations.contractions import CONTRACTIONS
+from transfergain.perturbations.drop import DROP
+from transfergain.perturbations.filler import FILLER
+from transfergain.perturbations.keyboard import KEYBOARD
+from transfergain.perturbations.ocr import OCR
+from transfergain.perturbations.punctuation import PUNCTUATION
+from transfergain.perturbations.repeat import REPEAT
+from transfergain.perturbations.swap import SWAP
+from transfergain.perturbations.whitespace import WHITESPACE
 from transfergain.seeds import generator
 from transfergain.types import Example
 
 SEVERITIES = (1, 2, 3, 4, 5)
 PREFIX = "perturbed:"
 
-
-@dataclass(frozen=True)
-class Perturbation:
-    """A corruption that keeps labels, and spans where the task has any, aligned with the text."""
-
-    title: str
-    tasks: tuple[str, ...]
-    """The task kinds it is valid for."""
-    apply: Callable[[Example, int, np.random.Generator], Example]
-    """(example, severity, generator) -> example; a pure function of the three."""
-    citation: str
-    version: int = 1
-    """Enters the ids of trials: raise it when the corruption changes."""
-
-
 PERTURBATIONS: dict[str, Perturbation] = {
-    "keyboard": Perturbation("keyboard typos", ("sentiment", "classification"), keyboard.apply, keyboard.CITATION),
+    "keyboard": KEYBOARD,
+    "drop": DROP,
+    "swap": SWAP,
+    "repeat": REPEAT,
+    "lowercase": LOWERCASE,
+    "uppercase": UPPERCASE,
+    "randomcase": RANDOMCASE,
+    "whitespace": WHITESPACE,
+    "punctuation": PUNCTUATION,
+    "ocr": OCR,
+    "contractions": CONTRACTIONS,
+    "accents": ACCENTS,
+    "filler": FILLER,
 }
+GROUPS: dict[str, tuple[str, ...]] = {
+    "none": (),
+    "fast": tuple(f"{name}@{s}" for name in ("keyboard", "drop", "lowercase", "punctuation", "ocr") for s in (1, 3, 5)),
+    "all": tuple(PERTURBATIONS),
+}
+"""Word of `--perturbations` -> what it stands for. Those of `fast` differ in kind (a letter wrong, a letter missing, case,
+punctuation, the shape of letters), are valid for every task, and find something to change in every text."""
+
+
+def expand(words: Iterable[str]) -> list[str]:
+    """`fast`, `NAME` or `NAME@SEVERITY` -> sorted `NAME@SEVERITY`, each once. Raises ValueError for an unknown one."""
+    chosen = set()
+    for word in (part for given in words for part in GROUPS.get(given, (given,))):
+        name, at, severity = word.partition("@")
+        if name not in PERTURBATIONS:
+            raise ValueError(f'unknown perturbation "{name}".{nearest(name, [*GROUPS, *PERTURBATIONS])}')
+        if at and severity not in map(str, SEVERITIES):
+            raise ValueError(f'"{word}" has no severity from {SEVERITIES[0]} to {SEVERITIES[-1]} after the @')
+        chosen |= {(name, int(severity))} if at else {(name, s) for s in SEVERITIES}
+    order = list(PERTURBATIONS)
+    return [f"{name}@{severity}" for name, severity in sorted(chosen, key=lambda pair: (order.index(pair[0]), pair[1]))]
 
 
 def split_names(task: str, chosen: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """(split name, fingerprint) of the chosen perturbations that are valid for the task, at every severity."""
-    return tuple(
-        (f"{PREFIX}{name}@{severity}", f"version {PERTURBATIONS[name].version}")
-        for name in chosen
-        if task in PERTURBATIONS[name].tasks
-        for severity in SEVERITIES
-    )
+    """(split name, fingerprint) of the chosen perturbations that are valid for the task; `chosen` as `expand` takes it.
+
+    The order is that of the registry, so that it does not matter to the ids of trials in which order they were named.
+    """
+    pairs = ((PERTURBATIONS[word.partition("@")[0]], word) for word in expand(chosen))
+    return tuple((f"{PREFIX}{word}", f"version {entry.version}") for entry, word in pairs if task in entry.tasks)
 
 
 def perturbed(rows: Sequence[Example], split: str) -> tuple[Example, ...]:
@@ -49,6 +76,6 @@ def perturbed(rows: Sequence[Example], split: str) -> tuple[Example, ...]:
     name, severity = split.removeprefix(PREFIX).split("@")
     entry = PERTURBATIONS[name]
     return tuple(
-        entry.apply(row, int(severity), generator("perturbation", name=name, severity=severity, row=i))
+        align(row, entry.editor(int(severity), generator("perturbation", name=name, severity=severity, row=i)))
         for i, row in enumerate(rows)
     )

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
-from transfergain.types import Example
-
-CITATION = "Belinkov and Bisk 2018, Synthetic and natural noise both break neural machine translation (key noise)"
+from transfergain.perturbations.base import ANY_TASK, Edit, Perturbation, draw, pick
 
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
-SHARE = 0.02
-"""Share of letters replaced per step of severity: 2 % to 10 %."""
 
 
 def _neighbours() -> dict[str, str]:
@@ -22,21 +16,25 @@ def _neighbours() -> dict[str, str]:
         for c, letter in enumerate(row):
             around = [(r, c - 1), (r, c + 1), (r - 1, c), (r - 1, c + 1), (r + 1, c - 1), (r + 1, c)]
             found[letter] = "".join(ROWS[i][j] for i, j in around if 0 <= i < len(ROWS) and 0 <= j < len(ROWS[i]))
-    return found
+    return found | {letter.upper(): near.upper() for letter, near in found.items()}
 
 
 NEIGHBOURS = _neighbours()
 
 
-def apply(example: Example, severity: int, rng: np.random.Generator) -> Example:
-    """The example with each letter replaced, with probability 2 % x severity, by a neighbour of the same case."""
-    text = str(example.inputs["text"])
-    return replace(example, inputs={**example.inputs, "text": "".join(_typo(c, SHARE * severity, rng) for c in text)})
+def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
+    """Letters a to z replaced by a neighbour of the same case."""
+    hits = draw(len(text), share, rng)
+    return [Edit(i, i + 1, pick(NEIGHBOURS[text[i]], choice)) for i, choice in hits if text[i] in NEIGHBOURS]
 
 
-def _typo(character: str, probability: float, rng: np.random.Generator) -> str:
-    around = NEIGHBOURS.get(character.lower())
-    if around is None or rng.random() >= probability:
-        return character
-    hit = around[int(rng.integers(len(around)))]
-    return hit.upper() if character.isupper() else hit
+KEYBOARD = Perturbation(
+    name="keyboard",
+    title="keyboard typos",
+    tasks=ANY_TASK,
+    edits=edits,
+    unit="letters",
+    step=0.02,
+    citation="Belinkov and Bisk 2018, Synthetic and natural noise both break neural machine translation (key noise)",
+    version=2,
+)

@@ -1,0 +1,79 @@
+"""What a perturbation is: a function on a text that says which stretches to replace by what. `align` does the rest."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, TypeVar
+
+import numpy as np
+
+LETTER = "A-Za-zÀ-ÖØ-öø-ɏΆΈ-Ώΐ-ώЀ-ҁҊ-ӿ"
+"""Letters of the Latin, Greek and Cyrillic scripts, for character classes; typing errors are made in these alone."""
+LONG_WORD = re.compile(rf"(?<!\w)[{LETTER}]{{4,}}(?!\w)")
+"""Words whose inside, which is all but the first and last letter, can be garbled and still be read."""
+
+ANY_TASK = ("sentiment", "classification", "ner", "qa", "translation")
+
+T = TypeVar("T")
+
+
+class Edit(NamedTuple):
+    """Replace text[start:end] by `new`; an insertion where start == end."""
+
+    start: int
+    end: int
+    new: str
+
+
+@dataclass(frozen=True)
+class Perturbation:
+    """A corruption that no reader would label, tag, answer or translate differently for."""
+
+    name: str
+    title: str
+    tasks: tuple[str, ...]
+    """The task kinds it is valid for."""
+    edits: Callable[[str, float, np.random.Generator], list[Edit]]
+    """(text, share, generator) -> edits in the order of the text, none overlapping; a pure function of the three. Each
+    place that can be changed is, with probability `share`."""
+    unit: str
+    """What the places are, in the plural."""
+    step: float
+    """Share at severity 1."""
+    citation: str
+    version: int = 1
+    """Enters the ids of trials: raise it when the corruption changes."""
+
+    def share(self, severity: int) -> float:
+        """Share of places that are changed: it grows evenly with severity."""
+        return self.step * severity
+
+    def editor(self, severity: int, rng: np.random.Generator) -> Callable[[str], list[Edit]]:
+        """The function of a text alone that says its edits."""
+        share = self.share(severity)
+        return lambda text: self.edits(text, share, rng)
+
+
+def draw(places: int, share: float, rng: np.random.Generator) -> list[tuple[int, float]]:
+    """(place, choice) of every place that is hit, in order; `choice` is uniform in [0, 1), to choose how it is changed."""
+    drawn = rng.random(places)
+    hit = np.flatnonzero(drawn < share)
+    # Below the share, a uniform number is uniform.
+    return list(zip(hit.tolist(), (drawn[hit] / share).tolist(), strict=True))
+
+
+def pick(options: Sequence[T], choice: float) -> T:
+    """One of the options, all equally likely."""
+    return options[int(choice * len(options))]
+
+
+def rewritten(text: str, edits: Iterable[Edit]) -> str:
+    """The text with the edits made; unchanged where nothing but white space would be left of it."""
+    parts, at = [], 0
+    for start, end, new in edits:
+        parts += [text[at:start], new]
+        at = end
+    new_text = "".join([*parts, text[at:]])
+    return new_text if new_text.strip() else text

@@ -1,0 +1,25 @@
+"""Letters left out inside words."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from transfergain.perturbations.base import ANY_TASK, LONG_WORD, Edit, Perturbation, draw, pick
+
+
+def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
+    """Words of four letters or more lose one, neither the first nor the last."""
+    words = [match.span() for match in LONG_WORD.finditer(text)]
+    places = (pick(range(words[i][0] + 1, words[i][1] - 1), choice) for i, choice in draw(len(words), share, rng))
+    return [Edit(place, place + 1, "") for place in places]
+
+
+DROP = Perturbation(
+    name="drop",
+    title="dropped letters",
+    tasks=ANY_TASK,
+    edits=edits,
+    unit="words of four letters or more",
+    step=0.08,
+    citation="Pruthi, Dhingra and Lipton 2019, Combating adversarial misspellings with robust word recognition (drop)",
+)

@@ -1,0 +1,70 @@
+"""Confusions of optical character recognition: characters read as others of a similar shape."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from transfergain.perturbations.base import ANY_TASK, Edit, Perturbation, draw, pick
+
+CONFUSED: dict[str, tuple[str, ...]] = {
+    "rn": ("m",),
+    "cl": ("d",),
+    "vv": ("w",),
+    "ri": ("n",),
+    "m": ("rn",),
+    "d": ("cl",),
+    "w": ("vv",),
+    "a": ("o",),
+    "b": ("h",),
+    "c": ("e",),
+    "e": ("c",),
+    "f": ("t",),
+    "g": ("q", "9"),
+    "h": ("b",),
+    "i": ("l", "1"),
+    "l": ("1", "I", "i"),
+    "n": ("u",),
+    "o": ("0",),
+    "q": ("g",),
+    "s": ("5",),
+    "t": ("f",),
+    "u": ("n",),
+    "v": ("y",),
+    "y": ("v",),
+    "z": ("2",),
+    "B": ("8",),
+    "D": ("O",),
+    "G": ("6", "C"),
+    "I": ("l", "1"),
+    "O": ("0", "Q"),
+    "Q": ("O",),
+    "S": ("5",),
+    "Z": ("2",),
+    "0": ("O",),
+    "1": ("l", "I"),
+    "5": ("S",),
+    "8": ("B",),
+}
+"""A digit is read as a letter, never as another digit: that would be another number."""
+
+
+def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
+    """Characters, or pairs, read as others; a pair is looked up before its first character."""
+    found, free = [], 0
+    for i, choice in draw(len(text), share, rng):
+        seen = next((part for part in (text[i : i + 2], text[i]) if part in CONFUSED), "")
+        if seen and i >= free:
+            free = i + len(seen)
+            found.append(Edit(i, free, pick(CONFUSED[seen], choice)))
+    return found
+
+
+OCR = Perturbation(
+    name="ocr",
+    title="OCR confusions",
+    tasks=ANY_TASK,
+    edits=edits,
+    unit="letters and digits that resemble others",
+    step=0.02,
+    citation="van Strien et al. 2020, Assessing the impact of OCR quality on downstream NLP tasks",
+)

@@ -1,0 +1,42 @@
+"""Punctuation noise: marks left out, doubled or mistaken, and stray commas."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from transfergain.perturbations.base import ANY_TASK, Edit, Perturbation, draw, pick
+
+MARKS = re.compile(r"(?:(?<=[\w\s\"'”’)\]])|^)[.,;:!?…]+(?=[\s\"'”’]|$)(?!\s?[()\[\]])")
+"""Marks at the end of words, or on their own: none within words and numbers, and none of a smiley."""
+WORD_END = re.compile(r"(?<=\w)(?=\s)")
+CONFUSED = {".": ",;", ",": ".;", ";": ",:", ":": ";,"}
+"""Never a question mark or an exclamation mark, which mean something."""
+STRAY = 0.1
+"""Stray commas come after this many times as large a share of words."""
+
+
+def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
+    """Marks dropped, doubled or confused with another, and commas where none belong."""
+    marks = [match.span() for match in MARKS.finditer(text)]
+    ends = [match.start() for match in WORD_END.finditer(text)]
+    changed = [Edit(*marks[i], _mark(text[slice(*marks[i])], choice)) for i, choice in draw(len(marks), share, rng)]
+    stray = [Edit(ends[i], ends[i], ",") for i, _ in draw(len(ends), STRAY * share, rng)]
+    return sorted(changed + stray)
+
+
+def _mark(mark: str, choice: float) -> str:
+    options: list[str] = ["", mark * 2, *CONFUSED.get(mark, "")]
+    return pick(options, choice)
+
+
+PUNCTUATION = Perturbation(
+    name="punctuation",
+    title="punctuation noise",
+    tasks=ANY_TASK,
+    edits=edits,
+    unit="punctuation marks, and a tenth of that of words get a stray comma",
+    step=0.15,
+    citation="Náplava et al. 2021, Understanding model robustness to user-generated noisy texts (punctuation)",
+)
