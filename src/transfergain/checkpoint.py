@@ -120,29 +120,54 @@ def _verify_header(path: Path, name: str) -> None:
 
 
 def _download(name: str, revision: str | None) -> tuple[Path, str]:
-    """(folder, commit) of a Hub model; only safetensors, json and tokenizer files are fetched."""
+    """(folder, commit) of a Hub model; only safetensors, json and tokenizer files are fetched.
+
+    Raises UserError, in one line that says which of name, revision, token, network and disk is to be mended.
+    """
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError, RepositoryNotFoundError
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
     patterns = ["*.safetensors", "*.json", "*.txt", "*.model", "*.py"]
-    pickled = "holds no safetensors weights on the Hub; convert it with save_pretrained, or choose another"
     try:
         folder = Path(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except HFValidationError:
-        raise UserError(f'--model "{name}" is neither a folder here nor a well-formed Hub id') from None
-    except RepositoryNotFoundError:
-        raise UserError(f'--model "{name}" is neither a folder here nor a public model on the Hub') from None
-    except (LocalEntryNotFoundError, OSError) as error:
-        reason = str(error).strip().splitlines()[0][:160] if str(error).strip() else type(error).__name__
-        raise UserError(
-            f'--model "{name}" is no folder here, and the Hub cannot be reached or lacks it ({reason}); '
-            "check the name and the network, or give a local folder or builtin:minilm"
-        ) from None
+    except Exception as error:  # those of the Hub client, the disk, and whichever HTTP library the client uses
+        raise UserError(_why_not(name, revision, error)) from None
     if not any(folder.glob("*.safetensors")):
-        raise UserError(f'--model "{name}" {pickled}')
+        raise UserError(
+            f'--model "{name}" holds no safetensors weights on the Hub; convert it with save_pretrained, or choose another'
+        )
     return folder, folder.name
+
+
+def _why_not(name: str, revision: str | None, error: Exception) -> str:
+    """What a failed download means for the user, in one line."""
+    from huggingface_hub import constants, errors
+
+    hub = "the Hub" if constants.ENDPOINT == "https://huggingface.co" else f"the Hub at {constants.ENDPOINT}"
+    answer = getattr(getattr(error, "response", None), "status_code", None)
+    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    if isinstance(error, errors.HFValidationError):
+        return f'--model "{name}" is neither a folder here nor a well-formed Hub id'
+    if isinstance(error, errors.GatedRepoError) or answer == 403:
+        return f'--model "{name}" is gated: accept its terms on its page of {hub}, and set HF_TOKEN to a token of yours'
+    if isinstance(error, errors.RevisionNotFoundError):
+        return f'--revision "{revision or "main"}": {hub} knows no such commit, tag or branch of {name}; check its page'
+    if isinstance(error, errors.RepositoryNotFoundError) or answer in (401, 404):
+        return (
+            f'--model "{name}" is neither a folder here nor a model that {hub} shows you; check the name, and for a '
+            "private model set HF_TOKEN to a token that may read it"
+        )
+    if constants.HF_HUB_OFFLINE:
+        return (
+            f'--model "{name}" is not whole in the cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE is set; unset it once'
+        )
+    if isinstance(error, OSError) and error.errno is not None:  # of the disk: those of the network carry no number
+        return f'--model "{name}" cannot be stored in {constants.HF_HUB_CACHE} ({error.strerror}); free space or set HF_HOME'
+    return (
+        f'--model "{name}" is no folder here, and {hub} cannot be reached or broke off ({reason}); check the network and '
+        "run again, which continues the download, or give a local folder or builtin:minilm"
+    )
 
 
 def _sha256(path: Path) -> str:
