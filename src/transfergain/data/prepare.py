@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from transfergain.data import contamination, splits
 from transfergain.data.sources import SPLIT_NAMES, Reader, Table, read_file, read_folder, read_hub
-from transfergain.errors import UserError, nearest
+from transfergain.errors import UserError, nearest, printable
 from transfergain.types import Dataset, Example
 
 BUILTIN = "builtin:"
@@ -116,8 +116,8 @@ def load(source: DataSource, task: Parser) -> Dataset:
         shifts=shifts,
         fingerprint=_fingerprint(parsed.labels, {s: parts[s] for s in ("train", "dev", "test")}),
         shift_fingerprints={name: _fingerprint(parsed.labels, {name: rows}) for name, rows in shifts.items()},
-        notes=tuple(notes),
-        warnings=(*parsed.warnings, *warnings),
+        notes=tuple(map(printable, notes)),
+        warnings=tuple(map(printable, (*parsed.warnings, *warnings))),
     )
 
 
