@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.metadata
 import os
 import platform
+import signal
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,11 +31,19 @@ from transfergain.types import Checkpoint, Dataset
 
 
 class Interrupted(Exception):
-    """Ctrl-C: the findings of what is done are written; `findings` holds them."""
+    """Ctrl-C, or SIGTERM or SIGHUP: the findings of what is done are written; `findings` holds them."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, signal: int) -> None:
         super().__init__("interrupted")
         self.findings = findings
+        self.signal = signal
+
+
+class _Stopped(KeyboardInterrupt):
+    """What a scheduler's signal raises: whatever handles Ctrl-C handles it alike."""
+
+    def __init__(self, signal: int) -> None:
+        self.signal = signal
 
 
 def run(config: str | Path | None = None, *, quiet: bool = False, **keys: Any) -> Findings:
@@ -65,23 +76,25 @@ def run_study(study: Study, console: Console) -> Findings:
     datasets = _load_data(study, console)
     checkpoint, precision, advice = _verify(study, datasets)
     for line in advice:
-        console.print(Text("warning  ", style="yellow") + Text(line), soft_wrap=True)
+        _warn(console, line)
     planner = Planner(study, datasets, checkpoint.revision, precision)
     workers = study.workers or _default_workers(study)
-    with _locked(folder), Store(folder, create=True) as store:
+    with _writing(folder), _locked(folder), _stoppable(), Store(folder, create=True) as store:
+        if damaged := store.mend():
+            _warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
         _describe(store, study, datasets, checkpoint, precision, advice)
         _say(console, _plan_line(planner, checkpoint, workers))
         from transfergain.trial import Bench
 
         bench = Bench(datasets, checkpoint, study.device, study.threads)
         follower = _follower(console, workers)
-        interrupted = False
+        stopped = None
         with EXECUTORS[study.executor](bench, workers) as executor, follower as watcher:
             runner = Runner(planner, store, executor, watcher, folder, study.keep_models)
             try:
                 runner.run()
-            except KeyboardInterrupt:
-                interrupted = True
+            except KeyboardInterrupt as interrupt:
+                stopped = getattr(interrupt, "signal", signal.SIGINT)
         runner.clean()
         findings = analyse(store)
         write_files(findings)
@@ -89,13 +102,17 @@ def run_study(study: Study, console: Console) -> Findings:
         _say(console, f"\nReport {folder / 'report.html'} · findings {folder / 'findings.json'}")
         if any((folder / "models").glob("*/trial")):
             _say(console, f"Models {folder / 'models'} · resume or extend with the same command")
-        if interrupted:
-            raise Interrupted(findings)
+        if stopped is not None:
+            raise Interrupted(findings, stopped)
         return findings
 
 
 def _say(console: Console, line: str) -> None:
     console.print(Text(line), soft_wrap=True)
+
+
+def _warn(console: Console, line: str) -> None:
+    console.print(Text("warning  ", style="yellow") + Text(line), soft_wrap=True)
 
 
 def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
@@ -108,7 +125,7 @@ def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
         for i, note in enumerate(data.notes):
             _say(console, f"{data.name if i == 0 else '':<16}{note}")
         for warning in data.warnings:
-            console.print(Text("warning  ", style="yellow") + Text(warning), soft_wrap=True)
+            _warn(console, warning)
     return datasets
 
 
@@ -280,6 +297,55 @@ def _follower(console: Console, workers: int) -> progress.Bar | progress.Lines |
     if console.quiet:
         return progress.Silent()
     return progress.Bar(console, workers) if console.is_terminal else progress.Lines(console, workers)
+
+
+@contextlib.contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM, as schedulers send it, and SIGHUP end a study as Ctrl-C does: once, so that a second one does not disturb
+    the writing of the findings. Ignored signals (nohup) stay ignored, and threads of a larger program know no signals.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        if number == getattr(signal, "SIGHUP", None):
+            _leave_terminal()
+        if not heard:
+            heard.append(number)
+            raise _Stopped(number)
+
+    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {n: signal.signal(n, stop) for n in numbers if signal.getsignal(n) == signal.SIG_DFL}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _leave_terminal() -> None:
+    """The terminal is gone: writing to it would fail, and the findings are still to be written."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        if os.isatty(stream):
+            os.dup2(nothing, stream)
+    os.close(nothing)
+
+
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """A disk that is full or cannot be written, as one line; the store holds what is done."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
+            raise
+        raise UserError(
+            f"--output-dir {folder}: cannot write there ({error.strerror}); the trials that are done are kept: "
+            "mend that and give the same command again"
+        ) from None
 
 
 @contextlib.contextmanager

@@ -1,4 +1,6 @@
-"""The command line: flags in, exit codes out (0 done, 1 some trial failed, 2 the user's to mend, 130 interrupted)."""
+"""The command line: flags in, exit codes out (0 done, 1 some trial failed, 2 the user's to mend, 130 interrupted, 143 and
+129 ended by SIGTERM and SIGHUP).
+"""
 
 from __future__ import annotations
 
@@ -247,13 +249,14 @@ def main() -> None:
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="transfergain", standalone_mode=False) or 0
         if code == 130:  # typer's code for Ctrl-C
-            _complain("interrupted before any trial")
+            _complain("interrupted; the same command continues")
     except UserError as error:
         code = _complain(str(error), 2)
     except Exception as error:
         if type(error).__name__ == "Interrupted":  # known by its name: importing it would import the whole engine
             done = error.findings.trials["done"]  # type: ignore[attr-defined]
-            code = _complain(f"interrupted with {done} trials done; the same command continues", 130)
+            code = 128 + error.signal  # type: ignore[attr-defined]
+            _complain(f"interrupted with {done} trials done; the same command continues", code)
         elif hasattr(error, "format_message"):  # typer's complaints about flags, whose class moved between versions
             message = error.format_message().strip().removesuffix(".")
             code = _complain(f"{message[:1].lower()}{message[1:]}; transfergain --help lists the commands and flags", 2)

@@ -5,17 +5,35 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 1500
+"""Characters of a message; a file may have thousands of columns."""
+
 
 class UserError(Exception):
     """The user asked for something that cannot be done.
 
     The message is one line: it names the file, row or flag, says what is wrong and what to do.
-    The command line prints it and exits with code 2.
+    The command line prints it and exits with code 2. Whatever the message quotes from the user's files, it is one line that
+    a terminal can show.
     """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class Declined(Exception):
     """An arm or floor does not apply to this checkpoint or task; the trial is `skipped` with this reason."""
+
+
+def printable(text: str) -> str:
+    """The text on one line: line ends and odd spaces as spaces, other control characters as escapes, and of a very long one
+    the beginning and the end.
+    """
+    kept = (c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode() for c in text)
+    line = "".join(kept)
+    if len(line) <= LONGEST:
+        return line
+    return f"{line[: LONGEST * 2 // 3]} [...] {line[-LONGEST // 4 :]}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
+import math
 import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
@@ -22,14 +24,18 @@ from transfergain.types import SCHEMA_VERSION, CurvePoint, Evaluated, Outcome, T
 FILE = "study.sqlite"
 
 TABLES = """
-CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, digest TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trials (
     id TEXT PRIMARY KEY, spec TEXT NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL, dev_score REAL,
-    converged INTEGER, curve TEXT NOT NULL, evaluated TEXT NOT NULL, details TEXT NOT NULL, seconds REAL NOT NULL
+    converged INTEGER, curve TEXT NOT NULL, evaluated TEXT NOT NULL, details TEXT NOT NULL, seconds REAL NOT NULL,
+    digest TEXT NOT NULL
 );
 """
 
-SELECT = "SELECT spec, status, error, dev_score, converged, curve, evaluated, details, seconds FROM trials"
+COLUMNS = "id, spec, status, error, dev_score, converged, curve, evaluated, details, seconds"
+SELECT = f"SELECT {COLUMNS}, digest FROM trials"
+ADVICE = "restore it from a copy, or choose another --output-dir"
+UPDATED = ", ".join(f"{name}=excluded.{name}" for name in [*COLUMNS.split(", ")[2:], "digest"])
 
 
 @dataclass(frozen=True)
@@ -51,6 +57,7 @@ class Store:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+            self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # digests tell what is no text any more
         except (sqlite3.Error, OSError) as error:
             raise UserError(f"{self.path}: cannot open the study's store ({error}); choose another folder") from None
         try:
@@ -60,11 +67,21 @@ class Store:
             raise
 
     def _check(self, create: bool) -> None:
-        """Set a new store up; refuse a file that is none of ours."""
+        """Set a new store up; refuse a file that is none of ours or whose structure is damaged."""
+        if create and self.path.exists() and not self.path.stat().st_size and self.path.with_name("findings.json").exists():
+            raise UserError(f"{self.path}: the study's store is empty, though findings.json stands beside it; {ADVICE}")
         with self._readable():
             self._db.execute("PRAGMA synchronous=FULL")
+            problem = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if problem != "ok":  # SQLite itself may read a damaged file without noticing, and leave rows out
+                raise ValueError(problem)
+            tables = dict(self._db.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table'").fetchall())
+            if tables and ("trials" not in tables or "digest" not in tables["trials"]):
+                raise ValueError("it is another program's, or an earlier version's")
             if create:
                 self._db.executescript(TABLES)
+            elif not tables:
+                raise UserError(f"{self.path}: its run ended before the study was set up; run it again")
         version = self.get_meta("schema_version")
         if version is None and create:
             self.set_meta("schema_version", SCHEMA_VERSION)
@@ -87,8 +104,7 @@ class Store:
             yield
         except (sqlite3.Error, zlib.error, ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{self.path}: the study's store cannot be read ({' '.join(str(error).split())[:200]}); "
-                "restore it from a copy, or choose another --output-dir"
+                f"{self.path}: the study's store cannot be read ({' '.join(str(error).split())[:200]}); {ADVICE}"
             ) from None
 
     @contextmanager
@@ -108,7 +124,9 @@ class Store:
     def get_meta(self, key: str) -> Any:
         """The value stored under `key`, or None."""
         with self._readable():
-            row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            row = self._db.execute("SELECT value, digest FROM meta WHERE key = ?", (key,)).fetchone()
+            if row is not None and _digest((key, row[0])) != row[1]:
+                raise ValueError(f"its {key} was changed after it was written")
             return None if row is None else json.loads(row[0])
 
     def set_meta(self, key: str, value: Any) -> None:
@@ -119,7 +137,8 @@ class Store:
         """Store several JSON values by key, all of them or none."""
         pairs = [(key, json.dumps(value, sort_keys=True)) for key, value in values.items()]
         with self._transaction():
-            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", pairs)
+            rows = [(*pair, _digest(pair)) for pair in pairs]
+            self._db.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?, ?)", rows)
 
     def put(self, spec: TrialSpec, outcome: Outcome) -> None:
         """Store a trial's outcome. A finished trial is never overwritten: at-least-once executors stay exactly-once."""
@@ -128,7 +147,7 @@ class Store:
             spec.to_json(),
             outcome.status,
             outcome.error,
-            outcome.dev_score,
+            None if outcome.dev_score is None or math.isnan(outcome.dev_score) else outcome.dev_score,  # as SQLite has it
             None if outcome.converged is None else int(outcome.converged),
             json.dumps([asdict(point) for point in outcome.curve]),
             json.dumps({name: _pack(e) for name, e in outcome.evaluated.items()}),
@@ -137,12 +156,18 @@ class Store:
         )
         with self._transaction():
             self._db.execute(
-                "INSERT INTO trials VALUES (?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET "
-                "status=excluded.status, error=excluded.error, dev_score=excluded.dev_score, "
-                "converged=excluded.converged, curve=excluded.curve, evaluated=excluded.evaluated, "
-                "details=excluded.details, seconds=excluded.seconds WHERE trials.status != 'done'",
-                values,
+                f"INSERT INTO trials VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET {UPDATED} "
+                "WHERE trials.status != 'done'",
+                (*values, _digest(values)),
             )
+
+    def mend(self) -> int:
+        """Remove trials whose row is not as it was written, so that they run again; returns how many."""
+        with self._readable():
+            damaged = [v[0] for v in self._db.execute(SELECT).fetchall() if _digest(v[:-1]) != v[-1]]
+        with self._transaction():
+            self._db.executemany("DELETE FROM trials WHERE id = ?", [(trial,) for trial in damaged])
+        return len(damaged)
 
     def status(self) -> dict[str, str]:
         """Trial id -> status."""
@@ -163,8 +188,15 @@ class Store:
                                            r.spec.id))  # fmt: skip
 
 
+def _digest(values: tuple[Any, ...]) -> str:
+    """sha256 of a row's values: SQLite has no checksums of its own, and a flipped bit would be a wrong number."""
+    return hashlib.sha256(json.dumps(values, default=repr).encode()).hexdigest()
+
+
 def _row(values: tuple[Any, ...]) -> Row:
-    spec, status, error, dev_score, converged, curve, evaluated, details, seconds = values
+    if _digest(values[:-1]) != values[-1]:
+        raise ValueError(f"trial {str(values[0])[:12]} was changed after it was written: the command of its run mends it")
+    _, spec, status, error, dev_score, converged, curve, evaluated, details, seconds, _ = values
     outcome = Outcome(
         status=status,
         error=error,

@@ -1,8 +1,13 @@
 """Studies that are killed, interrupted or lose a worker end with the findings of one that was left in peace."""
 
+import dataclasses
+import errno
 import json
 import os
+import random
+import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -13,8 +18,13 @@ import pytest
 from tiny import KEYS, InProcess, command, count, files, findings, flags, models, outcomes
 
 import transfergain as tg
+from transfergain import api
+from transfergain.analysis.findings import load
+from transfergain.arms import ARMS
+from transfergain.errors import UserError
 from transfergain.executors import EXECUTORS
 from transfergain.executors.local import LocalExecutor
+from transfergain.store import FILE
 
 TRIALS = 8 + 8 + 8
 """Tuning, reported trials, floors."""
@@ -117,7 +127,9 @@ def test_a_study_survives_kills_an_interruption_and_the_loss_of_a_worker(keys, p
     assert tuned.items() <= before.items()
 
     driver = Driver(run, out, rows=len(before) + 1)
-    assert driver.end(signal.SIGINT) == 130
+    for worker in driver.workers:  # a scheduler signals every process of a job
+        os.kill(worker, signal.SIGTERM)
+    assert driver.end(signal.SIGTERM) == 143
     found = findings(out)
     assert len(before) < found["trials"]["done"] == len(outcomes(out)) < TRIALS
     assert found["trials"]["pending"] == TRIALS - found["trials"]["done"]
@@ -151,23 +163,127 @@ def test_the_peaceful_study_learns_something(peaceful):
 
 
 class Interrupted(LocalExecutor):
-    """Presses Ctrl-C when the second trial begins."""
+    """Sends a signal to this process when the second trial begins, and again while it is being heeded."""
+
+    number = signal.SIGINT
 
     def submit(self, jobs, watch):
         for i, result in enumerate(super().submit(jobs, watch)):
             if i == 1:
-                signal.raise_signal(signal.SIGINT)
+                signal.raise_signal(self.number)
             yield result
 
+    def close(self):
+        if self.number != signal.SIGINT:
+            signal.raise_signal(self.number)
+        super().close()
 
-def test_ctrl_c_in_python_raises_interrupted_with_the_findings(keys, tmp_path, monkeypatch):
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_python_raises_interrupted_with_the_findings(number, keys, tmp_path, monkeypatch):
     from transfergain.api import Interrupted as Raised
 
     monkeypatch.setitem(EXECUTORS, "local", Interrupted)
-    threads, processes = threading.enumerate(), children(os.getpid())
+    monkeypatch.setattr(Interrupted, "number", number)
+    threads, processes, handler = threading.enumerate(), children(os.getpid()), signal.getsignal(number)
     with pytest.raises(Raised) as error:
         tg.run(**keys | {"tune": 0, "output_dir": tmp_path}, quiet=True)
     assert error.value.findings.trials == {"done": 1, "failed": 0, "skipped": 0, "pending": 15}
+    assert error.value.signal == number
     assert findings(tmp_path)["trials"]["pending"] == 15
     assert children(os.getpid()) == processes
     assert threading.enumerate() == threads
+    assert signal.getsignal(number) == handler
+
+
+def test_ignored_signals_stay_ignored_and_threads_know_none(keys, tmp_path, monkeypatch):
+    """As nohup wants it; and a larger program may run a study beside its main thread."""
+    monkeypatch.setitem(EXECUTORS, "local", InProcess)
+    monkeypatch.setattr(InProcess, "ran", [])
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        found = []
+        small = keys | {"tune": 0, "arms": ["scratch"], "budgets": [40], "output_dir": tmp_path}
+        thread = threading.Thread(target=lambda: found.append(tg.run(**small, quiet=True)))
+        thread.start()
+        thread.join()
+        assert found[0].trials["done"] == 6
+        with api._stoppable():
+            assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+@pytest.fixture
+def small(keys, monkeypatch):
+    """A study of six trials in this process."""
+    monkeypatch.setitem(EXECUTORS, "local", InProcess)
+    monkeypatch.setattr(InProcess, "ran", [])
+    return keys | {"tune": 0, "arms": ["scratch"], "budgets": [40]}
+
+
+def test_damaged_rows_run_again_and_give_the_same_findings(small, tmp_path, capsys):
+    out = tmp_path / "out"
+    tg.run(**small, output_dir=out, quiet=True)
+    first, before, ran = (out / "findings.json").read_bytes(), outcomes(out), len(InProcess.ran)
+    with sqlite3.connect(out / FILE) as db:
+        db.execute("UPDATE trials SET dev_score = 0.123 WHERE id = (SELECT id FROM trials WHERE spec LIKE '%scratch%')")
+    db.close()
+    with pytest.raises(UserError, match="was changed after it was written"):
+        load(out)
+    tg.run(**small, output_dir=out)
+    assert "1 trials in the store are not as they were written" in " ".join(capsys.readouterr().out.split())
+    assert len(InProcess.ran) == ran + 1
+    assert (out / "findings.json").read_bytes() == first
+    assert outcomes(out) == before
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_cannot_be_written_is_one_line_and_loses_nothing(number, small, tmp_path, monkeypatch):
+    """When the findings are written, which is after all trials."""
+    whole = tg.run(**small, output_dir=tmp_path / "whole", quiet=True)
+    with monkeypatch.context() as patch:
+
+        def full(path, *_):
+            raise OSError(number, os.strerror(number), str(path))
+
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(UserError, match="the trials that are done are kept"):
+            tg.run(**small, output_dir=tmp_path / "out", quiet=True)
+    ran = len(InProcess.ran)
+    assert tg.run(**small, output_dir=tmp_path / "out", quiet=True).scores == whole.scores
+    assert len(InProcess.ran) == ran
+
+
+def test_a_clock_that_jumps_changes_nothing(small, tmp_path, monkeypatch):
+    tg.run(**small, output_dir=tmp_path / "whole", quiet=True)
+    jumps = random.Random(3)
+    monkeypatch.setattr(time, "time", lambda: jumps.uniform(0, 4e9))
+    monkeypatch.setattr(time, "time_ns", lambda: jumps.randrange(4 * 10**18))
+    tg.run(**small, output_dir=tmp_path / "out", quiet=True)
+    assert (tmp_path / "out" / "findings.json").read_bytes() == (tmp_path / "whole" / "findings.json").read_bytes()
+
+
+def test_a_study_that_diverges_is_scored_counted_and_said(small, tmp_path, monkeypatch):
+    """With an absurd learning rate the loss is soon no number. The trials keep the score of their best weights."""
+    absurd = dataclasses.replace(ARMS["scratch"], default_learning_rate=1e30)
+    monkeypatch.setitem(ARMS, "scratch", absurd)
+    found = tg.run(**small, output_dir=tmp_path, quiet=True)
+    assert found.trials == {"done": 6, "failed": 0, "skipped": 0, "pending": 0}
+    assert any("diverged, kept as scored at 40 labels (2 of 2 seeds)" in line for line in found.warnings)
+    scores = [row for row in findings(tmp_path)["scores"] if row["arm"] == "scratch"]
+    assert len(scores) == 2
+    assert all(0 <= s <= 1 for row in scores for s in row["per_seed"])
+
+
+def test_a_checkpoint_with_a_nan_is_refused(small, checkpoints, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(checkpoints(), tmp_path / "tiny")
+    weights = load_file(tmp_path / "tiny" / "model.safetensors")
+    weights[sorted(w for w in weights if "encoder" in w)[0]].view(-1)[3] = float("nan")
+    save_file(weights, tmp_path / "tiny" / "model.safetensors", {"format": "pt"})
+    with pytest.raises(UserError, match="no numbers"):
+        tg.run(**small | {"model": tmp_path / "tiny"}, output_dir=tmp_path / "out", quiet=True)
+    assert not (tmp_path / "out").exists()

@@ -132,7 +132,8 @@ def test_flags_reach_the_study(command, monkeypatch):
     assert study.margin == 0.02
 
 
-def test_interruptions_are_one_line_and_code_130(command, monkeypatch):
+@pytest.mark.parametrize(("number", "code"), [(2, 130), (15, 143), (1, 129)])
+def test_interruptions_are_one_line_and_the_code_of_their_signal(number, code, command, monkeypatch):
     from transfergain.api import Interrupted
 
     class Findings:
@@ -142,13 +143,13 @@ def test_interruptions_are_one_line_and_code_130(command, monkeypatch):
         raise KeyboardInterrupt
 
     def later(study, console):
-        raise Interrupted(Findings())
+        raise Interrupted(Findings(), number)
 
     monkeypatch.setattr("transfergain.api.run_study", before_any_trial)
-    assert command("run") == (130, "", "transfergain: interrupted before any trial\n")
+    assert command("run") == (130, "", "transfergain: interrupted; the same command continues\n")
     monkeypatch.setattr("transfergain.api.run_study", later)
-    code, out, err = command("run")
-    assert (code, out) == (130, "")
+    found, out, err = command("run")
+    assert (found, out) == (code, "")
     assert err == "transfergain: interrupted with 7 trials done; the same command continues\n"
 
 

@@ -196,3 +196,80 @@ def test_findings_of_a_run_that_never_got_under_way_are_refused(tmp_path):
     Store(tmp_path, create=True).__exit__()
     with pytest.raises(UserError, match="before the study was set up"):
         load(tmp_path)
+
+
+def damage(path, statement, *values):
+    db = sqlite3.connect(path / FILE)
+    db.execute(statement, values)
+    db.commit()
+    db.close()
+
+
+CHANGES = {
+    "dev_score": 0.9,
+    "converged": 1,
+    "status": "failed",
+    "error": "other",
+    "seconds": 9.0,
+    "spec": spec(replicate=7).to_json(),
+    "details": "{}",
+    "curve": "[]",
+    "evaluated": "{}",
+}
+
+
+@pytest.mark.parametrize("column", CHANGES)
+def test_no_value_of_a_row_can_change_unnoticed(tmp_path, column):
+    """A flipped bit in a file that SQLite can read would else be a wrong number."""
+    with Store(tmp_path, create=True) as store:
+        store.put(spec(), FULL_OUTCOME)
+        store.put(spec(replicate=1), FULL_OUTCOME)
+    damage(tmp_path, f"UPDATE trials SET {column} = ? WHERE id = ?", CHANGES[column], spec().id)
+    with Store(tmp_path) as store:
+        with pytest.raises(UserError, match=f"trial {spec().id[:12]} was changed") as error:
+            store.rows()
+        one_line(error)
+        assert store.mend() == 1
+        assert [row.spec for row in store.rows()] == [spec(replicate=1)]
+        assert store.mend() == 0
+
+
+def test_meta_cannot_change_unnoticed(tmp_path):
+    with Store(tmp_path, create=True) as store:
+        store.set_meta("plan", ["a", "b"])
+    damage(tmp_path, "UPDATE meta SET value = ? WHERE key = 'plan'", '["a"]')
+    with Store(tmp_path) as store, pytest.raises(UserError, match="its plan was changed"):
+        store.get_meta("plan")
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_store_whose_structure_is_damaged_is_refused(tmp_path, create):
+    """An index that lost an entry: SQLite would read on, and take the same trial twice."""
+    with Store(tmp_path, create=True) as store:
+        for replicate in range(9):
+            store.put(spec(replicate=replicate), FULL_OUTCOME)
+    whole = (tmp_path / FILE).read_bytes()
+    at = whole.rindex(spec(replicate=3).id.encode())
+    (tmp_path / FILE).write_bytes(whole[:at] + b"f" * 64 + whole[at + 64 :])
+    with pytest.raises(UserError, match="cannot be read") as error:
+        Store(tmp_path, create=create)
+    one_line(error)
+
+
+def test_an_emptied_store_beside_findings_is_refused(tmp_path):
+    Store(tmp_path, create=True).__exit__()
+    (tmp_path / FILE).write_bytes(b"")
+    Store(tmp_path, create=True).__exit__()  # a kill in the first moment leaves this
+    (tmp_path / FILE).write_bytes(b"")
+    (tmp_path / "findings.json").write_text("{}")
+    with pytest.raises(UserError, match="empty, though findings"):
+        Store(tmp_path, create=True)
+
+
+@pytest.mark.parametrize("create", [True, False])
+def test_a_foreign_database_is_refused_and_left_as_it_is(tmp_path, create):
+    damage(tmp_path, "CREATE TABLE songs (title TEXT)")
+    before = (tmp_path / FILE).read_bytes()
+    with pytest.raises(UserError, match="another program's"):
+        Store(tmp_path, create=create)
+    assert (tmp_path / FILE).read_bytes() == before

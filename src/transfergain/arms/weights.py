@@ -172,6 +172,12 @@ def _check_pretrained(
 
     Weights that no seed changes, such as sinusoidal positions, may be equal; `redraw` tells them apart.
     """
+    broken = [n for n, p in model.named_parameters() if n not in new and not torch.isfinite(p).all()]
+    if broken:
+        raise UserError(
+            f"--model {checkpoint.name}: weight {broken[0]} holds values that are no numbers (NaN or infinite); save the "
+            "model again from a run that did not diverge"
+        )
     spread = median_std(model)
     if spread > UNIT_NORMAL_STD:
         raise UserError(

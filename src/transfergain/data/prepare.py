@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from transfergain.data import contamination, splits
 from transfergain.data.sources import SPLIT_NAMES, Reader, Table, read_file, read_folder, read_hub
-from transfergain.errors import UserError, nearest
+from transfergain.errors import UserError, nearest, printable
 from transfergain.types import Dataset, Example, Pools
 
 BUILTIN = "builtin:"
@@ -125,8 +125,8 @@ def load(source: DataSource, task: Parser) -> Dataset:
         target_fingerprints={
             name: _fingerprint(parsed.labels, {"train": pools.train, "dev": pools.dev}) for name, pools in targets.items()
         },
-        notes=tuple(notes),
-        warnings=(*parsed.warnings, *warnings),
+        notes=tuple(map(printable, notes)),
+        warnings=tuple(map(printable, (*parsed.warnings, *warnings))),
     )
 
 

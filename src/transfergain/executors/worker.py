@@ -67,7 +67,9 @@ def _inbox(pipe: IO[bytes]) -> queue.SimpleQueue[Any]:
 
 def serve() -> None:
     """Serve jobs until standard input closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # the driver's to handle, also where a scheduler signals every process
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     # Pipes of our own: libraries may print, and ask; and closing a standard stream that a thread reads aborts Python.
     pipe, outbox = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

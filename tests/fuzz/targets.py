@@ -1,0 +1,293 @@
+"""What is fuzzed: every way data and studies come in. Any bytes either load, or raise UserError with one line.
+
+A target takes bytes, writes them where a user's file would be, and loads that file as `transfergain run` does: read, parse,
+drop duplicates, carve, check for leaks, fingerprint. What loads must be fit for training: whole text, classes that exist.
+"""
+
+import contextlib
+import gzip
+import io
+import json
+import os
+import random
+import signal
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from transfergain import study
+from transfergain.data import prepare
+from transfergain.errors import LONGEST, UserError
+from transfergain.tasks import TASKS
+
+PATIENCE = 10
+"""Seconds after which a load of a few kilobytes counts as hanging."""
+
+
+class Hang(BaseException):
+    """A load that does not end; no Exception, so that nothing in between takes it for one of its own."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One way in: `load` writes bytes into an empty folder and loads them; `seeds` are files that load."""
+
+    load: Callable[[bytes, Path], None]
+    seeds: tuple[bytes, ...]
+    words: tuple[bytes, ...] = ()
+    """What mutations put in."""
+
+
+def run(target: Target, content: bytes) -> str:
+    """The one line that refuses the content; empty where it loads. Raises whatever else happens, which is a finding."""
+    with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder, _hurried():
+        try:
+            target.load(content, Path(folder))
+        except UserError as error:
+            message = str(error)
+            assert message.strip() and message.isprintable(), f"not one printable line: {message!r}"
+            assert len(message) <= LONGEST, f"{len(message)} characters of complaint"
+            return message
+    return ""
+
+
+@contextlib.contextmanager
+def _hurried():
+    def ring(*_):
+        raise Hang(f"still loading after {PATIENCE} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _loads(name: str, task: str, **options) -> Callable[[bytes, Path], None]:
+    def load(content: bytes, folder: Path) -> None:
+        file = folder / name
+        file.write_bytes(content)
+        check(prepare.load(prepare.DataSource(train_file=str(file), options=options), TASKS[task]))
+
+    return load
+
+
+def _parallel(content: bytes, folder: Path) -> None:
+    """The first half of the lines is the source side; a form feed separates the two."""
+    source, _, target = content.partition(b"\f")
+    (folder / "text.fr").write_bytes(source)
+    (folder / "text.en").write_bytes(target)
+    options = {"source_lang": "fr", "target_lang": "en"}
+    check(prepare.load(prepare.DataSource(train_file=str(folder / "text.fr"), options=options), TASKS["translation"]))
+
+
+def _study(content: bytes, folder: Path) -> None:
+    """A study file, and the local files that it names."""
+    for name, text in FILES.items():
+        (folder / name).write_text(text, "utf-8")
+    (folder / "study.toml").write_bytes(content)
+    loaded = study.load({}, str(folder / "study.toml"))
+    assert json.loads(loaded.model_dump_json())
+    assert loaded.folder()
+    with contextlib.chdir(folder):
+        for entry in loaded.entries():
+            if entry.dataset_name is None:  # else the Hub is asked
+                check(prepare.load(entry.source(), TASKS[entry.task]))
+
+
+def check(data) -> None:
+    """What loads is fit for training."""
+    json.dumps(data.labels, ensure_ascii=False).encode()
+    assert all(line.isprintable() for line in data.notes + data.warnings)
+    task = TASKS[data.task]
+    for split, rows in {"train": data.train, "dev": data.dev, **data.splits()}.items():
+        assert len(rows) >= prepare.MIN_SPLIT, split
+        for example in rows:
+            assert task.text(example).strip(), "an example without text"
+            json.dumps([dict(example.inputs), example.target], ensure_ascii=False, allow_nan=False).encode()
+            targets = example.target if isinstance(example.target, list) else [example.target]
+            if data.labels:
+                assert all(isinstance(t, int) and 0 <= t < len(data.labels) for t in targets)
+                assert data.task != "ner" or len(targets) == len(example.inputs["tokens"]) > 0
+            task.stratum(example)
+
+
+# Files that load.
+
+WORDS = "a fine film of seven cold rooms and one bright chair that nobody liked before the second meal was served".split()
+
+
+def _texts(count: int = 64) -> list[str]:
+    rng = random.Random(7)
+    return [f"{' '.join(rng.choices(WORDS, k=3))} {i}" for i in range(count)]
+
+
+ROWS = [{"text": text, "label": ("good", "bad")[i % 2]} for i, text in enumerate(_texts())]
+CSV = "text,label\n" + "".join(f'"{r["text"]}",{r["label"]}\n' for r in ROWS)
+JSONL = "".join(json.dumps(r) + "\n" for r in ROWS)
+COLUMNS = {key: [row[key] for row in ROWS] for key in ROWS[0]}
+CONLL = "".join(f"{i} CD O\nAda NN B-PER\nLovelace NN I-PER\nspoke VB O\n\n" for i in range(64))
+BIOES = "-DOCSTART- O\n\n" + "".join(f"Ada{i}\tS-PER\nin\tO\nNew\tB-LOC\nYork\tE-LOC\n\n" for i in range(64))
+INLINE = "".join(json.dumps({"text": f"[Ada Lovelace|PER] met {i} of us in [Paris|LOC]."}) + "\n" for i in range(64))
+TAGGED = "".join(json.dumps({"tokens": ["Al", str(i)], "ner_tags": ["B-PER", "O"]}) + "\n" for i in range(64))
+QUESTIONS = [
+    {"id": str(i), "question": f"Who was {i}?", "answers": [{"text": "Ada", "answer_start": 0}], "is_impossible": False}
+    for i in range(4)
+]
+ARTICLES = [
+    {
+        "title": f"T{n}",
+        "paragraphs": [{"context": f"Ada was {n}.", "qas": [q | {"id": f"{n}-{q['id']}"} for q in QUESTIONS]}],
+    }
+    for n in range(20)
+]
+SQUAD = json.dumps({"version": "v2.0", "data": ARTICLES})
+FLAT = "".join(
+    json.dumps({"id": i, "title": f"T{i // 4}", "context": f"Ada met {i}.", "question": f"Who met {i}?",
+                "answers": {"text": ["Ada"], "answer_start": [0]}}) + "\n"
+    for i in range(64)
+)  # fmt: skip
+PAIRS = "".join(json.dumps({"translation": {"fr": f"le mot {i}", "en": f"the word {i}"}}) + "\n" for i in range(64))
+LINES = "".join(f"le mot {i}\n" for i in range(64)) + "\f" + "".join(f"the word {i}\n" for i in range(64))
+STUDY = """task = "classification"
+model = "builtin:minilm"
+train_file = "reviews.csv"
+text_column = "text"
+arms = ["scratch", "full", "lora"]
+budgets = [64, 256]
+seeds = 3
+seed = 0
+tune = 2
+margin = 0.01
+shift = { tweets = "tweets.csv" }
+perturbations = "keyboard"
+"""
+FILES = {"reviews.csv": CSV, "tweets.csv": CSV.replace("fine", "odd"), "a.json": SQUAD, "b.conll": CONLL}
+FILES |= dict(zip(("x.fr", "x.en"), LINES.split("\f"), strict=True))
+STUDIES = (
+    STUDY,
+    'epochs = 2\nbudgets = "auto"\n[[tasks]]\ntask = "qa"\ntrain_file = "a.json"\ndoc_stride = 3\n[[tasks]]\ntask = "ner"\n'
+    'train_file = "b.conll"\nlabel_map = { PER = "A" }\nlabel_names = "O,B-PER"\n',
+    'task = "translation"\nsource_lang = "fr"\ntarget_lang = "en"\ntrain_file = "x.fr"\nnum_beams = 2\nlowercase = true\n',
+)
+
+
+def _parquet(rows) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    buffer = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), buffer)
+    return buffer.getvalue()
+
+
+TYPES = [{"text": b"a fine film %d" % i, "label": bool(i % 2), "n": 1.5, "l": [1], "d": {"k": None}} for i in range(64)]
+
+
+def _words(text: str, *more: bytes) -> tuple[bytes, ...]:
+    return (*text.encode().split(), *more)
+
+
+ODD = (
+    b"\x00",
+    b"\xff",
+    b"\xff\xfe",
+    b"\xef\xbb\xbf",
+    b"\xe2\x80\xa8",
+    b"\xc2\xa0",
+    b"\x85",
+    b"\x1c",
+    b"\r",
+    b"\r\n",
+    b"\n\n",
+)
+"""Bytes and characters that look like line ends, spaces or encodings."""
+JSON_WORDS = _words('null NaN -Infinity 1e999 true "\\ud800" "\\u0000" {} [] "" {"data": 1.0', b"[" * 50, b"1" * 30, *ODD)
+CSV_WORDS = _words('" "" , # \\ \' text label NaN nan 1.0', b"\t", b"\x1a", *ODD)
+CONLL_WORDS = _words("B- I- E- S- U- L- M- O B -DOCSTART-", b"# ", b"\t", b"  ", b"\x0b", b"B-\n", b"\xe2\x80\x8b", *ODD)
+INLINE_WORDS = (*JSON_WORDS, *_words("[ ] | |PER] [a| B-PER \\u0301 \\u200d \\u00a0 1.2,3:4"))
+TOML_WORDS = _words(
+    """= [ ] { } " \'\'\' nan inf -1 0 1e400 true 1979-05-27 "\\u0000" 0x10 [] {} "" adapt shift arms "../.."
+    "/dev/zero" "." "~" "a=b" """,
+    b"9" * 40,
+    b"[[tasks]]\n",
+    b"[tasks]\n",
+    b"tasks = 3\n",
+    *ODD,
+)
+
+
+def _encoded(*texts: str) -> tuple[bytes, ...]:
+    return tuple(text.encode() for text in texts)
+
+
+TARGETS = {
+    "csv": Target(_loads("reviews.csv", "classification"), _encoded(CSV), CSV_WORDS),
+    "tsv": Target(_loads("reviews.tsv", "sentiment"), _encoded(CSV.replace(",", "\t")), CSV_WORDS),
+    "json": Target(
+        _loads("reviews.json", "classification"),
+        _encoded(json.dumps(ROWS), json.dumps({"data": ROWS}), json.dumps(COLUMNS), JSONL),
+        JSON_WORDS,
+    ),
+    "jsonl": Target(_loads("reviews.jsonl", "classification"), _encoded(JSONL), JSON_WORDS),
+    "parquet": Target(
+        _loads("reviews.parquet", "classification"), (_parquet(ROWS), _parquet(TYPES)), (b"PAR1", b"\xff" * 4)
+    ),
+    "gzip": Target(
+        _loads("reviews.csv.gz", "sentiment"),
+        (gzip.compress(CSV.encode(), mtime=0), gzip.compress(CSV.encode(), 0, mtime=0)),
+        (b"\x1f\x8b\x08", b"\x00" * 4, b"\xff" * 4),
+    ),
+    "conll": Target(_loads("names.conll", "ner"), _encoded(CONLL, BIOES), CONLL_WORDS),
+    "inline": Target(_loads("names.jsonl", "ner"), _encoded(INLINE), INLINE_WORDS),
+    "tagged": Target(_loads("names.jsonl", "ner", label_names="O,B-PER,I-PER"), _encoded(TAGGED), JSON_WORDS),
+    "squad": Target(_loads("quiz.json", "qa"), _encoded(SQUAD), JSON_WORDS),
+    "questions": Target(_loads("quiz.jsonl", "qa"), _encoded(FLAT), JSON_WORDS),
+    "pairs": Target(_loads("mt.jsonl", "translation", source_lang="fr", target_lang="en"), _encoded(PAIRS), JSON_WORDS),
+    "parallel": Target(_parallel, _encoded(LINES), CSV_WORDS),
+    "study": Target(_study, _encoded(*STUDIES), TOML_WORDS),
+}
+"""Name -> target; the names are those of `run.py --targets` and of the files in regressions/."""
+
+
+def mutated(draw_bytes: Callable[[int], bytes], target: Target) -> bytes:
+    """A seed with up to six changes, mostly few, as `draw_bytes(n)` (n random bytes) decides."""
+
+    def number(below: int) -> int:
+        return int.from_bytes(draw_bytes(4), "little") % max(1, below)
+
+    content = bytearray(target.seeds[number(len(target.seeds))])
+    for _ in range(number(number(6) + 1) + 1):
+        at, what = number(len(content) + 1), number(7)
+        if what == 0:
+            content[at : at + number(40)] = b""
+        elif what == 1:
+            content[at : at + 1] = draw_bytes(1)
+        elif what == 2:
+            content[at:at] = draw_bytes(number(6) + 1)
+        elif what == 3 and target.words:
+            content[at : at + number(4)] = target.words[number(len(target.words))]
+        elif what == 4:
+            piece = content[at : at + number(200)]
+            to = number(len(content) + 1)
+            content[to:to] = piece
+        elif what == 5 and number(4) == 0:
+            del content[at:]
+        elif what == 6:
+            whole = content.splitlines(keepends=True)
+            if whole:
+                row = number(len(whole))
+                content = bytearray(b"".join([*whole[:row], *whole[row + 1 :], *([whole[row]] * number(3))]))
+    return bytes(content)
+
+
+def regressions() -> dict[str, tuple[str, bytes]]:
+    """File name -> (target, content) of everything that once broke a loader."""
+    folder = Path(__file__).parent / "regressions"
+    return {f.name: (f.name.partition("-")[0], f.read_bytes()) for f in sorted(folder.iterdir())}
+
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
