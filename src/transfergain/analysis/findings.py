@@ -9,7 +9,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from transfergain.analysis import gain
+from transfergain.analysis import (
+    adaptation,
+    aggregate,
+    benefits,
+    calibration,
+    convergence,
+    data_efficiency,
+    gain,
+    performance,
+    robustness,
+)
+from transfergain.analysis.view import views
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.store import Row, Store
@@ -40,6 +51,8 @@ class Findings:
     aggregate: Sequence[Mapping[str, Any]] = ()
     recipes: Sequence[Mapping[str, Any]] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    timings: Sequence[Mapping[str, Any]] = ()
+    """Rows like those of `convergence` and `adaptation`, in seconds: measured, so no part of findings.json."""
     rows: Sequence[Row] = field(default=(), repr=False)
     """The trials behind the figures, the failed and skipped ones included."""
     folder: str = ""
@@ -51,22 +64,26 @@ class Findings:
             top[row["dataset"]] = max(top.get(row["dataset"], 0), row["budget"])
         return [r for r in self.primary(self.gains) if r["split"] == "test" and r["budget"] == top[r["dataset"]]]
 
+    def benefits(self) -> list[dict[str, Any]]:
+        """What to read first: one row a data set and benefit, for the headline arm; see `analysis.benefits`."""
+        return benefits.lead(self.study, self.data, self)
+
     def primary(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """The rows on each data set's primary metric."""
         return [row for row in rows if row["metric"] == self.data[row["dataset"]]["metric"]]
 
     def to_frame(self, table: str = "gains") -> pd.DataFrame:
-        """`gains`, `scores`, `trials` or one of BENEFITS as a pandas frame. Raises ValueError for another name."""
+        """`gains`, `scores`, `trials`, `timings` or one of BENEFITS as a pandas frame; ValueError for another name."""
         import pandas as pd
 
         return pd.DataFrame(self.table(table))
 
     def table(self, name: str) -> list[dict[str, Any]]:
-        """`gains`, `scores`, `trials` or one of BENEFITS as flat rows. Raises ValueError for another name."""
+        """`gains`, `scores`, `trials`, `timings` or one of BENEFITS as flat rows. Raises ValueError for another name."""
         if name == "trials":
             return [trial_row(row) for row in self.rows]
-        if name not in ("gains", "scores", *BENEFITS):
-            raise ValueError(f'unknown table "{name}": gains, scores, trials, {", ".join(BENEFITS)}')
+        if name not in ("gains", "scores", "timings", *BENEFITS):
+            raise ValueError(f'unknown table "{name}": gains, scores, trials, timings, {", ".join(BENEFITS)}')
         return [dict(row) for row in getattr(self, name)]
 
     def to_json(self) -> str:
@@ -121,8 +138,10 @@ def analyse(store: Store) -> Findings:
     study, data = store.get_meta("study"), store.get_meta("data")
     pretrained: dict[str, bool] = dict(store.get_meta("arms"))
     found = gain.cells(rows, pretrained, {name: entry["labels"] for name, entry in data.items()})
-    score_rows = gain.scores(found)
-    recipes = store.get_meta("recipes") or []
+    score_rows = performance.against_chance(gain.scores(found), data)
+    gains = gain.gains(found, score_rows, study["margin"])
+    recipes = performance.with_expected_best(store.get_meta("recipes") or [])
+    tables = _tables(found, data, gains)
     status = Counter(row.outcome.status for row in rows)
     trials = {name: status[name] for name in ("done", "failed", "skipped")} | {"pending": len(wanted) - len(rows)}
     return Findings(
@@ -131,12 +150,30 @@ def analyse(store: Store) -> Findings:
         warnings=_warnings(store, rows, recipes, data, trials, found, score_rows),
         trials=trials,
         scores=score_rows,
-        gains=gain.gains(found, score_rows, study["margin"]),
+        gains=gains,
+        **tables,
         recipes=recipes,
         data=data,
         rows=rows,
         folder=str(store.path.parent),
     )
+
+
+def _tables(
+    found: Sequence[gain.Cell], data: Mapping[str, Any], gains: Sequence[Mapping[str, Any]]
+) -> dict[str, list[dict[str, Any]]]:
+    """The tables of BENEFITS, and the timings."""
+    tables: dict[str, list[dict[str, Any]]] = {name: [] for name in (*BENEFITS, "timings")}
+    known = views(found, data)
+    for view in known:
+        tables["data_efficiency"] += data_efficiency.rows(view)
+        tables["robustness"] += robustness.rows(view, gains)
+        tables["calibration"] += calibration.rows(view)
+        for name, rows in (("convergence", convergence.rows(view)), ("adaptation", adaptation.rows(view, gains))):
+            tables[name] += rows[0]
+            tables["timings"] += rows[1]
+    tables["aggregate"] += aggregate.rows(known, gains)
+    return tables
 
 
 def load(folder: str | Path) -> Findings:
@@ -173,9 +210,8 @@ def _warnings(
     for row in score_rows:
         entry = data[row["dataset"]]
         if row["arm"] not in floors and row["split"] == "test" and row["metric"] == entry["metric"]:
-            low = sum(s <= entry["chance"] for s in row["per_seed"])
             what = f"at or below chance ({entry['chance']:.3f})"
-            grouped.add(what, row["dataset"], row["arm"], row["budget"], low, row["n_seeds"])
+            grouped.add(what, row["dataset"], row["arm"], row["budget"], row["collapsed"], row["n_seeds"])
     for r in recipes:
         grouped.add("learning rate chosen at the edge of those tried (try more with --tune)", r["dataset"], r["arm"],
                     r["budget"], int(r["at_edge"]), 0)  # fmt: skip

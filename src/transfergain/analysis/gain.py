@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergain.analysis import stats
+from transfergain.analysis import stats, words
 from transfergain.analysis.verdict import judge
 from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
@@ -40,8 +40,9 @@ class Cell:
         return len(next(iter(self.outcomes.values())).evaluated[split].predictions)
 
     def splits(self) -> list[str]:
-        """The sealed splits that were evaluated, `test` first."""
-        return list(next(iter(self.outcomes.values())).evaluated)
+        """The sealed splits that were evaluated in every seed, `test` first."""
+        first, *others = (outcome.evaluated for outcome in self.outcomes.values())
+        return [split for split in first if all(split in other for other in others)]
 
     def metrics(self) -> list[str]:
         """The task's metrics, primary first."""
@@ -135,7 +136,8 @@ def gains(found: Sequence[Cell], score_rows: Sequence[Mapping[str, Any]], margin
     reference = {(c.dataset, c.budget): c for c in found if c.arm == REFERENCE}
     compared = [_compare(cell, reference[cell.dataset, cell.budget], split, metric)
                 for cell in found if cell.pretrained and (cell.dataset, cell.budget) in reference
-                for split in cell.splits() for metric in cell.metrics()
+                for split in cell.splits() if split in reference[cell.dataset, cell.budget].splits()
+                for metric in cell.metrics()
                 if set(cell.outcomes) & set(reference[cell.dataset, cell.budget].outcomes)]  # fmt: skip
     _correct(compared)
     floors = _best_floors(found, score_rows)
@@ -181,7 +183,7 @@ def _compare(cell: Cell, reference: Cell, split: str, metric: str) -> Compared:
 
 
 def _correct(compared: Sequence[Compared]) -> None:
-    """Holm over the tasks of the study: one family an arm, split kind, metric and rank of the budget from the top."""
+    """Holm over the tasks of the study: one family an arm, kind of split, metric and rank of the budget from the top."""
     budgets: dict[str, list[int]] = defaultdict(list)
     for row, _, _ in compared:
         if row["budget"] not in budgets[row["dataset"]]:
@@ -189,7 +191,9 @@ def _correct(compared: Sequence[Compared]) -> None:
     families: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
     for row, _, _ in compared:
         rank = sorted(budgets[row["dataset"]], reverse=True).index(row["budget"])
-        families[row["arm"], row["split"].split(":")[0], row["metric"], rank].append(row)
+        kind, _, rest = row["split"].partition(":")
+        setting = rest.partition("@")[2] if kind == "adapted" else ""  # of one k and method, over data sets
+        families[row["arm"], kind, setting, row["metric"], rank].append(row)
     for family in families.values():
         tested = [row for row in family if row["p_value"] is not None]
         for row, p in zip(tested, stats.holm([row["p_value"] for row in tested]), strict=True):
@@ -225,7 +229,7 @@ def _finish(
 
 def sentence(row: Mapping[str, Any]) -> str:
     """One finding in words."""
-    where = "the test set" if row["split"] == "test" else row["split"].removeprefix("shift:")
+    where = words.split_name(row["split"])
     before, after = f"{100 * row['reference_error']:.1f} %", f"{100 * row['error']:.1f} %"
     change = "cuts" if row["estimate"] > 0 else "raises"
     moves = f"leaves the error at {before}" if before == after else f"{change} the error from {before} to {after}"

@@ -72,8 +72,21 @@ class MeanVariance(NamedTuple):
         return self.seeds + self.clusters
 
 
-def pseudo_values(counts: NDArray[Any], finish: Finish) -> tuple[Floats, Floats]:
-    """(scores (S,), jackknife pseudo-values (S, N)) of counts (S, N, k) (Efron and Tibshirani 1993, chapter 11).
+class Values(NamedTuple):
+    """What an interval is made of: scores (S,) by seed and their jackknife pseudo-values (S, N) by test cluster."""
+
+    scores: Floats
+    values: Floats
+
+    def minus(self, other: Values) -> Values:
+        """The difference, paired by seed and cluster. Raises ValueError where the shapes differ."""
+        if self.values.shape != other.values.shape:
+            raise ValueError(f"unpaired values: {self.values.shape} against {other.values.shape}")
+        return Values(self.scores - other.scores, self.values - other.values)
+
+
+def pseudo_values(counts: NDArray[Any], finish: Finish) -> Values:
+    """Scores (S,) and jackknife pseudo-values (S, N) of counts (S, N, k) (Efron and Tibshirani 1993, chapter 11).
 
     For a mean, such as accuracy, the pseudo-value of an example is its own score.
     """
@@ -83,7 +96,7 @@ def pseudo_values(counts: NDArray[Any], finish: Finish) -> tuple[Floats, Floats]
     if n < 2:
         raise ValueError("at least two test clusters are needed")
     without = np.stack([finish(total[s] - counts[s]) for s in range(len(counts))])
-    return scores, n * scores[:, None] - (n - 1) * without
+    return Values(scores, n * scores[:, None] - (n - 1) * without)
 
 
 def two_way(values: Floats) -> tuple[Components, MeanVariance]:
@@ -94,17 +107,36 @@ def two_way(values: Floats) -> tuple[Components, MeanVariance]:
     (MS_seed + MS_cluster - MS_rest) / SN. A negative component counts as 0, a negative cluster part too.
     """
     s, n = values.shape
+    squares = ms_seed, ms_cluster, ms_rest = mean_squares(values)
+    seed, cluster = max(0.0, (ms_seed - ms_rest) / n), max(0.0, (ms_cluster - ms_rest) / s)
+    return Components(seed, cluster, ms_rest, s, n), mean_variance(squares, s, n)
+
+
+def mean_squares(values: Floats) -> tuple[float, float, float]:
+    """Mean squares of values (S, N): between seeds, between clusters, and of the rest. Needs S >= 2 and N >= 2."""
+    s, n = values.shape
     grand = values.mean()
     by_seed, by_cluster = values.mean(axis=1), values.mean(axis=0)
     ms_seed = n * float(((by_seed - grand) ** 2).sum()) / (s - 1)
     ms_cluster = s * float(((by_cluster - grand) ** 2).sum()) / (n - 1)
     rest = values - by_seed[:, None] - by_cluster[None, :] + grand
-    ms_rest = float((rest**2).sum()) / ((s - 1) * (n - 1))
-    seed, cluster = max(0.0, (ms_seed - ms_rest) / n), max(0.0, (ms_cluster - ms_rest) / s)
+    return ms_seed, ms_cluster, float((rest**2).sum()) / ((s - 1) * (n - 1))
+
+
+def mean_variance(squares: Sequence[float], seeds: int, clusters: int) -> MeanVariance:
+    """The variance of the mean from `mean_squares`, in its two parts; see `two_way`."""
+    ms_seed, ms_cluster, ms_rest = squares
     # Scores are multiples of 1 / N, so a few seeds may tie by chance; the variance of their means is not 0 for that, and
     # its expectation is at least the residual's.
-    seeds = ms_seed if ms_seed > 1e-12 * ms_rest else ms_rest
-    return Components(seed, cluster, ms_rest, s, n), MeanVariance(seeds / (s * n), cluster / n)
+    by_seeds = ms_seed if ms_seed > 1e-12 * ms_rest else ms_rest
+    return MeanVariance(by_seeds / (seeds * clusters), max(0.0, ms_cluster - ms_rest) / (seeds * clusters))
+
+
+def p_value(mean: float, variance: MeanVariance, seeds: int, clusters: int) -> float:
+    """Two-sided p of the hypothesis that the truth is 0. Without any variance it is 1 for a mean of 0, and else 0."""
+    if variance.total <= ROUNDING:
+        return 1.0 if abs(mean) < 1e-12 else 0.0
+    return tail(abs(mean) / math.sqrt(variance.total), variance.seeds / variance.total, seeds, clusters)
 
 
 def tail(x: float, seed_share: float, seeds: int, clusters: int) -> float:
@@ -140,12 +172,35 @@ def interval(scores: Floats, values: Floats, level: float = 0.95) -> Estimate:
     if len(scores) < 2:
         return Estimate(estimate, None, None, None, None)
     components, variance = two_way(values)
+    return _around(estimate, variance, components, len(scores), values.shape[1], level)
+
+
+def _around(
+    estimate: float, variance: MeanVariance, components: Components | None, seeds: int, clusters: int, level: float
+) -> Estimate:
+    p = p_value(estimate, variance, seeds, clusters)
     if variance.total <= ROUNDING:
-        return Estimate(estimate, estimate, estimate, 1.0 if abs(estimate) < 1e-12 else 0.0, components)
-    error, share = math.sqrt(variance.total), variance.seeds / variance.total
-    half = quantile(1 - level, share, *values.shape) * error
-    p_value = tail(abs(estimate) / error, share, *values.shape)
-    return Estimate(estimate, estimate - half, estimate + half, p_value, components)
+        return Estimate(estimate, estimate, estimate, p, components)
+    half = quantile(1 - level, variance.seeds / variance.total, seeds, clusters) * math.sqrt(variance.total)
+    return Estimate(estimate, estimate - half, estimate + half, p, components)
+
+
+def sum_interval(estimate: float, parts: Sequence[Values], level: float = 0.95) -> Estimate:
+    """An interval around `estimate`, a sum of terms that have the seeds in common and each a test set of its own.
+
+    The variance between seeds is that of the seeds' sums of `scores`; each test set adds its clusters' part. For a function
+    of several scores that is no sum, the parts are its linear approximation (the delta method): scores and values times the
+    partial derivatives. No power components.
+    """
+    seeds = len(parts[0].scores)
+    if seeds < 2:
+        return Estimate(estimate, None, None, None, None)
+    by_seed = float(np.sum([part.scores for part in parts], axis=0).var(ddof=1)) / seeds
+    ways = [two_way(part.values)[1] for part in parts]
+    floor = sum(mean_squares(part.values)[2] / part.values.size for part in parts)
+    by_seed = by_seed if by_seed > 1e-12 * floor else floor
+    variance = MeanVariance(by_seed, sum(way.clusters for way in ways))
+    return _around(estimate, variance, None, seeds, min(part.values.shape[1] for part in parts), level)
 
 
 def score_interval(counts: NDArray[Any], finish: Finish) -> Estimate:
@@ -157,9 +212,7 @@ def paired_interval(treated: NDArray[Any], reference: NDArray[Any], finish: Fini
     """The mean score difference treated - reference, paired by seed and cluster; counts (S, N, k) both."""
     if treated.shape != reference.shape:
         raise ValueError(f"unpaired counts: {treated.shape} against {reference.shape}")
-    scores_t, values_t = pseudo_values(treated, finish)
-    scores_r, values_r = pseudo_values(reference, finish)
-    return interval(scores_t - scores_r, values_t - values_r)
+    return interval(*pseudo_values(treated, finish).minus(pseudo_values(reference, finish)))
 
 
 def sign_flip(differences: Sequence[float]) -> float:

@@ -7,6 +7,8 @@ from typing import NamedTuple
 from transfergain.analysis.stats import Estimate, detectable, needed
 
 ALPHA = 0.05
+RATIO_MARGIN = 1.25
+"""The smallest ratio of labels or of training cost that matters: a saving of a fifth."""
 
 VERDICTS = {
     "supported": "Holm-corrected p below .05 and the interval above 0",
@@ -48,6 +50,28 @@ def judge(result: Estimate, p_holm: float | None, margin: float, unconverged: in
             "inconclusive", f"above 0 on its own, but p = {p_holm:.2f} after Holm's correction over the data sets"
         )
     return Verdict("inconclusive", _what_it_takes(result, margin))
+
+
+def judge_ratio(low: float | None, high: float | None, low_open: bool = False, high_open: bool = False) -> str:
+    """The word on a ratio such as a speed-up, from its interval; an open end lies anywhere beyond.
+
+    *Supported* above 1, *negative transfer* below 1, *not supported* where it also rules out RATIO_MARGIN.
+    """
+    if low is None or high is None:
+        return "inconclusive"
+    beyond = low == high  # with an open end: all of the interval lies beyond it
+    if (low > 1 and not low_open) or (low >= 1 and beyond and high_open):
+        return "supported"
+    if (high < 1 and not high_open) or (high <= 1 and beyond and low_open):
+        return "negative transfer"
+    return "not supported" if high < RATIO_MARGIN and not high_open else "inconclusive"
+
+
+def judge_sign(low: float | None, high: float | None) -> str:
+    """The word on a difference whose smallest size that matters is not known: `supported` is above 0."""
+    if low is None or high is None:
+        return "inconclusive"
+    return "supported" if low > 0 else "negative transfer" if high < 0 else "inconclusive"
 
 
 def _points(score: float) -> str:

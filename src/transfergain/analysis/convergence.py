@@ -1,0 +1,209 @@
+"""How much sooner an arm reaches scratch's own level in training (docs/methods.md, convergence)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import stdtrit
+
+from transfergain.analysis import words
+from transfergain.analysis.gain import Cell
+from transfergain.analysis.inversion import isotonic
+from transfergain.analysis.verdict import judge_ratio
+from transfergain.analysis.view import Row, View, common
+from transfergain.types import CurvePoint, Outcome
+
+SHARE = 0.95
+"""Of scratch's gain over chance, that counts as its level."""
+UNITS = {"step": "steps", "examples": "examples", "flops": "flops"}
+"""Field of CurvePoint -> unit. Seconds are measured, and kept apart (`timings`)."""
+
+
+class Crossing(NamedTuple):
+    """When a run reached the target."""
+
+    time: float | None
+    """Linear between two evaluations; at the first evaluation, that evaluation's own. None: never."""
+    at_first: bool
+    """Reached by the first evaluation already: `time` is an upper bound."""
+    horizon: float
+    """Of the last evaluation of the stable phase: what an unreached target takes at least."""
+
+
+class Speedup(NamedTuple):
+    """Ratio of the reference's times to the arm's; None where nothing can be said."""
+
+    estimate: float | None
+    censored: str
+    low: float | None
+    high: float | None
+    low_open: bool
+    high_open: bool
+
+
+def stable(outcome: Outcome) -> list[CurvePoint]:
+    """The evaluations of the stable phase: the learning rate of all of them is the same, once warm."""
+    return [point for point in outcome.curve if point.phase == "stable" and math.isfinite(point.score)]
+
+
+def plateau(scores: Sequence[float]) -> float:
+    """The level that a curve ends at: the last value of its isotonic smoothing, the highest mean of its final points."""
+    return float(isotonic(np.array(scores, dtype=np.float64))[0][-1])
+
+
+def crossing(points: Sequence[CurvePoint], target: float, unit: str = "step") -> Crossing:
+    """The first evaluation at or above `target` whose successor is too, in `unit` (a field of CurvePoint)."""
+    at = [float(getattr(point, unit)) for point in points]
+    reached = [point.score >= target for point in points]
+    for i in range(len(points) - 1):
+        if reached[i] and reached[i + 1]:
+            if i == 0:
+                return Crossing(at[0], True, at[-1])
+            before, after = points[i - 1].score, points[i].score
+            return Crossing(at[i - 1] + (target - before) / (after - before) * (at[i] - at[i - 1]), False, at[-1])
+    return Crossing(None, False, at[-1])
+
+
+def speed_up(arm: Sequence[Crossing], reference: Sequence[Crossing], level: float = 0.95) -> Speedup:
+    """The geometric mean over seeds of reference time / arm time, with Student's t interval of the log ratios.
+
+    A run that never got there enters with its horizon, one that was there at the first evaluation with that: bounds. Where
+    all bounds point one way, so does the result, and the interval is open on that side. A pair in which both runs are
+    bounded alike says nothing; where that is more than half of the pairs, or where bounds point both ways, no figure does.
+    """
+    logs, up, down, silent = [], False, False, 0
+    for a, r in zip(arm, reference, strict=True):
+        above, below = a.at_first or r.time is None, r.at_first or a.time is None
+        if above and below:
+            silent += 1
+            continue
+        up, down = up or above, down or below
+        logs.append(math.log((r.horizon if r.time is None else r.time) / (a.horizon if a.time is None else a.time)))
+    if not logs or 2 * silent > len(arm) or (up and down):
+        return Speedup(None, "", None, None, False, False)
+    estimate, censored = float(np.exp(np.mean(logs))), "above" if up else "below" if down else ""
+    if len(logs) < 2:
+        return Speedup(estimate, censored, None, None, False, False)
+    half = float(stdtrit(len(logs) - 1, (1 + level) / 2)) * float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
+    low, high = estimate * math.exp(-half), estimate * math.exp(half)
+    return Speedup(estimate, censored, low, high, down, up)
+
+
+def rows(view: View) -> tuple[list[Row], list[Row]]:
+    """(rows for findings, rows in seconds for timings) of one data set: every arm and budget, in every unit recorded."""
+    found, timed = list[Row](), list[Row]()
+    for cell, reference in view.pairs():
+        compared = _Compared.of(view, cell, reference)
+        found += [compared.row(field, unit) for field, unit in UNITS.items() if field == "step" or compared.has(field)]
+        if compared.has("seconds"):
+            timed.append(compared.row("seconds", "seconds"))
+    return found, timed
+
+
+class _Compared(NamedTuple):
+    """The dev curves of one arm and of scratch at one budget, by seed, and the target."""
+
+    view: View
+    cell: Cell
+    arm: list[list[CurvePoint]]
+    reference: list[list[CurvePoint]]
+    target: float | None
+    problem: str
+    void: bool
+
+    @classmethod
+    def of(cls, view: View, cell: Cell, reference: Cell) -> _Compared:
+        seeds = [r for r in common([cell, reference]) if all(stable(c.outcomes[r]) for c in (cell, reference))]
+        curves = [[stable(c.outcomes[r]) for r in seeds] for c in (cell, reference)]
+        if not seeds:
+            return cls(view, cell, [], [], None, "no seed has dev evaluations of both arms", False)
+        levels = np.array([plateau([point.score for point in curve]) for curve in curves[1]])
+        margin = _half_width(levels) if len(levels) > 1 else 0.0
+        problem = (
+            "" if levels.mean() - margin > view.chance else f"scratch's dev scores do not beat chance ({view.chance:.3f})"
+        )
+        target = view.chance + SHARE * (float(levels.mean()) - view.chance)
+        return cls(
+            view, cell, curves[0], curves[1], None if problem else target, problem, view.unconverged([reference], seeds)
+        )
+
+    def has(self, field: str) -> bool:
+        """Whether the unit was recorded throughout."""
+        return bool(self.arm) and all(getattr(curve[-1], field) > 0 for curve in (*self.arm, *self.reference))
+
+    def row(self, field: str, unit: str) -> Row:
+        """The row in one unit."""
+        base = {"unit": unit, "target": self.target, "n_seeds": len(self.arm)}
+        if self.target is None:
+            nothing: Row = {"reached": None, "reached_reference": None, "times": [], "times_reference": [], "horizon": None}
+            sentence = f"{self.view.dataset}: the speed-up of {self.cell.arm} is undefined: {self.problem}."
+            return self.view.row("speed_up", self.cell, "dev", **base, **nothing, verdict="inconclusive", sentence=sentence)
+        mine, theirs = ([crossing(c, self.target, field) for c in curves] for curves in (self.arm, self.reference))
+        found = speed_up(mine, theirs)
+        shares = [float(np.mean([c.time is not None for c in part])) for part in (mine, theirs)]
+        verdict = "void" if self.void else _verdict(found, *shares)
+        more = {
+            "reached": shares[0],
+            "reached_reference": shares[1],
+            "times": [c.time for c in mine],
+            "times_reference": [c.time for c in theirs],
+            "horizons": [c.horizon for c in mine],
+            "horizons_reference": [c.horizon for c in theirs],
+            "horizon": max(c.horizon for c in (*mine, *theirs)),
+            "at_first": float(np.mean([c.at_first for c in mine])),
+        }
+        row = self.view.row("speed_up", self.cell, "dev", **base | found._asdict() | more | {"verdict": verdict})
+        return row | {"sentence": _sentence(row, mine, theirs)}
+
+
+def _half_width(values: np.ndarray) -> float:
+    return float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / math.sqrt(len(values)))
+
+
+def _verdict(found: Speedup, reached: float, reached_reference: float) -> str:
+    word = judge_ratio(found.low, found.high, found.low_open, found.high_open)
+    return "not supported" if word in ("supported", "inconclusive") and reached < reached_reference else word
+
+
+def _mean(times: Sequence[Crossing]) -> str:
+    known = [c.time for c in times if c.time is not None]
+    return words.number(float(np.exp(np.mean(np.log(known))))) if known else ""
+
+
+def _sentence(row: Row, mine: Sequence[Crossing], theirs: Sequence[Crossing]) -> str:
+    arm, of = row["arm"], f"of {words.seeds(row['n_seeds'])}"
+    start = f"{row['dataset']}: with {row['budget']:,} labels {arm}"
+    counts = [sum(c.time is not None for c in part) for part in (mine, theirs)]
+    if not counts[0]:
+        text = f"{start} never reaches scratch's level (dev {row['target']:.3f}; scratch in {counts[1]} {of})"
+    elif not counts[1]:
+        text = f"{start} reaches dev {row['target']:.3f} in {_mean(mine)} {row['unit']}; scratch holds it in no seed"
+    else:
+        text = f"{start} reaches scratch's level (dev {row['target']:.3f}) in {_mean(mine)} {row['unit']}"
+        text += f" instead of {_mean(theirs)}"
+    text += f" ({_ratio(row)}"
+    if counts != [row["n_seeds"]] * 2:
+        text += f"; reached in {counts[0]} {of}, by scratch in {counts[1]}"
+    text += "), pretraining not counted"
+    if row["verdict"] == "void":
+        text += "; scratch was still improving at the step cap"
+    elif row["verdict"] == "not supported" and counts[0] < counts[1]:
+        text += "; it gets there less often"
+    return f"{text}: {row['verdict']}."
+
+
+def _ratio(row: Row) -> str:
+    if row["estimate"] is None:
+        return "too many runs were there before the first evaluation or never, to say how much faster"
+    kind = {"above": "at least ", "below": "at most ", "": ""}[row["censored"]]
+    text = f"{kind}{words.times(row['estimate'])}, "
+    if row["low"] is not None and row["low"] == row["high"]:
+        return f"{text}the same in all seeds"
+    if row["censored"] == "above" and row["low"] is not None:
+        return f"{text}{words.LEVEL} from {words.times(row['low'])} up"
+    if row["censored"] == "below" and row["high"] is not None:
+        return f"{text}{words.LEVEL} up to {words.times(row['high'])}"
+    return text + words.ratio_interval(row["low"], row["high"], False, False)

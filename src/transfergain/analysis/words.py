@@ -1,0 +1,70 @@
+"""Figures in words, as sentences of findings have them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LEVEL = "95 % interval"
+
+
+def times(ratio: float) -> str:
+    """`10x`, `6.8x`, `0.45x`."""
+    return f"{ratio:,.0f}x" if ratio >= 9.95 else f"{ratio:.1f}x" if ratio >= 0.995 else f"{ratio:.2f}x"
+
+
+def number(value: float) -> str:
+    """`640`, `1,400`, `3.2e+12`: counts of labels, steps, operations."""
+    if value >= 1e6:
+        return f"{value:.1e}"
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}".removesuffix(".0")
+
+
+def ratio_interval(low: float | None, high: float | None, low_open: bool, high_open: bool) -> str:
+    """`6.0x to more than 16x`; an end that is open is `less than` or `more than` the last figure measured."""
+    if low is None or high is None:
+        return "no interval from one seed"
+    if low_open and high_open:
+        return f"{LEVEL} from less than {times(low)} to more than {times(high)}"
+    if high_open and low == high:
+        return f"{LEVEL} all above {times(low)}"
+    if low_open and low == high:
+        return f"{LEVEL} all below {times(high)}"
+    left = f"less than {times(low)}" if low_open else times(low)
+    right = f"more than {times(high)}" if high_open else times(high)
+    return f"{LEVEL} {left} to {right}"
+
+
+def signed(estimate: float, low: float | None, high: float | None) -> str:
+    """`+0.093 [+0.071, +0.115]`."""
+    return f"{estimate:+.3f}" + ("" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]")
+
+
+def plain(estimate: float, low: float | None, high: float | None) -> str:
+    """`0.093 [0.071, 0.115]`."""
+    return f"{estimate:.3f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
+
+
+def seeds(n: int) -> str:
+    """`1 seed`, `5 seeds`."""
+    return f"{n} seed{'s' if n != 1 else ''}"
+
+
+def split_name(split: str) -> str:
+    """A sealed split in words: `the test set`, `tweets`, `keyboard at severity 3`, `tweets after 64 of its labels
+    (lora)`.
+    """
+    _, _, rest = split.partition(":")
+    if not rest:
+        return "the test set" if split == "test" else split
+    name, _, setting = rest.partition("@")
+    if not setting:
+        return name
+    if "/" not in setting:
+        return f"{name} at severity {setting}"
+    k, _, method = setting.partition("/")
+    return f"{name} after {int(k):,} of its labels ({method})" if k.isdigit() else rest
+
+
+def listed(items: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "nothing"
