@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import sys
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -80,6 +81,8 @@ def outcomes(folder):
     found = {}
     for row in rows:
         fields = vars(row.outcome) | {"seconds": None}
+        fields["details"] = {k: v for k, v in row.outcome.details.items() if k != "train_seconds"}
+        fields["curve"] = [replace(point, seconds=0.0) for point in row.outcome.curve]
         fields["evaluated"] = {
             split: (e.predictions, {m: np.asarray(c).tolist() for m, c in e.counts.items()})
             for split, e in row.outcome.evaluated.items()

@@ -46,4 +46,4 @@ def expected_best(scores: Sequence[float]) -> list[float]:
 
 def with_expected_best(recipes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of recipes with `expected_best`, empty where nothing was tried."""
-    return [dict(row) | {"expected_best": expected_best([score for _, score in row.get("tried", ())])} for row in recipes]
+    return [dict(row) | {"expected_best": expected_best([tried[1] for tried in row.get("tried", ())])} for row in recipes]
