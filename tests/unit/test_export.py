@@ -1,12 +1,17 @@
 import json
+import re
+import xml.etree.ElementTree as ElementTree
 
 import pandas as pd
 import pytest
 from fakes import FakeExecutor, dataset, outcome_of, run
+from findings_fixture import synthetic
 
 from transfergain.analysis.findings import load
 from transfergain.errors import UserError
-from transfergain.report.export import FORMATS, TABLES, write_table
+from transfergain.report import export
+from transfergain.report.export import FORMATS, PICTURES, TABLES, write_table
+from transfergain.report.typeset import latex_text, markdown_text
 from transfergain.types import Outcome
 
 
@@ -31,8 +36,8 @@ def read(path):
     return pd.DataFrame(json.loads(path.read_text("utf-8"), parse_constant=pytest.fail))
 
 
-@pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("format", ["csv", "parquet", "json"])
+@pytest.mark.parametrize("table", ["gains", "scores", "trials"])
 def test_every_table_in_every_format(folder, table, format):
     path = write_table(str(folder), table, format)
     assert path == folder / f"{table}.{format}"
@@ -102,3 +107,93 @@ def test_misspellings_get_a_hint(folder, arguments, message):
 def test_a_folder_without_study_is_a_user_error(tmp_path):
     with pytest.raises(UserError, match="no study there"):
         write_table(str(tmp_path), "gains", "csv")
+
+
+@pytest.fixture
+def whole(monkeypatch):
+    """`write_table` reads invented findings, all tables filled."""
+    found = synthetic(datasets=1, seeds=3)
+    monkeypatch.setattr(export, "load", lambda folder: found)
+    return found
+
+
+@pytest.mark.parametrize("format", [f for f in FORMATS if f not in PICTURES])
+@pytest.mark.parametrize("table", [t for t in TABLES if t not in ("gains", "scores", "trials")])
+def test_the_tables_of_benefits_are_exported_too(whole, tmp_path, table, format):
+    path = write_table(str(tmp_path), table, format)
+    rows, text = whole.table(table), path.read_bytes()
+    assert rows
+    if format in ("csv", "parquet", "json"):
+        assert read(path)["measure"].tolist() == [row["measure"] for row in rows]
+    else:
+        ends = r"\\\\\n" if format == "latex" else r"\|\n"
+        assert len(re.findall(ends, text.decode())) == len(rows) + (1 if format == "latex" else 2)
+
+
+def test_an_empty_table_is_said(folder):
+    with pytest.raises(UserError, match="no such rows"):
+        write_table(str(folder), "aggregate", "csv")
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r"])
+def test_a_cell_of_text_is_no_formula(tmp_path, monkeypatch, start):
+    found = synthetic(datasets=1, seeds=3)
+    text = f'{start}HYPERLINK("http://x","y")'
+    found.gains[0]["sentence"] = text
+    assert found.gains[1]["estimate"] > 0 and (found.gains[1] | {})["low"] is not None
+    found.gains[1]["estimate"] = -0.25
+    monkeypatch.setattr(export, "load", lambda folder: found)
+    path = write_table(str(tmp_path), "gains", "csv")
+    frame = pd.read_csv(path)
+    assert frame["sentence"][0] == "'" + text
+    assert frame["estimate"][1] == -0.25, "numbers stay numbers"
+    assert not re.search(r'(^|,)"?[=+@\t\r]', path.read_text("utf-8"), re.MULTILINE)
+
+
+def test_latex_is_a_booktabs_table_with_its_text_escaped(whole, tmp_path):
+    whole.gains[0]["dataset"] = r"a_b & 50 % \input{x} $y$ #1 ~^"
+    text = write_table(str(tmp_path), "gains", "latex").read_text("utf-8")
+    assert r"\toprule" in text and r"\midrule" in text and r"\bottomrule" in text
+    assert r"a\_b \& 50 \% \textbackslash{}input\{x\} \$y\$ \#1 \textasciitilde{}\textasciicircum{}" in text
+    body = text[text.index(r"\midrule") : text.index(r"\bottomrule")]
+    columns = re.search(r"begin\{tabular\}\{(\w+)\}", text)[1]
+    for line in body.strip().splitlines()[1:]:
+        assert len(re.findall(r"(?<!\\)&", line)) == len(columns) - 1
+
+
+def test_minus_signs_and_bounds_in_latex():
+    assert latex_text("-0.012 [-0.02, +0.01] a-b") == "$-$0.012 [$-$0.02, +0.01] a-b"
+    assert latex_text("> 1,024 10×") == r"\textgreater{} 1,024 10$\times$"
+
+
+def test_markdown_stays_text():
+    assert markdown_text("a|b\n<script> *x* [l](u) @you #1 `c`") == (
+        r"a\|b &lt;script&gt; \*x\* \[l\]\(u\) &#64;you \#1 \`c\`"
+    )
+
+
+def test_figures_are_written_as_svg_that_parses(whole, tmp_path):
+    path = write_table(str(tmp_path), "gains", "svg")
+    assert path == tmp_path / "figures"
+    names = {file.stem for file in path.iterdir()}
+    assert {"forest", "reviews-paired", "reviews-learning-curve", "reviews-convergence-steps", "reviews-robustness-tweets",
+            "reviews-adapted-tweets", "reviews-effort-parameters", "reviews-tuning", "reviews-reliability-test-ece",
+            "reviews-perturbed-all"} <= names  # fmt: skip
+    for file in path.iterdir():
+        root = ElementTree.fromstring(file.read_text("utf-8"))
+        assert root.tag == "{http://www.w3.org/2000/svg}svg"
+        assert not [n for n in root.iter() if n.tag.endswith(("script", "image", "foreignObject"))]
+
+
+def test_figures_as_png_or_a_word_on_what_is_missing(whole, tmp_path, monkeypatch):
+    pytest.importorskip("resvg_py")
+    monkeypatch.setattr(export, "figures", lambda found: list(_figures(found))[:2])
+    path = write_table(str(tmp_path), "gains", "png")
+    pictures = [file.read_bytes() for file in path.iterdir()]
+    assert len(pictures) == 2 and all(p.startswith(b"\x89PNG") and len(p) > 5000 for p in pictures)
+    monkeypatch.setitem(__import__("sys").modules, "resvg_py", None)
+    with pytest.raises(UserError, match=r"transfergain\[png\]"):
+        write_table(str(tmp_path), "gains", "png")
+
+
+_figures = export.figures

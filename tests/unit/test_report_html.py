@@ -1,5 +1,7 @@
 """The page: what it says first, what it never hides, and that text from data stays text."""
 
+import base64
+import gzip
 import json
 import re
 import subprocess
@@ -13,8 +15,11 @@ import pytest
 
 from transfergain.analysis import gain
 from transfergain.analysis.findings import Findings
-from transfergain.report.figures import learning_curve, paired
-from transfergain.report.html import embed, render, study_toml
+from transfergain.report.downloads import embed
+from transfergain.report.html import render
+from transfergain.report.panels import data_efficiency, performance
+from transfergain.report.panels.base import View
+from transfergain.report.toml import study_toml
 from transfergain.store import Row
 from transfergain.study import Study
 from transfergain.types import Evaluated, Outcome, Recipe, TrialSpec
@@ -57,6 +62,14 @@ def recipes(dataset="reviews", **changes):
     return [{"dataset": dataset, "arm": arm, "budget": 64, "learning_rate": 0.000173,
              "tried": [[1.96e-5, 0.5, 0.25], [0.000173, 0.75, 1.0]], "at_edge": False, "problem": "",
              "recipe": vars(Recipe(0.000173))} | changes for arm in PRETRAINED]  # fmt: skip
+
+
+def learning_curve(found, dataset, split):
+    return data_efficiency.learning_curve(View(found, dataset), split)
+
+
+def paired(found, dataset):
+    return performance.paired(View(found, dataset))
 
 
 def findings(rows, data=None, pending=0, **changes):
@@ -104,10 +117,14 @@ class Page(HTMLParser):
         elif self.open[-1:] != ["style"]:
             self.words.append(data)
 
+    def packed(self, name):
+        """The content of a packed script element, None where there is none."""
+        found = ["".join(text) for attributes, text in self.scripts if attributes.get("id") == name]
+        return gzip.decompress(base64.b64decode(found[0])).decode() if found else None
+
     def figures(self):
-        return [
-            json.loads("".join(text)) for attributes, text in self.scripts if attributes.get("type") == "application/json"
-        ]
+        text = self.packed("figures-data")
+        return list(json.loads(text).values()) if text else []
 
 
 @pytest.fixture(scope="module")
@@ -126,18 +143,20 @@ def test_the_headline_comes_before_every_table_and_figure(usual):
     assert {row["verdict"] for row in headline} >= {"supported", "negative transfer"}
     for row in headline:
         sentence = row["sentence"].split(" [")[0]
-        assert 0 < html.index(sentence) < min(html.index("<table"), html.index("<figure"))
-        assert f">{row['verdict']}</span>" in html[: html.index("<table")]
+        assert 0 < html.index(sentence) < html.index("<figure")
+        assert f">{row['verdict']}</span>" in html[: html.index("<figure")]
+    first = html[: html.index('id="limits"')]
+    assert all(f"{row['estimate']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" in first for row in headline)
     shifts = [r for r in usual.gains if r["split"] == "shift:tweets" and r["budget"] == 256]
     assert shifts
-    assert all(html.index(r["sentence"].split(" [")[0]) < html.index("<table") for r in shifts)
+    assert all(html.index(r["sentence"].split(" [")[0]) < html.index("<figure") for r in shifts)
 
 
 def test_nothing_is_loaded_from_outside(page):
     addresses = [value for _, attributes in page.elements for name, value in attributes.items()
                  if name in ("src", "href", "srcset", "data", "action", "poster")]  # fmt: skip
     assert addresses
-    assert all(value.startswith("#") for value in addresses)
+    assert all(value.startswith(("#", "data:text/plain;base64,")) for value in addresses)
     assert not {"link", "iframe", "img", "object", "embed", "base"} & {tag for tag, _ in page.elements}
     policy = [a["content"] for tag, a in page.elements if tag == "meta" and a.get("http-equiv") == "Content-Security-Policy"]
     assert len(policy) == 1
@@ -157,8 +176,10 @@ def test_text_from_data_stays_text():
     assert script_count == Counter(tag for tag, _ in plain.elements)["script"]
     assert f"boom {EVIL}" in page.text
     assert page.text.count("alert(1)") > 10
-    assert len(page.figures()) == 3
-    assert not any("alert" in "".join(text) for _, text in page.scripts if "Plotly" in "".join(text))
+    assert len(page.figures()) == 7
+    assert not any("alert" in "".join(text) for _, text in page.scripts)
+    texts = [words for figure in page.figures() for trace in figure["data"] for words in trace.get("text", ())]
+    assert not any("<" in words for words in texts), "plotly reads them as HTML"
 
 
 def test_embedded_json_cannot_end_its_script():
@@ -181,20 +202,22 @@ def test_every_trial_is_listed_with_what_became_of_it():
     assert all(row.spec.id[:12] in listing for row in rows)
     assert "failed: CUDA out of memory" in listing
     assert "skipped: no linear layers" in listing
-    assert "4 not run yet" in html[: html.index("Verdict")]
-    assert "1 failed" in html[: html.index("Verdict")]
+    assert "4 not run yet" in html[: html.index(">Answer</h2>")]
+    assert "1 failed" in html[: html.index(">Answer</h2>")]
+    before = html[html.index('id="warnings"') : html.index('id="integrity"')]
+    assert "failed: CUDA out of memory" in before and "skipped: no linear layers" in before
 
 
 def test_a_diverged_trial_says_so():
     rows = grid(budgets=(64,))
     rows[-1].outcome.details["diverged"] = True
-    assert render(findings(rows)).count("done, diverged") == 1
+    assert render(findings(rows)).count("done, diverged") == 2  # among those that failed, and among all
 
 
 def test_figures_have_their_numbers_in_a_table(usual, page):
-    drawn = [paired(usual, "reviews", usual.table("trials")), learning_curve(usual, "reviews", "test")]
+    drawn = [paired(usual, "reviews"), learning_curve(usual, "reviews", "test")]
     drawn += [learning_curve(usual, "reviews", "shift:tweets")]
-    assert [(f.traces, f.layout) for f in drawn] == [(f["data"], f["layout"]) for f in page.figures()]
+    assert [(f.traces, f.layout) for f in drawn] == [(f["data"], f["layout"]) for f in page.figures()[:3]]
     cells = {cell for figure in drawn for group in figure.table.groups for row in group.rows for cell in row}
     assert cells <= {word.strip() for word in page.words}
     for figure in drawn[1:]:
@@ -205,7 +228,7 @@ def test_figures_have_their_numbers_in_a_table(usual, page):
 
 
 def test_paired_dots_join_the_scores_of_one_seed(usual):
-    figure = paired(usual, "reviews", usual.table("trials"))
+    figure = paired(usual, "reviews")
     scores = {(r["arm"], r["seed"]): r["test accuracy"] for r in usual.table("trials") if r["budget"] == 256}
     lines = [trace for trace in figure.traces if trace["mode"] == "lines" and "name" not in trace]
     ends = [tuple(trace["y"][i : i + 2]) for trace in lines for i in range(0, len(trace["y"]), 3)]
@@ -218,8 +241,8 @@ def test_a_seed_without_its_pair_is_not_drawn_but_shown():
     rows = [r for r in grid(budgets=(64,)) if (r.spec.arm, r.spec.replicate) != ("full", 1)]
     rows.append(Row(spec("full", 1), Outcome("failed", error="boom")))
     odd = findings(rows)
-    figure = paired(odd, "reviews", odd.table("trials"))
-    dots = next(trace for trace in figure.traces if trace.get("name") == "full")
+    figure = paired(odd, "reviews")
+    dots = next(t for t in figure.traces if t.get("name") == "full" and t.get("showlegend", True))
     assert [text.split(":")[0] for text in dots["text"]] == ["full, seed 0", "full, seed 2"]
     assert next(row for row in figure.table.groups[0].rows if "failed" in row)[0] == "1"
 
@@ -255,14 +278,14 @@ def test_one_budget_stands_side_by_side_with_bars():
 def test_no_trial_finished():
     page = Page(render(findings([], pending=9, recipes=())))
     assert "No reported trial has finished" in page.text
-    assert page.scripts == []
+    assert page.packed("plotly-source") is None and page.figures() == []
     assert "9 not run yet" in page.text
 
 
 def test_floors_only():
     page = Page(render(findings(grid(arms=("majority",)))))
     assert "no gain to report yet" in page.text
-    assert len(page.figures()) == 2
+    assert [figure["layout"]["yaxis"]["title"]["text"] for figure in page.figures()][:2] == ["accuracy"] * 2
 
 
 def test_void_verdicts_and_several_data_sets():
@@ -274,7 +297,7 @@ def test_void_verdicts_and_several_data_sets():
     assert "accuracy on the test set, seed by seed, with 512 labels" in page.text
     identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
-    assert {a["href"][1:] for tag, a in page.elements if tag == "a"} <= set(identifiers)
+    assert {a["href"][1:] for tag, a in page.elements if tag == "a" and a["href"].startswith("#")} <= set(identifiers)
 
 
 def test_negative_gains_keep_their_sign(usual, page):
@@ -292,6 +315,7 @@ def test_recipes_show_the_choice_and_what_was_tried(page):
 def test_tables_have_captions_and_scopes(page):
     tags = Counter(tag for tag, _ in page.elements)
     assert tags["table"] == tags["caption"] > 5
+    assert tags["main"] == tags["nav"] == tags["header"] == 1
     assert all(attributes.get("scope") in ("col", "row", "rowgroup") for tag, attributes in page.elements if tag == "th")
     assert tags["h1"] == 1
 
@@ -312,7 +336,8 @@ def test_the_page_is_the_same_twice(usual):
 def test_rendering_imports_neither_torch_nor_plotly():
     code = (
         "import sys, transfergain.report.html as h\n"
-        "assert len(h._script()) > 1_000_000\n"
+        "from transfergain.report.downloads import plotly\n"
+        "assert len(plotly()) > 1_000_000\n"
         "print([m for m in ('torch', 'plotly', 'transformers', 'pandas') if m in sys.modules])"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

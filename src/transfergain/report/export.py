@@ -1,34 +1,124 @@
-"""Findings as one table in a file."""
+"""Findings as one table in a file, and the figures as pictures."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from transfergain.analysis.findings import load
+from transfergain.analysis.findings import BENEFITS, Findings, load
 from transfergain.errors import UserError, nearest
+from transfergain.report import forest, svg, typeset
+from transfergain.report.figures import Figure
 
-FORMATS = ("csv", "parquet", "json")
-TABLES = ("gains", "scores", "trials")
+TABLES = ("gains", "scores", "trials", *BENEFITS)
+PICTURES = ("svg", "png")
+FORMULA = re.compile(r"^[=+\-@\t\r]")
+"""How a cell begins that a spreadsheet takes for a formula (OWASP, CSV injection)."""
+
+Writer = Callable[[Findings, str, Path], None]
 
 
 def write_table(folder: str, table: str, format: str, output: str | None = None) -> Path:
-    """Write one table of a run; returns the file. Raises UserError for an unknown table, format or folder."""
+    """Write one table of a run, or with the format svg or png all figures; returns the file, or the folder of figures.
+
+    Raises UserError for an unknown table, format or folder, and for a table without rows.
+    """
     if format not in FORMATS:
         raise UserError(f'--format: unknown format "{format}".{nearest(format, FORMATS)}')
     if table not in TABLES:
         raise UserError(f'--table: unknown table "{table}".{nearest(table, TABLES)}')
     findings = load(folder)
-    path = Path(output) if output else Path(folder) / f"{table}.{format}"
+    ending = {"markdown": "md", "latex": "tex"}.get(format, format)
+    path = Path(output) if output else Path(folder) / ("figures" if format in PICTURES else f"{table}.{ending}")
+    if format not in PICTURES and not findings.table(table):
+        raise UserError(f"--table {table}: the study in {folder} has no such rows; transfergain report {folder} says why")
     try:
-        if format == "json":  # not by pandas, which rounds to ten decimals
-            text = json.dumps(findings.table(table), indent=1, ensure_ascii=False, allow_nan=False)
-            path.write_text(text + "\n", "utf-8")
-        else:
-            # Columns of whole numbers stay whole where some rows have none.
-            frame: Any = findings.to_frame(table).convert_dtypes(convert_string=False, convert_floating=False)
-            (frame.to_csv if format == "csv" else frame.to_parquet)(path, index=False)
+        FORMATS[format](findings, table, path)
     except OSError as error:
         raise UserError(f"--output {path}: cannot write there ({error.strerror or error})") from None
     return path
+
+
+def _json(findings: Findings, table: str, path: Path) -> None:
+    """Not by pandas, which rounds to ten decimals."""
+    path.write_text(json.dumps(findings.table(table), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
+
+
+def _frame(findings: Findings, table: str) -> Any:
+    """Columns of whole numbers stay whole where some rows have none."""
+    return findings.to_frame(table).convert_dtypes(convert_string=False, convert_floating=False)
+
+
+def _csv(findings: Findings, table: str, path: Path) -> None:
+    frame = _frame(findings, table)
+    for name in frame.select_dtypes(include="object"):
+        frame[name] = frame[name].map(lambda cell: "'" + cell if isinstance(cell, str) and FORMULA.match(cell) else cell)
+    frame.to_csv(path, index=False)
+
+
+def _parquet(findings: Findings, table: str, path: Path) -> None:
+    """Lists stay lists, but for those that mix words and numbers, which become JSON."""
+    import pyarrow
+
+    frame = _frame(findings, table)
+    for name in frame.select_dtypes(include="object"):
+        try:
+            pyarrow.array(frame[name], from_pandas=True)
+        except pyarrow.ArrowException:
+            frame[name] = frame[name].map(lambda cell: json.dumps(cell) if isinstance(cell, list | dict) else cell)
+    frame.to_parquet(path, index=False)
+
+
+def _latex(findings: Findings, table: str, path: Path) -> None:
+    caption = f"{table.replace('_', ' ').capitalize()}, {findings.study['model']} against the same architecture from scratch"
+    path.write_text(typeset.latex(table, findings.table(table), caption), "utf-8")
+
+
+def _markdown(findings: Findings, table: str, path: Path) -> None:
+    path.write_text(typeset.markdown(table, findings.table(table)), "utf-8")
+
+
+def figures(findings: Findings) -> Iterator[Figure]:
+    """The figures of the page, the forest plot first."""
+    from transfergain.report.panels import PANELS
+    from transfergain.report.panels.base import View
+
+    if found := forest.figure(findings):
+        yield found
+    for name in findings.data:
+        view = View(findings, name)
+        for kind in PANELS.values():
+            panel = kind.build(view)
+            yield from (*panel.figures, *panel.more)
+
+
+def _svg(findings: Findings, table: str, path: Path) -> None:
+    path.mkdir(exist_ok=True)
+    for figure in figures(findings):
+        (path / f"{figure.name}.svg").write_text(svg.draw(figure, alone=True), "utf-8")
+
+
+def _png(findings: Findings, table: str, path: Path) -> None:
+    """At twice the size in pixels. Raises UserError where the package that turns SVG into PNG is missing."""
+    try:
+        import resvg_py
+    except ImportError:
+        raise UserError('--format png: needs the package resvg-py; pip install "transfergain[png]", or use svg') from None
+    path.mkdir(exist_ok=True)
+    for figure in figures(findings):
+        picture = resvg_py.svg_to_bytes(svg_string=svg.draw(figure, alone=True), zoom=2)
+        (path / f"{figure.name}.png").write_bytes(bytes(picture))
+
+
+FORMATS: dict[str, Writer] = {
+    "csv": _csv,
+    "parquet": _parquet,
+    "json": _json,
+    "latex": _latex,
+    "markdown": _markdown,
+    "svg": _svg,
+    "png": _png,
+}

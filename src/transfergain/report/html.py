@@ -1,127 +1,149 @@
-"""The page: one self-contained offline HTML file, the verdict first and every trial at the end."""
+"""The page: one self-contained offline HTML file, the answer first and every trial at the end."""
 
 from __future__ import annotations
 
-import importlib.util
+import base64
 import json
-import re
 from collections.abc import Mapping, Sequence
-from importlib import resources
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.verdict import VERDICTS
-from transfergain.report import tables
-from transfergain.report.figures import Figure, Row, learning_curve, paired, top_budget
+from transfergain.report import downloads, examples, reading, svg, tables
+from transfergain.report.figures import Figure, Row, Table
+from transfergain.report.forest import forest
+from transfergain.report.limits import limits
+from transfergain.report.panels import PANELS
+from transfergain.report.panels.base import Kind, Panel, View, rows_table
+from transfergain.report.toml import study_toml
 from transfergain.study import LEARNING_RATES
 
-PLOTLY = ("package_data", "plotly.min.js")
+FOLDER = Path(__file__).with_name("page")
 
 
-def render(findings: Findings) -> str:
-    """The report as HTML. It loads nothing: style, script and data are inside.
+@dataclass(frozen=True)
+class Drawn:
+    """A figure on the page: its id, its picture and its legend."""
+
+    id: str
+    figure: Figure
+    picture: Markup
+    legend: Sequence[tuple[str, Markup]]
+    toggles_log: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A panel on the page."""
+
+    id: str
+    kind: Kind
+    panel: Panel
+    figures: Sequence[Drawn]
+    more: Sequence[Drawn]
+    verdict: str
+
+
+def render(findings: Findings, live: bool = False) -> str:
+    """The report as HTML. It loads nothing: style, script and data are inside. `live` says that the study still runs.
 
     Raises FileNotFoundError when plotly's script is missing from its package.
     """
-    source = resources.files("transfergain.report").joinpath("page.html.j2").read_text("utf-8")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    trials = findings.table("trials")
-    sections = [_dataset(findings, name, trials) for name in findings.data]
-    drawn = any(section["figures"] for section in sections)
-    return environment.from_string(source).render(
-        title=f"{findings.study['model']} against training from scratch on {', '.join(findings.data) or 'no data'}",
+    answers = reading.benefits(findings)
+    sections = [_section(findings, name, i, answers) for i, name in enumerate(findings.data, 1)]
+    drawn = [d for section in sections for shown in section["panels"] for d in (*shown.figures, *shown.more)]
+    toml = study_toml(findings.study)
+    content = downloads.tables(findings)
+    return _template().render(
+        title=f"Does starting from {findings.study['model']} beat training from scratch?",
+        live=live,
+        findings=findings,
         study=findings.study,
         counts=findings.trials,
-        unfinished=_unfinished(findings),
         sections=sections,
+        forest=forest(findings),
+        limits=limits(findings),
+        aggregate=_aggregate(findings),
         warnings=findings.warnings,
         recipe_table=tables.full_recipes(findings.recipes),
         search_space=" to ".join(f"{rate:g}" for rate in LEARNING_RATES),
         checks=tables.checks(findings),
-        environment=findings.environment,
-        trials=tables.trials(findings, trials),
+        failed=tables.failed(findings),
+        trials=tables.trials(findings),
         verdicts=VERDICTS,
-        toml=study_toml(findings.study),
-        script=_script() if drawn else None,
-        embed=embed,
+        toml=toml,
+        toml_link="data:text/plain;base64," + base64.b64encode(toml.encode("utf-8")).decode("ascii"),
+        packed=_packed(drawn, content),
+        downloads=list(content),
+        embed=downloads.embed,
     )
 
 
-def embed(value: Any) -> str:
-    """A value as JSON that may stand inside a script element: no text in it can end the element.
-
-    Raises ValueError on NaN and infinities, which JSON does not have.
-    """
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    for character in "<>&\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
-
-
-def _script() -> str:
-    """Plotly's own script, read without importing the package."""
-    spec = importlib.util.find_spec("plotly")
-    if spec is None or not spec.submodule_search_locations:
-        raise FileNotFoundError("plotly is not installed")
-    text = Path(next(iter(spec.submodule_search_locations)), *PLOTLY).read_text("utf-8")
-    # Both would change how the browser reads the element; in strings and patterns the backslash changes nothing.
-    return re.sub(r"</(?=script)", r"<\\/", text, flags=re.IGNORECASE).replace("<!--", r"<\!--")
+@cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("page.html.j2")
 
 
-def _unfinished(findings: Findings) -> str:
-    missing = [f"{findings.trials[key]:,} {word}" for key, word in
-               (("pending", "not run yet"), ("failed", "failed"), ("skipped", "skipped"))
-               if findings.trials[key]]  # fmt: skip
-    return f"Not all trials have a score: {', '.join(missing)}. What stands here is of the finished part." if missing else ""
+def _packed(drawn: Sequence[Drawn], content: Mapping[str, Any]) -> dict[str, str]:
+    """Element id -> packed text that the page's script unpacks when it is asked for."""
+    if not drawn and not content:
+        return {}
+    figures = {d.id: {"data": d.figure.traces, "layout": d.figure.layout} for d in drawn}
+    packed = {"plotly-source": downloads.plotly(), "figures-data": downloads.pack(_json(figures))} if drawn else {}
+    return packed | {"tables-data": downloads.pack(_json(content))}
 
 
-def _dataset(findings: Findings, name: str, trials: Sequence[Row]) -> dict[str, Any]:
-    entry, top = findings.data[name], top_budget(findings, name)
-    headline = [row for row in findings.headline() if row["dataset"] == name]
-    shifts = [row for row in findings.primary(findings.gains)
-              if row["dataset"] == name and row["budget"] == top and row["split"] != "test"]  # fmt: skip
-    splits = ["test", *(f"shift:{shift}" for shift in entry["shifts"])]
-    figures: list[Figure | None] = [paired(findings, name, trials)]
-    figures += [learning_curve(findings, name, split) for split in splits]
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _section(findings: Findings, name: str, number: int, answers: Sequence[Row]) -> dict[str, Any]:
+    """One data set."""
+    view, verdicts = View(findings, name), {r["benefit"]: r for r in reading.of(answers, name)}
+    panels = []
+    for key, kind in PANELS.items():
+        panel, slug = kind.build(view), f"{key.replace(' ', '-')}-{number}"
+        first, more = (
+            [_draw(figure, f"{slug}-{part}{i}") for i, figure in enumerate(figures, 1)]
+            for part, figures in (("", panel.figures), ("more-", panel.more))
+        )
+        panels.append(Shown(slug, kind, panel, first, more, verdicts.get(key, {}).get("verdict", "")))
+    benefits = [(shown, verdicts.get(key)) for key, shown in zip(PANELS, panels, strict=True) if key in reading.BENEFITS]
     return {
+        "id": f"data-{number}",
         "name": name,
-        "entry": entry,
-        "headline": headline,
-        "shifts": shifts,
-        "silence": "" if headline else _silence(findings, name),
-        "figures": [figure for figure in figures if figure],
-        "scores": tables.scores(findings, name),
-        "parts": tables.parts(findings, name),
-        "gains": tables.gains(findings, name),
-        "recipes": tables.recipes(findings, name),
+        "entry": view.entry,
+        "answer": _answer(findings, name, panels[0], verdicts),
+        "benefits": benefits,
+        "panels": panels,
+        "examples": examples.disagreements(findings, name),
     }
 
 
-def _silence(findings: Findings, dataset: str) -> str:
-    """Why there is no headline."""
-    scored = list(dict.fromkeys(row["arm"] for row in findings.scores if row["dataset"] == dataset))
-    if not scored:
-        return "No reported trial has finished: nothing to say yet."
-    return f"No seed has finished both scratch and a pretrained arm: no gain to report yet. Scored: {', '.join(scored)}."
+def _answer(findings: Findings, name: str, performance: Shown, verdicts: Mapping[str, Row]) -> Row:
+    """The one sentence on a data set."""
+    if row := verdicts.get(reading.BENEFITS[0]):
+        return dict(row) | {"sentence": str(row["sentence"]).removeprefix(f"{name}: ")}
+    return {"verdict": "not measured", "sentence": performance.panel.missing or f"{name}: nothing to say yet."}
 
 
-def study_toml(study: Mapping[str, Any]) -> str:
-    """The resolved study as a file that `transfergain run` reads: keys without a value left out, tables last."""
-    filled = {key: value for key, value in study.items() if value not in (None, {}, [])}
-    entries = filled.pop("tasks", [])
-    lines = [f"{key} = {_toml(value)}" for key, value in filled.items()]
-    for entry in entries:
-        lines += ["", "[[tasks]]", *(f"{key} = {_toml(value)}" for key, value in entry.items() if value not in (None, {}))]
-    return "\n".join(lines) + "\n"
+def _draw(figure: Figure, identifier: str) -> Drawn:
+    log = figure.layout["xaxis"].get("type") == "log"
+    return Drawn(identifier, figure, Markup(svg.draw(figure)), [(name, Markup(key)) for name, key in svg.keys(figure)], log)
 
 
-def _toml(value: Any) -> str:
-    """A value in TOML; its strings are JSON's, but for the delete character."""
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{_toml(str(key))} = {_toml(item)}" for key, item in value.items()) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_toml, value)) + "]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\x7f", "\\u007f")
+def _aggregate(findings: Findings) -> list[Table]:
+    return rows_table("Over all data sets", findings.aggregate)

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transfergain.analysis.findings import Findings
+from transfergain.metrics import METRICS
 from transfergain.report.figures import MISSING, Column, Group, Row, Table, interval
+from transfergain.store import Row as Trial
 
 GAIN_COLUMNS = (
     *(Column("labels", True), Column("arm"), Column("error: scratch, arm", True), Column("gain [95 % interval]", True)),
@@ -20,18 +22,22 @@ RECIPE_COLUMNS = (
 )
 TRIAL_COLUMNS = (
     *(Column("trial"), Column("data set"), Column("arm"), Column("labels", True), Column("seed", True), Column("phase")),
-    *(Column("status"), Column("learning rate", True), Column("dev score", True)),
-)
-"""The sealed splits' scores stand between these and those of TRAINING_COLUMNS."""
-TRAINING_COLUMNS = (
-    *(Column("converged"), Column("steps", True), Column("best step", True)),
+    *(Column("status"), Column("learning rate", True), Column("dev score", True), Column("test score", True)),
+    *(Column("on the shifts"), Column("converged"), Column("steps", True), Column("best step", True)),
     *(Column("trained parameters", True), Column("seconds", True)),
 )
 
 
-def scores(findings: Findings, dataset: str) -> Table:
-    """One group a split and one row a budget and arm; the metrics side by side, the primary one first."""
-    rows = [row for row in findings.scores if row["dataset"] == dataset]
+NATURAL = ("test", "shift:")
+"""Splits of text as it was written; the others are perturbed, or their models adapted."""
+
+
+def scores(findings: Findings, dataset: str, natural: bool = True) -> Table:
+    """One group a split and one row a budget and arm; the metrics side by side, the primary one first.
+
+    Of the test set and the shifts, or of all other splits.
+    """
+    rows = [row for row in findings.scores if row["dataset"] == dataset and row["split"].startswith(NATURAL) == natural]
     primary = findings.data[dataset]["metric"]
     metrics = sorted({row["metric"] for row in rows}, key=lambda name: (name != primary, name))
     found = {(r["split"], r["budget"], r["arm"], r["metric"]): r for r in rows}
@@ -44,7 +50,8 @@ def scores(findings: Findings, dataset: str) -> Table:
         groups.setdefault(title, []).append([f"{budget:,}", arm, f"{1 - row['mean']:.3f}", *scores, f"{row['n_seeds']:,}"])
     named = [Column(f"{metric} [95 % interval]", True) for metric in metrics]
     columns = [Column("labels", True), Column("arm"), Column(f"error (1 − {primary})", True), *named, Column("seeds", True)]
-    return Table(f"Scores on {dataset}", columns, [Group(title, body) for title, body in groups.items()])
+    what = "" if natural else ", perturbed and adapted"
+    return Table(f"Scores on {dataset}{what}", columns, [Group(title, body) for title, body in groups.items()])
 
 
 def parts(findings: Findings, dataset: str) -> Table:
@@ -65,15 +72,16 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if value > 1 else f"{value:.3f}"
 
 
-def gains(findings: Findings, dataset: str) -> Table:
-    """One group a split and metric, the test set and the primary metric first."""
+def gains(findings: Findings, dataset: str, natural: bool = True) -> Table:
+    """One group a split and metric, the test set and the primary metric first. Of the same splits as `scores`."""
     primary = findings.data[dataset]["metric"]
     groups: dict[tuple[str, str], list[list[str]]] = {}
     for row in findings.gains:
-        if row["dataset"] == dataset:
+        if row["dataset"] == dataset and row["split"].startswith(NATURAL) == natural:
             groups.setdefault((row["split"], row["metric"]), []).append(_gain_cells(row))
     order = sorted(groups, key=lambda key: (key[0] != "test", key[0], key[1] != primary, key[1]))
-    return Table(f"Gains over scratch on {dataset}", GAIN_COLUMNS, [
+    what = "" if natural else ", perturbed and adapted"
+    return Table(f"Gains over scratch on {dataset}{what}", GAIN_COLUMNS, [
         Group(f"{split}, {metric}{' (primary)' if metric == primary else ''}", groups[split, metric])
         for split, metric in order
     ])  # fmt: skip
@@ -170,33 +178,38 @@ def _plain(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def trials(findings: Findings, rows: Sequence[Row]) -> Table:
-    """Every trial, those without a score included."""
-    diverged = [bool(row.outcome.details.get("diverged")) for row in findings.rows]
-    fixed = {"id", "task", "dataset", "arm", "budget", "seed", "phase", "learning_rate", "status", "error", "dev_score",
-             "converged", "steps", "best_step", "trained_parameters", "seconds"}  # fmt: skip
-    scores = list(dict.fromkeys(key for row in rows for key in row if key not in fixed))
+def trials(findings: Findings) -> Table:
+    """Every trial, those without a score included; the scores are those of the primary metric."""
+    body = [_trial_cells(row, str(findings.data[row.spec.dataset]["metric"])) for row in findings.rows]
+    return Table("Every trial of the plan that has run", TRIAL_COLUMNS, [Group("", body)] if body else [])
+
+
+def failed(findings: Findings) -> Table:
+    """The trials without a score and those that diverged, with the reason."""
     body = [
-        [*_trial_cells(row, bad), *(_score(row.get(key)) for key in scores), *_training_cells(row)]
-        for row, bad in zip(rows, diverged, strict=True)
-    ]
-    columns = [*TRIAL_COLUMNS, *(Column(name, True) for name in scores), *TRAINING_COLUMNS]
-    return Table("Every trial of the plan that has run", columns, [Group("", body)] if body else [])
+        _trial_cells(row, str(findings.data[row.spec.dataset]["metric"]))[:8] for row in findings.rows
+        if row.outcome.status != "done" or row.outcome.details.get("diverged")
+    ]  # fmt: skip
+    return Table("Failed, skipped and diverged trials", TRIAL_COLUMNS[:8], [Group("", body)] if body else [])
 
 
-def _trial_cells(row: Row, diverged: bool) -> list[str]:
-    status = f"{row['status']}, diverged" if diverged else row["status"]
+def _trial_cells(row: Trial, metric: str) -> list[str]:
+    spec, outcome, details = row.spec, row.outcome, row.outcome.details
+    status = f"{outcome.status}, diverged" if details.get("diverged") else outcome.status
+    scored = {
+        split: float(METRICS[metric].finish(evaluated.counts[metric].sum(axis=0)))
+        for split, evaluated in outcome.evaluated.items()
+        if metric in evaluated.counts and (split == "test" or split.startswith("shift:"))
+    }
+    shifts = [f"{split.removeprefix('shift:')} {score:.4f}" for split, score in scored.items() if split != "test"]
     return [
-        *(row["id"], row["dataset"], row["arm"], f"{row['budget']:,}", str(row["seed"]), row["phase"]),
-        f"{status}: {row['error']}" if row["error"] else status,
-        _plain(row["learning_rate"]),
-        _score(row["dev_score"]),
+        *(spec.id[:12], spec.dataset, spec.arm, f"{spec.budget:,}", str(spec.replicate), spec.phase),
+        f"{status}: {outcome.error}" if outcome.error else status,
+        _plain(spec.recipe.learning_rate if spec.recipe else None),
+        *(_score(outcome.dev_score), _score(scored.get("test")), " · ".join(shifts) or MISSING, _plain(outcome.converged)),
+        *(_plain(details.get(key)) for key in ("steps", "best_step", "trained_parameters")),
+        f"{outcome.seconds:,.1f}",
     ]
-
-
-def _training_cells(row: Row) -> list[str]:
-    counted = ("converged", "steps", "best_step", "trained_parameters")
-    return [*(_plain(row[key]) for key in counted), f"{row['seconds']:,.1f}"]
 
 
 def _score(value: float | None) -> str:

@@ -1,0 +1,54 @@
+"""`report.md`: the findings for a pull request, on one screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from transfergain.analysis.findings import Findings
+from transfergain.report import reading
+from transfergain.report.limits import limits
+from transfergain.report.typeset import markdown, markdown_text
+
+MOST_WARNINGS = 10
+
+
+def render(findings: Findings) -> str:
+    """GitHub-flavoured markdown: a verdict a benefit, the gains on the test sets, limits and warnings."""
+    return "\n".join([*_head(findings), *_benefits(findings), *_gains(findings), *_limits(findings)]).rstrip() + "\n"
+
+
+def _head(findings: Findings) -> Iterator[str]:
+    counts = ", ".join(f"{count:,} {word}" for word, count in findings.trials.items() if count or word == "done")
+    yield f"## Does starting from {markdown_text(findings.study['model'])} beat training from scratch?"
+    yield ""
+    version = markdown_text(findings.environment.get("transfergain", ""))
+    yield f"{counts} trials, {findings.study['seeds']} seeds, transfergain {version}."
+    yield ""
+
+
+def _benefits(findings: Findings) -> Iterator[str]:
+    for row in reading.benefits(findings):
+        yield f"- **{row['verdict']}** ({row['benefit']}) {markdown_text(row['sentence'])}"
+    yield ""
+
+
+def _gains(findings: Findings) -> Iterator[str]:
+    rows = findings.headline()
+    yield markdown("gains", rows) if rows else "No gain to report yet.\n"
+
+
+def _limits(findings: Findings) -> Iterator[str]:
+    yield "**What this study cannot say**"
+    yield ""
+    for sentence in limits(findings):
+        yield f"- {markdown_text(sentence)}"
+    if findings.warnings:
+        yield ""
+        yield f"<details><summary>{len(findings.warnings)} warnings</summary>"
+        yield ""
+        for warning in findings.warnings[:MOST_WARNINGS]:
+            yield f"- {markdown_text(warning)}"
+        if len(findings.warnings) > MOST_WARNINGS:
+            yield f"- and {len(findings.warnings) - MOST_WARNINGS} more, on the page"
+        yield ""
+        yield "</details>"
