@@ -21,8 +21,11 @@ from transfergain.arms import ARMS
 from transfergain.data import prepare
 from transfergain.errors import UserError, nearest
 from transfergain.metrics import METRICS
+from transfergain.perturbations import split_names
 from transfergain.report import progress, text
+from transfergain.report.examples import sample
 from transfergain.report.files import write_files
+from transfergain.report.live import Live
 from transfergain.runner import Runner
 from transfergain.store import Store
 from transfergain.study import Planner, Study, load
@@ -83,6 +86,8 @@ def run_study(study: Study, console: Console) -> Findings:
         if damaged := store.mend():
             _warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
         _describe(store, study, datasets, checkpoint, precision, advice)
+        splits = {data.name: [name for name, _ in split_names(data.task, study.perturbations)] for data in datasets.values()}
+        store.set_meta("examples", [row for data in datasets.values() for row in sample(data, splits[data.name])])
         _say(console, _plan_line(planner, checkpoint, workers))
         from transfergain.trial import Bench
 
@@ -90,7 +95,7 @@ def run_study(study: Study, console: Console) -> Findings:
         follower = _follower(console, workers)
         stopped = None
         with EXECUTORS[study.executor](bench, workers) as executor, follower as watcher:
-            runner = Runner(planner, store, executor, watcher, folder, study.keep_models)
+            runner = Runner(planner, store, executor, Live(watcher, store), folder, study.keep_models)
             try:
                 runner.run()
             except KeyboardInterrupt as interrupt:

@@ -55,6 +55,8 @@ class Findings:
     """Rows like those of `convergence` and `adaptation`, in seconds: measured, so no part of findings.json."""
     rows: Sequence[Row] = field(default=(), repr=False)
     """The trials behind the figures, the failed and skipped ones included."""
+    examples: Sequence[Mapping[str, Any]] = field(default=(), repr=False)
+    """A sample of the sealed texts (`report.examples`)."""
     folder: str = ""
 
     def headline(self) -> list[Mapping[str, Any]]:
@@ -155,6 +157,7 @@ def analyse(store: Store) -> Findings:
         recipes=recipes,
         data=data,
         rows=rows,
+        examples=store.get_meta("examples") or (),
         folder=str(store.path.parent),
     )
 
