@@ -252,7 +252,8 @@ def recipe_rows(dataset, budgets, tune):
     rates = [10.0 ** (-5 + i * 2.4 / max(tune, 1)) for i in range(tune)]
     return [
         {"dataset": dataset, "arm": arm, "budget": budget, "learning_rate": rates[-1] if rates else 1e-4,
-         "tried": [[rate, 0.6 + 0.05 * i - 0.02 * (arm == "scratch")] for i, rate in enumerate(rates)],
+         "tried": [[rate, 0.6 + 0.05 * i - 0.02 * (arm == "scratch"), 1.0] for i, rate in enumerate(rates)],
+         "expected_best": [0.6 + 0.02 * i for i in range(tune)],
          "at_edge": bool(rates), "problem": "", "recipe": vars(Recipe(rates[-1] if rates else 1e-4))}
         for budget in budgets for arm in ARMS
     ]  # fmt: skip

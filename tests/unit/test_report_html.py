@@ -61,6 +61,7 @@ def entry(**changes):
 def recipes(dataset="reviews", **changes):
     return [{"dataset": dataset, "arm": arm, "budget": 64, "learning_rate": 0.000173,
              "tried": [[1.96e-5, 0.5, 0.25], [0.000173, 0.75, 1.0]], "at_edge": False, "problem": "",
+             "expected_best": [0.625, 0.6875],
              "recipe": vars(Recipe(0.000173))} | changes for arm in PRETRAINED]  # fmt: skip
 
 

@@ -24,7 +24,7 @@ def rates(view: View, rows: Sequence[Row], budget: int) -> Figure:
     """Dev score against learning rate; the chosen rate is ringed."""
     traces, cells = list[Trace](), dict[tuple[float, str], str]()
     for row in rows:
-        style, tried = view.styles[row["arm"]], sorted(map(tuple, row["tried"]))
+        style, tried = view.styles[row["arm"]], sorted((rate, score) for rate, score, *_ in row["tried"])
         hover = [f"{row['arm']}, learning rate {rate:.2g}: dev {score:.3f}" for rate, score in tried]
         traces.append(line(row["arm"], style, [rate for rate, _ in tried], [score for _, score in tried], hover))
         chosen = [(rate, score) for rate, score in tried if rate == row["learning_rate"]]
@@ -42,7 +42,7 @@ def best_of(view: View, rows: Sequence[Row], budget: int) -> Figure:
     """The expected best dev score of k of the tried configurations."""
     traces, cells = list[Trace](), dict[tuple[float, str], str]()
     for row in rows:
-        values = expected_best([score for _, score in row["tried"]])
+        values = row["expected_best"]
         ks = list(range(1, len(values) + 1))
         hover = [f"{row['arm']}, best of {k}: {value:.3f}" for k, value in zip(ks, values, strict=True)]
         traces.append(line(row["arm"], view.styles[row["arm"]], ks, values, hover))
@@ -55,15 +55,6 @@ def best_of(view: View, rows: Sequence[Row], budget: int) -> Figure:
     ks = sorted({int(k) for k, _ in cells})
     drawn = layout(f"expected best dev {view.metric}", axis("k", tickvals=ks, ticktext=[str(k) for k in ks]))
     return Figure(view.name("best-of-k"), title, words, traces, drawn, _table(title, "k", rows, cells, "{:.0f}"))
-
-
-def expected_best(values: Sequence[float]) -> list[float]:
-    """Entry k - 1 is the expected maximum of k draws with replacement: sum of v_(i) [(i/N)^k - ((i-1)/N)^k].
-
-    Dodge, Gururangan, Card, Schwartz and Smith 2019, Show Your Work, equation 3 with the empirical distribution.
-    """
-    ranked, n = sorted(values), len(values)
-    return [sum(v * ((i / n) ** k - ((i - 1) / n) ** k) for i, v in enumerate(ranked, 1)) for k in range(1, n + 1)]
 
 
 def _table(title: str, first: str, rows: Sequence[Row], cells: dict[tuple[float, str], str], form: str) -> Table:
