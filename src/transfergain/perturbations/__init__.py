@@ -45,7 +45,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "all": tuple(PERTURBATIONS),
 }
 """Word of `--perturbations` -> what it stands for. Those of `fast` differ in kind (a letter wrong, a letter missing, case,
-punctuation, the shape of letters), are valid for every task, and find something to change in every text."""
+punctuation, the shape of letters) and are valid for every task, in any language with Latin letters."""
 
 
 def expand(words: Iterable[str]) -> list[str]:
@@ -72,10 +72,13 @@ def split_names(task: str, chosen: Sequence[str]) -> tuple[tuple[str, str], ...]
 
 
 def perturbed(rows: Sequence[Example], split: str) -> tuple[Example, ...]:
-    """The rows as the split `perturbed:NAME@SEVERITY` has them; each row has a random stream of its own."""
+    """The rows as the split `perturbed:NAME@SEVERITY` has them.
+
+    Each row has a random stream of its own, the same at every severity: each severity makes the changes of the one below,
+    and more.
+    """
     name, severity = split.removeprefix(PREFIX).split("@")
     entry = PERTURBATIONS[name]
     return tuple(
-        align(row, entry.editor(int(severity), generator("perturbation", name=name, severity=severity, row=i)))
-        for i, row in enumerate(rows)
+        align(row, entry.editor(int(severity), generator("perturbation", name=name, row=i))) for i, row in enumerate(rows)
     )

@@ -57,11 +57,13 @@ class Perturbation:
 
 
 def draw(places: int, share: float, rng: np.random.Generator) -> list[tuple[int, float]]:
-    """(place, choice) of every place that is hit, in order; `choice` is uniform in [0, 1), to choose how it is changed."""
-    drawn = rng.random(places)
-    hit = np.flatnonzero(drawn < share)
-    # Below the share, a uniform number is uniform.
-    return list(zip(hit.tolist(), (drawn[hit] / share).tolist(), strict=True))
+    """(place, choice) of every place that is hit, in order; `choice` is uniform in [0, 1), to choose how it is changed.
+
+    With a generator in the same state, a larger share hits the same places in the same way, and more.
+    """
+    level, choice = rng.random((2, places))
+    hit = np.flatnonzero(level < share)
+    return list(zip(hit.tolist(), choice[hit].tolist(), strict=True))
 
 
 def pick(options: Sequence[T], choice: float) -> T:

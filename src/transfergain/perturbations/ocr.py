@@ -46,16 +46,16 @@ CONFUSED: dict[str, tuple[str, ...]] = {
     "8": ("B",),
 }
 """A digit is read as a letter, never as another digit: that would be another number."""
+PAIRS = {seen for seen in CONFUSED if len(seen) == 2}
 
 
 def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
-    """Characters, or pairs, read as others; a pair is looked up before its first character."""
-    found, free = [], 0
+    """Characters, or pairs, read as others; those of a pair are never read apart."""
+    found = []
     for i, choice in draw(len(text), share, rng):
         seen = next((part for part in (text[i : i + 2], text[i]) if part in CONFUSED), "")
-        if seen and i >= free:
-            free = i + len(seen)
-            found.append(Edit(i, free, pick(CONFUSED[seen], choice)))
+        if seen and text[max(i - 1, 0) : i + 1] not in PAIRS:
+            found.append(Edit(i, i + len(seen), pick(CONFUSED[seen], choice)))
     return found
 
 
