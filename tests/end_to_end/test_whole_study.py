@@ -102,7 +102,7 @@ def test_report_is_written_beside_the_findings(first):
         assert arm in page
     assert returned.headline()
     assert sorted(f.name for f in folder.iterdir() if f.name != ".lock") == [
-        "findings.json", "models", "report.html", "study.sqlite",
+        "findings.json", "models", "report.html", "study.sqlite", "timings.json",
     ]  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -10,9 +11,12 @@ from transfergain.report import html, model_card
 
 
 def write_files(findings: Findings) -> None:
-    """Write findings.json, report.html and the kept models' cards, each whole or not at all."""
+    """Write findings.json, timings.json, report.html and the kept models' cards, each whole or not at all."""
     folder = Path(findings.folder)
     _write(folder / "findings.json", findings.to_json())
+    _write(
+        folder / "timings.json", json.dumps(findings.table("timings"), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    )
     _write(folder / "report.html", html.render(findings))
     for path, text in model_card.cards(findings).items():
         _write(path, text)
