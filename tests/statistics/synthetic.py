@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from transfergain.analysis.findings import _tables
 from transfergain.analysis import gain, performance
+from transfergain.analysis.findings import _tables
 from transfergain.metrics import METRICS
 from transfergain.metrics.calibration import columns
 from transfergain.store import Row
@@ -97,7 +97,10 @@ def study(world, seed=0):
     rng = np.random.default_rng(seed)
     targets = [rng.integers(0, 2, world.n_test) for _ in range(2)]
     return [
-        trial(world, arm, budget, s, rng, targets) for arm in world.arms for budget in world.budgets for s in range(world.seeds)
+        trial(world, arm, budget, s, rng, targets)
+        for arm in world.arms
+        for budget in world.budgets
+        for s in range(world.seeds)
     ]
 
 

@@ -64,7 +64,8 @@ def test_verdict_stands_before_its_sentence(tmp_path):
     findings, output = shown(tmp_path)
     row = findings.headline()[0]
     line = next(line for line in output.splitlines() if row["sentence"] in line)
-    assert line.startswith(row["verdict"].upper())
+    assert line.startswith("1 Performance ")
+    assert line.split()[2] == row["verdict"].split()[0].upper()
 
 
 def test_a_negative_gain_is_shown_as_such(tmp_path):

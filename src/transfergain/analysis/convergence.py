@@ -54,6 +54,11 @@ def plateau(scores: Sequence[float]) -> float:
     return float(isotonic(np.array(scores, dtype=np.float64))[0][-1])
 
 
+def goal(level: float, chance: float) -> float:
+    """The target that a level of scratch sets."""
+    return chance + SHARE * (level - chance)
+
+
 def crossing(points: Sequence[CurvePoint], target: float, unit: str = "step") -> Crossing:
     """The first evaluation at or above `target` whose successor is too, in `unit` (a field of CurvePoint)."""
     at = [float(getattr(point, unit)) for point in points]
@@ -104,13 +109,17 @@ def rows(view: View) -> tuple[list[Row], list[Row]]:
 
 
 class _Compared(NamedTuple):
-    """The dev curves of one arm and of scratch at one budget, by seed, and the target."""
+    """The dev curves of one arm and of scratch at one budget, by seed, and scratch's levels.
+
+    The target is that of the seed: seeds have dev sets of their own, some easier than others, and half of scratch's runs
+    would never reach the level of all of them.
+    """
 
     view: View
     cell: Cell
     arm: list[list[CurvePoint]]
     reference: list[list[CurvePoint]]
-    target: float | None
+    targets: list[float]
     problem: str
     void: bool
 
@@ -119,16 +128,14 @@ class _Compared(NamedTuple):
         seeds = [r for r in common([cell, reference]) if all(stable(c.outcomes[r]) for c in (cell, reference))]
         curves = [[stable(c.outcomes[r]) for r in seeds] for c in (cell, reference)]
         if not seeds:
-            return cls(view, cell, [], [], None, "no seed has dev evaluations of both arms", False)
+            return cls(view, cell, [], [], [], "no seed has dev evaluations of both arms", False)
         levels = np.array([plateau([point.score for point in curve]) for curve in curves[1]])
         margin = _half_width(levels) if len(levels) > 1 else 0.0
         problem = (
             "" if levels.mean() - margin > view.chance else f"scratch's dev scores do not beat chance ({view.chance:.3f})"
         )
-        target = view.chance + SHARE * (float(levels.mean()) - view.chance)
-        return cls(
-            view, cell, curves[0], curves[1], None if problem else target, problem, view.unconverged([reference], seeds)
-        )
+        targets = [goal(level, view.chance) for level in levels.tolist()]
+        return cls(view, cell, curves[0], curves[1], targets, problem, view.unconverged([reference], seeds))
 
     def has(self, field: str) -> bool:
         """Whether the unit was recorded throughout."""
@@ -136,12 +143,16 @@ class _Compared(NamedTuple):
 
     def row(self, field: str, unit: str) -> Row:
         """The row in one unit."""
-        base = {"unit": unit, "target": self.target, "n_seeds": len(self.arm)}
-        if self.target is None:
+        target = None if self.problem else float(np.mean(self.targets))
+        base = {"unit": unit, "target": target, "targets": self.targets, "n_seeds": len(self.arm)}
+        if self.problem:
             nothing: Row = {"reached": None, "reached_reference": None, "times": [], "times_reference": [], "horizon": None}
             sentence = f"{self.view.dataset}: the speed-up of {self.cell.arm} is undefined: {self.problem}."
             return self.view.row("speed_up", self.cell, "dev", **base, **nothing, verdict="inconclusive", sentence=sentence)
-        mine, theirs = ([crossing(c, self.target, field) for c in curves] for curves in (self.arm, self.reference))
+        mine, theirs = (
+            [crossing(curve, target, field) for curve, target in zip(curves, self.targets, strict=True)]
+            for curves in (self.arm, self.reference)
+        )
         found = speed_up(mine, theirs)
         shares = [float(np.mean([c.time is not None for c in part])) for part in (mine, theirs)]
         verdict = "void" if self.void else _verdict(found, *shares)
@@ -164,8 +175,9 @@ def _half_width(values: np.ndarray) -> float:
 
 
 def _verdict(found: Speedup, reached: float, reached_reference: float) -> str:
+    """Not supported where the arm gets there less often; that it is slower takes runs that all got there."""
     word = judge_ratio(found.low, found.high, found.low_open, found.high_open)
-    return "not supported" if word in ("supported", "inconclusive") and reached < reached_reference else word
+    return "not supported" if reached < reached_reference else word
 
 
 def _mean(times: Sequence[Crossing]) -> str:
@@ -198,12 +210,4 @@ def _sentence(row: Row, mine: Sequence[Crossing], theirs: Sequence[Crossing]) ->
 def _ratio(row: Row) -> str:
     if row["estimate"] is None:
         return "too many runs were there before the first evaluation or never, to say how much faster"
-    kind = {"above": "at least ", "below": "at most ", "": ""}[row["censored"]]
-    text = f"{kind}{words.times(row['estimate'])}, "
-    if row["low"] is not None and row["low"] == row["high"]:
-        return f"{text}the same in all seeds"
-    if row["censored"] == "above" and row["low"] is not None:
-        return f"{text}{words.LEVEL} from {words.times(row['low'])} up"
-    if row["censored"] == "below" and row["high"] is not None:
-        return f"{text}{words.LEVEL} up to {words.times(row['high'])}"
-    return text + words.ratio_interval(row["low"], row["high"], False, False)
+    return words.bounded_ratio(row)

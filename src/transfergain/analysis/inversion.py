@@ -17,8 +17,8 @@ import numpy as np
 from transfergain.analysis import stats
 from transfergain.analysis.stats import Floats, Values
 
-POINTS = 32
-"""Of a segment between two measured points, at which the test is tried first; bisection then finds the ends."""
+POINTS, STEPS = 32, 16
+"""Of a segment between two measured points, at which the test is tried first; and to refine the interval's ends with."""
 
 
 class Inverse(NamedTuple):
@@ -72,16 +72,16 @@ def invert(target: Values, curve: Sequence[Values], x: Sequence[float], level: f
     estimate, censored = _crossing(np.array([d.scores.mean() for d in differences]), points)
     if len(target.scores) < 2:
         return Inverse(estimate, censored, None, None, False, False)
-    p_value = _tests(differences, points)
+    p_values = _tests(differences, points)
     grid = np.unique(np.concatenate([*_between(points), [estimate]]))
-    means = np.interp(grid, points, [d.scores.mean() for d in differences])
-    kept = np.flatnonzero([p_value(at) >= 1 - level for at in grid])
+    kept = np.flatnonzero(p_values(grid) >= 1 - level)
     if not len(kept):  # the curve does not pass the target, and is nowhere close
-        at, beyond = (float(points[-1]), True) if means[-1] > 0 else (float(points[0]), False)
-        return Inverse(at, censored, at, at, not beyond, beyond)
+        beyond = differences[-1].scores.mean() > 0
+        at = float(points[-1] if beyond else points[0])
+        return Inverse(at, censored, at, at, not beyond, bool(beyond))
     first, last = int(kept[0]), int(kept[-1])
-    low = grid[0] if first == 0 else _bisect(p_value, grid[first], grid[first - 1], 1 - level)
-    high = grid[-1] if last == len(grid) - 1 else _bisect(p_value, grid[last], grid[last + 1], 1 - level)
+    low = grid[0] if first == 0 else _end(p_values, grid[first], grid[first - 1], 1 - level)
+    high = grid[-1] if last == len(grid) - 1 else _end(p_values, grid[last], grid[last + 1], 1 - level)
     return Inverse(estimate, censored, float(low), float(high), first == 0, last == len(grid) - 1)
 
 
@@ -104,29 +104,33 @@ def _between(x: Floats) -> list[Floats]:
     return [np.linspace(a, b, POINTS + 1) for a, b in itertools.pairwise(x)]
 
 
-def _tests(differences: Sequence[Values], x: Floats) -> Callable[[float], float]:
+def _tests(differences: Sequence[Values], x: Floats) -> Callable[[Floats], Floats]:
     """P of "no difference" at any x. Mean squares are quadratic between two points, so three of them give all."""
     seeds, clusters = differences[0].values.shape
-    squares = [np.array(stats.mean_squares(part.values)) for part in differences]
-    middles = [np.array(stats.mean_squares((a.values + b.values) / 2)) for a, b in itertools.pairwise(differences)]
-    means = [float(part.scores.mean()) for part in differences]
+    ends = [*differences, differences[-1]] if len(x) == 1 else list(differences)
+    places = np.array([x[0], x[0] + 1]) if len(x) == 1 else x
+    squares = np.array([stats.mean_squares(part.values) for part in ends])
+    middles = np.array([stats.mean_squares((a.values + b.values) / 2) for a, b in itertools.pairwise(ends)])
+    bends = 2 * (squares[:-1] + squares[1:] - 2 * middles)
+    means = np.array([part.scores.mean() for part in ends])
 
-    def p_value(at: float) -> float:
-        i = min(int(np.searchsorted(x, at, side="right")) - 1, len(x) - 2)
-        if i < 0 or len(x) == 1:
-            return stats.p_value(means[0], stats.mean_variance(squares[0].tolist(), seeds, clusters), seeds, clusters)
-        w = (at - x[i]) / (x[i + 1] - x[i])
-        bend = 2 * (squares[i] + squares[i + 1] - 2 * middles[i])
-        found = np.maximum(squares[i] + w * (squares[i + 1] - squares[i] - bend) + w * w * bend, 0.0)
-        mean = (1 - w) * means[i] + w * means[i + 1]
-        return stats.p_value(mean, stats.mean_variance(found.tolist(), seeds, clusters), seeds, clusters)
+    def p_values(at: Floats) -> Floats:
+        i = np.clip(np.searchsorted(places, at, side="right") - 1, 0, len(places) - 2)
+        w = ((at - places[i]) / (places[i + 1] - places[i]))[:, None]
+        found = squares[i] + w * (squares[i + 1] - squares[i] - bends[i]) + w * w * bends[i]
+        mean = means[i] + w[:, 0] * (means[i + 1] - means[i])
+        return stats.p_values(mean, np.maximum(found, 0.0), seeds, clusters)
 
-    return p_value
+    return p_values
 
 
-def _bisect(p_value: Callable[[float], float], inside: float, outside: float, alpha: float) -> float:
-    """The end of the interval between a point in it and a neighbour outside."""
-    for _ in range(40):
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if p_value(middle) >= alpha else (inside, middle)
+def _end(p_values: Callable[[Floats], Floats], inside: float, outside: float, alpha: float) -> float:
+    """The end of the interval between a point in it and a neighbour outside, to a hundred-millionth of their distance."""
+    for _ in range(7):
+        grid = np.linspace(inside, outside, STEPS + 1)
+        out = np.flatnonzero(p_values(grid) < alpha)
+        first = int(out[0]) if len(out) else STEPS
+        if first == 0:
+            break
+        inside, outside = float(grid[first - 1]), float(grid[first])
     return inside

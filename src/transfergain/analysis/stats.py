@@ -139,6 +139,18 @@ def p_value(mean: float, variance: MeanVariance, seeds: int, clusters: int) -> f
     return tail(abs(mean) / math.sqrt(variance.total), variance.seeds / variance.total, seeds, clusters)
 
 
+def p_values(means: Floats, squares: Floats, seeds: int, clusters: int) -> Floats:
+    """`p_value` of many means (n,) with their mean squares (n, 3), all over as many seeds and clusters."""
+    ms_seed, ms_cluster, ms_rest = squares.T
+    by_seed = np.where(ms_seed > 1e-12 * ms_rest, ms_seed, ms_rest) / (seeds * clusters)
+    total = by_seed + np.maximum(0.0, ms_cluster - ms_rest) / (seeds * clusters)
+    varies = total > ROUNDING
+    safe = np.where(varies, total, 1.0)
+    x, share = np.abs(means) / np.sqrt(safe), by_seed / safe
+    tails = share * 2 * stdtr(seeds - 1, -x) + (1 - share) * 2 * stdtr(clusters - 1, -x)
+    return np.asarray(np.where(varies, tails, np.where(np.abs(means) < 1e-12, 1.0, 0.0)))
+
+
 def tail(x: float, seed_share: float, seeds: int, clusters: int) -> float:
     """Two-sided p of a mean `x` >= 0 standard errors from the hypothesis.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 LEVEL = "95 % interval"
 
@@ -32,6 +33,19 @@ def ratio_interval(low: float | None, high: float | None, low_open: bool, high_o
     left = f"less than {times(low)}" if low_open else times(low)
     right = f"more than {times(high)}" if high_open else times(high)
     return f"{LEVEL} {left} to {right}"
+
+
+def bounded_ratio(row: Mapping[str, Any]) -> str:
+    """`6.8x, 95 % interval 5.1x to 9.0x`; `at least 6.8x, 95 % interval from 5.1x up` where times are bounds."""
+    kind = {"above": "at least ", "below": "at most ", "": ""}[row["censored"]]
+    text = f"{kind}{times(row['estimate'])}, "
+    if row["low"] is not None and row["low"] == row["high"]:
+        return f"{text}the same in all seeds"
+    if row["censored"] == "above" and row["low"] is not None:
+        return f"{text}{LEVEL} from {times(row['low'])} up"
+    if row["censored"] == "below" and row["high"] is not None:
+        return f"{text}{LEVEL} up to {times(row['high'])}"
+    return text + ratio_interval(row["low"], row["high"], False, False)
 
 
 def signed(estimate: float, low: float | None, high: float | None) -> str:
