@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import sentences
-from transfergain.engine.fit import Patience, Schedule, _optimizer, evaluation_steps, fit
+from transfergain.engine.fit import Patience, Schedule, evaluation_steps, fit
 from transfergain.engine.predict import predict
+from transfergain.engine.weights import Weights
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Recipe, TrialSpec
 
@@ -128,7 +129,7 @@ def test_an_early_decay_takes_its_share_and_never_passes_the_cap(n, step, warmup
 def test_matrices_decay_and_nothing_else_does():
     model = Bag()
     model.out.bias.requires_grad_(False)
-    decayed, kept = _optimizer(model, RECIPE).param_groups
+    decayed, kept = Weights(model, RECIPE).optimizer.param_groups
     assert decayed["weight_decay"] == RECIPE.weight_decay and kept["weight_decay"] == 0
     assert [id(p) for p in decayed["params"]] == [id(model.out.weight)]
     assert [id(p) for p in kept["params"]] == [id(model.words.weight)], "frozen parameters are in no group"

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
-from transfergain.engine.batching import Feature, collate, training_batches
+from transfergain.engine.attention import attention_by_parts
+from transfergain.engine.batching import Feature, training_batches
+from transfergain.engine.dropout import cheap_dropout
 from transfergain.engine.flops import StepFlops
-from transfergain.engine.precision import autocast
 from transfergain.engine.predict import Predicted, predict
+from transfergain.engine.step import Step
+from transfergain.engine.weights import Weights
 from transfergain.seeds import seed
 from transfergain.types import CurvePoint, Recipe
 
@@ -44,6 +47,10 @@ class Fitted:
     """Floating-point operations of all training steps, forward and backward."""
     train_seconds: float = field(compare=False)
     """Of training alone, evaluations left out."""
+    micro_batch: int = 0
+    """Examples of a batch that were computed at once: fewer than its size where memory ran out."""
+    checkpointing: bool = False
+    """Whether activations were computed anew in the backward pass, as memory ran out."""
 
 
 class Schedule:
@@ -70,29 +77,26 @@ class Schedule:
 
 
 class Best:
-    """Remembers the trainable weights of the best dev evaluation: highest score, then lowest loss."""
+    """Remembers the trained weights of the best dev evaluation: highest score, then lowest loss."""
 
-    def __init__(self, model: Any) -> None:
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
         self.key = (-math.inf, -math.inf)
         self.step = 0
-        self.keep()
+        self._keep()
 
-    def keep(self) -> None:
-        """Copy the weights as they are."""
-        self.weights = [p.detach().clone() for p in self.parameters]
+    def _keep(self) -> None:
+        self._kept = [p.detach().clone() for p in self._weights.masters]
 
     def offer(self, step: int, score: float, loss: float) -> None:
         """Keep the weights if this evaluation is the best so far."""
         if (score, -loss) > self.key:
             self.key, self.step = (score, -loss), step
-            self.keep()
+            self._keep()
 
     def restore(self) -> None:
         """Put the best weights back."""
-        with torch.no_grad():
-            for parameter, weights in zip(self.parameters, self.weights, strict=True):
-                parameter.copy_(weights)
+        self._weights.put(self._kept)
 
 
 class Patience:
@@ -120,27 +124,19 @@ class Patience:
 
 
 class Spent:
-    """What training has cost so far."""
+    """What training has cost so far; as a context, its seconds run."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.examples = 0
         self.flops = 0
         self.seconds = 0.0
-        self._since = 0.0
 
-    def resume(self) -> None:
-        """Training goes on."""
-        self._since = self._now()
+    def __enter__(self) -> None:
+        self._since = time.perf_counter()
 
-    def pause(self) -> None:
-        """Something else begins."""
-        self.seconds += self._now() - self._since
-
-    def _now(self) -> float:
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter()
+    def __exit__(self, *_: object) -> None:
+        self.seconds += time.perf_counter() - self._since
 
 
 def evaluation_steps(every: int) -> frozenset[int]:
@@ -166,66 +162,79 @@ def fit(
     step `stop_at` is evaluated and ends there; up to there it has the numbers of one that goes on.
     """
     device = next(model.parameters()).device
-    schedule = Schedule(recipe, len(train))
-    every = max(1, schedule.max_steps // recipe.evaluations)
-    early = evaluation_steps(every)
     flops = StepFlops(model, train, pad_token_id)
-    optimizer = _optimizer(model, recipe)
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    batches = training_batches(train, recipe.batch_size, replicate)
-    best, spent, curve = Best(model), Spent(device), list[CurvePoint]()
-    patience, step, stopped, diverged = Patience(), 0, False, False
-    torch.manual_seed(seed("dropout", replicate=replicate))
-    model.train()
-    spent.resume()
-    while step < (end := min(schedule.end, stop_at or schedule.end)):
+    with attention_by_parts(model, train, pad_token_id), cheap_dropout(device):
+        weights = Weights(model, recipe)
+        step = Step(model, weights, recipe, pad_token_id, device)
+
+        def evaluate() -> tuple[float, float]:
+            predicted = predict(model, dev, pad_token_id, recipe.precision, fields)
+            return score(predicted), predicted.loss
+
+        try:
+            torch.manual_seed(seed("dropout", replicate=replicate))
+            model.train()
+            schedule = Schedule(recipe, len(train))
+            batches = training_batches(train, recipe.batch_size, replicate)
+            return _train(step, weights, schedule, batches, train, flops, evaluate, progress, stop_at)
+        finally:
+            step.close()
+            weights.close()
+
+
+def _train(
+    step: Step,
+    weights: Weights,
+    schedule: Schedule,
+    batches: Iterator[list[int]],
+    train: Sequence[Feature],
+    flops: StepFlops,
+    evaluate: Callable[[], tuple[float, float]],
+    progress: Progress,
+    stop_at: int | None,
+) -> Fitted:
+    """The loop: steps and evaluations until the schedule ends. `evaluate` returns the dev score and loss."""
+    recipe, every = schedule.recipe, max(1, schedule.max_steps // schedule.recipe.evaluations)
+    early = evaluation_steps(every)
+    best, spent, curve = Best(weights), Spent(step.device), list[CurvePoint]()
+    patience, done, stopped, diverged = Patience(), 0, False, False
+    while done < (end := min(schedule.end, stop_at or schedule.end)):
         rows = [train[i] for i in next(batches)]
-        batch = collate(rows, pad_token_id, device)
-        with autocast(recipe.precision, device):
-            loss = model(**batch).loss
-        if not torch.isfinite(loss):
-            diverged = True
+        with spent:
+            diverged = not math.isfinite(step(rows, schedule.learning_rate(done)))
+        if diverged:
             break
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(parameters, recipe.clip)
-        for group in optimizer.param_groups:
-            group["lr"] = schedule.learning_rate(step)
-        optimizer.step()
-        optimizer.zero_grad()
-        step += 1
+        done += 1
         spent.examples += len(rows)
         spent.flops += flops(rows)
-        if step % every and step not in early and step != end:
+        if done % every and done not in early and done != end:
             continue
-        spent.pause()
-        predicted = predict(model, dev, pad_token_id, recipe.precision, fields)
-        if not math.isfinite(predicted.loss):
-            diverged = True
+        value, loss = evaluate()
+        if diverged := not math.isfinite(loss):
             break
-        value = score(predicted)
-        stable = step <= schedule.decay_from
+        stable = done <= schedule.decay_from
         phase = "stable" if stable else "decay"
-        curve.append(CurvePoint(step, value, predicted.loss, phase, spent.examples, spent.flops, spent.seconds))
-        best.offer(step, value, predicted.loss)
-        if step not in early:  # a lucky early score must not end the run sooner
-            patience.see(value, predicted.loss)
-        progress(step, schedule.max_steps, best.key[0])
-        if stable and not stopped and patience.stale >= recipe.patience and step > schedule.warmup:
+        curve.append(CurvePoint(done, value, loss, phase, spent.examples, spent.flops, spent.seconds))
+        best.offer(done, value, loss)
+        if done not in early:  # a lucky early score must not end the run sooner
+            patience.see(value, loss)
+        progress(done, schedule.max_steps, best.key[0])
+        if stable and not stopped and patience.stale >= recipe.patience and done > schedule.warmup:
             stopped = True
-            schedule.decay_now(step)
-        spent.resume()
+            schedule.decay_now(done)
     best.restore()
     # A run that diverged before its first evaluation is left with its initial weights, and has their score.
-    final = best.key[0] if best.step else score(predict(model, dev, pad_token_id, recipe.precision, fields))
-    return Fitted(final, best.step, step, schedule.max_steps, tuple(curve), stopped, diverged, spent.flops, spent.seconds)
-
-
-def _optimizer(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; weight decay on matrices only, not on biases, norms and embeddings."""
-    embeddings = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
-    trained = [p for p in model.parameters() if p.requires_grad]
-    decayed = [p for p in trained if p.ndim >= 2 and id(p) not in embeddings]
-    kept = [p for p in trained if p.ndim < 2 or id(p) in embeddings]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    fused = trained[0].device.type in {"cpu", "cuda"}
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.learning_rate, fused=fused)
+    final = best.key[0] if best.step else evaluate()[0]
+    return Fitted(
+        final,
+        best.step,
+        done,
+        schedule.max_steps,
+        tuple(curve),
+        stopped,
+        diverged,
+        spent.flops,
+        spent.seconds,
+        step.micro_batch,
+        step.checkpointing,
+    )

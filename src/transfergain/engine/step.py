@@ -1,0 +1,91 @@
+"""One training step on a batch of any size: in parts where it does not fit into memory, with the same gradient."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from transformers import PreTrainedModel
+
+from transfergain.engine.batching import Feature, collate
+from transfergain.engine.precision import autocast
+from transfergain.engine.weights import Weights
+from transfergain.types import Recipe
+
+OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+"""What PyTorch's allocators say."""
+
+
+class Step:
+    """Forward, backward, update. When memory runs out the batch is cut in halves until it fits; at single examples
+    activations are computed anew in the backward pass (gradient checkpointing), again from the whole batch on.
+
+    The gradient is that of the whole batch: parts are weighted by what their losses average over, labelled tokens or
+    examples. `micro_batch` and `checkpointing` tell what it came to.
+    """
+
+    def __init__(self, model: Any, weights: Weights, recipe: Recipe, pad_token_id: int, device: torch.device) -> None:
+        self.micro_batch = recipe.batch_size
+        self.checkpointing = False
+        self._model, self._weights, self._recipe = model, weights, recipe
+        self._pad, self.device = pad_token_id, device
+
+    def __call__(self, rows: Sequence[Feature], learning_rate: float) -> float:
+        """Train on one batch and return its loss; where that is not finite the weights stay as they are."""
+        while (loss := self._backward(rows)) is None:
+            self._weights.drop()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            self._use_less()
+        if math.isfinite(loss):
+            self._weights.step(learning_rate)
+        else:
+            self._weights.drop()
+        return loss
+
+    def close(self) -> None:
+        """Leave the model without checkpointing."""
+        if self.checkpointing:
+            for part in self._checkpointed():
+                part.gradient_checkpointing_disable()
+
+    def _backward(self, rows: Sequence[Feature]) -> float | None:
+        """Add up the gradients of all parts; None when memory ran out."""
+        parts = [rows[i : i + self.micro_batch] for i in range(0, len(rows), self.micro_batch)]
+        shares = [sum(map(_answers, part)) for part in parts]
+        losses = []
+        try:
+            for part, share in zip(parts, shares, strict=True):
+                with autocast(self._recipe.precision, self.device):
+                    loss = self._model(**collate(part, self._pad, self.device)).loss
+                loss = loss * (share / sum(shares)) if len(parts) > 1 else loss
+                loss.backward()
+                losses.append(loss.detach())
+            return float(sum(losses))
+        except RuntimeError as error:
+            if not any(words in str(error) for words in OUT_OF_MEMORY):
+                raise
+            self._last = str(error)
+        return None  # outside of the handler, whose traceback would keep the tensors alive
+
+    def _use_less(self) -> None:
+        if self.micro_batch > 1:
+            self.micro_batch = -(-self.micro_batch // 2)
+        elif not self.checkpointing and (parts := self._checkpointed()):
+            for part in parts:
+                part.gradient_checkpointing_enable({"use_reentrant": False})
+            self.checkpointing, self.micro_batch = True, self._recipe.batch_size
+        else:
+            raise RuntimeError(f"one example at a time does not fit into memory: {self._last}")
+
+    def _checkpointed(self) -> list[Any]:
+        models = [m for m in self._model.modules() if isinstance(m, PreTrainedModel) and m.supports_gradient_checkpointing]
+        return models[:1]  # the outermost reaches all
+
+
+def _answers(feature: Feature) -> int:
+    """How many terms of the loss a feature has: its labelled tokens, or one."""
+    labels = feature.get("labels")
+    return sum(label != -100 for label in labels) if isinstance(labels, list) else 1

@@ -1,0 +1,107 @@
+"""What trains: in fp32 as AdamW moves it, and in bf16 as the model multiplies by it where that is the precision.
+
+Under autocast every step casts every weight to bf16 and every gradient back, and frozen weights are cast at each use. Here
+the weights of linear layers are bf16 while the model trains, and their fp32 masters are what the optimiser moves: the same
+products on the same numbers, cast once a step. Norms' outputs are bf16 too, as all products that follow would make them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import nn
+from transformers.pytorch_utils import Conv1D
+
+from transfergain.types import Recipe
+
+
+class Weights:
+    """The trained weights of a model, from the start of training until `close`.
+
+    `masters` are the fp32 tensors of all parameters that train, in the model's order.
+    """
+
+    def __init__(self, model: Any, recipe: Recipe) -> None:
+        halved = multiplied(model) if recipe.precision == "bf16" else []
+        self._clip = recipe.clip
+        self._whole = [(parameter, parameter.data) for parameter in halved]
+        masters = {id(p): nn.Parameter(whole) for p, whole in self._whole if p.requires_grad}
+        trained = [p for p in model.parameters() if p.requires_grad]
+        self._pairs = [(p, masters[id(p)]) for p in trained if id(p) in masters]
+        self.masters = [masters.get(id(p), p) for p in trained]
+        self.optimizer = _optimizer(model, masters, recipe)
+        for parameter, whole in self._whole:
+            parameter.data = whole.to(torch.bfloat16)
+        norms = [m for m in model.modules() if isinstance(m, nn.LayerNorm)] if halved else []
+        self._hooks = [norm.register_forward_hook(_in_bf16) for norm in norms]
+
+    def step(self, learning_rate: float) -> None:
+        """Clip the gradients of the last backward pass to the recipe's norm, move the weights, and drop the gradients."""
+        for parameter, master in self._pairs:
+            master.grad = None if parameter.grad is None else parameter.grad.float()
+            parameter.grad = None
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate
+        gradients = [m.grad for m in self.masters if m.grad is not None]
+        if gradients[0].device.type == "mps":
+            nn.utils.clip_grad_norm_(self.masters, self._clip)
+        else:
+            norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+            # The fused optimiser divides by this while it reads the gradients; 1e-6 as in `clip_grad_norm_`.
+            setattr(self.optimizer, "grad_scale", ((norm + 1e-6) / self._clip).clamp(min=1.0))  # noqa: B010 (no attribute yet)
+        self.optimizer.step()
+        self.drop()
+        self._follow()
+
+    def drop(self) -> None:
+        """Drop all gradients."""
+        for tensor in (*self.masters, *(parameter for parameter, _ in self._pairs)):
+            tensor.grad = None
+
+    def put(self, values: Sequence[torch.Tensor]) -> None:
+        """Set `masters` to these values."""
+        with torch.no_grad():
+            for master, value in zip(self.masters, values, strict=True):
+                master.copy_(value)
+        self._follow()
+
+    def close(self) -> None:
+        """Leave the model in fp32, with its weights of now."""
+        for hook in self._hooks:
+            hook.remove()
+        for parameter, whole in self._whole:
+            parameter.grad = None
+            parameter.data = whole
+        self._whole, self._pairs = [], []
+
+    def _follow(self) -> None:
+        """Bring the bf16 copies up to date."""
+        with torch.no_grad():
+            for parameter, master in self._pairs:
+                parameter.copy_(master)
+
+
+def multiplied(model: Any) -> list[nn.Parameter]:
+    """Weights and biases of linear layers, but for those that an embedding or a layer of another kind shares."""
+    linear = (nn.Linear, Conv1D)
+    others = {id(p) for m in model.modules() if not isinstance(m, linear) for p in m.parameters(recurse=False)}
+    layers = [m for m in model.modules() if isinstance(m, linear)]
+    found = {id(p): p for layer in layers for p in layer.parameters(recurse=False)}
+    return [p for key, p in found.items() if key not in others and p.dtype == torch.float32]
+
+
+def _in_bf16(module: Any, arguments: Any, output: torch.Tensor) -> torch.Tensor:
+    return output.to(torch.bfloat16)
+
+
+def _optimizer(model: Any, masters: dict[int, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; weight decay on matrices only, not on biases, norms and embeddings."""
+    embeddings = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    decayed = [masters.get(id(p), p) for p in trained if p.ndim >= 2 and id(p) not in embeddings]
+    kept = [masters.get(id(p), p) for p in trained if p.ndim < 2 or id(p) in embeddings]
+    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    fused = trained[0].device.type in {"cpu", "cuda"}
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.learning_rate, fused=fused)
