@@ -25,7 +25,8 @@ from transfergain.study import Planner, Study, learning_rates
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 
-RUNGS = (2 / 16, 3 / 16, 4 / 16, 6 / 16, 8 / 16)
+ROUNDS = ((2 / 16, 1), (3 / 16, 1), (4 / 16, 1), (4 / 16, 6 / 16), (4 / 16, 8 / 16), (4 / 16,), (8 / 16,))
+"""Rungs of the rounds; half of the rates go on from one to the next, the best of the last one is chosen."""
 
 
 def trials(study: Study, replicates: int):
@@ -61,13 +62,16 @@ def at_rung(trial: dict, rung: float) -> tuple[float, float]:
     return max(seen, default=(-np.inf, 0.0))
 
 
-def compare(ts: list[dict], rung: float) -> tuple[float, float, bool, float]:
+def compare(whole: list[dict], rungs: tuple[float, ...]) -> tuple[float, float, bool, float]:
     """(dev score lost, test score lost, same rate chosen, share of steps) of halving in one cell."""
-    keep = sorted(ts, key=lambda t: at_rung(t, rung), reverse=True)[: -(-len(ts) // 2)]
-    best, chosen = (max(some, key=lambda t: tuple(t["merit"])) for some in (ts, keep))
-    run = sum(min(t["steps"], round(rung * t["cap"])) for t in ts) + sum(t["steps"] for t in keep)
-    share = run / sum(t["steps"] for t in ts)
-    return best["merit"][0] - chosen["merit"][0], best["test"] - chosen["test"], best is chosen, share
+    live, run = whole, 0
+    for rung in rungs:
+        live = live if rung == rungs[0] else live[: -(-len(live) // 2)]
+        run += sum(min(t["steps"], round(rung * t["cap"])) for t in live)
+        live = sorted(live, key=lambda t: at_rung(t, rung), reverse=True)
+    best = max(whole, key=lambda t: at_rung(t, 1))
+    share = run / sum(t["steps"] for t in whole)
+    return best["merit"][0] - live[0]["merit"][0], best["test"] - live[0]["test"], best is live[0], share
 
 
 def judge(found: list[dict]) -> None:
@@ -77,12 +81,13 @@ def judge(found: list[dict]) -> None:
         cells.setdefault(tuple(trial["cell"]), []).append(trial)
     full = max(len(ts) for ts in cells.values())
     cells = {cell: ts for cell, ts in cells.items() if len(ts) == full}
-    print(f"{'arm':<10}{'rung':>6}{'cells':>7}{'dev lost':>10}{'test lost':>11}{'same rate':>11}{'steps left':>12}")
+    print(f"{'arm':<10}{'rounds':>15}{'cells':>7}{'dev lost':>10}{'test lost':>11}{'same rate':>11}{'steps left':>12}")
     for arm in dict.fromkeys(cell[1] for cell in cells):
-        for rung in RUNGS:
-            rows = [compare(ts, rung) for cell, ts in cells.items() if cell[1] == arm]
+        for rungs in ROUNDS:
+            rows = [compare(ts, rungs) for cell, ts in cells.items() if cell[1] == arm]
             dev, test, same, share = np.mean(rows, axis=0)
-            print(f"{arm:<10}{rung:>6.1%}{len(rows):>7}{dev:>10.4f}{test:>11.4f}{same:>11.0%}{share:>12.0%}", flush=True)
+            shown = ", ".join(f"{rung:.1%}" for rung in rungs)
+            print(f"{arm:<10}{shown:>15}{len(rows):>7}{dev:>10.4f}{test:>11.4f}{same:>11.0%}{share:>12.0%}", flush=True)
 
 
 def main() -> None:

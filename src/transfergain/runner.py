@@ -103,8 +103,8 @@ class Runner:
     def rounds(self, data: Dataset, arm: str, budget: int) -> list[list[TrialSpec]]:
         """The rounds of a cell's tuning as far as they are known: successive halving (Jamieson and Talwalkar 2016).
 
-        Every rate runs to the first rung; the better half of them goes on, as soon as all have ended. That half is one of
-        the rates asked for, not of those that finished: the same number for every arm.
+        Every rate runs to the first rung; the better half of them to the next, as soon as all have ended. That half is
+        one of the rates asked for, not of those that finished: the same number for every arm.
         """
         rounds = [self.planner.tuning(data, arm, budget)]
         for rung in self.planner.rungs()[1:]:

@@ -24,8 +24,8 @@ LEARNING_RATES = (1e-5, 3e-3)
 UNION_MEMBERS = ("auto", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")
 REPLICATES = 1000
 """Replicates of base seed s are s * 1000 + i; the last one of each thousand is for tuning alone."""
-FIRST_RUNG = 0.25
-"""Share of the step cap to which every learning rate runs; the better half of them then runs whole."""
+RUNGS = (0.25, 0.5)
+"""Shares of the step cap: every learning rate runs to the first, the better half of them to the second, which decides."""
 HALVING_FROM = 4
 """Learning rates from which on tuning halves: of fewer, too few would be left to choose from."""
 GOLDEN = 0.3819660112501051
@@ -364,8 +364,8 @@ class Planner:
         )
 
     def rungs(self) -> tuple[float, ...]:
-        """The shares of the step cap to which the rounds of tuning run: the same for every arm, the last one whole."""
-        return (FIRST_RUNG, 1.0) if self.study.tune >= HALVING_FROM else (1.0,)
+        """The shares of the step cap to which the rounds of tuning run, the same for every arm."""
+        return RUNGS if self.study.tune >= HALVING_FROM else (1.0,)
 
     def tuning(self, data: Dataset, arm: str, budget: int) -> list[TrialSpec]:
         """The first round of one cell's tuning trials: one seed that no reported trial uses, no sealed split."""

@@ -6,7 +6,7 @@ from fakes import FakeExecutor, dataset, outcome_of, run, spec
 from transfergain.analysis.findings import load
 from transfergain.runner import _merit, _pairs_together
 from transfergain.store import Store
-from transfergain.study import FIRST_RUNG, HALVING_FROM, LEARNING_RATES, Planner, Study, learning_rates
+from transfergain.study import HALVING_FROM, LEARNING_RATES, RUNGS, Planner, Study, learning_rates
 from transfergain.types import CurvePoint, Outcome, Recipe
 
 
@@ -387,18 +387,18 @@ def late(spec, data):
     """An outcome whose rate order turns round after the first rung: low rates rise late."""
     outcome = outcome_of(spec, data)
     rate = spec.recipe.learning_rate if spec.recipe else 0.0
-    score = 0.5 + (100 * rate if spec.rung < 1 else 0.3 - 100 * rate)
+    score = 0.5 + (100 * rate if spec.rung == RUNGS[0] else 0.3 - 100 * rate)
     point = CurvePoint(10, score, 0.5, "stable")
     return Outcome(**vars(outcome) | {"dev_score": score, "curve": (point,)}) if spec.phase == "tune" else outcome
 
 
 @pytest.mark.parametrize("count", [4, 5, 8])
-def test_every_rate_runs_to_the_rung_and_the_better_half_runs_whole(tmp_path, count):
+def test_every_rate_runs_to_the_first_rung_and_the_better_half_to_the_second(tmp_path, count):
     follower = Follower()
     ran, counts = run(tmp_path, tune=count, watcher=follower)
     rates, half = sorted(learning_rates(count)), (count + 1) // 2
     assert tuned(ran) == {
-        (arm, rung): some for arm in ("scratch", "full") for rung, some in ((FIRST_RUNG, rates), (1.0, rates[-half:]))
+        (arm, rung): some for arm in ("scratch", "full") for rung, some in zip(RUNGS, (rates, rates[-half:]), strict=True)
     }
     assert counts == {"done": 2 * (count + half) + 8}
     assert follower.begun == [("tuning", 2 * count, 0), ("finals", 2 * half, 0), ("trials", 8, 0)]
@@ -418,7 +418,7 @@ def test_the_last_round_decides_and_every_rate_is_shown_with_the_rung_it_reached
         recipes = store.get_meta("recipes")
     for recipe in recipes:
         assert [(rate, rung) for rate, _, rung in recipe["tried"]] == [
-            (rate, 1.0 if rate in (low, high) else FIRST_RUNG) for rate in sorted(learning_rates(4))
+            (rate, RUNGS[rate in (low, high)]) for rate in sorted(learning_rates(4))
         ]
         assert recipe["tried"][-2][1] == pytest.approx(0.8 - 100 * low)
         assert not recipe["at_edge"]
@@ -441,7 +441,7 @@ def test_more_rates_run_only_what_is_new(tmp_path):
     before = {r.spec.id for r in rows(tmp_path)}
     ran, _ = run(tmp_path, tune=8)
     assert not {s.id for s in ran} & before
-    assert len(tuned(ran)["full", FIRST_RUNG]) == 4
+    assert len(tuned(ran)["full", RUNGS[0]]) == 4
     assert load(tmp_path).trials["done"] == 2 * (8 + 4) + 8
     run(tmp_path / "at once", tune=8)
     assert load(tmp_path).to_json() == load(tmp_path / "at once").to_json()
@@ -451,17 +451,17 @@ def test_rates_that_fail_leave_no_more_finalists_than_other_arms_have(tmp_path):
     worst, best = min(learning_rates(4)), max(learning_rates(4))
     executor = fails(when=lambda s: s.phase == "tune" and s.arm == "full" and s.recipe.learning_rate in (worst, best))
     ran, counts = run(tmp_path, executor=executor, tune=4)
-    assert len(tuned(ran)["full", 1.0]) == len(tuned(ran)["scratch", 1.0]) == 2
+    assert len(tuned(ran)["full", RUNGS[1]]) == len(tuned(ran)["scratch", RUNGS[1]]) == 2
     assert counts == {"done": 2 * 6 + 8 - 2, "failed": 2}
     ran, counts = run(tmp_path, tune=4)  # mended: what failed is tried again, and the best of all wins
-    assert [s.recipe.learning_rate for s in ran if s.rung < 1] == sorted((worst, best), key=learning_rates(4).index)
+    assert [s.recipe.learning_rate for s in ran if s.rung == RUNGS[0]] == sorted((worst, best), key=learning_rates(4).index)
     assert {s.recipe.learning_rate for s in ran if s.phase == "report" and s.recipe} == {best}
     run(tmp_path / "clean", tune=4)
     assert load(tmp_path).to_json() == load(tmp_path / "clean").to_json()
 
 
 def test_an_arm_without_finalists_is_skipped_with_the_reason(tmp_path):
-    ran, counts = run(tmp_path, executor=fails(when=lambda s: s.arm == "full" and s.rung == 1), tune=4)
+    ran, counts = run(tmp_path, executor=fails(when=lambda s: s.arm == "full" and s.rung == RUNGS[1]), tune=4)
     assert not [s for s in ran if s.arm == "full" and s.phase == "report"]
     assert counts == {"done": 4 + 6 + 2 + 4, "failed": 2, "skipped": 2}
     assert any("no tuning trial finished: RuntimeError: no luck with full" in w for w in load(tmp_path).warnings)
