@@ -18,7 +18,7 @@ from transfergain.arms import ARMS
 from transfergain.data import prepare
 from transfergain.errors import UserError, nearest
 from transfergain.metrics import METRICS
-from transfergain.report import progress, text
+from transfergain.report import next_steps, progress, text
 from transfergain.report.files import write_files
 from transfergain.runner import Runner
 from transfergain.store import Store
@@ -55,8 +55,8 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def run_study(study: Study, console: Console) -> Findings:
-    """Run a checked study, showing progress on the console."""
+def run_study(study: Study, console: Console, verbose: bool = False) -> Findings:
+    """Run a checked study, showing progress on the console; with `verbose`, every dev evaluation on a line of its own."""
     from transfergain.executors import EXECUTORS
 
     if study.executor not in EXECUTORS:
@@ -74,7 +74,7 @@ def run_study(study: Study, console: Console) -> Findings:
         from transfergain.trial import Bench
 
         bench = Bench(datasets, checkpoint, study.device, study.threads)
-        follower = _follower(console, workers)
+        follower = progress.follower(console, workers, verbose)
         interrupted = False
         with EXECUTORS[study.executor](bench, workers) as executor, follower as watcher:
             runner = Runner(planner, store, executor, watcher, folder, study.keep_models)
@@ -86,9 +86,7 @@ def run_study(study: Study, console: Console) -> Findings:
         findings = analyse(store)
         write_files(findings)
         text.show(findings, console)
-        _say(console, f"\nReport {folder / 'report.html'} · findings {folder / 'findings.json'}")
-        if any((folder / "models").glob("*/trial")):
-            _say(console, f"Models {folder / 'models'} · resume or extend with the same command")
+        _say(console, "\n" + "\n".join(next_steps.lines(findings)))
         if interrupted:
             raise Interrupted(findings)
         return findings
@@ -273,12 +271,6 @@ def _plan_line(planner: Planner, checkpoint: Checkpoint, workers: int) -> str:
         f"worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",
     }
     return "\n".join(f"{name:<16}{line}" for name, line in lines.items())
-
-
-def _follower(console: Console, workers: int) -> progress.Bar | progress.Lines | progress.Silent:
-    if console.quiet:
-        return progress.Silent()
-    return progress.Bar(console, workers) if console.is_terminal else progress.Lines(console, workers)
 
 
 @contextlib.contextmanager
