@@ -13,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from transfergain import tracking
 from transfergain.analysis.findings import Findings, analyse
 from transfergain.arms import ARMS
 from transfergain.data import prepare
@@ -61,6 +62,7 @@ def run_study(study: Study, console: Console, verbose: bool = False) -> Findings
 
     if study.executor not in EXECUTORS:
         raise UserError(f'--executor: unknown executor "{study.executor}".{nearest(study.executor, EXECUTORS)}')
+    tracking.check(study.report_to)
     folder = Path(study.folder())
     datasets = _load_data(study, console)
     checkpoint, precision, advice = _verify(study, datasets)
@@ -77,7 +79,8 @@ def run_study(study: Study, console: Console, verbose: bool = False) -> Findings
         follower = progress.follower(console, workers, verbose)
         interrupted = False
         with EXECUTORS[study.executor](bench, workers) as executor, follower as watcher:
-            runner = Runner(planner, store, executor, watcher, folder, study.keep_models)
+            reporter = tracking.reporter(study.report_to, store, watcher, console)
+            runner = Runner(planner, store, executor, reporter or watcher, folder, study.keep_models)
             try:
                 runner.run()
             except KeyboardInterrupt:
@@ -85,6 +88,8 @@ def run_study(study: Study, console: Console, verbose: bool = False) -> Findings
         runner.clean()
         findings = analyse(store)
         write_files(findings)
+        if reporter:
+            reporter.end(findings, finished=not interrupted)
         text.show(findings, console)
         _say(console, "\n" + "\n".join(next_steps.lines(findings)))
         if interrupted:
@@ -187,7 +192,7 @@ def _describe(
             raise UserError(
                 f"--output-dir {store.path.parent} holds a study of {what}; choose another folder, or delete this one"
             )
-    shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor"})
+    shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor", "report_to"})
     store.update_meta(
         {
             "identity": identity,

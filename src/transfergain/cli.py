@@ -147,6 +147,9 @@ def run(
     executor: Annotated[
         str | None, typer.Option(autocompletion=EXECUTOR, help="how trials are run (default: local)")
     ] = None,
+    report_to: Annotated[
+        str | None, typer.Option(autocompletion=_of("tracking", "TRACKERS"), help="none, or mlflow (default: none)")
+    ] = None,
     output_dir: Annotated[str | None, typer.Option(help="(default: runs/NAME)")] = None,
     keep_models: Annotated[
         str | None, typer.Option(autocompletion=_one_of("best all none"), help="best, all or none (default: best)")

@@ -33,6 +33,7 @@ REGISTRIES = {
     "arms": "ARMS",
     "floors": "FLOORS",
     "executors": "EXECUTORS",
+    "tracking": "TRACKERS",
     "checkpoint": "PACKAGED",
 }
 
