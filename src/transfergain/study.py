@@ -194,6 +194,8 @@ class Study(TaskEntry):
     threads: Annotated[int, Field(ge=1)] = 1
     """CPU threads of each worker. One by default, so that results do not depend on the number of workers."""
     executor: str = "local"
+    report_to: str = "none"
+    """An experiment tracker, such as mlflow."""
     output_dir: str | None = None
     keep_models: Literal["best", "all", "none"] = "best"
     tasks: list[TaskEntry] = Field(default_factory=list)

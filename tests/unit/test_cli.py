@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import re
 import subprocess
 import sys
 
@@ -46,7 +48,7 @@ def test_version(command):
 def test_help_names_every_command(command, arguments):
     code, out, err = command(*arguments)
     assert (code, err) == (0, "")
-    assert all(name in out for name in ("run", "report", "export", "tasks", "arms", "models"))
+    assert all(name in out for name in ("run", "init", "report", "export", "doctor", "tasks", "arms", "models"))
 
 
 def test_help_of_run_names_every_key_of_a_study(command, monkeypatch):
@@ -68,6 +70,95 @@ def test_listings_name_every_entry(command, listing, names):
     code, out, err = command(listing)
     assert (code, err) == (0, "")
     assert all(any(line.startswith(name) for line in out.splitlines()) for name in names)
+
+
+@pytest.mark.parametrize(("listing", "names"), [("tasks", TASKS), ("arms", [*ARMS, *FLOORS]), ("models", PACKAGED)])
+def test_listings_as_json(command, listing, names):
+    code, out, err = command(listing, "--json")
+    rows = json.loads(out)
+    assert (code, err) == (0, "")
+    assert [next(iter(row.values())) for row in rows] == list(names)
+
+
+def test_report_as_json_is_findings_alone(command, study):
+    code, out, err = command("report", study, "--json")
+    assert code == 0
+    assert out == (study / "findings.json").read_text("utf-8")
+    assert "scratch" in err and "report.html" in err
+
+
+def test_json_of_a_run_is_findings_alone_and_the_console_goes_to_stderr(command, monkeypatch):
+    class Findings:
+        trials = {"failed": 1}  # noqa: RUF012
+
+        def to_json(self):
+            return '{"a": 1}\n'
+
+    seen = []
+
+    def fake(study, console, verbose):
+        seen.append((console.quiet, verbose))
+        console.print("progress")
+        return Findings()
+
+    monkeypatch.setattr("transfergain.api.run_study", fake)
+    code, out, err = command("run", "--json", "-v")
+    assert (code, out) == (1, '{"a": 1}\n')
+    assert err == "progress\ntransfergain: 1 trials failed; the warnings of the report say why\n"
+    assert command("run", "-q")[1] == ""
+    assert seen == [(False, True), (True, False)]
+    assert command("run", "-q", "-v")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        ("run --task se", ["sentiment"]),
+        ("run --arms scratch,f", ["scratch,full"]),
+        ("run --model bu", ["builtin:minilm"]),
+        ("run --executor l", ["local"]),
+        ("run --perturbations k", ["keyboard"]),
+        ("run --precision b", ["bf16"]),
+        ("init --task q", ["qa"]),
+        ("export x --format pa", ["parquet"]),
+        ("doc", ["doctor"]),
+        ("run --seq", []),
+        ("run --see", ["--seed", "--seeds"]),
+    ],
+)
+def test_completion_offers_names(words, offered):
+    asked = f"transfergain {words}"
+    env = {"_TRANSFERGAIN_COMPLETE": "complete_bash", "COMP_WORDS": asked, "COMP_CWORD": str(len(asked.split()) - 1)}
+    done = subprocess.run([sys.executable, "-m", "transfergain.cli"], env=os.environ | env, capture_output=True, text=True)
+    assert sorted(done.stdout.split()) == offered
+
+
+def test_completion_is_installed_where_the_shell_looks(tmp_path):
+    env = os.environ | {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    for action in ("--show-completion", "--install-completion"):
+        arguments = [sys.executable, "-m", "transfergain.cli", action, "bash"]
+        done = subprocess.run(arguments, env=env, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        if action == "--show-completion":
+            assert "_TRANSFERGAIN_COMPLETE=complete_bash" in done.stdout
+    assert "transfergain" in (tmp_path / ".bashrc").read_text()
+
+
+def test_no_color_is_heard(monkeypatch):
+    import pty
+
+    def shown(**env):
+        controller, terminal = pty.openpty()
+        clean = {k: v for k, v in os.environ.items() if k != "NO_COLOR"} | {"TERM": "xterm-256color"} | env
+        subprocess.run([sys.executable, "-m", "transfergain.cli", "--help"], stdout=terminal, env=clean, check=True)
+        os.close(terminal)
+        text = os.read(controller, 65536).decode()
+        os.close(controller)
+        return text
+
+    colour = re.compile(r"\x1b\[[0-9;]*3[0-9]")
+    assert colour.search(shown())
+    assert not colour.search(shown(NO_COLOR="1"))
 
 
 def test_report_says_what_the_store_holds(command, study):
@@ -112,7 +203,7 @@ def test_failed_trials_end_with_code_one(command, monkeypatch):
     class Failed:
         trials = {"done": 3, "failed": 1}  # noqa: RUF012
 
-    monkeypatch.setattr("transfergain.api.run_study", lambda study, console: Failed())
+    monkeypatch.setattr("transfergain.api.run_study", lambda *_: Failed())
     assert command("run")[0] == 1
     Failed.trials = {"done": 4, "failed": 0}
     assert command("run")[0] == 0
@@ -123,7 +214,7 @@ def test_flags_reach_the_study(command, monkeypatch):
         trials = {"failed": 0}  # noqa: RUF012
 
     given = []
-    monkeypatch.setattr("transfergain.api.run_study", lambda study, console: given.append(study) or Done())
+    monkeypatch.setattr("transfergain.api.run_study", lambda study, *_: given.append(study) or Done())
     arguments = "--model-name-or-path m --train-file t.csv --shift a=x --shift b=y --max-seq-length 32 --trust-remote-code"
     assert command("run", *arguments.split(), "--arms", "scratch, full", "--margin", "0.02")[0] == 0
     study = given[0]
@@ -139,10 +230,10 @@ def test_interruptions_are_one_line_and_the_code_of_their_signal(number, code, c
     class Findings:
         trials = {"done": 7}  # noqa: RUF012
 
-    def before_any_trial(study, console):
+    def before_any_trial(*_):
         raise KeyboardInterrupt
 
-    def later(study, console):
+    def later(*_):
         raise Interrupted(Findings(), number)
 
     monkeypatch.setattr("transfergain.api.run_study", before_any_trial)
@@ -154,7 +245,7 @@ def test_interruptions_are_one_line_and_the_code_of_their_signal(number, code, c
 
 
 def test_a_bug_is_not_dressed_up_as_the_users_fault(monkeypatch):
-    def broken(study, console):
+    def broken(*_):
         raise ZeroDivisionError("a bug")
 
     monkeypatch.setattr("transfergain.api.run_study", broken)

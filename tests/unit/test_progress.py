@@ -4,7 +4,7 @@ import pytest
 from fakes import run, spec
 from rich.console import Console
 
-from transfergain.report.progress import Bar, Forecast, Lines, Silent
+from transfergain.report.progress import Bar, Forecast, Lines, Silent, follower
 from transfergain.types import Outcome, Recipe
 
 
@@ -107,3 +107,23 @@ def test_silent_says_nothing(tmp_path, capsys):
     with Silent() as follower:
         run(tmp_path, watcher=follower)
     assert capsys.readouterr() == ("", "")
+
+
+def test_the_follower_suits_the_console():
+    def kind(verbose=False, **console):
+        return type(follower(Console(file=io.StringIO(), **console), 1, verbose))
+
+    assert kind() is Lines
+    assert kind(force_terminal=True) is kind(force_jupyter=True) is Bar
+    assert kind(force_terminal=True, verbose=True) is Lines
+    assert kind(quiet=True, force_terminal=True) is Silent
+
+
+def test_verbose_lines_say_every_evaluation():
+    output, lines = written(lambda c: follower(c, 1, verbose=True))
+    lines.step(spec(), 1500, 3000, 0.5)
+    lines.step(spec(), 1, 3000, None)
+    assert output().splitlines() == [
+        "  reviews · full · 20 labels · seed 0 · step 1,500 of at most 3,000 · dev 0.500",
+        "  reviews · full · 20 labels · seed 0 · step 1 of at most 3,000",
+    ]

@@ -34,6 +34,15 @@ class Forecast:
         return f"{seconds / 60:.0f} min left" if seconds < 5400 else f"{seconds / 3600:.1f} h left"
 
 
+def follower(console: Console, workers: int, verbose: bool = False) -> Bar | Lines | Silent:
+    """What suits the console: a bar on a terminal and in a notebook, lines elsewhere and where `verbose`."""
+    if console.quiet:
+        return Silent()
+    if verbose or not (console.is_terminal or console.is_jupyter):
+        return Lines(console, workers, verbose)
+    return Bar(console, workers)
+
+
 class Bar:
     """A rich progress bar with the current trial beside it."""
 
@@ -84,10 +93,10 @@ class Bar:
 
 
 class Lines:
-    """One plain line a finished trial, for logs and pipes."""
+    """One plain line a finished trial, for logs and pipes; with `steps`, one a dev evaluation too."""
 
-    def __init__(self, console: Console, workers: int) -> None:
-        self._console, self._forecast = console, Forecast(workers)
+    def __init__(self, console: Console, workers: int, steps: bool = False) -> None:
+        self._console, self._forecast, self._steps = console, Forecast(workers), steps
         self._total = self._done = 0
         self._phase = ""
 
@@ -104,7 +113,10 @@ class Lines:
             self._print(f"{phase}: {total} trials, {done} done already")
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
-        """See `runner.Watcher`; finished trials are enough for a log."""
+        """See `runner.Watcher`; finished trials are enough for most logs."""
+        if self._steps:
+            dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
+            self._print(f"  {spec.describe()} · step {step:,} of at most {cap:,}{dev}")
 
     def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
         """See `runner.Watcher`."""

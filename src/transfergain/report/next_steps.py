@@ -1,0 +1,27 @@
+"""What to do after a run: where things lie, and what the same command with one more flag would tell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transfergain.analysis.findings import Findings
+
+
+def lines(findings: Findings) -> list[str]:
+    """Where the report, the findings and the models are, and the next step."""
+    folder = Path(findings.folder)
+    shown = [f"Report {folder / 'report.html'} · findings {folder / 'findings.json'}"]
+    if kept := sorted(mark.parent for mark in (folder / "models").glob("*/trial")):
+        shown.append(f"Models {folder / 'models'} · transformers.pipeline loads {kept[0]} as it is")
+    return [*shown, f"Next {_advice(findings)}"]
+
+
+def _advice(findings: Findings) -> str:
+    study, same = findings.study, "resume or extend with the same command"
+    if findings.trials["pending"] or findings.trials["failed"]:
+        return f"{same}: it runs what is missing and keeps what is done"
+    if any(row["verdict"] == "inconclusive" for row in findings.headline()):
+        return f"{same} and --seeds {2 * study['seeds']}: what is done is kept, and the interval narrows"
+    if study["tune"] == 0:
+        return f"{same} and --tune 4: every arm chooses its learning rate on dev"
+    return f"{same} and more --seeds, --budgets or --arms: what is done is kept"

@@ -1,0 +1,107 @@
+"""Experiment trackers that a study can report to; one file and one line each. The store stays the memory of the study."""
+
+from __future__ import annotations
+
+import importlib
+import uuid
+from typing import Protocol
+
+from rich.console import Console
+from rich.text import Text
+
+from transfergain.analysis.findings import Findings
+from transfergain.errors import UserError, nearest
+from transfergain.runner import Watcher
+from transfergain.store import Store
+from transfergain.types import Outcome, TrialSpec
+
+TRACKERS: dict[str, str] = {
+    "mlflow": "transfergain.tracking.mlflow",
+}
+"""Name -> module with `connect(key) -> Tracker`; imported when asked for."""
+NONE = "none"
+
+
+class Tracker(Protocol):
+    """Where trials and findings are reported to. What it raises is told once, and the study goes on."""
+
+    def trial(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """Report a finished trial, unless it is there already."""
+
+    def findings(self, findings: Findings, finished: bool) -> None:
+        """Report the findings and their files."""
+
+
+class Reporter:
+    """A watcher that passes everything on to another and reports finished trials to the tracker."""
+
+    def __init__(self, name: str, key: str, watcher: Watcher, console: Console) -> None:
+        self._name, self._key, self._watcher, self._console = name, key, watcher, console
+        self._tracker: Tracker | None = None
+        self._told = self._lost = False
+
+    def begin(self, phase: str, total: int, done: int) -> None:
+        """See `runner.Watcher`."""
+        self._watcher.begin(phase, total, done)
+
+    def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
+        """See `runner.Watcher`."""
+        self._watcher.step(spec, step, cap, dev_score)
+
+    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """See `runner.Watcher`. Once the tracker has failed, it is not tried again before the end."""
+        self._watcher.finish(spec, outcome)
+        if self._lost:
+            return
+        try:
+            self._connected().trial(spec, outcome)
+        except Exception as error:
+            self._lose(error)
+
+    def end(self, findings: Findings, finished: bool) -> None:
+        """Report the trials that are not there yet, those of earlier runs included, and the findings."""
+        try:
+            tracker = self._connected()
+            for row in findings.rows:
+                tracker.trial(row.spec, row.outcome)
+            tracker.findings(findings, finished)
+        except Exception as error:
+            self._lose(error)
+
+    def _connected(self) -> Tracker:
+        if self._tracker is None:
+            self._tracker = importlib.import_module(TRACKERS[self._name]).connect(self._key)
+        return self._tracker
+
+    def _lose(self, error: Exception) -> None:
+        """A tracker that is away costs no trial: what it lacks is sent when the same command runs again."""
+        self._lost, self._tracker = True, None
+        if self._told:
+            return
+        self._told = True
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        line = (
+            f"{self._name} cannot be reported to ({reason}); the study goes on, and the same command sends what is missing"
+        )
+        self._console.print(Text("warning  ", style="yellow") + Text(line), soft_wrap=True)
+
+
+def check(name: str) -> None:
+    """Raise UserError for an unknown tracker, or one whose package is not installed."""
+    if name == NONE:
+        return
+    if name not in TRACKERS:
+        raise UserError(f'--report-to: unknown tracker "{name}".{nearest(name, [*TRACKERS, NONE])}')
+    try:
+        importlib.import_module(TRACKERS[name])
+    except ImportError:
+        raise UserError(f'--report-to {name} needs its package: pip install "transfergain[{name}]"') from None
+
+
+def reporter(name: str, store: Store, watcher: Watcher, console: Console) -> Reporter | None:
+    """The reporter of a study, by a key that stays with its store; None where nothing is reported."""
+    if name == NONE:
+        return None
+    key = store.get_meta("tracking") or uuid.uuid4().hex
+    store.set_meta("tracking", key)
+    return Reporter(name, str(key), watcher, console)

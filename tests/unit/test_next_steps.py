@@ -1,0 +1,39 @@
+"""What a run says at its end."""
+
+from dataclasses import replace
+
+import pytest
+from fakes import run
+
+from transfergain.analysis.findings import load
+from transfergain.report import next_steps
+
+
+@pytest.fixture
+def findings(tmp_path):
+    run(tmp_path, seeds=3)
+    return load(tmp_path)
+
+
+def test_places_are_those_that_are_there(findings, tmp_path):
+    report, models, _ = next_steps.lines(findings)
+    assert f"{tmp_path / 'report.html'}" in report
+    assert str(tmp_path / "models" / "full") in models
+    findings = replace(findings, folder=str(tmp_path / "elsewhere"))
+    assert len(next_steps.lines(findings)) == 2
+
+
+@pytest.mark.parametrize(
+    ("trials", "verdict", "tune", "said"),
+    [
+        ({"pending": 1, "failed": 0}, "supported", 4, "runs what is missing"),
+        ({"pending": 0, "failed": 2}, "supported", 4, "runs what is missing"),
+        ({"pending": 0, "failed": 0}, "inconclusive", 4, "--seeds 6"),
+        ({"pending": 0, "failed": 0}, "supported", 0, "--tune 4"),
+        ({"pending": 0, "failed": 0}, "supported", 4, "more --seeds"),
+    ],
+)
+def test_the_next_step_is_that_of_the_findings(findings, trials, verdict, tune, said):
+    gains = [dict(row) | {"verdict": verdict} for row in findings.gains]
+    changed = replace(findings, trials=trials, gains=gains, study={**findings.study, "tune": tune})
+    assert said in next_steps.lines(changed)[-1]
