@@ -1,5 +1,6 @@
 """The Python of the README and of the documentation runs as it stands there."""
 
+import ast
 import os
 import re
 import subprocess
@@ -150,12 +151,44 @@ def test_the_added_arm_works(tmp_path, checkpoints, monkeypatch):
     assert 0 < outcome.details["trained_parameters"] < outcome.details["parameters"] / 5
 
 
+def literal(node):
+    """The text of a string in the source, with {} for what varies; empty for anything else."""
+    if isinstance(node, ast.Constant):
+        return str(node.value)
+    if isinstance(node, ast.JoinedStr):
+        return "".join("{}" if isinstance(part, ast.FormattedValue) else part.value for part in node.values)
+    return ""
+
+
+def refusals():
+    """The messages of every UserError, and of the ValueErrors by which a study refuses a value, where they are literal."""
+    found = []
+    for path in sorted((ROOT / "src").rglob("*.py")):
+        kinds = {"UserError", "ValueError"} if path.name == "study.py" else {"UserError"}
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in kinds and node.args and literal(node.args[0]):
+                found.append(literal(node.args[0]))
+    return found
+
+
+def quoted_messages():
+    """Patterns of the messages that the troubleshooting page explains, an ellipsis for what varies."""
+    page = (ROOT / "docs/how-to/troubleshooting.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    fragments = [fragment for row in rows for fragment in re.findall(r"`([^`]+)`", row.split(" | ")[0])]
+    return {fragment: re.compile(re.escape(fragment).replace("…", r".{1,60}?")) for fragment in fragments}
+
+
 def test_messages_of_the_troubleshooting_page_are_in_the_source():
-    """Each quoted message stands in the source, `…` for what varies."""
     source = "".join(path.read_text("utf-8") for path in sorted((ROOT / "src").rglob("*.py")))
-    source = re.sub(r'"\s*\n\s*f?"', "", source)
-    rows = [line for line in (ROOT / "docs/how-to/troubleshooting.md").read_text("utf-8").splitlines() if line[:3] == "| `"]
-    quoted = [fragment for row in rows for fragment in re.findall(r"`([^`]+)`", row.split("|")[1])]
-    assert len(quoted) > 50
-    missing = [q for q in quoted if not re.search(re.escape(q).replace("…", r"[^\n]{1,60}?"), source)]
-    assert not missing
+    source = re.sub(r'"\s*\n\s*f?"', "", source)  # messages that go on in the next line
+    messages = "\n".join([*refusals(), source])
+    patterns = quoted_messages()
+    assert len(patterns) > 100
+    assert [fragment for fragment, pattern in patterns.items() if not pattern.search(messages)] == []
+
+
+def test_nearly_every_refusal_is_explained():
+    patterns, messages = quoted_messages().values(), refusals()
+    left = [message for message in messages if not any(pattern.search(message) for pattern in patterns)]
+    assert len(messages) > 100 and len(left) < 0.2 * len(messages), left
