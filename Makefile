@@ -4,7 +4,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint tests setup clean
+.PHONY: demo test lint tests docs setup clean
 
 demo: setup
 	$(VENV)/bin/transfergain run studies/demo.toml
@@ -19,6 +19,9 @@ lint: setup
 tests: setup
 	OMP_NUM_THREADS=1 $(PYTHON) -m pytest
 
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
 setup: $(STAMP)
 
 $(STAMP): requirements.lock pyproject.toml
@@ -28,4 +31,4 @@ $(STAMP): requirements.lock pyproject.toml
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) runs site

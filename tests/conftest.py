@@ -1,9 +1,11 @@
 """Shared fixtures: tiny random checkpoints as `transformers` saves them, a small labelled file, the real corpora."""
 
 import csv
+import errno
 import json
 import os
 import random
+import socket
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,30 @@ def pytest_collection_modifyitems(config, items):
         for item in items:
             if "slow" in item.keywords:
                 item.add_marker(pytest.mark.skip(reason="long; run with --slow"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def this_machine_alone():
+    """Tests connect to nothing but this machine: elsewhere there is no network, as far as they can see."""
+    connect, look_up = socket.socket.connect, socket.getaddrinfo
+
+    def near(host):
+        return host in (None, "", "localhost", "::1") or str(host).startswith("127.") or host == socket.gethostname()
+
+    def guarded(self, address):
+        if self.family in (socket.AF_INET, socket.AF_INET6) and not near(address[0]):
+            raise OSError(errno.ENETUNREACH, "network is unreachable: tests stay on this machine")
+        return connect(self, address)
+
+    def guarded_look_up(host, *rest, **more):
+        if not near(host) and not str(host).replace(".", "").isdigit():
+            raise socket.gaierror(socket.EAI_AGAIN, "tests stay on this machine")
+        return look_up(host, *rest, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded)
+        patch.setattr(socket, "getaddrinfo", guarded_look_up)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from transfergain.data.sources import Table, open_text
+from transfergain.data import unpacked
+from transfergain.data.sources import Table
 from transfergain.errors import UserError
 
 ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".bioes")
@@ -51,7 +52,7 @@ def read(path: Path, tokens_column: str = "tokens", tags_column: str = "ner_tags
     Columns are separated by tabs, or by spaces; the word is the first (the second where the first counts the words), the
     tag the last. A blank line ends a sentence, and so does a -DOCSTART- line. Raises UserError naming the file and line.
     """
-    lines = [line.strip(" \t") for line in re.split(r"\r\n|\r|\n", open_text(path))]
+    lines = [line.strip(" \t") for line in re.split(r"\r\n|\r|\n", unpacked.read_text(path))]
     content = [line for line in lines if line.strip() and not line.startswith(DOCUMENT)]
     tabs = 2 * sum("\t" in line for line in content) > len(content)
     separator = re.compile(" *\t *" if tabs else "[ \t]+")

@@ -7,7 +7,8 @@ import gzip
 import zlib
 from pathlib import Path
 
-from transfergain.data.sources import Reader, Table, open_text
+from transfergain.data import unpacked
+from transfergain.data.sources import Reader, Table
 from transfergain.errors import UserError
 
 ANY = ""
@@ -56,7 +57,7 @@ def read(path: Path, source: str, target: str) -> Table:
 def _lines(path: Path) -> list[str]:
     """Lines as `wc -l` counts them: Unicode's other line separators stand inside sentences."""
     try:
-        lines = [line.strip() for line in open_text(path).split("\n")]
+        lines = [line.strip() for line in unpacked.read_text(path).split("\n")]
     except (gzip.BadGzipFile, zlib.error, EOFError) as error:  # which of the two it is, only this function knows
         raise UserError(f"{path}: not a readable gzip file ({error}); unpack it or write it again") from None
     return lines[:-1] if not lines[-1] else lines

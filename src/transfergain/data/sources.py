@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transfergain.data import unpacked
 from transfergain.errors import UserError
 
 SPLIT_NAMES = {
@@ -185,26 +186,10 @@ def _kind(path: Path) -> str:
     return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
 
 
-def _open_bytes(path: Path) -> bytes:
-    return gzip.decompress(path.read_bytes()) if path.suffix.lower() == ".gz" else path.read_bytes()
-
-
-def open_text(path: Path) -> str:
-    """The text of a UTF-8 file, plain or gzip. Raises UserError naming the line of a byte that is not."""
-    raw = _open_bytes(path)
-    try:
-        return raw.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise UserError(
-            f"{path} line {line:,}: byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"
-        ) from None
-
-
 def _read_delimited(path: Path, separator: str) -> Table:
     import pandas as pd
 
-    text = open_text(path)
+    text = unpacked.read_text(path)
     if not text.strip():
         raise UserError(f"{path} is empty; it needs a header and rows")
 
@@ -228,7 +213,7 @@ def _read_delimited(path: Path, separator: str) -> Table:
 def _read_jsonl(path: Path) -> Table:
     rows, lines = [], []
     # Not splitlines(), which also splits at the line separators that Unicode allows inside a JSON string.
-    for number, line in enumerate(open_text(path).split("\n"), 1):
+    for number, line in enumerate(unpacked.read_text(path).split("\n"), 1):
         if not line.strip():
             continue
         try:
@@ -257,7 +242,7 @@ def _reason(error: Exception) -> str:
 
 
 def _read_json(path: Path) -> Table:
-    text = open_text(path)
+    text = unpacked.read_text(path)
     try:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -283,15 +268,24 @@ def _read_parquet(path: Path) -> Table:
     import pyarrow
     import pyarrow.parquet
 
-    raw = _open_bytes(path)
+    raw = unpacked.read_bytes(path)
+    rows, size = [], 0
     try:
-        rows = pyarrow.parquet.read_table(pyarrow.BufferReader(raw)).to_pylist()
+        for batch in pyarrow.parquet.ParquetFile(pyarrow.BufferReader(raw)).iter_batches(1000):
+            size += sum(_decoded(column).nbytes for column in batch.columns)
+            unpacked.check(path, size)
+            rows += batch.to_pylist()
         rows = [{key: v.decode() if isinstance(v, bytes) else v for key, v in row.items()} for row in rows]
     except UnicodeDecodeError:
         raise UserError(f"{path}: a column holds bytes that are not UTF-8; store text as strings") from None
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a readable parquet file ({str(error).splitlines()[0][:200]})") from None
     return Table(path.name, rows)
+
+
+def _decoded(column: Any) -> Any:
+    """A column whose repeated values stand once in a dictionary, written out as its rows will be."""
+    return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column
 
 
 def _read_conll(path: Path) -> Table:

@@ -1,0 +1,106 @@
+"""The documentation builds without a warning, loads nothing from elsewhere, and names what the program has."""
+
+import os
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from transfergain import cli
+from transfergain.study import Study
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md"))
+LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "use": "href"}
+"""Element -> the attribute by which a browser fetches something for it."""
+FETCHED_LINKS = {"stylesheet", "icon", "preload", "preconnect", "prefetch", "modulepreload", "manifest"}
+COMING = {"--adapt"}
+"""Flags that a page describes and that are not on the command line yet."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    pytest.importorskip("mkdocs")
+    pytest.importorskip("material")
+    folder = tmp_path_factory.mktemp("site")
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr
+    return folder
+
+
+class Fetched(HTMLParser):
+    """The addresses that a page makes a browser fetch."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.addresses = []
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        found = dict(attributes)
+        if tag == "link" and not FETCHED_LINKS & set((found.get("rel") or "").split()):
+            return
+        if address := found.get(LOADS.get(tag, "")):
+            self.addresses.append(address)
+
+
+def test_the_site_loads_nothing_from_elsewhere(site):
+    pages = list(site.rglob("*.html"))
+    assert len(pages) >= len(PAGES)
+    for page in pages:
+        addresses = Fetched(page.read_text("utf-8")).addresses
+        assert any(address.endswith(".css") for address in addresses), page
+        assert not [a for a in addresses if re.match(r"(\w+:)?//", a)], page
+    for sheet in site.rglob("*.css"):
+        assert not re.search(r"(@import|url\()\s*[\"']?(https?:)?//", sheet.read_text("utf-8")), sheet
+
+
+def test_a_fetch_from_elsewhere_would_be_seen():
+    html = '<link rel="stylesheet" href="//a/x.css"><script src="https://b/x.js"></script><link rel="canonical" href="c">'
+    assert Fetched(html).addresses == ["//a/x.css", "https://b/x.js"]
+
+
+def test_every_command_and_flag_is_on_the_page_of_the_command_line(site):
+    page = (site / "reference" / "cli.html").read_text("utf-8")
+    for name, command in get_command(cli.app).commands.items():
+        assert f'id="{name}"' in page
+        for option in (p for p in command.params if p.param_type_name == "option"):
+            assert all(f"<code>{spelling}" in page for spelling in option.opts), (name, option.opts)
+
+
+def test_the_reference_holds_what_the_package_offers(site):
+    import transfergain
+
+    python = (site / "reference" / "python.html").read_text("utf-8")
+    for name in transfergain.__all__:
+        if name != "__version__":
+            assert re.search(rf'id="transfergain\.[\w.]*\b{name}"', python), name
+    parts = (site / "reference" / "extending.html").read_text("utf-8")
+    for name in ("Task", "Arm", "Floor", "Metric", "Perturbation", "Executor"):
+        assert re.search(rf'id="transfergain\.[\w.]*\b{name}"', parts), name
+    assert "transfergain.tasks.base.Task.encode" in parts
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
+def test_flags_of_the_pages_exist(page):
+    commands = get_command(cli.app).commands.values()
+    known = {flag for command in commands for p in command.params for flag in p.opts if flag.startswith("--")} | COMING
+    known |= {"--help", "--version", "--slow", "--strict", "--install-completion", "--show-completion"}
+    blocks = re.findall(r"^transfergain (?:[^\n]*\\\n)*[^\n]*", page.read_text("utf-8"), re.MULTILINE)
+    used = {flag for block in blocks for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", block)}
+    used |= set(re.findall(r"`(--[a-z][a-z-]+)", page.read_text("utf-8")))
+    foreign = {"--include", "--local-dir", "--require-hashes", "--force-reinstall"}
+    assert used - known - foreign == set()
+
+
+def test_flags_that_are_coming_have_not_come():
+    flags = {flag for p in get_command(cli.app).commands["run"].params for flag in p.opts}
+    assert not COMING & flags, "take it out of COMING"
+    assert "train_file" in Study.model_fields and "--train-file" in flags
