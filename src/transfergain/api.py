@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib.metadata
 import os
 import platform
@@ -19,7 +18,7 @@ from rich.text import Text
 from transfergain.analysis.findings import Findings, analyse
 from transfergain.arms import ARMS
 from transfergain.data import prepare
-from transfergain.errors import UserError, nearest
+from transfergain.errors import UserError, nearest, writable
 from transfergain.metrics import METRICS
 from transfergain.report import progress, text
 from transfergain.report.files import write_files
@@ -79,7 +78,7 @@ def run_study(study: Study, console: Console) -> Findings:
         _warn(console, line)
     planner = Planner(study, datasets, checkpoint.revision, precision)
     workers = study.workers or _default_workers(study)
-    with _writing(folder), _locked(folder), _stoppable(), Store(folder, create=True) as store:
+    with writable(folder), _locked(folder), _stoppable(), Store(folder, create=True) as store:
         if damaged := store.mend():
             _warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
         _describe(store, study, datasets, checkpoint, precision, advice)
@@ -331,20 +330,6 @@ def _leave_terminal() -> None:
         if os.isatty(stream):
             os.dup2(nothing, stream)
     os.close(nothing)
-
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """A disk that is full or cannot be written, as one line; the store holds what is done."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
-            raise
-        raise UserError(
-            f"--output-dir {folder}: cannot write there ({error.strerror}); the trials that are done are kept: "
-            "mend that and give the same command again"
-        ) from None
 
 
 @contextlib.contextmanager

@@ -6,16 +6,20 @@ import os
 from pathlib import Path
 
 from transfergain.analysis.findings import Findings
+from transfergain.errors import writable
 from transfergain.report import html, model_card
 
 
 def write_files(findings: Findings) -> None:
-    """Write findings.json, report.html and the kept models' cards, each whole or not at all."""
+    """Write findings.json, report.html and the kept models' cards, each whole or not at all. Raises UserError where
+    the folder cannot be written.
+    """
     folder = Path(findings.folder)
-    _write(folder / "findings.json", findings.to_json())
-    _write(folder / "report.html", html.render(findings))
-    for path, text in model_card.cards(findings).items():
-        _write(path, text)
+    with writable(folder):
+        _write(folder / "findings.json", findings.to_json())
+        _write(folder / "report.html", html.render(findings))
+        for path, text in model_card.cards(findings).items():
+            _write(path, text)
 
 
 def _write(path: Path, content: str) -> None:
