@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import importlib.metadata
 import os
 import platform
@@ -20,7 +19,7 @@ from transfergain import tracking
 from transfergain.analysis.findings import Findings, analyse
 from transfergain.arms import ARMS
 from transfergain.data import prepare
-from transfergain.errors import UserError, nearest
+from transfergain.errors import UserError, nearest, writable
 from transfergain.metrics import METRICS
 from transfergain.perturbations import split_names
 from transfergain.report import next_steps, progress, text
@@ -84,7 +83,7 @@ def run_study(study: Study, console: Console, verbose: bool = False) -> Findings
         _warn(console, line)
     planner = Planner(study, datasets, checkpoint.revision, precision)
     workers = study.workers or _default_workers(study)
-    with _writing(folder), _locked(folder), _stoppable(), Store(folder, create=True) as store:
+    with writable(folder), _locked(folder), _stoppable(), Store(folder, create=True) as store:
         if damaged := store.mend():
             _warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
         _describe(store, study, datasets, checkpoint, precision, advice)
@@ -335,20 +334,6 @@ def _leave_terminal() -> None:
         if os.isatty(stream):
             os.dup2(nothing, stream)
     os.close(nothing)
-
-
-@contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
-    """A disk that is full or cannot be written, as one line; the store holds what is done."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
-            raise
-        raise UserError(
-            f"--output-dir {folder}: cannot write there ({error.strerror}); the trials that are done are kept: "
-            "mend that and give the same command again"
-        ) from None
 
 
 @contextlib.contextmanager

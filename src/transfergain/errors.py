@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import errno
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 LONGEST = 1500
 """Characters of a message; a file may have thousands of columns."""
@@ -41,3 +44,17 @@ def nearest(word: str, known: Iterable[str]) -> str:
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f' Did you mean "{close[0]}"?' if close else f" Known: {', '.join(known)}."
+
+
+@contextlib.contextmanager
+def writable(folder: Path) -> Iterator[None]:
+    """Writing to a study's output folder. A disk that is full or read-only becomes a UserError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO):
+            raise
+        raise UserError(
+            f"--output-dir {folder}: cannot write there ({error.strerror}); the trials that are done are kept: "
+            "mend that and give the same command again"
+        ) from None

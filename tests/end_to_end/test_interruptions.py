@@ -240,8 +240,9 @@ def test_damaged_rows_run_again_and_give_the_same_findings(small, tmp_path, caps
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
-def test_a_disk_that_cannot_be_written_is_one_line_and_loses_nothing(number, small, tmp_path, monkeypatch):
-    """When the findings are written, which is after all trials."""
+def test_a_disk_that_cannot_be_written_is_one_line_and_loses_nothing(number, small, tmp_path, monkeypatch, capsys):
+    """When the findings are written, which is after all trials; and when they are written anew by `report`."""
+    small |= {"keep_models": "none"}
     whole = tg.run(**small, output_dir=tmp_path / "whole", quiet=True)
     with monkeypatch.context() as patch:
 
@@ -251,6 +252,8 @@ def test_a_disk_that_cannot_be_written_is_one_line_and_loses_nothing(number, sma
         patch.setattr(Path, "write_text", full)
         with pytest.raises(UserError, match="the trials that are done are kept"):
             tg.run(**small, output_dir=tmp_path / "out", quiet=True)
+        assert command(monkeypatch, "report", tmp_path / "out") == 2
+    assert os.strerror(number) in capsys.readouterr().err
     ran = len(InProcess.ran)
     assert tg.run(**small, output_dir=tmp_path / "out", quiet=True).scores == whole.scores
     assert len(InProcess.ran) == ran

@@ -7,7 +7,8 @@ import os
 from pathlib import Path
 
 from transfergain.analysis.findings import Findings
-from transfergain.report import html, markdown, model_card, reading
+from transfergain.errors import writable
+from transfergain.report import html, markdown, model_card
 
 LEAST, SHARE = 20.0, 25.0
 """Seconds between two writings of the page while a study runs, at least; and the time spent writing is 1 / SHARE at most."""
@@ -17,18 +18,19 @@ def write_files(findings: Findings, live: bool = False) -> None:
     """Write findings.json, timings.json, report.html, report.md and the kept models' cards, each whole or not at all.
 
     `live`: the study still runs. The page says so and loads itself again; the files that only a finished study needs are
-    left out.
+    left out. Raises UserError where the folder cannot be written.
     """
     folder = Path(findings.folder)
-    _write(folder / "findings.json", findings.to_json())
-    _write(folder / "report.html", html.render(findings, live))
-    if live:
-        return
-    if seconds := reading.timings(findings):
-        _write(folder / "timings.json", json.dumps(list(seconds), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
-    _write(folder / "report.md", markdown.render(findings))
-    for path, text in model_card.cards(findings).items():
-        _write(path, text)
+    with writable(folder):
+        _write(folder / "findings.json", findings.to_json())
+        _write(folder / "report.html", html.render(findings, live))
+        if live:
+            return
+        seconds = json.dumps(findings.table("timings"), indent=1, ensure_ascii=False, allow_nan=False)
+        _write(folder / "timings.json", seconds + "\n")
+        _write(folder / "report.md", markdown.render(findings))
+        for path, text in model_card.cards(findings).items():
+            _write(path, text)
 
 
 def due(since: float, cost: float) -> bool:
