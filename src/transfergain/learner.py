@@ -46,6 +46,8 @@ class Learner:
         self.temperature: float | None = None
         self._module, self._position = model, ""
         self._frozen: dict[str, list[dict[str, Any]]] = {}
+        self._first: tuple[str, Sequence[Any]] | None = None
+        """The first part that was evaluated since training, and the outputs for it."""
 
     def read(self, learned: Mapping[str, Rows], sealed: Mapping[str, Rows], pools: Sequence[Rows], device: Any) -> None:
         """Encode the examples to learn from and the sealed ones, and move the model to the device.
@@ -70,7 +72,7 @@ class Learner:
 
         A `rung` below 1 ends the run at that share of its step cap.
         """
-        self._module, self._position, self._frozen = self.model, "", {}
+        self._module, self._position, self._frozen, self._first = self.model, "", {}, None
         fields, pad = self.task.outputs, self.vocabulary.pad_token_id
         if frozen.only_head_trains(self.model):
             found = frozen.head_only(self.model, self.parts[train].features, pad, fields)
@@ -98,7 +100,10 @@ class Learner:
     def evaluate(self, name: str) -> Evaluated:
         """Predictions for a part and what became of them."""
         part, columns = self.parts[name], None
-        outputs = self._outputs(name, int(self.options.get("num_beams", 1)))
+        first = self._first or (name, self._outputs(name, int(self.options.get("num_beams", 1))))
+        self._first, outputs = first, first[1]
+        if part.features != self.parts[first[0]].features:  # a corruption that the tokenizer undoes is not read again
+            outputs = self._outputs(name, int(self.options.get("num_beams", 1)))
         if self.task.probabilities and self.temperature is not None:
             logits, targets = self.task.probabilities(outputs, part.encoded, part.rows)
             columns = calibration.columns(logits, targets, self.temperature)

@@ -34,6 +34,7 @@ REGISTRIES = {
     "arms": "ARMS",
     "floors": "FLOORS",
     "executors": "EXECUTORS",
+    "perturbations": "PERTURBATIONS",
     "tracking": "TRACKERS",
     "checkpoint": "PACKAGED",
 }

@@ -1,0 +1,38 @@
+"""A model at work: what is read again, and what is not."""
+
+import pytest
+
+from conftest import sentences, write_csv
+from transfergain import learner
+from transfergain.checkpoint import resolve
+from transfergain.data.prepare import DataSource, load
+from transfergain.study import Planner, Study
+from transfergain.tasks import TASKS
+from transfergain.trial import Bench, run_trial
+
+
+@pytest.fixture
+def evaluations(monkeypatch):
+    """How many features each evaluation read."""
+    sizes, real = [], learner.predict
+    monkeypatch.setattr(
+        learner, "predict", lambda model, features, *rest: sizes.append(len(features)) or real(model, features, *rest)
+    )
+    return sizes
+
+
+def test_a_corruption_that_the_tokenizer_undoes_is_not_read_again(tmp_path, checkpoints, evaluations):
+    """The texts are in lower case already."""
+    checkpoint = resolve(checkpoints("bert"))
+    file = write_csv(tmp_path / "reviews.csv", sentences(200))
+    data = load(DataSource(file), TASKS["sentiment"])
+    keys = {"budgets": [40], "seeds": 1, "tune": 0, "epochs": 1, "min_steps": 4}
+    study = Study(model=checkpoint.name, train_file=file, perturbations=["lowercase", "uppercase"], **keys)
+    planner = Planner(study, {data.name: data}, checkpoint.revision, "fp32")
+    spec = planner.reporting(data, "full", 40, planner.recipe(data, 1e-3))[0]
+    outcome = run_trial(spec, Bench({data.name: data}, checkpoint, "cpu", 1))
+    names = [name for name, _ in spec.splits]
+    assert {name.partition("@")[0] for name in names} == {"test", "perturbed:lowercase", "perturbed:uppercase"}
+    lowered = [name for name in names if "lowercase" in name]
+    assert all(outcome.evaluated[name].predictions == outcome.evaluated["test"].predictions for name in lowered)
+    assert evaluations.count(len(data.test)) == len(names) - len(lowered)
