@@ -60,8 +60,8 @@ def test_an_arm_like_scratch_has_no_multiple():
 
 def test_coverage_of_a_speed_up_and_false_claims_of_one():
     usual = SPEED_UPS["usual"]
-    assert within(speed_up(replace(usual, seeds=5), 200)[0], 0.95, 200)
-    assert speed_up(SPEED_UPS["an arm like scratch"], 150)[2] <= 0.06
+    assert within(speed_up(replace(usual, seeds=5), 200, pairs=2000)[0], 0.95, 200)
+    assert speed_up(SPEED_UPS["an arm like scratch"], 100, pairs=500)[2] <= 0.06
 
 
 def test_coverage_away_from_home():
