@@ -178,24 +178,24 @@ def pair_times(setting, pair):
 
 
 @functools.lru_cache
-def true_speed_up(setting):
-    """(log ratio in the long run, of 10,000 pairs; share of pairs without bounds; how often the arm, and scratch, arrive).
+def true_speed_up(setting, pairs=10_000):
+    """(log ratio in the long run, of so many pairs; share of pairs without bounds; how often the arm, and scratch, arrive).
 
     Times that are bounds only are left out; where they are many, no figure is the truth.
     """
-    times = [pair_times(setting, pair) for pair in dev_curves(np.random.default_rng(1), setting, 10_000)]
+    times = [pair_times(setting, pair) for pair in dev_curves(np.random.default_rng(1), setting, pairs)]
     known = [math.log(s.time / a.time) for a, s in times if a.time and s.time and not a.at_first]
     reached = [np.mean([t[i].time is not None for t in times]) for i in (0, 1)]
     return float(np.mean(known)), len(known) / len(times), *map(float, reached)
 
 
-def speed_up(setting, studies, seed=0):
+def speed_up(setting, studies, seed=0, pairs=10_000):
     """(coverage, share with an open end, share "faster", coverage of a percentile bootstrap, of an unpaired t, no figure).
 
     Coverage is that of studies with an interval; "faster" of all, with the arm there as often as scratch.
     """
     rng, sums, silent = np.random.default_rng([seed, setting.seeds]), np.zeros(5), 0
-    truth = true_speed_up(replace(setting, seeds=0))[0]
+    truth = true_speed_up(replace(setting, seeds=0), pairs)[0]
     for _ in range(studies):
         pairs = [pair_times(setting, pair) for pair in dev_curves(rng, setting, setting.seeds)]
         arm, scratch = zip(*pairs, strict=True)

@@ -111,3 +111,43 @@ def test_data_sets_have_a_table_each(tmp_path):
     _, output = shown(tmp_path)
     assert output.index("Sentiment on a") < output.index("Sentiment on b")
     assert output.count("gain over scratch") == 2
+
+
+def overall(output):
+    (line,) = (line for line in output.splitlines() if line.startswith("Overall"))
+    return line
+
+
+def test_every_benefit_has_a_line_and_one_line_is_over_all(tmp_path):
+    run(tmp_path, {"reviews": dataset(shift=True)}, seeds=3, budgets=[20, 30])
+    findings, output = shown(tmp_path)
+    lines = output.splitlines()
+    for number, row in enumerate(findings.benefits(), start=1):
+        (line,) = (line for line in lines if line.startswith(f"{number} {row['benefit'].capitalize()} "))
+        assert row["sentence"] in line
+        assert line.split(row["sentence"])[0].split(maxsplit=1)[1].strip().endswith(row["verdict"].upper())
+    for row in findings.benefits():
+        assert f"{row['benefit']} {row['verdict']}" in overall(output)
+
+
+def test_over_several_data_sets_it_counts(tmp_path):
+    def behave(spec, data):
+        return outcome_of(spec, data, right=9 if spec.arm == "full" and data.name == "a" else 5)
+
+    data = {name: dataset(name) for name in ("a", "b", "c")}
+    run(tmp_path, data, FakeExecutor(behave=behave), tasks=[{}, {}, {}], seeds=3)
+    findings, output = shown(tmp_path)
+    verdicts = [row["verdict"] for row in findings.benefits() if row["benefit"] == "performance"]
+    assert f"performance supported on {verdicts.count('supported')} of 3 data sets" in overall(output)
+    assert "robustness not measured" in overall(output)
+    assert "data sets (partial conjunction, 95 %)" in overall(output)
+
+
+def test_an_arm_that_failed_altogether_is_not_measured(tmp_path):
+    def behave(spec, data):
+        return Outcome("failed", error="no") if spec.arm == "full" else outcome_of(spec, data)
+
+    run(tmp_path, executor=FakeExecutor(behave=behave), seeds=3)
+    _, output = shown(tmp_path)
+    assert output.count("NOT MEASURED") == 4
+    assert "no seed of full and scratch has finished with the same labels" in output

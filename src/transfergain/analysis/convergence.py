@@ -130,10 +130,10 @@ class _Compared(NamedTuple):
         if not seeds:
             return cls(view, cell, [], [], [], "no seed has dev evaluations of both arms", False)
         levels = np.array([plateau([point.score for point in curve]) for curve in curves[1]])
-        margin = _half_width(levels) if len(levels) > 1 else 0.0
-        problem = (
-            "" if levels.mean() - margin > view.chance else f"scratch's dev scores do not beat chance ({view.chance:.3f})"
-        )
+        late = np.array([np.mean([point.score for point in curve[len(curve) // 2 :]]) for curve in curves[1]])
+        margin = _half_width(late) if len(late) > 1 else 0.0  # `plateau` would be above chance for noise, too
+        chance = f"scratch's dev scores do not beat chance ({view.chance:.3f})"
+        problem = "" if late.mean() - margin > view.chance else chance
         targets = [goal(level, view.chance) for level in levels.tolist()]
         return cls(view, cell, curves[0], curves[1], targets, problem, view.unconverged([reference], seeds))
 
