@@ -105,3 +105,24 @@ def test_collate_stacks_integers_and_tensors_and_changes_no_feature():
 def test_a_feature_that_lacks_a_key_is_an_error():
     with pytest.raises(KeyError):
         collate([{"input_ids": [1], "labels": 0}, {"input_ids": [1]}], 0, CPU)
+
+
+def test_batches_for_a_gpu_are_copied_from_pinned_memory_without_waiting(monkeypatch):
+    """The code path of a GPU, on a machine that has none."""
+    copied, pinned = [], []
+    own = torch.Tensor.to
+
+    def to(tensor, device, **keys):
+        copied.append((str(device), keys, id(tensor)))
+        return own(tensor, "cpu")
+
+    def pin_memory(tensor):
+        pinned.append(tensor)
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin_memory)
+    batch = collate(features([3, 5]), 0, torch.device("cuda", 0))
+    assert [(d, k) for d, k, _ in copied] == [("cuda:0", {"non_blocking": True})] * len(batch)
+    assert [i for _, _, i in copied] == [id(t) for t in pinned]
+    assert batch["input_ids"].shape == (2, 5)

@@ -197,7 +197,7 @@ def test_the_restored_model_generates_what_the_trial_did(generating, tmp_path, k
     vocabulary = Vocabulary.shrink(model, seen, [pad], pad, GENERATION | {"num_beams": beams})
     assert not vocabulary.why_whole and model.get_output_embeddings().out_features == len(vocabulary.kept)
     assert ties(model) == tied
-    train(model, vocabulary.features(seen), vocabulary.pad_token_id, (), rate=5e-3, steps=60)
+    train(model, vocabulary.features(seen), vocabulary.pad_token_id, (), rate=5e-3, steps=100)
     seen = [{k: v for k, v in f.items() if k != "labels"} for f in seen]
     small = generate(model, vocabulary.features(seen), vocabulary.pad_token_id, "fp32", vocabulary.generation)
     small = [vocabulary.widen(ids) for ids in small]

@@ -66,4 +66,6 @@ def collate(features: Sequence[Feature], pad_token_id: int, device: torch.device
             batch[key] = torch.tensor([v + [fill] * (longest - len(v)) for v in values])
         else:
             batch[key] = torch.tensor(values)
+    if device.type == "cuda":  # from pinned memory the copy runs while the GPU works on the step before
+        return {key: value.pin_memory().to(device, non_blocking=True) for key, value in batch.items()}
     return {key: value.to(device) for key, value in batch.items()}

@@ -1,0 +1,31 @@
+"""Precision is chosen by what products cost here, not by the names of processors."""
+
+import pytest
+import torch
+
+from transfergain.engine import precision
+from transfergain.engine.precision import WORTH, bf16_speed_up, pick_precision
+
+CPU = torch.device("cpu")
+
+
+@pytest.mark.parametrize(("faster", "chosen"), [(2.0, "bf16"), (WORTH, "bf16"), (1.1, "fp32"), (0.2, "fp32")])
+def test_auto_is_what_pays(monkeypatch, faster, chosen):
+    monkeypatch.setattr(precision, "bf16_speed_up", lambda: faster)
+    assert pick_precision("auto", CPU) == chosen
+    assert pick_precision("fp32", CPU) == "fp32" and pick_precision("bf16", CPU) == "bf16", "what is asked for is not timed"
+    assert pick_precision("auto", torch.device("mps")) == "fp32"
+
+
+@pytest.mark.parametrize(("supported", "chosen"), [(True, "bf16"), (False, "fp32")])
+def test_gpus_say_it_themselves(monkeypatch, supported, chosen):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: supported and not including_emulation)
+    assert pick_precision("auto", torch.device("cuda")) == chosen
+
+
+def test_it_is_timed_once_a_process(monkeypatch):
+    bf16_speed_up.cache_clear()
+    first = bf16_speed_up()
+    assert 0.001 < first < 100
+    monkeypatch.setattr(precision.time, "process_time", lambda: pytest.fail("timed again"))
+    assert bf16_speed_up() == first
