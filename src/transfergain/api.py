@@ -67,16 +67,16 @@ def run_study(study: Study, console: Console) -> Findings:
     for line in advice:
         console.print(Text("warning  ", style="yellow") + Text(line), soft_wrap=True)
     planner = Planner(study, datasets, checkpoint.revision, precision)
-    workers = study.workers or _default_workers(study)
     with _locked(folder), Store(folder, create=True) as store:
         _describe(store, study, datasets, checkpoint, precision, advice)
-        _say(console, _plan_line(planner, checkpoint, workers))
         from transfergain.trial import Bench
 
+        kind = EXECUTORS[study.executor]
         bench = Bench(datasets, checkpoint, study.device, study.threads)
-        follower = _follower(console, workers)
+        workers = study.workers or (_default_workers(study) if kind.own_machine else 0)
         interrupted = False
-        with EXECUTORS[study.executor](bench, workers) as executor, follower as watcher:
+        with kind(bench, workers) as executor, _follower(console, executor.workers) as watcher:
+            _say(console, _plan_line(planner, checkpoint, executor.workers))
             runner = Runner(planner, store, executor, watcher, folder, study.keep_models)
             try:
                 runner.run()
