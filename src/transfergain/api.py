@@ -82,20 +82,20 @@ def run_study(study: Study, console: Console, verbose: bool = False) -> Findings
     for line in advice:
         _warn(console, line)
     planner = Planner(study, datasets, checkpoint.revision, precision)
-    workers = study.workers or _default_workers(study)
     with writable(folder), _locked(folder), _stoppable(), Store(folder, create=True) as store:
         if damaged := store.mend():
             _warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
         _describe(store, study, datasets, checkpoint, precision, advice)
         splits = {data.name: [name for name, _ in split_names(data.task, study.perturbations)] for data in datasets.values()}
         store.set_meta("examples", [row for data in datasets.values() for row in sample(data, splits[data.name])])
-        _say(console, _plan_line(planner, checkpoint, workers))
         from transfergain.trial import Bench
 
+        kind = EXECUTORS[study.executor]
         bench = Bench(datasets, checkpoint, study.device, study.threads)
-        follower = progress.follower(console, workers, verbose)
+        workers = study.workers or (_default_workers(study) if kind.own_machine else 0)
         stopped = None
-        with EXECUTORS[study.executor](bench, workers) as executor, follower as watcher:
+        with kind(bench, workers) as executor, progress.follower(console, executor.workers, verbose) as watcher:
+            _say(console, _plan_line(planner, checkpoint, executor.workers))
             reporter = tracking.reporter(study.report_to, store, watcher, console)
             live = Live(reporter or watcher, store)
             runner = Runner(planner, store, executor, live, folder, study.keep_models)

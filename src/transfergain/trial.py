@@ -36,6 +36,8 @@ class Bench:
     checkpoint: Checkpoint
     device: str
     threads: int
+    per_gpu: int = 1
+    """Trials that share a GPU."""
 
 
 def run_trial(spec: TrialSpec, bench: Bench, save_to: Path | None = None, progress: Progress | None = None) -> Outcome:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from transfergain.executors.base import Executor
 from transfergain.executors.local import LocalExecutor
+from transfergain.executors.ray import RayExecutor
 
 EXECUTORS: dict[str, type[Executor]] = {
     "local": LocalExecutor,
+    "ray": RayExecutor,
 }

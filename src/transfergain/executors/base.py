@@ -26,6 +26,11 @@ Watch = Callable[[TrialSpec, int, int, float | None], None]
 class Executor(ABC):
     """Runs jobs in any order, at least once each; the store makes it exactly once. Use as a context manager."""
 
+    own_machine = True
+    """Whether workers are processes of this machine, so that their number is chosen for it where the user gives none."""
+    workers = 1
+    """Trials that run at once."""
+
     @abstractmethod
     def __init__(self, bench: Bench, workers: int) -> None: ...
 

@@ -62,7 +62,7 @@ class LocalExecutor(Executor):
 
     def __init__(self, bench: Bench, workers: int) -> None:
         self._bench = bench
-        self._count = workers
+        self.workers = workers
         self._workers: list[_Worker] = []
         self._messages: queue.Queue[tuple[_Worker, Any]] = queue.Queue()
 
@@ -70,7 +70,7 @@ class LocalExecutor(Executor):
         """See `Executor.submit`. Jobs start in the order given."""
         waiting, tries = deque(jobs), dict[str, int]()
         self._drop_unfit()
-        while len(self._workers) < min(self._count, len(jobs)):
+        while len(self._workers) < min(self.workers, len(jobs)):
             self._start()
         for worker in self._workers:
             self._next(worker, waiting)

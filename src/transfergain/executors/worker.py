@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import os
 import pickle
 import queue
@@ -17,7 +18,11 @@ import struct
 import threading
 import traceback
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from transfergain.trial import Bench, Progress
+    from transfergain.types import Outcome, TrialSpec
 
 
 def send(pipe: IO[bytes], message: Any) -> None:
@@ -77,31 +82,34 @@ def serve() -> None:
     inbox = _inbox(pipe)
     bench = inbox.get()
 
+    def progress(step: int, cap: int, dev_score: float | None) -> None:
+        send(outbox, ("progress", step, cap, dev_score))
+
+    while True:
+        spec, save_to = inbox.get()
+        if spec.recipe is not None:
+            prepare_torch(bench.threads)
+        send(outbox, ("outcome", attempt(spec, bench, save_to, progress)))
+        give_memory_back()
+
+
+def attempt(spec: TrialSpec, bench: Bench, save_to: Path | None, progress: Progress) -> Outcome:
+    """Run one trial; what it raises becomes a `failed` outcome."""
     from transfergain.errors import UserError
     from transfergain.trial import run_trial
     from transfergain.types import Outcome
 
-    prepared = False
-    while True:
-        spec, save_to = inbox.get()
-        if spec.recipe is not None and not prepared:
-            _prepare_torch(bench.threads)
-            prepared = True
-
-        def progress(step: int, cap: int, dev_score: float | None) -> None:
-            send(outbox, ("progress", step, cap, dev_score))
-
-        try:
-            outcome = run_trial(spec, bench, save_to, progress)
-        except UserError as error:
-            outcome = Outcome("failed", error=str(error))
-        except Exception as error:
-            outcome = Outcome("failed", error=_explain(error))
-        send(outbox, ("outcome", outcome))
-        _give_memory_back()
+    try:
+        return run_trial(spec, bench, save_to, progress)
+    except UserError as error:
+        return Outcome("failed", error=str(error))
+    except Exception as error:
+        return Outcome("failed", error=_explain(error))
 
 
-def _prepare_torch(threads: int) -> None:
+@functools.cache
+def prepare_torch(threads: int) -> None:
+    """Set this process up for trials: threads, and libraries that keep to themselves."""
     import warnings
 
     import torch
@@ -113,7 +121,7 @@ def _prepare_torch(threads: int) -> None:
     warnings.filterwarnings("ignore")
 
 
-def _give_memory_back() -> None:
+def give_memory_back() -> None:
     """Return what freed models leave in glibc's arenas, which else grow with every trial; nothing on other systems."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).malloc_trim(0)

@@ -1,0 +1,306 @@
+"""Trials as tasks of a Ray cluster, or of a Ray of this machine's own.
+
+The driver alone writes the store and decides what is tried again; a node only computes. The data sets and the checkpoint
+go through the object store, which ships each object once to a node; a node that has the same checkpoint files at the same
+path reads those, another one writes them to its temporary folder. Ray is imported when an executor is made, not before.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import logging
+import os
+import tempfile
+import time
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+from transfergain.errors import UserError
+from transfergain.executors import worker
+from transfergain.executors.base import Executor, Job, Watch
+from transfergain.executors.local import TRIES
+from transfergain.trial import Bench
+from transfergain.types import SCHEMA_VERSION, Outcome, TrialSpec
+
+POLL = 1.0
+"""Seconds between two looks at what running trials report."""
+LOST_NODES = 20
+"""A trial whose node is lost (preempted, say) is no suspect: it is tried so many times before it is recorded as failed."""
+SHIPPED = {".safetensors", ".json", ".txt", ".model", ".py", ".jinja"}
+"""Files of a checkpoint that a node needs."""
+
+Refs = Sequence[Any]
+"""References to a bench, the checkpoint's manifest and its files; within a sequence Ray does not fetch them unasked."""
+
+
+class RayExecutor(Executor):
+    """Up to `workers` tasks at once; 0: as many as the cluster has room for."""
+
+    own_machine = False
+
+    def __init__(self, bench: Bench, workers: int) -> None:
+        self._ray = _import_ray()
+        self._threads = bench.threads
+        self._device = _device(bench.device)
+        self._limit = workers
+        self._asked: Any = None  # of the board, and not yet answered
+        self._ask_from = 0.0
+        self._started = _connect(self._ray, workers * bench.threads or None)
+        try:
+            self.workers = self._slots()
+            self._check_resources()
+            self._refs = self._ship(replace(bench, device=self._device))
+            here = self._ray.get_runtime_context().get_node_id()
+            strategy = self._ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(here, soft=True)
+            options = {"num_cpus": 0, "max_restarts": -1, "scheduling_strategy": strategy}
+            self._board = self._ray.remote(**options)(Board).remote()
+            gpus = 1 / bench.per_gpu if self._device == "cuda" else 0
+            resources = {"num_cpus": bench.threads, "num_gpus": gpus, "max_retries": 0}
+            self._task = self._ray.remote(**resources)(run_task)
+        except BaseException:
+            self.close()
+            raise
+
+    def _slots(self) -> int:
+        """Trials that run at once, as the cluster is now."""
+        found = self._ray.cluster_resources()
+        room = int(found.get("CPU", 0)) // self._threads
+        return max(1, min(room, self._limit or room))
+
+    def submit(self, jobs: Sequence[Job], watch: Watch) -> Iterator[tuple[TrialSpec, Outcome]]:
+        """See `Executor.submit`. Jobs start about in the order given."""
+        waiting, running = deque(jobs), dict[Any, Job]()
+        died, lost = Counter[str](), Counter[str]()
+        try:
+            while waiting or running:
+                self.workers = self._slots()
+                room = self._limit or 2 * self.workers + 2  # a few wait on the nodes, so that none is idle
+                while waiting and len(running) < room:
+                    job = waiting.popleft()
+                    running[self._task.remote(_stamp(), job.spec, job.save_to is not None, self._refs, self._board)] = job
+                ready, _ = self._ray.wait(list(running), timeout=POLL)
+                self._report(running.values(), watch)
+                for ref in ready:
+                    job = running.pop(ref)
+                    outcome = self._fetch(ref, job, died, lost)
+                    if outcome is None:
+                        waiting.appendleft(job)
+                    else:
+                        yield job.spec, outcome
+        finally:
+            for ref in running:
+                with contextlib.suppress(Exception):
+                    self._ray.cancel(ref, force=True)
+
+    def close(self) -> None:
+        """Leave the cluster; a Ray of this executor's own ends. Trials in flight are lost, as on any interruption."""
+        if self._started:
+            self._ray.shutdown()
+        self._started = False
+
+    def _fetch(self, ref: Any, job: Job, died: Counter[str], lost: Counter[str]) -> Outcome | None:
+        """A task's outcome, its model written to its place; None when it is to be tried again."""
+        errors, name = self._ray.exceptions, job.spec.id
+        try:
+            outcome, files = self._ray.get(ref)
+            if job.save_to is not None and outcome.status == "done":
+                write_files(files, job.save_to)
+        except UserError:
+            raise
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"--executor ray: a node lacks the module {error.name}; install transfergain there too"
+            ) from None
+        except (errors.NodeDiedError, errors.ObjectLostError) as error:
+            lost[name] += 1
+            return None if lost[name] < LOST_NODES else Outcome("failed", error=_line("its node was lost", error))
+        except errors.RayTaskError as error:  # not the trial's own: those come back as outcomes
+            return Outcome("failed", error=_line("the task failed", error))
+        except (errors.RayError, OSError) as error:
+            died[name] += 1
+            return None if died[name] < TRIES else Outcome("failed", error=_line("the worker process ended", error))
+        return outcome  # type: ignore[no-any-return]
+
+    def _report(self, jobs: Iterable[Job], watch: Watch) -> None:
+        """Pass on what running trials have reported; a board that is away, with its node, costs a look and no trial."""
+        if self._asked is None and time.monotonic() > self._ask_from:
+            self._asked, self._ask_from = self._board.read.remote(), time.monotonic() + POLL
+        if self._asked is None or not self._ray.wait([self._asked], timeout=0)[0]:
+            return
+        asked, self._asked = self._asked, None
+        with contextlib.suppress(self._ray.exceptions.RayError):
+            specs = {job.spec.id: job.spec for job in jobs}
+            for name, report in self._ray.get(asked).items():
+                if name in specs:
+                    watch(specs[name], *report)
+
+    def _check_resources(self) -> None:
+        nodes = [node["Resources"] for node in self._ray.nodes() if node["Alive"]]
+        if not any(node.get("CPU", 0) >= self._threads for node in nodes):
+            raise UserError(f"--threads {self._threads}: no node of the Ray cluster has so many CPUs; give fewer")
+        if self._device == "cuda" and not any(node.get("GPU", 0) for node in nodes):
+            raise UserError("--device cuda: no node of the Ray cluster has a GPU; give --device cpu or add one")
+
+    def _ship(self, bench: Bench) -> Refs:
+        folder = Path(bench.checkpoint.path)
+        files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in _shipped(folder)}
+        manifest = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        return [self._ray.put(part) for part in (bench, manifest, files)]
+
+
+class Board:
+    """Where tasks leave their progress and the driver reads it; an actor beside the driver."""
+
+    def __init__(self) -> None:
+        self._news: dict[str, tuple[int, int, float | None]] = {}
+
+    def write(self, name: str, step: int, cap: int, dev_score: float | None) -> None:
+        """Note where the trial called `name` is."""
+        self._news[name] = (step, cap, dev_score)
+
+    def read(self) -> dict[str, tuple[int, int, float | None]]:
+        """The latest of each trial since the last reading."""
+        news, self._news = self._news, {}
+        return news
+
+
+def run_task(stamp: str, spec: TrialSpec, save: bool, refs: Refs, board: Any) -> tuple[Outcome, Mapping[str, bytes]]:
+    """One trial on a node: its outcome, and the files of its model if it is to be saved."""
+    if stamp != _stamp():
+        raise UserError(f"--executor ray: a node has transfergain {_stamp()}, the driver {stamp}; install the same")
+    bench = _bench(refs)
+    if spec.recipe is not None:
+        worker.prepare_torch(bench.threads)
+    worker.give_memory_back()
+
+    def progress(step: int, cap: int, dev_score: float | None) -> None:
+        board.write.remote(spec.id, step, cap, dev_score)
+
+    if not save:
+        return worker.attempt(spec, bench, None, progress), {}
+    with tempfile.TemporaryDirectory(prefix="transfergain-") as folder:
+        outcome = worker.attempt(spec, bench, Path(folder), progress)
+        saved = [path for path in Path(folder).rglob("*") if path.is_file()]
+        return outcome, {path.relative_to(folder).as_posix(): path.read_bytes() for path in saved}
+
+
+@functools.lru_cache(maxsize=1)
+def _bench_of(name: str, refs: tuple[Any, ...]) -> Bench:
+    import ray
+
+    bench: Bench
+    bench, manifest = ray.get(list(refs[:2]))
+    path = _checkpoint(bench.checkpoint.path, manifest, refs[2])
+    return replace(bench, checkpoint=replace(bench.checkpoint, path=path))
+
+
+def _bench(refs: Refs) -> Bench:
+    """The bench, fetched once by a worker process, with the checkpoint at a path of this node."""
+    return _bench_of(refs[0].hex(), tuple(refs))
+
+
+def _checkpoint(path: str, manifest: Mapping[str, str], files: Any) -> str:
+    """A folder of this node with the checkpoint's files: its own at that path if they are the same, or a copy."""
+    import ray
+
+    mark = hashlib.sha256(repr(sorted(manifest.items())).encode()).hexdigest()[:24]
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    copy = Path(tempfile.gettempdir()) / f"transfergain-{user}-{mark}"
+    for folder in (Path(path), copy):
+        if holds(folder, manifest):
+            return str(folder)
+    partial = Path(tempfile.mkdtemp(prefix=f"{copy.name}-", dir=copy.parent))
+    write_files(ray.get(files), partial)
+    try:
+        partial.replace(copy)
+    except OSError:  # another worker of the node was first, or something else is there
+        return str(copy if holds(copy, manifest) else partial)
+    return str(copy)
+
+
+def holds(folder: Path, manifest: Mapping[str, str]) -> bool:
+    """True when the folder has the manifest's files, byte for byte."""
+    with contextlib.suppress(OSError):
+        return all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == mark for name, mark in manifest.items())
+    return False
+
+
+def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+    """Write files by relative name into a folder. Raises UserError for a name that leads out of it."""
+    for name, content in files.items():
+        path = PurePosixPath(name)
+        if path.is_absolute() or PureWindowsPath(name).drive or "\\" in name or ".." in path.parts or not path.parts:
+            raise UserError(
+                f"--executor ray: a node sent a file called {name!r}, which leads out of its folder; nothing kept"
+            )
+        target = folder.joinpath(*path.parts)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+
+def _shipped(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.suffix in SHIPPED and path.is_file())
+
+
+@functools.cache
+def _stamp() -> str:
+    from transfergain import __version__
+
+    return f"{__version__}, schema {SCHEMA_VERSION}"
+
+
+def _device(name: str) -> str:
+    """The kind of device; which one of a kind, Ray says."""
+    from transfergain.engine.precision import pick_device
+
+    return pick_device(name).type
+
+
+def _line(what: str, error: BaseException) -> str:
+    return f"{what}: {' '.join(str(error).split())[:300]}"
+
+
+def _import_ray() -> Any:
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # of a Ray started here: as the local executor's workers
+    if _address().startswith(("local", "127.")):  # else Ray listens on all that the machine has, wherever it is used
+        os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
+    try:
+        import ray
+        import ray.util.scheduling_strategies
+    except ImportError:
+        raise UserError('--executor ray needs Ray; pip install "transfergain[ray]"') from None
+    return ray
+
+
+def _address() -> str:
+    return os.environ.get("RAY_ADDRESS") or "local"
+
+
+def _connect(ray: Any, cpus: int | None) -> bool:
+    """Join the cluster of RAY_ADDRESS, or start a Ray of this machine that listens on the loopback device alone.
+
+    False when this process had joined one before.
+    """
+    if ray.is_initialized():
+        return False
+    address = _address()
+    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
+    if address.startswith("ray://"):
+        raise UserError(f"RAY_ADDRESS={address}: start the driver on a node of the cluster, with RAY_ADDRESS=auto")
+    if address == "local":
+        options |= {"num_cpus": cpus, "include_dashboard": False}
+    started = time.monotonic()
+    try:
+        ray.init(address=address, **options)
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        waited = f"after {time.monotonic() - started:.0f} s"
+        raise UserError(f"RAY_ADDRESS={address}: no Ray cluster answers {waited} ({reason})") from None
+    return True
