@@ -151,10 +151,10 @@ def quiet(trace: Trace, group: str = "") -> Trace:
     return trace | {"showlegend": False} | ({"legendgroup": escape(group)} if group else {})
 
 
-def note(text: str, x: Any, y: float, colour: str, position: str = "top center", group: str = "") -> Trace:
-    """Words at a point."""
+def note(text: str, x: Any, y: float, position: str = "top center", group: str = "") -> Trace:
+    """Words at a point, in the colour of text, which every arm's colour is not dark enough for."""
     trace = {"x": [x], "y": [y], "mode": "text", "text": [escape(text)], "textposition": position, "hoverinfo": "skip"}
-    return quiet(trace | {"textfont": {"color": colour}}, group)
+    return quiet(trace, group)
 
 
 def layout(y_title: str, x_axis: Mapping[str, Any], **more: Any) -> dict[str, Any]:

@@ -172,9 +172,8 @@ def _trace(trace: Trace, points: Sequence[tuple[float, float] | None], y: Scale)
         each = sizes if isinstance(sizes, list) else [sizes] * len(points)
         parts += _markers(trace["marker"], [(p, size) for p, size in zip(points, each, strict=True) if p and size])
     if "text" in mode:
-        colour = trace.get("textfont", {}).get("color", "currentColor")
         anchor, dx, dy = POSITIONS[trace["textposition"]]
-        parts += [_words(words, p[0] + dx, p[1] + dy, anchor, f' style="fill:{colour}" font-weight="600"')
+        parts += [_words(words, p[0] + dx, p[1] + dy, anchor, ' font-weight="600"')
                   for p, words in zip(known, trace["text"], strict=False)]  # fmt: skip
     return parts
 

@@ -36,7 +36,7 @@
   function draw(figure) {
     return Promise.all([plotly(), parsed("figures-data")]).then(function (both) {
       var plot = figure.querySelector(".plot"), data = both[1][figure.id];
-      plot.setAttribute("role", "img");
+      plot.setAttribute("role", "group");  // it holds the buttons to zoom
       plot.setAttribute("aria-label", figure.querySelector(".static").getAttribute("aria-label"));
       plot.hidden = false;
       figure.classList.add("drawn");
@@ -92,14 +92,6 @@
     all(".figure").forEach(function (figure) { near.observe(figure); });
     night.addEventListener("change", function () { drawn.forEach(function (plot) { Plotly.relayout(plot, colours()); }); });
   }
-
-  // Print: what is folded is unfolded.
-  var opened = [];
-  window.addEventListener("beforeprint", function () {
-    opened = all("details:not([open])");
-    opened.forEach(function (d) { d.open = true; });
-  });
-  window.addEventListener("afterprint", function () { opened.forEach(function (d) { d.open = false; }); });
 
   // The table of trials: sorted by its headings, filtered by words and choices.
   function key(cell) {

@@ -120,7 +120,8 @@ def reached(view: View, rows: Sequence[Row]) -> list[Table]:
         Column("crossings, seed by seed"),
     )
     body = [
-        [row["arm"], f"{row['budget']:,}", str(row.get("unit", MISSING)), _score(row.get("target")),
+        [row["arm"], MISSING if row["budget"] is None else f"{row['budget']:,}",
+         str(row.get("unit", MISSING)), _score(row.get("target")),
          _share(row.get("reached")), _share(row.get("reached_reference")),
          f"{_times(row, 'times')}; scratch {_times(row, 'times_reference')}"]
         for row in rows if row.get("measure") == "speed_up"

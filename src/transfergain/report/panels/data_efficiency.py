@@ -93,5 +93,5 @@ def _arrow(view: View, rows: list[Row]) -> list[Trace]:
     middle = (start * end) ** 0.5
     return [
         shaft,
-        note(f"{start:,} → {bound}{end:,.0f}", middle, level, style.colour, "bottom center", group="label-equivalent"),
+        note(f"{start:,} → {bound}{end:,.0f}", middle, level, "bottom center", group="label-equivalent"),
     ]

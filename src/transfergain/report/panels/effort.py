@@ -51,7 +51,7 @@ def ladder(view: View, name: str) -> Figure | None:
         if row["low"] is not None:
             point["error_y"] = bars([row["mean"]], [row], style.colour)
         side = "middle right" if cost <= (max(costs.values()) * min(costs.values())) ** 0.5 else "middle left"
-        traces += [point, note(f" {arm} ", cost, row["mean"], style.colour, side, group=arm)]
+        traces += [point, note(f" {arm} ", cost, row["mean"], side, group=arm)]
         body.append([arm, f"{cost:,.0f}", f"{row['mean']:.3f} {interval(row)}"])
     heading = f"{view.dataset}: {view.metric} on the test set against {title}, with {view.top:,} labels"
     words = f"A point an arm, with its 95 % interval; {title} on a log axis, the mean over seeds."

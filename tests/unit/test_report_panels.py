@@ -1,0 +1,276 @@
+"""The panels, the pictures and the words of the page, on invented findings."""
+
+import dataclasses
+import itertools
+import json
+import math
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from fakes import dataset
+from findings_fixture import BUDGETS, N_TEST, Told, synthetic
+
+from transfergain.analysis.findings import BENEFITS
+from transfergain.report import examples, files, forest, html, markdown, reading, svg
+from transfergain.report.figures import Figure, Style, Table, axis, layout, line, note
+from transfergain.report.limits import limits
+from transfergain.report.panels import PANELS, calibration, convergence, data_efficiency, effort, robustness, tuning
+from transfergain.report.panels.base import View
+
+EVIL = "<b>&\"'</b>"
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return synthetic(datasets=2)
+
+
+@pytest.fixture(scope="module")
+def view(whole):
+    return View(whole, "reviews")
+
+
+def bare(**changes):
+    """Findings without shifts, perturbations, tuning and tables of benefits."""
+    found = synthetic(datasets=1, tune=0, kinds=(), adapt=False)
+    given = dict.fromkeys((*BENEFITS, "timings", "examples", "told"), ())
+    given |= {"data": {"reviews": found.data["reviews"] | {"shifts": {}}}}
+    given |= {"scores": [row for row in found.scores if row["split"] == "test"]}
+    return dataclasses.replace(found, **given | changes)
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_a_panel_says_something_draws_it_and_gives_its_numbers(view, name):
+    panel = PANELS[name].build(view)
+    assert panel.figures and panel.tables and not panel.missing
+    for figure in (*panel.figures, *panel.more):
+        assert figure.table.groups[0].rows, figure.title
+        assert figure.description and "reviews" in figure.title
+        json.dumps([figure.traces, figure.layout], allow_nan=False)
+
+
+@pytest.mark.parametrize("name", PANELS)
+def test_what_was_not_measured_is_said_in_words(name):
+    words = PANELS[name].build(View(bare(), "reviews")).missing
+    measured = {"performance", "effort"}
+    assert bool(words) == (name not in measured)
+    assert name in measured or "not measured" in words or "none" in words
+    nothing = bare(scores=(), gains=(), rows=(), recipes=())
+    assert PANELS[name].build(View(nothing, "reviews")).missing
+
+
+@pytest.mark.parametrize(
+    "gone", ["estimate", "low", "high", "target", "times", "slope", "bins", "points", "k", "horizon", "budget"]
+)
+def test_a_value_that_is_unknown_is_no_obstacle(whole, gone):
+    rows = {name: [row | {gone: None} if gone in row else row for row in getattr(whole, name)] for name in BENEFITS}
+    page = html.render(dataclasses.replace(whole, **rows))
+    assert ">None<" not in page and ">nan<" not in page
+    assert gone != "estimate" or ">undefined<" in page
+
+
+def test_the_label_equivalent_is_an_arrow_at_the_arms_score(whole, view):
+    figure = data_efficiency.learning_curve(view, "test")
+    arrow = next(t for t in figure.traces if t.get("name") == "label-equivalent")
+    mean = next(
+        r["mean"]
+        for r in whole.scores
+        if (r["dataset"], r["arm"], r["budget"], r["split"]) == ("reviews", "full", 64, "test")
+    )
+    assert (arrow["x"], arrow["y"]) == ([64, 640.0], [mean, mean])
+    rows = [r | {"censored": "above"} for r in whole.data_efficiency if r["dataset"] == "reviews"]
+    bound = data_efficiency.learning_curve(View(dataclasses.replace(whole, data_efficiency=rows), "reviews"), "test")
+    assert any("64 → &gt; 640" in words for t in bound.traces for words in t.get("text", ()))
+
+
+def test_every_crossing_is_marked_at_the_target(whole, view):
+    figure = convergence.curves(view, "steps")
+    row = next(r for r in whole.convergence if r["dataset"] == "reviews" and r["unit"] == "steps")
+    marks = {t["legendgroup"]: t for t in figure.traces if t.get("showlegend") is False}
+    assert marks["full"]["x"] == row["times"]
+    assert marks["scratch"]["x"] == [time for time in row["times_reference"] if time is not None]
+    assert set(marks["full"]["y"]) == {row["target"]}
+    assert "> 240" in convergence.reached(view, [row])[0].groups[0].rows[0][-1]
+
+
+def test_the_robustness_line_is_the_fit_on_logits_and_left_out_where_it_is_none(whole, view):
+    figure = robustness.effective(view, "tweets")
+    fitted = next(t for t in figure.traces if t.get("name") == "as the test score implies")
+    for x, y in zip(fitted["x"], fitted["y"], strict=True):
+        assert math.log(y / (1 - y)) == pytest.approx(0.85 * math.log(x / (1 - x)) - 0.25)
+    rows = [row | {"identifiable": False} for row in whole.robustness]
+    figure = robustness.effective(View(dataclasses.replace(whole, robustness=rows), "reviews"), "tweets")
+    assert not any(t.get("name") == "as the test score implies" for t in figure.traces)
+    assert "No line" in figure.description
+
+
+def test_perturbation_curves_begin_at_the_clean_test_set(whole, view):
+    kinds = robustness.perturbation_kinds(view)
+    assert len(kinds) == 4
+    line_ = next(t for t in robustness.perturbed(view, kinds, "all").traces if t.get("name") == "full")
+    found = {
+        r["split"]: r["mean"] for r in whole.scores if (r["dataset"], r["arm"], r["budget"]) == ("reviews", "full", 1024)
+    }
+    assert line_["y"][0] == found["test"]
+    assert line_["y"][3] == pytest.approx(np.mean([found[f"perturbed:{kind}@3"] for kind in kinds]))
+
+
+def test_empty_bins_are_not_drawn(view):
+    figure = calibration.reliability(view, "test", "ece")
+    drawn = next(t for t in figure.traces if t.get("name") == "full")
+    assert len(drawn["x"]) == 14
+
+
+def test_the_ladder_stands_at_the_trained_parameters(view):
+    figure = effort.ladder(view, "parameters")
+    points = {t["name"]: t["x"][0] for t in figure.traces if t.get("name")}
+    assert points == {"scratch": 22_713_986, "full": 22_713_986, "probe": 770, "lora": 443_906}
+    assert figure.layout["xaxis"]["type"] == "log"
+
+
+def test_expected_best_is_the_mean_over_all_draws():
+    values = [0.3, 0.9, 0.5, 0.5]
+    for k, found in enumerate(tuning.expected_best(values), 1):
+        assert found == pytest.approx(np.mean([max(draw) for draw in itertools.product(values, repeat=k)]))
+
+
+def test_every_picture_parses_within_the_page_and_alone(view):
+    for kind in PANELS.values():
+        panel = kind.build(view)
+        for figure in (*panel.figures, *panel.more):
+            for alone in (False, True):
+                root = ElementTree.fromstring(svg.draw(figure, alone))
+                places = [float(n.attrib[k]) for n in root.iter() for k in ("x", "y") if k in n.attrib]
+                assert min(places) >= 0 and max(places) < 1000
+                assert "nan" not in svg.draw(figure, alone)
+
+
+def simple(x, y, x_axis, name="a"):
+    traces = [line(name, Style("#0072B2", "circle", "solid"), x, y), note(name, x[0], y[0])]
+    return Figure("f", name, name, traces, layout(name, x_axis), Table("", [], []))
+
+
+def marks(figure):
+    root = ElementTree.fromstring(svg.draw(figure))
+    moves = [n.attrib["transform"] for n in root.iter() if n.attrib.get("transform", "").startswith("translate")]
+    return [tuple(map(float, move[len("translate(") : move.index(")")].split())) for move in moves]
+
+
+def test_a_logarithmic_axis_spaces_powers_evenly():
+    places = [x for x, _ in marks(simple([10, 100, 1000], [1, 2, 3], axis("n", log=True)))]
+    assert places[1] - places[0] == pytest.approx(places[2] - places[1], abs=0.2)
+    ys = [y for _, y in marks(simple([1, 2, 3], [1, 2, 3], axis("n")))]
+    assert ys[0] > ys[1] > ys[2], "upwards is more"
+
+
+@pytest.mark.parametrize("xs", [[5], [3, 3], [1e-5, 3e-3], [1e12, 4e13]])
+def test_scales_of_one_point_and_of_any_size(xs):
+    for log in (False, True):
+        assert len(marks(simple(xs, [0.5] * len(xs), axis("n", log=log)))) == len(xs)
+
+
+def test_pictures_escape_what_they_are_given():
+    text = svg.draw(simple([1], [1], axis(EVIL), EVIL), alone=True)
+    assert EVIL not in text
+    assert EVIL in [node.text for node in ElementTree.fromstring(text).iter()]
+
+
+def test_the_forest_keeps_signs_and_order(whole):
+    found = forest.forest(whole)
+    for row, drawn in zip(whole.headline(), found.lines, strict=True):
+        assert drawn.low < drawn.middle < drawn.high
+        assert (drawn.middle > found.zero) == (row["estimate"] > 0)
+    assert all(0 <= v <= 100 for drawn in found.lines for v in (drawn.low, drawn.high))
+    assert forest.forest(bare(gains=())) is None
+
+
+def test_limits_name_what_matters(whole):
+    def said(**changes):
+        return " ".join(limits(dataclasses.replace(whole, **changes)))
+
+    study = whole.study
+    assert "1 failed" in said() and "One data set" not in said()
+    assert "2 seeds: another draw" in said(study=study | {"seeds": 2})
+    assert "Not tuned" in said(study=study | {"tune": 0}) and "Not tuned" not in said()
+    assert "No fair comparison on reviews, news" in said(gains=[row | {"verdict": "void"} for row in whole.gains])
+    assert "cheap floor" in said() and "cheap floor" not in said(gains=[row | {"below_floor": None} for row in whole.gains])
+    assert "Not measured: data efficiency, convergence, robustness" in said(told=whole.told[:1])
+    assert "9 not run yet" in said(trials=dict(whole.trials) | {"pending": 9})
+
+
+def test_the_markdown_is_short_and_stays_text(whole):
+    text = markdown.render(dataclasses.replace(whole, warnings=[f"{EVIL} @team #1"] * 30))
+    assert text.count("**supported**") == 6 and "**partly**" in text
+    assert "| reviews | 1,024 | full | test |" in text
+    assert "and 20 more" in text and EVIL not in text and "@team" not in text
+    assert len(text.splitlines()) < 60
+
+
+def test_measures_are_written_as_what_they_are():
+    row = {"measure": "multiplier", "estimate": 15.234, "low": 10.0, "high": None, "censored": "above"}
+    assert (reading.value(row), reading.bounds(row)) == ("> 15.2×", "[10×, unknown]")
+    assert reading.value({"measure": "label_saving", "estimate": 0.934}) == "93%"
+    assert reading.value({"measure": "ood_gain", "estimate": -0.05}) == "-0.050"
+    assert reading.value({"measure": "speed_up", "estimate": None}) == "undefined"
+
+
+def test_a_live_page_is_whole_or_not_at_all(whole, tmp_path, monkeypatch):
+    running = dataclasses.replace(whole, folder=str(tmp_path))
+    files.write_files(running, live=True)
+    assert {f.name for f in tmp_path.iterdir()} == {"findings.json", "report.html"}
+    first = (tmp_path / "report.html").read_text("utf-8")
+    assert "The study is running" in first
+
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(html, "render", fail)
+    with pytest.raises(RuntimeError):
+        files.write_files(running, live=True)
+    assert (tmp_path / "report.html").read_text("utf-8") == first
+    monkeypatch.undo()
+    files.write_files(running)
+    assert {f.name for f in tmp_path.iterdir()} == {"findings.json", "report.html", "report.md", "timings.json"}
+    assert "The study is running" not in (tmp_path / "report.html").read_text("utf-8")
+    assert "seconds" in (tmp_path / "timings.json").read_text("utf-8")
+
+
+def test_a_live_page_costs_a_small_share_of_the_time():
+    assert not files.due(19, 0.1) and files.due(21, 0.1)
+    assert not files.due(100, 5) and files.due(126, 5)
+
+
+def test_a_sample_of_texts_keeps_its_place_and_its_perturbed_copy():
+    rows = examples.sample(dataset(shift=True), ("test", "perturbed:keyboard@1", "perturbed:keyboard@5"))
+    assert [(r["split"], r["index"]) for r in rows] == [(s, i) for s in ("test", "shift:tweets") for i in range(10)]
+    assert rows[3]["text"] == "text 33" and rows[3]["target"] == 1
+    assert all(set(r["perturbed"]) == ({"perturbed:keyboard@5"} if r["split"] == "test" else set()) for r in rows)
+    assert any(r["perturbed"]["perturbed:keyboard@5"] != r["text"] for r in rows[:10])
+    json.dumps(rows)
+
+
+def test_disagreements_are_those_of_most_seeds(whole):
+    found = examples.disagreements(whole, "reviews")
+    outcomes = {
+        arm: [r.outcome.evaluated["test"].predictions for r in whole.rows
+              if (r.spec.dataset, r.spec.arm, r.spec.budget, r.spec.phase) == ("reviews", arm, max(BUDGETS), "report")
+              and r.outcome.status == "done"]
+        for arm in ("scratch", "full")
+    }  # fmt: skip
+    usual = {arm: [int(np.mean([p[i] for p in given]) > 0.5) for i in range(N_TEST)] for arm, given in outcomes.items()}
+    better = sum(a == 0 and b == 1 for a, b in zip(usual["scratch"], usual["full"], strict=True))
+    assert found[0].groups[0].title == f"full right, scratch wrong: {better} of 60 sampled texts"
+    assert found[0].groups[0].rows[0][2:4] == [
+        "good",
+        f"bad ({sum(p[int(found[0].groups[0].rows[0][0].split()[4])] == 0 for p in outcomes['scratch'])} of 5)",
+    ]
+    assert "changes the answer of full" in found[1].caption
+    assert examples.disagreements(bare(), "reviews") == []
+
+
+def test_the_page_of_a_real_findings_object_needs_no_more_than_it_has(whole):
+    """Findings as the analysis makes them, without what only some versions give."""
+    given = {f.name: getattr(whole, f.name) for f in dataclasses.fields(Told.__mro__[1])}
+    page = html.render(Told.__mro__[1](**given))
+    assert "Does starting from builtin:minilm beat training from scratch?" in page
