@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergain.analysis import gain
+from transfergain.analysis.views import Views
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.store import Row, Store
@@ -23,7 +24,7 @@ BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calib
 
 
 @dataclass(frozen=True)
-class Findings:
+class Findings(Views):
     """What a study found. `gains` and `scores` hold one flat dict a row; `to_frame` makes them pandas frames."""
 
     study: Mapping[str, Any]
