@@ -4,7 +4,7 @@ import pytest
 from fakes import run, spec
 from rich.console import Console
 
-from transfergain.report.progress import Bar, Forecast, Lines, Silent, follower
+from transfergain.report.progress import Bar, Cell, Forecast, Lines, Silent, follower
 from transfergain.types import Outcome, Recipe
 
 
@@ -114,7 +114,8 @@ def test_the_follower_suits_the_console():
         return type(follower(Console(file=io.StringIO(), **console), 1, verbose))
 
     assert kind() is Lines
-    assert kind(force_terminal=True) is kind(force_jupyter=True) is Bar
+    assert kind(force_terminal=True) is Bar
+    assert kind(force_jupyter=True) is Cell
     assert kind(force_terminal=True, verbose=True) is Lines
     assert kind(quiet=True, force_terminal=True) is Silent
 

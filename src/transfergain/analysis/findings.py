@@ -20,6 +20,7 @@ from transfergain.analysis import (
     performance,
     robustness,
 )
+from transfergain.analysis.notebook import Views
 from transfergain.analysis.view import views
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
@@ -34,7 +35,7 @@ BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calib
 
 
 @dataclass(frozen=True)
-class Findings:
+class Findings(Views):
     """What a study found. `gains` and `scores` hold one flat dict a row; `to_frame` makes them pandas frames."""
 
     study: Mapping[str, Any]

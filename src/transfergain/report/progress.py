@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
@@ -35,12 +36,12 @@ class Forecast:
 
 
 def follower(console: Console, workers: int, verbose: bool = False) -> Bar | Lines | Silent:
-    """What suits the console: a bar on a terminal and in a notebook, lines elsewhere and where `verbose`."""
+    """What suits the console: a bar on a terminal, one line that changes in a notebook, else a line a trial."""
     if console.quiet:
         return Silent()
     if verbose or not (console.is_terminal or console.is_jupyter):
         return Lines(console, workers, verbose)
-    return Bar(console, workers)
+    return Cell(console, workers) if console.is_jupyter else Bar(console, workers)
 
 
 class Bar:
@@ -130,6 +131,39 @@ class Lines:
 
     def _print(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
+
+
+class Cell(Lines):
+    """One line of a notebook's cell, written anew; failures stay. Needs no widgets, which not every notebook has."""
+
+    def __init__(self, console: Console, workers: int) -> None:
+        super().__init__(console, workers)
+        self._handle: Any = None
+        self._finished = ""
+
+    def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
+        """See `runner.Watcher`."""
+        dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
+        self._show(f"{self._finished or self._phase} | {spec.describe()} · step {step:,}{dev}")
+
+    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """See `runner.Watcher`."""
+        super().finish(spec, outcome)
+        if outcome.status != "done":
+            self._console.print(Text(f"{outcome.status}  {spec.describe()}: {outcome.error}"), soft_wrap=True)
+
+    def _print(self, text: str) -> None:
+        self._finished = text
+        self._show(text)
+
+    def _show(self, text: str) -> None:
+        from IPython.display import display
+
+        content = {"text/plain": text}
+        if self._handle is None:
+            self._handle = display(content, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self._handle.update(content, raw=True)
 
 
 class Silent:

@@ -1,0 +1,182 @@
+"""Findings in a notebook: the HTML view, the figures, and a real notebook run from its first cell to its last."""
+
+import html.parser
+import os
+import sys
+from dataclasses import replace
+
+import pytest
+from fakes import FakeExecutor, dataset, outcome_of, run
+
+from transfergain.analysis.findings import load
+from transfergain.types import CurvePoint
+
+NAME = "my <b>reviews</b>"
+
+
+def behave(spec, data):
+    """A finished trial with a curve of four evaluations."""
+    done = outcome_of(spec, data)
+    curve = tuple(CurvePoint(step, 0.5 + step / 100, 0.5, "stable") for step in (5, 10, 15, 20)) if spec.recipe else ()
+    return replace(done, curve=curve)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The output folder of a study of fakes with a shift, typos and two budgets."""
+    path = tmp_path_factory.mktemp("run")
+    data = {"reviews": dataset(shift=True)}
+    run(path, data, FakeExecutor(behave=behave), budgets=[10, 20], seeds=3)
+    return path
+
+
+@pytest.fixture(scope="module")
+def findings(folder):
+    return load(folder)
+
+
+class Balanced(html.parser.HTMLParser):
+    """Checks that every tag is closed in order; `text` is what a reader sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.open, self.text, self.met = [], "", set()
+
+    def handle_starttag(self, tag, attrs):
+        self.open.append(tag)
+        self.met.add(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def seen(text):
+    parser = Balanced()
+    parser.feed(text)
+    assert parser.open == []
+    return parser
+
+
+def test_html_leads_with_verdicts_and_holds_the_arms(findings):
+    found = seen(findings._repr_html_())
+    row = next(r for r in findings.headline() if r["arm"] == "full")
+    assert row["sentence"] in found.text and row["verdict"] in found.text
+    assert f"{row['estimate']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" in found.text
+    assert all(name in found.text for name in ("scratch", "majority", "tfidf", "20 labels", "report.html"))
+    assert len(findings._repr_html_()) < 6000
+
+
+def renamed(findings, name):
+    def with_name(rows):
+        return [dict(row) | {"dataset": name, "sentence": f"{name} gains"} for row in rows]
+
+    warnings = ["<script>alert(1)</script>"]
+    data = {name: findings.data["reviews"]}
+    return replace(
+        findings, data=data, gains=with_name(findings.gains), scores=with_name(findings.scores), warnings=warnings
+    )
+
+
+def test_text_of_the_user_is_escaped(findings):
+    found = seen(renamed(findings, NAME)._repr_html_())
+    assert f"{NAME}, accuracy, 20 labels" in found.text and "<script>alert(1)</script>" in found.text
+    assert "script" not in found.met
+    figure = renamed(findings, NAME).plot_gains()
+    assert figure.data[0].y == ("my &lt;b&gt;reviews&lt;/b&gt; · full",)
+
+
+def test_benefits_lead_where_there_are_some(findings):
+    class WithBenefits(type(findings)):
+        def benefits(self):
+            return [{"benefit": "robustness", "verdict": "not measured", "sentence": "no <shift>"}]
+
+    shown = WithBenefits(**{f: getattr(findings, f) for f in findings.__dataclass_fields__})._repr_html_()
+    assert "robustness, not measured: no <shift>" in seen(shown).text
+
+
+def test_html_of_a_study_without_a_finished_trial(findings):
+    empty = replace(findings, gains=[], scores=[], rows=[], trials={"done": 0, "failed": 0, "skipped": 0, "pending": 8})
+    assert "no trial has finished" in seen(empty._repr_html_()).text
+    for plot in (empty.plot_gains, empty.plot_learning_curve, empty.plot_convergence, empty.plot_robustness):
+        with pytest.raises(ValueError, match=r"no |was tested on no"):
+            plot()
+
+
+def test_figures_hold_the_findings_numbers(findings):
+    import plotly.graph_objects as go
+
+    curve, gains = findings.plot_learning_curve(), findings.plot_gains()
+    assert isinstance(curve, go.Figure) and isinstance(gains, go.Figure)
+    means = [r["mean"] for r in findings.scores if (r["arm"], r["split"], r["metric"]) == ("full", "test", "accuracy")]
+    full = next(t for t in curve.data if t.name == "full" and t.showlegend is None)
+    assert list(full.x) == [10, 20] and list(full.y) == means
+    row = findings.headline()[0]
+    trace = gains.data[0]
+    assert trace.x[0] == row["estimate"]
+    assert trace.x[0] + trace.error_x.array[0] == pytest.approx(row["high"])
+    assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(row["low"])
+    lines = findings.plot_convergence("reviews").data
+    assert len(lines) == 2 * 3 and list(lines[0].x) == [5, 10, 15, 20] and list(lines[0].y) == [0.55, 0.6, 0.65, 0.7]
+    assert sum(bool(line.showlegend) for line in lines) == 2
+    points = {t.name: t for t in findings.plot_robustness().data}
+    shift = [r["mean"] for r in findings.scores
+             if (r["arm"], r["split"], r["metric"]) == ("full", "shift:tweets", "accuracy")]  # fmt: skip
+    assert list(points["full on tweets"].x) == means and list(points["full on tweets"].y) == shift
+    with pytest.raises(ValueError, match='no data set "x" in this study; it has: reviews'):
+        findings.plot_convergence("x")
+
+
+def test_a_target_is_drawn_where_it_is_known(findings):
+    target = {"dataset": "reviews", "budget": 20, "target": 0.62}
+    (shape,) = replace(findings, convergence=[target]).plot_convergence().layout.shapes
+    assert (shape.y0, shape.y1) == (0.62, 0.62)
+
+
+def test_severities_are_drawn_where_there_is_no_shift(tmp_path):
+    from transfergain.types import Outcome
+
+    def perturbed(spec, data):
+        done = behave(spec, data)
+        more = {f"perturbed:keyboard@{s}": done.evaluated["test"] for s in (1, 2)} if done.evaluated else {}
+        return Outcome(**vars(done) | {"evaluated": {**done.evaluated, **more}})
+
+    run(tmp_path, executor=FakeExecutor(behave=perturbed), seeds=2)
+    lines = {t.name: t for t in load(tmp_path).plot_robustness().data}
+    assert list(lines["full, keyboard"].x) == [0, 1, 2]
+
+
+CELLS = [
+    "import sys; sys.path.insert(0, {tests!r})\nimport transfergain as tg\nfindings = tg.load({folder!r})\nfindings",
+    "findings.plot_gains()",
+    "findings.plot_learning_curve()",
+    "findings.to_frame('scores').head(3)",
+    """
+from fakes import run
+from rich.console import Console
+from transfergain.report.progress import follower
+with follower(Console(), 1) as watcher:
+    run({other!r}, watcher=watcher)
+print('torch' in sys.modules)
+""",
+]
+
+
+def test_a_real_notebook(folder, tmp_path, monkeypatch):
+    nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
+    pytest.importorskip("ipykernel")
+    monkeypatch.setenv("IPYTHONDIR", str(tmp_path / "ipython"))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
+    places = {"folder": str(folder), "tests": os.path.dirname(__file__), "other": str(tmp_path / "other")}  # noqa: PTH120
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.format(**places)) for cell in CELLS])
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    shown = [[output for output in cell.outputs if "data" in output] for cell in notebook.cells]
+    assert "compared with training from scratch" in shown[0][0].data["text/html"]
+    for figure in shown[1:3]:
+        assert figure[0].data["application/vnd.plotly.v1+json"]["data"]
+    assert "<table" in shown[3][0].data["text/html"]
+    progress = [output.data["text/plain"] for output in shown[4]]
+    assert len(progress) == 1 and progress[0].startswith("trials 8/8 · ")  # one line, written anew
+    assert [output.text for output in notebook.cells[4].outputs if "text" in output] == ["False\n"]
