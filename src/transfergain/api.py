@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.metadata
 import os
 import platform
@@ -78,7 +79,7 @@ def run_study(study: Study, console: Console) -> Findings:
         _warn(console, line)
     planner = Planner(study, datasets, checkpoint.revision, precision)
     workers = study.workers or _default_workers(study)
-    with writable(folder), _locked(folder), _stoppable(), Store(folder, create=True) as store:
+    with writable(folder), _locked(folder), _stoppable() as terminal, Store(folder, create=True) as store:
         if damaged := store.mend():
             _warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
         _describe(store, study, datasets, checkpoint, precision, advice)
@@ -88,12 +89,19 @@ def run_study(study: Study, console: Console) -> Findings:
         bench = Bench(datasets, checkpoint, study.device, study.threads)
         follower = _follower(console, workers)
         stopped = None
-        with EXECUTORS[study.executor](bench, workers) as executor, follower as watcher:
-            runner = Runner(planner, store, executor, watcher, folder, study.keep_models)
-            try:
-                runner.run()
-            except KeyboardInterrupt as interrupt:
-                stopped = getattr(interrupt, "signal", signal.SIGINT)
+        executor = EXECUTORS[study.executor](bench, workers)
+        runner = Runner(planner, store, executor, follower, folder, study.keep_models)
+        try:
+            with executor, follower:
+                try:
+                    runner.run()
+                except KeyboardInterrupt as interrupt:
+                    stopped = getattr(interrupt, "signal", signal.SIGINT)
+        except OSError as error:
+            if not terminal.is_gone(error):
+                raise
+            terminal.leave()
+            stopped = signal.SIGHUP
         runner.clean()
         findings = analyse(store)
         write_files(findings)
@@ -297,39 +305,47 @@ def _follower(console: Console, workers: int) -> progress.Bar | progress.Lines |
     return progress.Bar(console, workers) if console.is_terminal else progress.Lines(console, workers)
 
 
+class _Terminal:
+    """The terminal that a study began on. Once it is closed, writing to it fails; the findings are still to be written."""
+
+    def __init__(self) -> None:
+        self._streams = [stream for stream in (0, 1, 2) if os.isatty(stream)]
+
+    def is_gone(self, error: OSError) -> bool:
+        """Whether an error is that of writing to a closed terminal."""
+        return error.errno == errno.EIO and any(not os.isatty(stream) for stream in self._streams)
+
+    def leave(self) -> None:
+        """Write to nowhere from here on."""
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in self._streams:
+            os.dup2(nothing, stream)
+        os.close(nothing)
+
+
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
+def _stoppable() -> Iterator[_Terminal]:
     """SIGTERM, as schedulers send it, and SIGHUP end a study as Ctrl-C does: once, so that a second one does not disturb
     the writing of the findings. Ignored signals (nohup) stay ignored, and threads of a larger program know no signals.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heard: list[int] = []
+    terminal, heard = _Terminal(), list[int]()
 
     def stop(number: int, _: object) -> None:
         if number == getattr(signal, "SIGHUP", None):
-            _leave_terminal()
+            terminal.leave()
         if not heard:
             heard.append(number)
             raise _Stopped(number)
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {n: signal.signal(n, stop) for n in numbers if signal.getsignal(n) == signal.SIG_DFL}
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        before = {n: signal.signal(n, stop) for n in numbers if signal.getsignal(n) == signal.SIG_DFL}
     try:
-        yield
+        yield terminal
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _leave_terminal() -> None:
-    """The terminal is gone: writing to it would fail, and the findings are still to be written."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        if os.isatty(stream):
-            os.dup2(nothing, stream)
-    os.close(nothing)
 
 
 @contextlib.contextmanager
