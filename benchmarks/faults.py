@@ -18,185 +18,22 @@ import random
 import re
 import shutil
 import signal
-import sqlite3
-import subprocess
 import sys
 import tempfile
 import time
-import traceback
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "end_to_end")]
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+from faults_lab import ROOT, Lab, Skipped, die_at, root, tmpfs, until
+from test_interruptions import alive, children
+from tiny import count
 
-from test_interruptions import alive, children  # noqa: E402
-from tiny import KEYS, InProcess, count, files, flags, models, outcomes  # noqa: E402
-
-from conftest import build_checkpoint  # noqa: E402
-from transfergain import cli  # noqa: E402
-from transfergain.analysis.findings import load  # noqa: E402
-from transfergain.arms import ARMS  # noqa: E402
-from transfergain.errors import UserError  # noqa: E402
-from transfergain.executors import EXECUTORS  # noqa: E402
-from transfergain.store import FILE, Store  # noqa: E402
+from transfergain.analysis.findings import load
+from transfergain.arms import ARMS
+from transfergain.errors import UserError
+from transfergain.store import FILE, Store
 
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- faults: written by benchmarks/faults.py -->\n", "<!-- end of faults -->"
-LOCAL = EXECUTORS["local"]
-
-
-class Skipped(Exception):
-    """What this machine cannot be made to do."""
-
-
-class Lab:
-    """A study of 14 trials, what it finds when left in peace, and ways to run it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.rng, self.made = folder, random.Random(0), 0
-        folder.chmod(0o755)
-        train, _ = files(folder)
-        self.keys = KEYS | {"arms": ["scratch", "full"], "budgets": [40], "seeds": 3, "keep_models": "all"}
-        self.keys |= {"train_file": train, "model": build_checkpoint("bert", folder / "tiny")}
-        self.peaceful = self.new()
-        self.run(self.peaceful)  # in this process, which loads all libraries
-        self.outcomes, self.models = outcomes(self.peaceful), models(self.peaceful)
-        self.findings = (self.peaceful / "findings.json").read_bytes()
-        events, begin = self.folder / "events", os.times()
-        out = self.new()
-        code, said = self.wait(self.start(out, lambda: _count_events(events)), out)
-        assert code == 0, said
-        self.events = int(events.read_text())
-        end = os.times()
-        self.seconds = end.children_user + end.children_system - begin.children_user - begin.children_system
-
-    def new(self) -> Path:
-        """An output folder that is not there yet."""
-        self.made += 1
-        return self.folder / f"out{self.made}"
-
-    def run(self, out: Path, *more: str, workers: bool = False) -> int:
-        """`transfergain run` in this process; the exit code."""
-        EXECUTORS["local"] = LOCAL if workers else InProcess
-        sys.argv = ["transfergain", "run", *flags(self.keys | {"output_dir": out}), *more]
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    def start(self, out: Path, prepare=lambda: None, *, workers=False, terminal=None, said: Path | None = None) -> int:
-        """`transfergain run` in a fork of this process; its id. What it says goes to a terminal or into a file."""
-        if pid := os.fork():
-            return pid
-        code = 70
-        try:
-            os.setsid()
-            sink = terminal or os.open(said or self.said(out), os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
-            for stream in (1, 2):
-                os.dup2(sink, stream)
-            prepare()
-            code = self.run(out, workers=workers)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            with contextlib.suppress(OSError):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            os._exit(code)
-
-    def said(self, out: Path) -> Path:
-        """Where a run into `out` says what it says: outside of it."""
-        return self.folder / f"{out.relative_to(self.folder).parts[0]}.said"
-
-    def wait(self, pid: int, out: Path, said: Path | None = None) -> tuple[int, str]:
-        """(exit code, last line of the output)."""
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        said = said or self.said(out)
-        lines = said.read_text("utf-8", "replace").strip().splitlines() if said.exists() else []
-        assert not any("Traceback" in line for line in lines), "\n".join(lines[-15:])
-        return code, lines[-1] if lines else ""
-
-    def kill_at(self, pid: int, seconds: float, number: int = signal.SIGKILL) -> None:
-        """Send a signal when the process has used so much processor time, or has ended."""
-        ticks, path = seconds * os.sysconf("SC_CLK_TCK"), Path(f"/proc/{pid}/stat")
-        while True:
-            fields = path.read_text().rpartition(")")[2].split()
-            if fields[0] == "Z" or sum(map(int, fields[11:13])) >= ticks:
-                break
-            time.sleep(0.002)
-        os.kill(pid, number)
-
-    def check(self, out: Path, before: dict) -> dict:
-        """The store opens; what was finished still is, and equals what the peaceful study measured. Returns it."""
-        if not (out / FILE).exists() or not (out / FILE).stat().st_size:
-            assert not before, "the store is gone"
-            return {}
-        with Store(out, create=True):  # as the next run opens it
-            pass
-        found = {k: v for k, v in outcomes(out).items() if v["status"] == "done"}
-        assert before.keys() <= found.keys(), "a finished trial is lost"
-        assert found.items() <= self.outcomes.items(), "a finished trial has other numbers"
-        with sqlite3.connect(out / FILE) as db:
-            specs = [spec for (spec,) in db.execute("SELECT spec FROM trials").fetchall()]
-        db.close()
-        assert len(specs) == len(set(specs)), "a trial is there twice"
-        return found
-
-    def finish(self, out: Path) -> None:
-        """The same command once more, in peace, ends with the same findings and models."""
-        code, said = self.wait(self.start(out), out)
-        assert code == 0, said
-        self.same(out)
-
-    def same(self, out: Path) -> None:
-        assert outcomes(out) == self.outcomes, "other numbers"
-        assert (out / "findings.json").read_bytes() == self.findings, "other findings"
-        assert models(out) == self.models, "other models"
-
-
-def _count_events(file: Path) -> None:
-    """Write down how many times the run touches its files."""
-    seen = [0]
-
-    def event() -> None:
-        seen[0] += 1
-        os.write(handle, f"{seen[0]:9}".encode())
-        os.lseek(handle, 0, os.SEEK_SET)
-
-    handle = os.open(file, os.O_CREAT | os.O_WRONLY)
-    _on_events(event)
-
-
-def _die_at(number: int) -> None:
-    """kill -9 oneself at the n-th statement to the store, or file that is opened, moved or removed."""
-    left = [number]
-
-    def event() -> None:
-        left[0] -= 1
-        if not left[0]:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    _on_events(event)
-
-
-def _on_events(event) -> None:
-    connect = sqlite3.connect
-
-    def traced(*arguments, **options):
-        database = connect(*arguments, **options)
-        database.set_trace_callback(lambda statement: event())
-        return database
-
-    sqlite3.connect = traced
-    touching = ("os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.rmtree")
-
-    def hook(name: str, arguments: tuple) -> None:
-        if name in touching or (name == "open" and "/out" in str(arguments[0])):
-            event()
-
-    sys.addaudithook(hook)
 
 
 # The faults. Each returns what happened, or raises AssertionError.
@@ -213,7 +50,7 @@ def kills(lab: Lab, times: int) -> str:
                 lab.kill_at(pid, lab.rng.uniform(0, 0.7 * lab.seconds))
             else:
                 at = lab.rng.randrange(1, lab.events)
-                pid = lab.start(out, lambda at=at: _die_at(at))
+                pid = lab.start(out, lambda at=at: die_at(at))
             code, said = lab.wait(pid, out)
             assert code in (0, -9), said
             struck += code == -9
@@ -231,37 +68,28 @@ def workers_left_alone(lab: Lab) -> str:
     for rows in (1, 7):
         out = lab.new()
         pid = lab.start(out, workers=True)
-        _until(lambda out=out, rows=rows: count(out) >= rows, pid)
+        until(lambda out=out, rows=rows: count(out) >= rows, pid)
         workers = children(pid)
         os.kill(pid, signal.SIGKILL)
         lab.wait(pid, out)
-        _until(lambda workers=workers: not any(map(alive, workers)))
+        until(lambda workers=workers: not any(map(alive, workers)))
         assert workers
         lab.check(out, {})
         lab.finish(out)
     return "its workers end by themselves; same findings after the same command"
 
 
-def _until(condition, pid: int | None = None):
-    for _ in range(60_000):
-        if found := condition():
-            return found
-        assert pid is None or alive(pid), "the driver has ended"
-        time.sleep(0.01)
-    raise AssertionError("nothing happens")
-
-
 def disk_full(lab: Lab) -> str:
     """disk full (a tmpfs of 9 sizes)"""
     said, whole = set(), sum(f.stat().st_size for f in lab.peaceful.rglob("*") if f.is_file())
     for part in range(1, 10):
-        with _tmpfs(lab, whole * part // 9 // 1024) as out:
+        with tmpfs(lab, whole * part // 9 // 1024) as out:
             code, line = lab.wait(lab.start(out), out)
             assert code in (0, 1, 2), line
             before = lab.check(out, {})
             if code == 2:
                 said.add(re.sub(r".*?: ", "", line.removeprefix("transfergain: "), count=1))
-            _root("mount", "-o", "remount,size=64m", out.parent)
+            root("mount", "-o", "remount,size=64m", out.parent)
             lab.check(out, before)
             lab.finish(out)
     return f"exit code 2 (or 1, where a trial could not save its model); with room again, the same findings. {_quote(said)}"
@@ -269,18 +97,18 @@ def disk_full(lab: Lab) -> str:
 
 def read_only(lab: Lab) -> str:
     """output folder on a read-only mount"""
-    with _tmpfs(lab, 65536) as out:
+    with tmpfs(lab, 65536) as out:
         pid = lab.start(out)
         lab.kill_at(pid, lab.seconds / 2)
         lab.wait(pid, out)
         before, said = lab.check(out, {}), set()
-        _root("mount", "-o", "remount,ro", out.parent)
+        root("mount", "-o", "remount,ro", out.parent)
         try:
             code, line = lab.wait(lab.start(out), out)
             assert code == 2, line
             said.add(line.removeprefix("transfergain: ").replace(str(out), "DIR"))
         finally:
-            _root("mount", "-o", "remount,rw", out.parent)
+            root("mount", "-o", "remount,rw", out.parent)
         assert lab.check(out, before) == before
         lab.finish(out)
     return f"exit code 2, nothing changed. {_quote(said)}"
@@ -346,7 +174,7 @@ def worker_killed(lab: Lab) -> str:
     """kill -9 of a worker"""
     out = lab.new()
     pid = lab.start(out, workers=True)
-    _until(lambda: count(out) >= 7, pid)
+    until(lambda: count(out) >= 7, pid)
     os.kill(children(pid)[0], signal.SIGKILL)
     code, line = lab.wait(pid, out)
     assert code == 0, line
@@ -378,7 +206,7 @@ def worker_out_of_memory(lab: Lab) -> str:
         lab.check(out, {})
         lab.finish(out)
     finally:
-        _until(lambda: not (group / "cgroup.procs").read_text())
+        until(lambda: not (group / "cgroup.procs").read_text())
         group.rmdir()
     return (
         f"each trial is tried twice, then a failed row, exit code 1; with memory again, the same findings. {_quote(errors)}"
@@ -465,7 +293,7 @@ def signals(lab: Lab) -> str:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT) * 3:
         out = lab.new()
         pid = lab.start(out)
-        _until(lambda out=out: count(out) >= 1, pid)
+        until(lambda out=out: count(out) >= 1, pid)
         time.sleep(lab.rng.uniform(0, 0.3 * lab.seconds))
         os.kill(pid, number)
         code, line = lab.wait(pid, out)
@@ -485,13 +313,13 @@ def scheduler(lab: Lab) -> str:
     """SIGTERM to driver and workers alike, as schedulers send it"""
     out = lab.new()
     pid = lab.start(out, workers=True)
-    _until(lambda: count(out) >= 7, pid)
+    until(lambda: count(out) >= 7, pid)
     workers = children(pid)
     for process in (*workers, pid):
         os.kill(process, signal.SIGTERM)
     code, line = lab.wait(pid, out)
     assert code == 143, line
-    _until(lambda: not any(map(alive, workers)))
+    until(lambda: not any(map(alive, workers)))
     with Store(out) as store:
         assert set(store.status().values()) == {"done"}, "a trial failed"
     lab.check(out, {})
@@ -520,7 +348,7 @@ def hangup(lab: Lab) -> str:
             os.read(master, 65536)
         return count(out) >= 7
 
-    _until(seen, pid)
+    until(seen, pid)
     os.close(master)
     code, _ = lab.wait(pid, out)
     assert code == 129, code
@@ -529,24 +357,6 @@ def hangup(lab: Lab) -> str:
     assert (out / "findings.json").exists()
     lab.finish(out)
     return "findings of what is done are written, exit code 129; same findings after the same command"
-
-
-@contextlib.contextmanager
-def _tmpfs(lab: Lab, kilobytes: int):
-    """An output folder on a disk of its own."""
-    place = lab.new()
-    place.mkdir()
-    _root("mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", place)
-    try:
-        yield place / "out"
-    finally:
-        _root("umount", "-l", place)
-
-
-def _root(*command: object) -> None:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    if os.getuid() or done.returncode:
-        raise Skipped(f"needs root and {command[0]}: {done.stderr.strip()[:80]}")
 
 
 def _quote(lines) -> str:

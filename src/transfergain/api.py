@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.metadata
 import os
 import platform
@@ -82,27 +83,21 @@ def run_study(study: Study, console: Console, verbose: bool = False) -> Findings
     for line in advice:
         _warn(console, line)
     planner = Planner(study, datasets, checkpoint.revision, precision)
-    with writable(folder), _locked(folder), _stoppable(), Store(folder, create=True) as store:
+    with writable(folder), _locked(folder), _stoppable() as terminal, Store(folder, create=True) as store:
         if damaged := store.mend():
             _warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
         _describe(store, study, datasets, checkpoint, precision, advice)
-        splits = {data.name: [name for name, _ in split_names(data.task, study.perturbations)] for data in datasets.values()}
-        store.set_meta("examples", [row for data in datasets.values() for row in sample(data, splits[data.name])])
         from transfergain.trial import Bench
 
         kind = EXECUTORS[study.executor]
         bench = Bench(datasets, checkpoint, study.device, study.threads)
         workers = study.workers or (_default_workers(study) if kind.own_machine else 0)
-        stopped = None
-        with kind(bench, workers) as executor, progress.follower(console, executor.workers, verbose) as watcher:
-            _say(console, _plan_line(planner, checkpoint, executor.workers))
-            reporter = tracking.reporter(study.report_to, store, watcher, console)
-            live = Live(reporter or watcher, store)
-            runner = Runner(planner, store, executor, live, folder, study.keep_models)
-            try:
-                runner.run()
-            except KeyboardInterrupt as interrupt:
-                stopped = getattr(interrupt, "signal", signal.SIGINT)
+        executor = kind(bench, workers)
+        follower = progress.follower(console, executor.workers, verbose)
+        _say(console, _plan_line(planner, checkpoint, executor.workers))
+        reporter = tracking.reporter(study.report_to, store, follower, console)
+        runner = Runner(planner, store, executor, Live(reporter or follower, store), folder, study.keep_models)
+        stopped = _carry_out(runner, follower, terminal)
         runner.clean()
         findings = analyse(store)
         write_files(findings)
@@ -113,6 +108,23 @@ def run_study(study: Study, console: Console, verbose: bool = False) -> Findings
         if stopped is not None:
             raise Interrupted(findings, stopped)
         return findings
+
+
+def _carry_out(runner: Runner, follower: progress.Bar | progress.Lines | progress.Silent, terminal: _Terminal) -> int | None:
+    """Run the trials; returns the signal that ended the study before its time, or None."""
+    stopped: int | None = None
+    try:
+        with runner.executor, follower:
+            try:
+                runner.run()
+            except KeyboardInterrupt as interrupt:
+                stopped = getattr(interrupt, "signal", signal.SIGINT)
+    except OSError as error:
+        if not terminal.is_gone(error):
+            raise
+        terminal.leave()
+        return signal.SIGHUP
+    return stopped
 
 
 def _say(console: Console, line: str) -> None:
@@ -221,10 +233,16 @@ def _describe(
             "study": shown | {"revision": checkpoint.revision, "precision": precision},
             "arms": [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms],
             "data": {name: _data_entry(data) for name, data in datasets.items()},
+            "examples": [row for data in datasets.values() for row in _examples(study, data)],
             "warnings": [*_warnings(study, datasets, checkpoint), *advice],
             "environment": _environment(study),
         }
     )
+
+
+def _examples(study: Study, data: Dataset) -> list[dict[str, Any]]:
+    """The sample of sealed texts that the page shows."""
+    return sample(data, [name for name, _ in split_names(data.task, study.perturbations)])
 
 
 def _data_entry(data: Dataset) -> dict[str, Any]:
@@ -301,39 +319,47 @@ def _plan_line(planner: Planner, checkpoint: Checkpoint, workers: int) -> str:
     return "\n".join(f"{name:<16}{line}" for name, line in lines.items())
 
 
+class _Terminal:
+    """The terminal that a study began on. Once it is closed, writing to it fails; the findings are still to be written."""
+
+    def __init__(self) -> None:
+        self._streams = [stream for stream in (0, 1, 2) if os.isatty(stream)]
+
+    def is_gone(self, error: OSError) -> bool:
+        """Whether an error is that of writing to a closed terminal."""
+        return error.errno == errno.EIO and any(not os.isatty(stream) for stream in self._streams)
+
+    def leave(self) -> None:
+        """Write to nowhere from here on."""
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in self._streams:
+            os.dup2(nothing, stream)
+        os.close(nothing)
+
+
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
+def _stoppable() -> Iterator[_Terminal]:
     """SIGTERM, as schedulers send it, and SIGHUP end a study as Ctrl-C does: once, so that a second one does not disturb
     the writing of the findings. Ignored signals (nohup) stay ignored, and threads of a larger program know no signals.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    heard: list[int] = []
+    terminal, heard = _Terminal(), list[int]()
 
     def stop(number: int, _: object) -> None:
         if number == getattr(signal, "SIGHUP", None):
-            _leave_terminal()
+            terminal.leave()
         if not heard:
             heard.append(number)
             raise _Stopped(number)
 
-    numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    before = {n: signal.signal(n, stop) for n in numbers if signal.getsignal(n) == signal.SIG_DFL}
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        before = {n: signal.signal(n, stop) for n in numbers if signal.getsignal(n) == signal.SIG_DFL}
     try:
-        yield
+        yield terminal
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _leave_terminal() -> None:
-    """The terminal is gone: writing to it would fail, and the findings are still to be written."""
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1, 2):
-        if os.isatty(stream):
-            os.dup2(nothing, stream)
-    os.close(nothing)
 
 
 @contextlib.contextmanager

@@ -56,8 +56,12 @@ def resolve(name: str, revision: str | None = None, trust_remote_code: bool = Fa
         folder = Path(name).resolve()
         if not folder.is_dir():
             raise UserError(f"--model {name} is a file; give the folder that save_pretrained wrote")
-        verify_files(folder, name)
-        return Checkpoint(name, str(folder), f"sha256:{_hash_folder(folder)}", "", trust_remote_code)
+        try:
+            verify_files(folder, name)
+            revision = f"sha256:{_hash_folder(folder)}"
+        except OSError as error:
+            raise UserError(f"--model {name}: {error.filename or folder} cannot be read ({error.strerror})") from None
+        return Checkpoint(name, str(folder), revision, "", trust_remote_code)
     folder, commit = _download(name, revision)
     verify_files(folder, name)
     return Checkpoint(name, str(folder), commit, "", trust_remote_code)

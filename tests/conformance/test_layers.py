@@ -24,7 +24,7 @@ LAYERS = (
 )
 SAME_LAYER = {("runner", "executors"), ("cli", "api")}
 """(who, whom): the only imports between units of one layer."""
-LATE = {("analysis.views", "report.notebook")}
+LATE = {("analysis.notebook", "report.notebook")}
 """(who, whom): upward all the same, inside a function alone: findings show themselves in a notebook."""
 HEAVY = {"torch", "transformers", "peft"}
 HEAVY_HOMES = ("engine", "arms.weights", "arms.warm_start")

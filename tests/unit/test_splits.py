@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfergain.data.contamination import N, ngrams, overlap
+from transfergain.data import contamination
+from transfergain.data.contamination import N, overlap
 from transfergain.data.splits import (
     DEV_SHARE,
     budget_sizes,
@@ -248,10 +249,23 @@ def test_overlap_counts_texts_that_share_thirteen_words():
     assert found == (1, 3, 4)
 
 
-def test_ngrams_of_a_short_text_are_none():
-    assert ngrams(words(0, N - 1)) == set()
-    assert len(ngrams(words(0, N + 2))) == 3
-    assert ngrams("A ... (b)!", 2) == {("a", "b")}
+def grams(text):
+    found = contamination.words(text)
+    return {tuple(found[i : i + N]) for i in range(len(found) - N + 1)}
+
+
+@QUICK
+@given(*[st.lists(st.lists(st.sampled_from("ab"), max_size=30).map(" ".join), max_size=8)] * 2, st.integers(1, 50))
+def test_overlap_by_hashes_is_that_by_words(train, test, batch):
+    seen = {gram for text in train for gram in grams(text)}
+    expected = (sum(bool(grams(t) & seen) for t in test), sum(bool(grams(t)) for t in test), len(test))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(contamination, "BATCH", batch)
+        assert overlap(iter(train), iter(test)) == expected
+
+
+def test_words_are_lower_case_without_punctuation_around_them():
+    assert contamination.words("A ... (b)! don't") == ["a", "b", "don't"]
 
 
 @given(st.lists(st.lists(st.sampled_from("abc"), max_size=30).map(" ".join), max_size=8))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import io
 import json
@@ -43,6 +44,8 @@ class Table:
 
 
 Reader = Callable[[Path], Table]
+BLOCK = 50_000
+"""Rows of a csv file that are turned into a table at a time."""
 ANY_ENDING = ""
 """The key of a reader for files whose ending no other knows."""
 
@@ -187,27 +190,38 @@ def _kind(path: Path) -> str:
 
 
 def _read_delimited(path: Path, separator: str) -> Table:
+    """Read in blocks of rows, so that no second copy of a large file's text is held."""
     import pandas as pd
 
-    text = unpacked.read_text(path)
-    if not text.strip():
+    raw = unpacked.read_bytes(path).removeprefix(codecs.BOM_UTF8)
+    if not raw.strip():
         raise UserError(f"{path} is empty; it needs a header and rows")
 
-    def read(**options: Any) -> pd.DataFrame:
-        return pd.read_csv(io.StringIO(text), sep=separator, dtype=str, keep_default_na=False, na_filter=False, **options)
+    def read(**options: Any) -> Any:
+        given = {"sep": separator, "dtype": str, "keep_default_na": False, "na_filter": False} | options
+        return pd.read_csv(io.BytesIO(raw), encoding="utf-8", **given)
 
+    rows: list[dict[str, Any]] = []
     try:
         header = read(header=None, nrows=1).iloc[0].to_list()
-        frame = read()
+        with read(chunksize=BLOCK) as frames:
+            for frame in frames:
+                if not isinstance(frame.index, pd.RangeIndex):  # pandas takes surplus fields of the first row for an index
+                    raise UserError(f"{path} row 1: more fields than the header; quote fields that contain the separator")
+                columns = [str(name) for name in frame.columns]
+                rows += [dict(zip(columns, row, strict=True)) for row in frame.itertuples(index=False, name=None)]
     except pd.errors.ParserError as error:
         reason = re.sub(r"^Error tokenizing data\. C error: ", "", str(error)).strip()
         raise UserError(f"{path}: {reason}; quote fields that contain the separator") from None
+    except pd.errors.EmptyDataError:
+        raise UserError(f"{path} is empty; it needs a header and rows") from None
+    except UnicodeDecodeError:
+        unpacked.decoded(path, raw)
+        raise
     twice = [name for name in dict.fromkeys(header) if header.count(name) > 1]
     if twice:  # pandas would call the second one "text.1"
         raise UserError(f'{path}: two columns are called "{twice[0]}"; rename one')
-    if not isinstance(frame.index, pd.RangeIndex):  # pandas takes surplus fields of the first row for an index
-        raise UserError(f"{path} row 1: more fields than the header; quote fields that contain the separator")
-    return Table(path.name, [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")])
+    return Table(path.name, rows)
 
 
 def _read_jsonl(path: Path) -> Table:

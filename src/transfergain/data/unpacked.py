@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 from pathlib import Path
 
@@ -38,10 +39,16 @@ def read_bytes(path: Path) -> bytes:
 
 def read_text(path: Path) -> str:
     """The text of a UTF-8 file, plain or gzip. Raises UserError naming the line of a byte that is not."""
-    raw = read_bytes(path)
+    return decoded(path, read_bytes(path))
+
+
+def decoded(path: Path, raw: bytes) -> str:
+    """The content of a file as text. Raises UserError naming the line of a byte that is not UTF-8."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
+        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            raise UserError(f"{path} is UTF-16, as some programs save texts; save the file as UTF-8") from None
         line = raw.count(b"\n", 0, error.start) + 1
         raise UserError(
             f"{path} line {line:,}: byte 0x{raw[error.start]:02x} is not UTF-8; save the file as UTF-8"

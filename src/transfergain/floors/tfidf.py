@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from transfergain.data.splits import Drawn
+from transfergain.errors import Declined
 from transfergain.floors.base import Floor, Predict
 from transfergain.types import Example
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 """Inverse regularisation C; the one with the best dev accuracy is used, the smallest among equals."""
+MOST = 50_000_000
+"""Coefficients, and probabilities of training examples, beyond which the regression would take gigabytes and hours."""
 
 
 def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
-    """Learns from train, chooses C on dev."""
+    """Learns from train, chooses C on dev. Raises Declined when there are too many classes for it."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -21,12 +24,13 @@ def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
     texts, targets = [text(e) for e in drawn.train], [e.target for e in drawn.train]
     if len(set(targets)) < 2:
         return lambda examples: [targets[0]] * len(examples)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+    classes, features = len(set(targets)), len(vectorizer.fit(texts).vocabulary_)
+    if classes > 2 and classes * max(features, len(texts)) > MOST:
+        raise Declined(f"{classes:,} classes with {features:,} words and word pairs are too many for logistic regression")
     best, best_score = None, -1.0
     for strength in STRENGTHS:
-        model = make_pipeline(
-            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b"),
-            LogisticRegression(C=strength, max_iter=2000, random_state=seed % 2**32),
-        )
+        model = make_pipeline(vectorizer, LogisticRegression(C=strength, max_iter=2000, random_state=seed % 2**32))
         model.fit(texts, targets)
         score = model.score([text(e) for e in drawn.dev], [e.target for e in drawn.dev])
         if score > best_score:

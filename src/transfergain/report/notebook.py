@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergain.analysis.findings import Findings
-from transfergain.report import figures
+from transfergain.report import figures, reading
+from transfergain.report.panels import data_efficiency
+from transfergain.report.panels.base import View
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -44,7 +46,7 @@ def _verdict(row: Row) -> str:
 
 def _table(findings: Findings, dataset: str) -> str:
     """Error and gain of every arm and floor on the test set at the largest budget."""
-    budget = figures.top_budget(findings, dataset)
+    budget = reading.top_budget(findings, dataset)
     gains = {row["arm"]: row for row in findings.headline() if row["dataset"] == dataset}
     scores = [
         row
@@ -70,7 +72,7 @@ def _gain(row: Row | None) -> str:
 def learning_curve(findings: Findings, dataset: str | None, split: str) -> go.Figure:
     """See `Findings.plot_learning_curve`."""
     name = _dataset(findings, dataset)
-    found = figures.learning_curve(findings, name, split)
+    found = data_efficiency.learning_curve(View(findings, name), split)
     if found is None:
         raise ValueError(f"{name} has no scores on {split}")
     return _figure(found.title, found.traces, found.layout)
@@ -110,7 +112,7 @@ def gains(findings: Findings) -> go.Figure:
 def convergence(findings: Findings, dataset: str | None) -> go.Figure:
     """See `Findings.plot_convergence`."""
     name = _dataset(findings, dataset)
-    budget, drawn, traces = figures.top_budget(findings, name), figures.styles(findings), []
+    budget, drawn, traces = reading.top_budget(findings, name), figures.styles(findings), []
     trials = [
         row for row in findings.rows if (row.spec.dataset, row.spec.budget, row.spec.phase) == (name, budget, "report")
     ]
