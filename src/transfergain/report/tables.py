@@ -205,7 +205,7 @@ def _trial_cells(row: Trial, metric: str) -> list[str]:
     return [
         *(spec.id[:12], spec.dataset, spec.arm, f"{spec.budget:,}", str(spec.replicate), spec.phase),
         f"{status}: {outcome.error}" if outcome.error else status,
-        _plain(spec.recipe.learning_rate if spec.recipe else None),
+        f"{spec.recipe.learning_rate:.3g}" if spec.recipe else MISSING,
         *(_score(outcome.dev_score), _score(scored.get("test")), " · ".join(shifts) or MISSING, _plain(outcome.converged)),
         *(_plain(details.get(key)) for key in ("steps", "best_step", "trained_parameters")),
         f"{outcome.seconds:,.1f}",
