@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from transfergain.analysis.findings import BENEFITS, Findings
-from transfergain.report import reading
 
 PLOTLY = ("package_data", "plotly.min.js")
 
@@ -44,5 +43,5 @@ def plotly() -> str:
 def tables(findings: Findings) -> dict[str, list[dict[str, Any]]]:
     """The tables of the findings that have rows, by name; scores of single seeds stay with their rows."""
     found = {name: findings.table(name) for name in ("gains", "scores", *BENEFITS)}
-    found["timings"] = [dict(row) for row in reading.timings(findings)]
+    found["timings"] = [dict(row) for row in findings.timings]
     return {name: rows for name, rows in found.items() if rows}

@@ -54,7 +54,7 @@ def _flat(value: Value) -> str:
 
 def disagreements(findings: Findings, dataset: str) -> list[Table]:
     """Sampled texts that scratch and the leading arm read differently in most seeds, and those that a perturbation turns."""
-    kept = [row for row in reading.examples(findings) if row["dataset"] == dataset]
+    kept = [row for row in findings.examples if row["dataset"] == dataset]
     arm, budget = reading.leading_arm(findings, dataset), reading.top_budget(findings, dataset)
     if not kept or arm is None:
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from transfergain.analysis.findings import Findings
@@ -14,7 +14,7 @@ BENEFITS = ("performance", "data efficiency", "convergence", "robustness")
 
 def benefits(findings: Findings) -> list[Row]:
     """One row a data set and benefit for the arm that leads; those of gains alone where no other was analysed."""
-    found: list[Row] = getattr(findings, "benefits", list)()
+    found: list[Row] = list(findings.benefits())
     if found:
         return found
     return [
@@ -22,18 +22,6 @@ def benefits(findings: Findings) -> list[Row]:
         for row in findings.headline()
         if row["arm"] == leading_arm(findings, row["dataset"])
     ]
-
-
-def timings(findings: Findings) -> Sequence[Row]:
-    """The figures in seconds, which differ from run to run."""
-    found: Sequence[Row] = getattr(findings, "timings", ())
-    return found
-
-
-def examples(findings: Findings) -> Sequence[Row]:
-    """A sample of the sealed texts (`report.examples.sample`); empty where the run kept none."""
-    found: Sequence[Row] = getattr(findings, "examples", ())
-    return found
 
 
 def top_budget(findings: Findings, dataset: str) -> int | None:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from transfergain.arms import REFERENCE
-from transfergain.report import reading
 from transfergain.report.figures import (
     MISSING,
     Column,
@@ -42,7 +41,7 @@ UNITS: dict[str, Unit] = {
 def build(view: View) -> Panel:
     """Dev score against steps and FLOPs; against examples for the reader who wants it."""
     rows = view.of(view.findings.convergence)
-    seconds = view.of(reading.timings(view.findings))
+    seconds = view.of(view.findings.timings)
     drawn = {unit: curves(view, unit) for unit in UNITS}
     caption = f"Convergence on {view.dataset}; the cost of pretraining is not counted"
     tables = rows_table(caption, [*rows, *seconds]) + reached(view, rows)
