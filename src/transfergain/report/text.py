@@ -24,7 +24,7 @@ COLOURS = {
     "not measured": "dim",
 }
 INDENT = " " * 19
-SHOWN = 6
+SHOWN = 8
 """Further lines of a benefit at most; findings.json and the page have all."""
 
 
@@ -96,7 +96,8 @@ def _convergence(findings: Findings, dataset: str, arm: str) -> Iterator[str]:
     """The other units, seconds last."""
     top = _top(findings, dataset)
     for row in (*_of(findings.convergence, dataset, arm), *_of(findings.timings, dataset, arm)):
-        if row["measure"] == "speed_up" and row["budget"] == top and row["estimate"] is not None:
+        other = row["measure"] == "speed_up" and row["unit"] != "steps"  # the benefit's own line has those
+        if other and row["budget"] == top and row["estimate"] is not None:
             yield f"in {row['unit']}: {words.bounded_ratio(row)}"
 
 
