@@ -1,7 +1,6 @@
 """The panels, the pictures and the words of the page, on invented findings."""
 
 import dataclasses
-import itertools
 import json
 import math
 import xml.etree.ElementTree as ElementTree
@@ -15,7 +14,7 @@ from transfergain.analysis.findings import BENEFITS
 from transfergain.report import examples, files, forest, html, markdown, reading, svg
 from transfergain.report.figures import Figure, Style, Table, axis, layout, line, note
 from transfergain.report.limits import limits
-from transfergain.report.panels import PANELS, calibration, convergence, data_efficiency, effort, robustness, tuning
+from transfergain.report.panels import PANELS, calibration, convergence, data_efficiency, effort, robustness
 from transfergain.report.panels.base import View
 
 EVIL = "<b>&\"'</b>"
@@ -127,12 +126,6 @@ def test_the_ladder_stands_at_the_trained_parameters(view):
     points = {t["name"]: t["x"][0] for t in figure.traces if t.get("name")}
     assert points == {"scratch": 22_713_986, "full": 22_713_986, "probe": 770, "lora": 443_906}
     assert figure.layout["xaxis"]["type"] == "log"
-
-
-def test_expected_best_is_the_mean_over_all_draws():
-    values = [0.3, 0.9, 0.5, 0.5]
-    for k, found in enumerate(tuning.expected_best(values), 1):
-        assert found == pytest.approx(np.mean([max(draw) for draw in itertools.product(values, repeat=k)]))
 
 
 def test_every_picture_parses_within_the_page_and_alone(view):
