@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -101,9 +102,9 @@ def run(
     ] = None,
     margin: Annotated[float | None, typer.Option(help="smallest gain that matters, in score (default: 0.01)")] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1, mps")] = None,
-    workers: Annotated[int | None, typer.Option(help="processes; 0: one a core, one on a GPU (default: 0)")] = None,
+    workers: Annotated[str | None, typer.Option(help="processes, or auto: as cores and memory allow (default)")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of a worker (default: 1)")] = None,
-    executor: Annotated[str | None, typer.Option(help="how trials are run (default: local)")] = None,
+    executor: Annotated[str | None, typer.Option(help="local, or ray: a cluster (default: local)")] = None,
     output_dir: Annotated[str | None, typer.Option(help="(default: runs/NAME)")] = None,
     keep_models: Annotated[str | None, typer.Option(help="best, all or none (default: best)")] = None,
 ) -> None:
@@ -117,6 +118,32 @@ def run(
     findings = api.run_study(load(keys, study or config), Console())
     if findings.trials["failed"]:
         raise typer.Exit(1)
+
+
+def plan(**keys: Any) -> None:
+    """Say what `run` with the same flags would do: trials by arm and budget, their time and memory here, what is done."""
+    study, config, as_json = keys.pop("study"), keys.pop("config"), keys.pop("json")
+    if study and config:
+        raise UserError(f"give one study file, not both {study} and --config {config}")
+    from transfergain import plan as planning
+    from transfergain.study import load
+
+    console = Console(stderr=as_json)
+    found = planning.plan(load({k: v for k, v in keys.items() if v is not None and v != []}, study or config), console)
+    typer.echo(found.to_json()) if as_json else planning.show(found, console)
+
+
+def _with_json(command: Any) -> Any:
+    """The signature of `run`, and `--json`."""
+    flag = Annotated[bool, typer.Option("--json", help="print the plan as JSON, and all else to stderr")]
+    extra = inspect.Parameter("json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=flag)
+    of_run = inspect.signature(run, eval_str=True)
+    command.__signature__ = of_run.replace(parameters=[*of_run.parameters.values(), extra])
+    command.__annotations__ = {}
+    return command
+
+
+app.command()(_with_json(plan))
 
 
 @app.command()

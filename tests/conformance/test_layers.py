@@ -19,9 +19,9 @@ LAYERS = (
     ("trial", "study", "store"),
     ("executors", "runner", "analysis"),
     ("report",),
-    ("api", "cli"),
+    ("api", "cli", "plan"),
 )
-SAME_LAYER = {("runner", "executors"), ("cli", "api")}
+SAME_LAYER = {("runner", "executors"), ("cli", "api"), ("cli", "plan"), ("plan", "api")}
 """(who, whom): the only imports between units of one layer."""
 HEAVY = {"torch", "transformers", "peft"}
 HEAVY_HOMES = ("engine", "arms.weights", "arms.warm_start")
