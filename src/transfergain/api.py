@@ -21,6 +21,7 @@ from transfergain.analysis.findings import Findings, analyse
 from transfergain.arms import ARMS
 from transfergain.data import prepare
 from transfergain.errors import UserError, nearest, writable
+from transfergain.executors import auto
 from transfergain.metrics import METRICS
 from transfergain.perturbations import split_names
 from transfergain.report import next_steps, progress, text
@@ -28,7 +29,7 @@ from transfergain.report.examples import sample
 from transfergain.report.files import write_files
 from transfergain.report.live import Live
 from transfergain.runner import Runner
-from transfergain.store import Store
+from transfergain.store import FILE, Store
 from transfergain.study import Planner, Study, load
 from transfergain.tasks import TASKS
 from transfergain.types import Checkpoint, Dataset
@@ -83,16 +84,16 @@ def run_study(study: Study, console: Console, verbose: bool = False) -> Findings
     for line in advice:
         _warn(console, line)
     planner = Planner(study, datasets, checkpoint.revision, precision)
+    kind = EXECUTORS[study.executor]
     with writable(folder), _locked(folder), _stoppable() as terminal, Store(folder, create=True) as store:
         if damaged := store.mend():
             _warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
+        workers, threads, shared = _sized(study, checkpoint, kind.own_machine, folder)
+        study = study.model_copy(update={"threads": threads})
         _describe(store, study, datasets, checkpoint, precision, advice)
         from transfergain.trial import Bench
 
-        kind = EXECUTORS[study.executor]
-        bench = Bench(datasets, checkpoint, study.device, study.threads)
-        workers = study.workers or (_default_workers(study) if kind.own_machine else 0)
-        executor = kind(bench, workers)
+        executor = kind(Bench(datasets, checkpoint, study.device, study.threads, shared), workers)
         follower = progress.follower(console, executor.workers, verbose)
         _say(console, _plan_line(planner, checkpoint, executor.workers))
         reporter = tracking.reporter(study.report_to, store, follower, console)
@@ -195,14 +196,33 @@ def _quiet_libraries() -> Iterator[None]:
             transformers.logging.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
-def _default_workers(study: Study) -> int:
-    """On a CPU one worker for every `threads` cores; one on a GPU."""
+def _sized(study: Study, checkpoint: Checkpoint, own_machine: bool, folder: Path) -> tuple[int, int, int]:
+    """(workers, threads of each, workers of a GPU): as given, or what the machine is good for.
+
+    A study keeps the threads it was begun with: other threads may add up in another order.
+    """
     from transfergain.engine.precision import pick_device
 
-    if pick_device(study.device).type != "cpu":
-        return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, cores // study.threads)
+    device, given = pick_device(study.device), study.threads if "threads" in study.model_fields_set else None
+    weights, cores = auto.weight_bytes(checkpoint.path), auto.cores()
+    if device.type == "cuda":
+        import torch
+
+        shared = auto.per_gpu(torch.cuda.mem_get_info(device)[0], auto.need(weights, gpu=True), cores)
+        return study.workers or (shared if own_machine else 0), study.threads, study.workers or shared
+    if study.workers or not own_machine:
+        return study.workers, study.threads, 1
+    if device.type != "cpu":
+        return 1, study.threads, 1
+    known = _threads_before(folder) if given is None else given
+    return *auto.choose(cores, auto.free_memory(), auto.need(weights), known, auto.matmul_speed), 1
+
+
+def _threads_before(folder: Path) -> int | None:
+    if not (folder / FILE).exists():
+        return None
+    with Store(folder, create=True) as store:
+        return int((store.get_meta("environment") or {}).get("threads", 0)) or None
 
 
 def _describe(

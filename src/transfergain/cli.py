@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import shlex
 import sys
@@ -151,10 +152,10 @@ def run(
     device: Annotated[
         str | None, typer.Option(autocompletion=_one_of("auto cpu cuda mps"), help="auto, cpu, cuda, cuda:1, mps")
     ] = None,
-    workers: Annotated[int | None, typer.Option(help="processes; 0: one a core, one on a GPU (default: 0)")] = None,
+    workers: Annotated[str | None, typer.Option(help="processes, or auto: as cores and memory allow (default)")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads of a worker (default: 1)")] = None,
     executor: Annotated[
-        str | None, typer.Option(autocompletion=EXECUTOR, help="how trials are run (default: local)")
+        str | None, typer.Option(autocompletion=EXECUTOR, help="local, or ray: a cluster (default: local)")
     ] = None,
     report_to: Annotated[
         str | None, typer.Option(autocompletion=_of("tracking", "TRACKERS"), help="none, or mlflow (default: none)")
@@ -183,6 +184,24 @@ def run(
         typer.echo(findings.to_json(), nl=False)
     if failed := findings.trials["failed"]:
         raise typer.Exit(_complain(f"{failed} trials failed; the warnings of the report say why", 1))
+
+
+def plan(**keys: Any) -> None:
+    """Say what `run` with the same flags would do: trials by arm and budget, their time and memory here, what is done."""
+    study, config, as_json, quiet, _ = (keys.pop(key) for key in ("study", "config", "as_json", "quiet", "verbose"))
+    if study and config:
+        raise UserError(f"give one study file, not both {study} and --config {config}")
+    from transfergain import plan as planning
+    from transfergain.study import load
+
+    console = Console(stderr=as_json, quiet=quiet)
+    found = planning.plan(load({k: v for k, v in keys.items() if v is not None and v != []}, study or config), console)
+    typer.echo(found.to_json()) if as_json else planning.show(found, console)
+
+
+plan.__signature__ = inspect.signature(run, eval_str=True)  # type: ignore[attr-defined]
+plan.__annotations__ = {}
+app.command()(plan)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -87,7 +87,7 @@ class Runner:
         self._plan([*floors, *reports, *(spec for spec, _ in blocked), *tuning])
         for spec, reason in blocked:
             self.store.put(spec, Outcome("skipped", error=reason))
-        self._run("trials", sorted([*floors, *reports], key=_pairs_together))
+        self._run("trials", sorted([*floors, *reports], key=_pairs_together(self._seconds())))
         status = self.store.status()
         return Counter(status.get(i, "pending") for i in self.store.get_meta("plan"))
 
@@ -97,7 +97,7 @@ class Runner:
         for depth in range(len(self.planner.rungs())):
             rounds = [self.rounds(*cell) for cell in cells]
             self._plan([*others, *(spec for cell in rounds for known in cell for spec in known)])
-            self._run(ROUNDS[depth], [spec for cell in rounds for spec in cell[depth]])
+            self._run(ROUNDS[depth], sorted((spec for cell in rounds for spec in cell[depth]), key=_longest_first))
         return [spec for cell in cells for known in self.rounds(*cell) for spec in known]
 
     def rounds(self, data: Dataset, arm: str, budget: int) -> list[list[TrialSpec]]:
@@ -136,6 +136,13 @@ class Runner:
         tried = sorted((rate, row.outcome.dev_score or 0.0, row.spec.rung) for rate, row in reached.items())
         assert winner.recipe is not None
         return Chosen(data.name, arm, budget, winner.recipe, tuple(tried))
+
+    def _seconds(self) -> Seconds:
+        found: dict[tuple[str, str, int], float] = {}
+        for row in self.store.rows():
+            cell = (row.spec.dataset, row.spec.arm, row.spec.budget)
+            found[cell] = max(found.get(cell, 0.0), row.outcome.seconds)
+        return found
 
     def clean(self) -> None:
         """Remove what trials that did not finish have saved. Not while workers run."""
@@ -227,9 +234,30 @@ def _merit(outcome: Outcome) -> tuple[float, float]:
     return (best.score, -best.loss) if best else (float("-inf"), 0.0)
 
 
-def _pairs_together(spec: TrialSpec) -> tuple[bool, int, str, int]:
-    """Floors first, then seed by seed, so that an interrupted study holds complete pairs."""
-    return (spec.recipe is not None, spec.replicate, spec.dataset, -spec.budget)
+Seconds = Mapping[tuple[str, str, int], float]
+"""(data set, arm, budget) -> seconds of its slowest trial so far."""
+
+
+def _pairs_together(seconds: Seconds) -> Callable[[TrialSpec], tuple[bool, int, float, str, int, float]]:
+    """Floors first, then seed by seed, so that an interrupted study holds complete pairs; within a seed the longest data set
+    and budget first, and of its arms the longest, so that no long trial is left for the end.
+    """
+    longest: dict[tuple[str, int], float] = {}
+    for (dataset, _, budget), known in seconds.items():
+        longest[dataset, budget] = max(known, longest.get((dataset, budget), 0.0))
+
+    def key(spec: TrialSpec) -> tuple[bool, int, float, str, int, float]:
+        group = -longest.get((spec.dataset, spec.budget), 0.0)
+        own = -seconds.get((spec.dataset, spec.arm, spec.budget), 0.0)
+        return (spec.recipe is not None, spec.replicate, group, spec.dataset, -spec.budget, own)
+
+    return key
+
+
+def _longest_first(spec: TrialSpec) -> tuple[int, int]:
+    """Of tuning trials, of whose seconds nothing is known yet: by labels and tokens."""
+    assert spec.recipe is not None
+    return -spec.recipe.max_steps(spec.budget) * spec.recipe.max_length, -spec.budget
 
 
 def _as_json(choice: Chosen) -> dict[str, object]:

@@ -190,7 +190,7 @@ class Study(TaskEntry):
     margin: Annotated[float, Field(ge=0, lt=1)] = 0.01
     device: str = "auto"
     workers: Annotated[int, Field(ge=0)] = 0
-    """0: chosen for the machine."""
+    """0, or "auto": chosen for the machine."""
     threads: Annotated[int, Field(ge=1)] = 1
     """CPU threads of each worker. One by default, so that results do not depend on the number of workers."""
     executor: str = "local"
@@ -199,6 +199,11 @@ class Study(TaskEntry):
     output_dir: str | None = None
     keep_models: Literal["best", "all", "none"] = "best"
     tasks: list[TaskEntry] = Field(default_factory=list)
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _workers(cls, value: Any) -> Any:
+        return 0 if value == "auto" else value
 
     @field_validator("arms", "largest_only", mode="before")
     @classmethod

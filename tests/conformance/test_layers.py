@@ -20,9 +20,9 @@ LAYERS = (
     ("trial", "study", "store"),
     ("executors", "runner", "analysis"),
     ("report", "init", "doctor", "tracking"),
-    ("api", "cli"),
+    ("api", "cli", "plan"),
 )
-SAME_LAYER = {("runner", "executors"), ("cli", "api")}
+SAME_LAYER = {("runner", "executors"), ("cli", "api"), ("cli", "plan"), ("plan", "api")}
 """(who, whom): the only imports between units of one layer."""
 LATE = {("analysis.notebook", "report.notebook")}
 """(who, whom): upward all the same, inside a function alone: findings show themselves in a notebook."""

@@ -97,13 +97,13 @@ def test_a_node_that_is_lost_costs_no_trial_and_changes_no_number(cluster, keys,
         poll(lambda: count(tmp_path) >= 2)
         cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
         lost.append(count(tmp_path))
-        cluster.add_node(**NODE)
 
     lost = []
     thread = threading.Thread(target=lose, daemon=True)
     thread.start()
     tg.run(**keys | {"workers": 0}, executor="ray", output_dir=tmp_path, quiet=True)
     thread.join(60)
+    cluster.add_node(**NODE)
     assert lost and lost[0] < TRIALS
     same(tmp_path, peaceful)
 

@@ -352,11 +352,25 @@ def test_nothing_unfinished_is_left_behind(tmp_path):
 def test_an_interrupted_study_holds_whole_pairs():
     specs = [spec(arm=arm, replicate=r, budget=b) for b in (20, 30) for arm in ("scratch", "full") for r in (0, 1, 2)]
     specs += [spec(arm="majority", recipe=None, replicate=r) for r in (0, 1, 2)]
-    order = sorted(specs, key=_pairs_together)
+    order = sorted(specs, key=_pairs_together({}))
     assert {s.arm for s in order[:3]} == {"majority"}
     pairs = [order[i : i + 2] for i in range(3, len(order), 2)]
     assert all({s.arm for s in pair} == {"scratch", "full"} for pair in pairs)
     assert all(pair[0].replicate == pair[1].replicate and pair[0].budget == pair[1].budget for pair in pairs)
+
+
+def test_within_a_seed_the_longest_trials_come_first():
+    seconds = {("reviews", "scratch", 20): 9.0, ("reviews", "full", 20): 1.0, ("reviews", "scratch", 30): 5.0,
+               ("reviews", "full", 30): 6.0}  # fmt: skip
+    specs = [spec(arm=arm, replicate=r, budget=b) for b in (30, 20) for arm in ("full", "scratch") for r in (1, 0)]
+    order = [(s.replicate, s.budget, s.arm) for s in sorted(specs, key=_pairs_together(seconds))]
+    assert order[:4] == [(0, 20, "scratch"), (0, 20, "full"), (0, 30, "full"), (0, 30, "scratch")]
+    assert {r for r, _, _ in order[4:]} == {1}
+
+
+def test_tuning_runs_the_largest_budgets_first(tmp_path):
+    ran, _ = run(tmp_path, budgets=[20, 30], tune=2, min_steps=1)
+    assert [s.budget for s in ran if s.phase == "tune"] == [30] * 4 + [20] * 4
 
 
 def test_shifts_added_later_run_the_reported_trials_again(tmp_path):

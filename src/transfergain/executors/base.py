@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from transfergain.trial import Bench
 from transfergain.types import Outcome, TrialSpec
@@ -42,7 +43,7 @@ class Executor(ABC):
     def close(self) -> None:
         """Stop the workers, without waiting for trials in flight."""
 
-    def __enter__(self) -> Executor:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

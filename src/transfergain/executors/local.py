@@ -12,6 +12,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import IO, Any
 
 from transfergain.executors.base import Executor, Job, Watch
@@ -95,6 +96,15 @@ class LocalExecutor(Executor):
             elif job is not None:
                 self._next(worker, waiting)
                 yield job.spec, message[1]
+
+    def peak_memory(self) -> int | None:
+        """Bytes that the largest living worker has held at most; None on systems that do not say."""
+        found = []
+        for worker in self._workers:
+            with contextlib.suppress(OSError, ValueError, IndexError):
+                lines = Path(f"/proc/{worker.process.pid}/status").read_text().splitlines()
+                found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")]
+        return max(found, default=None)
 
     def close(self) -> None:
         """Kill the workers; trials in flight are lost, as on any interruption."""

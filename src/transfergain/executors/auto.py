@@ -1,0 +1,94 @@
+"""How many workers of how many threads a machine is good for (`--workers auto`)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+COPIES = 6
+"""Sizes of the weights that a training holds: weights, gradients, two moments of AdamW, the best weights, one to spare."""
+PROCESS = 700 * 2**20
+"""Bytes of a worker with torch and transformers loaded, and the activations of a small model (measured: 0.7 to 1.1 GB in all
+with a model of 22 million parameters)."""
+GPU_PROCESS = 1500 * 2**20
+"""Bytes on a GPU beside the weights: context, kernels, activations. An assumption, not measured."""
+PER_GPU = 4
+"""Most workers of one GPU: beyond that they wait for each other. An assumption, not measured."""
+SPARE = 0.85
+"""Share of the free memory that workers may use."""
+WORTH = 1.2
+"""How much faster more threads must be than one before they are used."""
+
+
+def need(weights: int, gpu: bool = False) -> int:
+    """Bytes that a worker needs to train a model of `weights` bytes: of the GPU's memory, or of the machine's."""
+    return COPIES * weights + (GPU_PROCESS if gpu else PROCESS)
+
+
+def choose(cores: int, free: int, each: int, threads: int | None, speed: Callable[[int], float]) -> tuple[int, int]:
+    """(workers, threads of each) for a CPU.
+
+    One-thread processes have the highest throughput, so there is one for every core as long as `free` bytes hold them at
+    `each`; cores that memory leaves over become threads, if `speed` (products a second by threads) says that it pays.
+    """
+    holds = max(1, int(SPARE * free) // max(1, each))
+    if threads is not None:
+        return max(1, min(cores // threads, holds)), threads
+    workers = max(1, min(cores, holds))
+    more = cores // workers
+    return workers, more if more > 1 and speed(more) >= WORTH * speed(1) else 1
+
+
+def per_gpu(free: int, each: int, cores: int) -> int:
+    """Workers that share a GPU with `free` bytes."""
+    return max(1, min(int(SPARE * free) // max(1, each), cores, PER_GPU))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def free_memory(root: Path = Path("/")) -> int:
+    """Bytes that new processes may use: what Linux calls available, or what is left of the container's limit."""
+    found = []
+    try:
+        lines = (root / "proc/meminfo").read_text().splitlines()
+        found += [int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")]
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        group = root / "sys/fs/cgroup"
+        found.append(int((group / "memory.max").read_text()) - int((group / "memory.current").read_text()))
+    except (OSError, ValueError):  # no limit, or no such file
+        pass
+    if found:
+        return max(0, min(found))
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return 8 * 2**30
+
+
+def matmul_speed(threads: int) -> float:
+    """Products a second of matrices such as a small model has, with so many threads; takes about a fifth of a second."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        left, right = torch.rand(512, 384), torch.rand(384, 1536)
+        left @ right
+        count, start = 0, time.perf_counter()
+        while time.perf_counter() - start < 0.2:
+            left @ right
+            count += 1
+        return count / (time.perf_counter() - start)
+    finally:
+        torch.set_num_threads(before)
+
+
+def weight_bytes(folder: str) -> int:
+    """Bytes of a checkpoint's weights, as they are stored."""
+    return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))

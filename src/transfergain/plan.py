@@ -1,0 +1,229 @@
+"""`transfergain plan`: what a study would run, how long and in how much memory on this machine, before it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from transfergain import api
+from transfergain.data.splits import budget_sizes
+from transfergain.executors import EXECUTORS
+from transfergain.executors.base import Job
+from transfergain.executors.local import LocalExecutor
+from transfergain.store import FILE, Row, Store
+from transfergain.study import Planner, Study, learning_rates
+from transfergain.trial import Bench
+from transfergain.types import Dataset, Outcome, TrialSpec
+
+USUAL = 0.7
+"""Share of the step cap after which patience ends a reported trial, where none has run yet: 0.68 and 0.72 were measured
+for scratch and full in docs/decisions/0021. All trials at the cap is the upper bound."""
+FORWARD = 1 / 3
+"""Time of a forward pass of a batch in a training step's."""
+PROBE = (8, 24)
+"""Steps of the two short trials from whose difference a step is timed."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The trials of one arm at one budget; seconds are of one worker."""
+
+    dataset: str
+    arm: str
+    budget: int
+    tuning: int
+    reports: int
+    done: int
+    seconds_tuning: float
+    """Of one tuning trial, on average over the rounds."""
+    seconds_report: float
+    seconds_most: float
+    """Of a reported trial that goes to the step cap."""
+    source: str
+    """`measured`: from a few steps taken now. `store`: from trials that have run."""
+
+    @property
+    def left(self) -> float:
+        """Seconds of one worker for what is not done."""
+        return self._left(self.seconds_report)
+
+    @property
+    def most(self) -> float:
+        """The same with every reported trial at the step cap."""
+        return self._left(self.seconds_most)
+
+    def _left(self, report: float) -> float:
+        tuning = max(0, self.tuning - self.done)
+        return tuning * self.seconds_tuning + (self.tuning + self.reports - self.done - tuning) * report
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What `run` would do."""
+
+    cells: Sequence[Cell]
+    floors: int
+    workers: int
+    threads: int
+    device: str
+    worker_bytes: int | None
+    """Peak memory of a worker process in the short trials; None where it cannot be read, or nothing was measured."""
+
+    @property
+    def seconds(self) -> float:
+        """Expected until all is done."""
+        return sum(cell.left for cell in self.cells) / max(1, self.workers)
+
+    def to_json(self) -> str:
+        """All of it, with the totals."""
+        most = sum(cell.most for cell in self.cells) / max(1, self.workers)
+        return json.dumps(asdict(self) | {"seconds": self.seconds, "seconds_most": most}, indent=1)
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast one arm trains on one data set."""
+
+    fixed: float
+    """Seconds to load, encode and evaluate once on dev, at the largest budget."""
+    step: float
+
+
+def plan(study: Study, console: Console) -> Plan:
+    """The plan of a study: what its store holds is taken from there, the rest is measured by two short trials an arm."""
+    from transfergain.engine.precision import pick_device
+
+    datasets = api._load_data(study, console)
+    checkpoint, precision, _ = api._verify(study, datasets)
+    planner = Planner(study, datasets, checkpoint.revision, precision)
+    folder = Path(study.folder())
+    kind = EXECUTORS[study.executor]
+    workers, threads, shared = api._sized(study, checkpoint, kind.own_machine, folder)
+    rows: list[Row] = []
+    if (folder / FILE).exists():
+        with Store(folder) as store:
+            rows = [row for row in store.rows() if row.outcome.status == "done"]
+    bench = Bench(datasets, checkpoint, study.device, threads, shared)
+    speeds, peak = _measure(planner, bench, {(r.spec.dataset, r.spec.arm) for r in _reported(rows)}, console)
+    cells = [_cell(planner, rows, speeds, *cell) for cell in planner.cells()]
+    return Plan(cells, len(planner.floors()), workers or 1, threads, pick_device(study.device).type, peak)
+
+
+def _reported(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row.spec.phase == "report" and row.spec.recipe]
+
+
+def _cell(
+    planner: Planner, rows: Sequence[Row], speeds: Mapping[tuple[str, str], Speed], data: Dataset, arm: str, budget: int
+) -> Cell:
+    """Counts and seconds of one cell."""
+    study, rungs = planner.study, planner.rungs()
+    rounds = [-(-study.tune // 2**depth) for depth in range(len(rungs))]
+    possible = {_anonymous(s) for s in planner.reporting(data, arm, budget, planner.recipe(data, 0.0))}
+    first = {_anonymous(s) for s in planner.tuning(data, arm, budget)}
+    possible |= {replace(s, rung=rung) for s in first for rung in rungs}
+    rates = learning_rates(study.tune)
+    mine = [r for r in rows if r.spec.recipe and _anonymous(r.spec) in possible]
+    tuned = [r for r in mine if r.spec.phase == "tune" and r.spec.recipe and r.spec.recipe.learning_rate in rates]
+    reports = [r for r in mine if r.spec.phase == "report"]
+    done = min(len(tuned), sum(rounds)) + len({r.spec.replicate for r in reports})
+    speed = speeds.get((data.name, arm))
+    guess = _seconds(planner, speed, data, arm, budget) if speed else {}
+    tuning = sum(n * guess.get(rung, 0.0) for n, rung in zip(rounds, rungs, strict=True)) / max(1, sum(rounds))
+    report, most = guess.get("report", 0.0), guess.get("most", 0.0)
+    if known := reports or [r for r in _reported(rows) if (r.spec.dataset, r.spec.arm) == (data.name, arm)]:
+        report = most = sum(r.outcome.seconds for r in known) / len(known)
+        tuning = sum(r.outcome.seconds for r in tuned) / len(tuned) if tuned else report
+    source = "store" if known else "measured"
+    return Cell(data.name, arm, budget, sum(rounds), study.seeds, done, tuning, report, most, source)
+
+
+def _anonymous(spec: TrialSpec) -> TrialSpec:
+    """The spec without its learning rate, which tuning chooses."""
+    return replace(spec, recipe=replace(spec.recipe, learning_rate=0.0) if spec.recipe else None)
+
+
+def _seconds(planner: Planner, speed: Speed, data: Dataset, arm: str, budget: int) -> dict[Any, float]:
+    """Seconds of a trial by rung, of a reported one, and of one at the cap."""
+    recipe = planner.recipe(data, 0.0)
+    n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
+    cap, each = recipe.max_steps(n_train), speed.step * FORWARD / recipe.batch_size
+    sealed = planner.reporting(data, arm, budget, recipe)[0].splits
+    test = each * len(data.test) * len(sealed)
+
+    def until(share: float) -> float:
+        return speed.fixed + share * (cap * speed.step + recipe.evaluations * n_dev * each)
+
+    by_rung: dict[Any, float] = {rung: until(min(rung, USUAL)) for rung in planner.rungs()}
+    return by_rung | {"report": until(USUAL) + test, "most": until(1.0) + test}
+
+
+def _measure(
+    planner: Planner, bench: Bench, known: set[tuple[str, str]], console: Console
+) -> tuple[dict[tuple[str, str], Speed], int | None]:
+    """The speed of every arm and data set that is not `known`, and the peak memory of the worker that measured it."""
+    jobs: list[Job] = []
+    for (dataset, arm), (data, budget) in {(d.name, a): (d, b) for d, a, b in planner.cells()}.items():
+        if (dataset, arm) not in known:
+            console.print(Text(f"measuring       {dataset} · {arm}"), soft_wrap=True)
+            jobs += [Job(_probe(planner, data, arm, budget, steps)) for steps in (min(PROBE), *PROBE)]  # the first warms up
+    if not jobs:
+        return {}, None
+    with LocalExecutor(bench, 1) as executor:
+        outcomes = [outcome for _, outcome in executor.submit(jobs, lambda *_: None)]
+        peak = executor.peak_memory()
+    speeds = {}
+    for i in range(0, len(jobs), 3):
+        spec = jobs[i].spec
+        speeds[spec.dataset, spec.arm] = _speed(outcomes[i + 1], outcomes[i + 2])
+    return {key: speed for key, speed in speeds.items() if speed}, peak
+
+
+def _probe(planner: Planner, data: Dataset, arm: str, budget: int, steps: int) -> TrialSpec:
+    """A trial of the cell that ends after so many steps, with one dev evaluation."""
+    recipe = planner.recipe(data, 1e-4)
+    recipe = replace(recipe, epochs=1, evaluations=1, min_steps=100 * steps)
+    n_train = budget_sizes(budget, len(data.train), len(data.dev))[0]
+    recipe = replace(recipe, evaluations=recipe.max_steps(n_train) // steps)
+    spec = planner.reporting(data, arm, budget, recipe)[0]
+    return replace(spec, phase="tune", splits=(), rung=1 / recipe.evaluations)
+
+
+def _speed(short: Outcome, long: Outcome) -> Speed | None:
+    if short.status != "done" or long.status != "done":
+        return None
+    step = max(1e-6, (long.seconds - short.seconds) / (PROBE[1] - PROBE[0]))
+    return Speed(max(0.0, short.seconds - PROBE[0] * step), step)
+
+
+def show(found: Plan, console: Console) -> None:
+    """Print the plan as a table and its total."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("data", "arm", "labels", "tuning", "trials", "done", "a trial", "left", "from"):
+        table.add_column(name, justify="left" if name in ("data", "arm", "from") else "right")
+    for c in found.cells:
+        table.add_row(*map(Text, (c.dataset, c.arm, f"{c.budget:,}", str(c.tuning), str(c.reports), str(c.done),
+                                  duration(c.seconds_report), duration(c.left), c.source)))  # fmt: skip
+    console.print(table)
+    total, done = sum(c.tuning + c.reports for c in found.cells), sum(c.done for c in found.cells)
+    most = sum(c.most for c in found.cells) / max(1, found.workers)
+    workers = (
+        f"{found.workers} worker{'s' if found.workers > 1 else ''} of {found.threads} thread{'s' * (found.threads > 1)}"
+    )
+    memory = f" · {found.worker_bytes / 2**30:.1f} GB a worker" if found.worker_bytes else ""
+    line = f"{total} trials, {done} done, and {found.floors} of floors · about {duration(found.seconds)} on {found.device}"
+    console.print(Text(f"{line}, at most {duration(most)} · {workers}{memory}"), soft_wrap=True)
+
+
+def duration(seconds: float) -> str:
+    """In words: 40 s, 14 min, 3.2 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
