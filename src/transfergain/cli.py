@@ -278,13 +278,37 @@ def export(
     format: Annotated[
         str, typer.Option(autocompletion=_of("report.export", "FORMATS"), help="csv, parquet or json")
     ] = "csv",
-    table: Annotated[str, typer.Option(help="gains, scores or trials")] = "gains",
+    table: Annotated[
+        str, typer.Option(autocompletion=_of("report.export", "TABLES"), help="gains, scores, trials or another")
+    ] = "gains",
     output: Annotated[str | None, typer.Option(help="file to write (default: DIR/TABLE.FORMAT)")] = None,
 ) -> None:
-    """Write gains, scores or all trials as one table."""
+    """Write gains, scores, all trials or another table of the findings to a file, or the figures to a folder."""
     from transfergain.report.export import write_table
 
     typer.echo(write_table(folder, table, format, output))
+
+
+@app.command()
+def compare(
+    folders: Annotated[list[str], typer.Argument(metavar="DIR DIR...", help="output folders of two runs or more")],
+    output: Annotated[str | None, typer.Option("--output", "-o", help="write it as a page too")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put several runs side by side: checkpoints, or dates, on the same data, paired by seed."""
+    from transfergain.analysis.findings import load
+    from transfergain.report.compare import compare as rows_of
+    from transfergain.report.compare import page, show
+
+    rows = rows_of([load(folder) for folder in folders])
+    show(rows, Console(stderr=as_json))
+    if output:
+        try:
+            Path(output).write_text(page(rows), "utf-8")
+        except OSError as error:
+            raise UserError(f"--output {output}: cannot write there ({error.strerror})") from None
+    if as_json:
+        _print_json(rows)
 
 
 @app.command()

@@ -1,15 +1,13 @@
 """`transfergain init`: what it tells from a file, and that the study file it writes is one."""
 
 import json
-import os
-import pty
-import subprocess
 import sys
 import tomllib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from terminal import on_terminal
 
 from conftest import articles, sentences, tagged, translations, write_conll, write_csv, write_parallel, write_squad
 from transfergain import init
@@ -211,14 +209,9 @@ def test_no_label_or_column_breaks_the_file(tmp_path, labels, column):
 
 
 def test_on_a_terminal_it_asks_a_few_questions(tmp_path, reviews):
-    controller, terminal = pty.openpty()
     arguments = [sys.executable, "-m", "transfergain.cli", "init", reviews, "-o", str(tmp_path / "study.toml")]
-    with subprocess.Popen(arguments, stdin=terminal, stdout=terminal, stderr=terminal) as process:
-        os.write(controller, b"classification\n\n\n\n\n4\n")  # task, text and label column, model, shift, seeds
-        assert process.wait(60) == 0
-    shown = os.read(controller, 65536).decode()
-    os.close(terminal)
-    os.close(controller)
+    typed = "classification\n\n\n\n\n4\n"  # task, text and label column, model, shift, seeds
+    code, shown = on_terminal(arguments, typed)
     keys = tomllib.loads((tmp_path / "study.toml").read_text())
-    assert (keys["task"], keys["seeds"], keys["label_column"]) == ("classification", 4, "label")
+    assert (code, keys["task"], keys["seeds"], keys["label_column"]) == (0, "classification", 4, "label")
     assert "Task (sentiment, classification" in shown and "[sentiment]" in shown
