@@ -11,15 +11,12 @@ import pytest
 from typer.main import get_command
 
 from transfergain import cli
-from transfergain.study import Study
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path for path in (ROOT / "docs").rglob("*.md"))
 LOADS = {"script": "src", "img": "src", "link": "href", "iframe": "src", "source": "src", "use": "href"}
 """Element -> the attribute by which a browser fetches something for it."""
 FETCHED_LINKS = {"stylesheet", "icon", "preload", "preconnect", "prefetch", "modulepreload", "manifest"}
-COMING = {"--adapt"}
-"""Flags that a page describes and that are not on the command line yet."""
 
 
 @pytest.fixture(scope="module")
@@ -91,16 +88,10 @@ def test_the_reference_holds_what_the_package_offers(site):
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
 def test_flags_of_the_pages_exist(page):
     commands = get_command(cli.app).commands.values()
-    known = {flag for command in commands for p in command.params for flag in p.opts if flag.startswith("--")} | COMING
+    known = {flag for command in commands for p in command.params for flag in p.opts if flag.startswith("--")}
     known |= {"--help", "--version", "--slow", "--strict", "--install-completion", "--show-completion"}
     blocks = re.findall(r"^transfergain (?:[^\n]*\\\n)*[^\n]*", page.read_text("utf-8"), re.MULTILINE)
     used = {flag for block in blocks for flag in re.findall(r"(?<![\w-])--[a-z][a-z-]+", block)}
     used |= set(re.findall(r"`(--[a-z][a-z-]+)", page.read_text("utf-8")))
     foreign = {"--include", "--local-dir", "--require-hashes", "--force-reinstall"}
     assert used - known - foreign == set()
-
-
-def test_flags_that_are_coming_have_not_come():
-    flags = {flag for p in get_command(cli.app).commands["run"].params for flag in p.opts}
-    assert not COMING & flags, "take it out of COMING"
-    assert "train_file" in Study.model_fields and "--train-file" in flags
