@@ -30,9 +30,7 @@ def calls(work):
 
 
 def rows(count, classes):
-    return [
-        {"text": f"text number {i} of many that all differ", "label": f"class {i % classes}"} for i in range(count)
-    ]
+    return [{"text": f"text number {i} of many that all differ", "label": f"class {i % classes}"} for i in range(count)]
 
 
 WRITERS = {
