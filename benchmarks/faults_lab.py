@@ -138,7 +138,11 @@ class Lab:
         done = {k: v for k, v in outcomes(out).items() if v["status"] == "done"}
         assert done == self.outcomes, "other numbers"
         assert (out / "findings.json").read_bytes() == self.findings, "other findings"
-        assert models(out) == self.models, "other models"
+        kept = models(out)
+        differ = sorted(name for name in kept.keys() | self.models.keys() if kept.get(name) != self.models.get(name))
+        assert not differ, f"other models: {differ[:5]}"
+        litter = [str(path) for path in out.rglob("*.part")]
+        assert not litter, f"left over: {litter[:5]}"
 
 
 def count_events(file: Path) -> None:

@@ -104,6 +104,21 @@ case("reviews.csv holds no rows", name="header only")(with_file("reviews.csv", "
 case("reviews.csv line 3", "0xe9", "UTF-8", name="bytes that are no UTF-8")(
     with_file("reviews.csv", b"text,label\nfine,good\ncaf\xe9,good\n")
 )
+case("reviews.csv is UTF-16", "UTF-8", name="UTF-16")(with_file("reviews.csv", csv_text(sentences(50)).encode("utf-16")))
+case("reviews.jsonl is UTF-16", name="JSON lines in UTF-16")(with_file("reviews.jsonl", '{"text": "a"}'.encode("utf-16")))
+case("my reviews/ré sumé.csv line 2", "0xe9", name="path with spaces and accents")(
+    with_file("my reviews/ré sumé.csv", b"text,label\ncaf\xe9,good\n")
+)
+case("tweets.csv is empty", name="empty shift")(lambda w: [*train(w), "--shift", "tweets=" + w.put("tweets.csv", "")])
+case("tweets.csv holds no rows", name="shift of a header")(
+    lambda w: [*train(w), "--shift", "tweets=" + w.put("tweets.csv", "text,label\n")]
+)
+case("test.csv row 3", '"Positive" does not occur', "negative, positive", name="label of another case")(
+    lambda w: [*train(w), "--test-file", w.csv("test.csv", changed(2, ("some text", "Positive"), 40))]
+)
+case("reviews.csv", '"bad\\x1bname"', name="control characters in a header")(
+    with_file("reviews.csv", "text,label\na,b\n", "--label-column", "bad\x1bname")
+)
 case("reviews.csv.gz", "gzip", name="no gzip at all")(with_file("reviews.csv.gz", csv_text(sentences(50))))
 case("reviews.csv.gz", "gzip", name="gzip cut short")(
     with_file("reviews.csv.gz", gzip.compress(csv_text(sentences(50)).encode())[:-30])
@@ -207,6 +222,8 @@ case("--shift", 'two files are called "a"', name="two shifts of one name")(flags
 case("--seeds", "greater than or equal to 1", "0", name="no seeds")(flags("--seeds", "0"))
 case("--seeds", "integer", name="seeds that are no number")(flags("--seeds", "many"))
 case("--budgets", "whole numbers", "'64,lots'", name="budget that is no number")(flags("--budgets", "64,lots"))
+case("--budgets", "greater than or equal to 10", "0", name="budget of nothing")(flags("--budgets", "0"))
+case("--tune", "greater than or equal to 0", "-1", name="negative tuning")(flags("--tune=-1"))
 case("--budgets", "greater than or equal to 10", "-64", name="negative budget")(flags("--budgets=-64"))
 case("--precision", "fp32", "'fp8'", name="unknown precision")(flags("--precision", "fp8"))
 case("--margin", "less than 1", name="margin of a hundred")(flags("--margin", "100"))
@@ -588,6 +605,11 @@ case("--model tiny", "tokenizer cannot be read", name="model with a broken token
 @case("--output-dir file/runs", "cannot write there")
 def output_below_a_file(world):
     return [*train(world), "--model", world.model("tiny"), "--output-dir", world.put("file", "x") + "/runs"]
+
+
+@case("--output-dir file", "cannot write there")
+def output_that_is_a_file(world):
+    return [*train(world), "--model", world.model("tiny"), "--output-dir", world.put("file", "x")]
 
 
 @case("--output-dir runs/reviews", "holds a study of another checkpoint")

@@ -290,3 +290,15 @@ def test_a_checkpoint_with_a_nan_is_refused(small, checkpoints, tmp_path):
     with pytest.raises(UserError, match="no numbers"):
         tg.run(**small | {"model": tmp_path / "tiny"}, output_dir=tmp_path / "out", quiet=True)
     assert not (tmp_path / "out").exists()
+
+
+def test_what_a_kill_leaves_half_written_is_cleared_away(small, tmp_path):
+    tg.run(**small, output_dir=tmp_path, quiet=True)
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = tmp_path / f"findings.json.{ended.pid}.part"
+    left.write_text("{")
+    (tmp_path / f"report.html.{os.getppid()}.part").write_text("of a process that lives")
+    tg.run(**small, output_dir=tmp_path, quiet=True)
+    assert not left.exists()
+    assert (tmp_path / f"report.html.{os.getppid()}.part").exists()

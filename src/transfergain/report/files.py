@@ -39,6 +39,22 @@ def due(since: float, cost: float) -> bool:
 
 
 def _write(path: Path, content: str) -> None:
+    for left in path.parent.glob(f"{path.name}.*.part"):  # of a run that was killed in this very moment
+        if not _runs(left.suffixes[-2][1:]):
+            left.unlink(missing_ok=True)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.part")
     temporary.write_text(content, "utf-8")
     temporary.replace(path)
+
+
+def _runs(process: str) -> bool:
+    """Whether there is a process of that number; where this cannot be asked without harm, as if there were."""
+    if os.name != "posix" or not process.isdigit():
+        return True
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
