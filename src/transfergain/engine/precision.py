@@ -46,7 +46,8 @@ def bf16_speed_up() -> float:
     """How many times as fast the CPU multiplies bf16 matrices as fp32 ones, forward and backward; once a process.
 
     Where bf16 is native it is twice as fast or more, where it is emulated several times as slow, so the least of a few
-    alternating times, of the processor and not of a clock, tells them apart on a busy machine too: the choice enters the ids of trials, and must not waver.
+    alternating times, of the processor and not of a clock, tells them apart on a busy machine too: the choice enters the
+    ids of trials, and must not waver.
     """
     rows, inputs, outputs = PRODUCT
     shapes = [(rows, inputs), (inputs, outputs), (rows, outputs)]
