@@ -1,0 +1,1 @@
+"""Speed, scores and memory side by side with `Trainer`: `python -m benchmarks.run NAME`. Never a test."""

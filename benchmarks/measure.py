@@ -1,0 +1,197 @@
+"""The benchmarks: each returns rows to print, and the single measurements."""
+
+from __future__ import annotations
+
+import math
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+from statistics import mean, median, stdev
+from typing import Any
+
+import torch
+
+from benchmarks.cases import Case, ours, quiet, trainer
+
+Result = tuple[list[dict[str, Any]], dict[str, Any]]
+
+
+def _precision() -> str:
+    from transfergain.engine.precision import pick_precision
+
+    return pick_precision("auto", torch.device("cpu"))
+
+
+def trial(options: Any) -> Result:
+    """One training against `Trainer` in its default fp32 and in bf16, alternating over seeds."""
+    quiet(options.threads)
+    rows, single, precision = [], {}, _precision()
+    for name in options.tasks.split(","):
+        case = Case.load(name, options.steps, options.budget, options.train_file)
+        costs, scores = defaultdict(list), defaultdict(list)
+        for seed in range(options.seeds):
+            runs = {
+                "ours": lambda seed=seed, case=case: ours(case, seed, precision)[:2],
+                "Trainer": lambda seed=seed, case=case: trainer(case, seed, False),
+                "Trainer bf16": lambda seed=seed, case=case: trainer(case, seed, True),
+            }
+            for who in list(runs)[seed % 3 :] + list(runs)[: seed % 3]:
+                cost, dev = runs[who]()
+                costs[who].append(cost)
+                scores[who].append(dev)
+        for who in runs:
+            pairs = list(zip(costs[who], costs["ours"], strict=True))
+            rows.append({
+                "task": name, "engine": who, "steps": case.steps, "seconds": median(c.wall for c in costs[who]),
+                "times ours": median(a.wall / b.wall for a, b in pairs), "cpu seconds": median(c.cpu for c in costs[who]),
+                "times ours, cpu": median(a.cpu / b.cpu for a, b in pairs), "dev score": mean(scores[who]),
+            })  # fmt: skip
+        single[name] = {"costs": costs, "scores": scores}
+    return rows, single
+
+
+def study(options: Any) -> Result:
+    """A study of N trials against the same trainings one after another with `Trainer`, of which a few are run."""
+    import transfergain
+    from transfergain.store import Store
+    from transfergain.types import TrialSpec
+
+    quiet(options.threads)
+    seeds = max(1, options.trials // 4)
+    with tempfile.TemporaryDirectory() as folder:
+        keys = {"arms": ["scratch", "full"], "budgets": [64, 128], "seeds": seeds, "tune": 0, "min_steps": options.steps}
+        keys |= {"task": "sentiment", "dataset_name": "builtin:sentiment", "max_length": 64, "keep_models": "none"}
+        start = time.perf_counter()
+        transfergain.run(quiet=True, output_dir=f"{folder}/study", epochs=1, **keys)
+        ours_wall = time.perf_counter() - start
+        with Store(Path(folder) / "study") as store:
+            rows = [row for row in store.rows() if row.spec.recipe is not None]
+    specs: list[tuple[TrialSpec, int]] = [(row.spec, int(row.outcome.details["steps"])) for row in rows]
+    chosen = specs[:: max(1, len(specs) // options.peers)][: options.peers]
+    walls = []
+    for spec, steps in chosen:
+        case = Case.load("sentiment", steps, spec.budget, seed=spec.replicate)
+        start = time.perf_counter()
+        trainer(case, spec.replicate, False, steps, spec.arm)
+        walls.append(time.perf_counter() - start)
+    whole = mean(walls) * len(specs)
+    return [
+        {"what": "study", "trials": len(specs), "run": len(specs), "seconds": ours_wall, "times": 1.0},
+        {"what": "Trainer fp32", "trials": len(specs), "run": len(walls), "seconds": whole, "times": whole / ours_wall},
+    ], {"steps": [s for _, s in specs], "trainer_seconds": walls}
+
+
+def _ceiling(threads: int) -> float:
+    """Operations a second of a large bf16 product: the best of a few."""
+    torch.set_num_threads(threads)
+    size, best = 1024, 0.0
+    x = torch.full((size, size), 0.5, dtype=torch.bfloat16)
+    for _ in range(12):
+        start = time.process_time()
+        x @ x
+        best = max(best, 2 * size**3 / (time.process_time() - start))
+    return best
+
+
+def ceiling(options: Any) -> Result:
+    """Share of the measured bf16 ceiling that training reaches on one thread, and where the rest goes.
+
+    In seconds of the processor, so that other programs on the machine matter less.
+    """
+    from torch.profiler import ProfilerActivity, profile
+
+    quiet(1)
+    rows, single = [], {}
+    for name in options.tasks.split(","):
+        case = Case.load(name, options.steps, options.budget, options.train_file)
+        best, shares = _ceiling(1), []
+        for seed in range(options.seeds):
+            cost, _, fitted = ours(case, seed, _precision())
+            seconds = fitted.train_seconds * cost.cpu / cost.wall  # training's share of the processor's seconds
+            shares.append(fitted.flops / seconds / best)
+        rows.append({"task": name, "steps": case.steps, "ceiling GF/s": best / 1e9, "share": median(shares)})
+        single[name] = shares
+    case = Case.load(options.tasks.split(",")[0], 8, options.budget, options.train_file)
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        ours(case, 0, _precision())
+    events = sorted(profiled.key_averages(), key=lambda e: -e.self_cpu_time_total)
+    total = sum(e.self_cpu_time_total for e in events)
+    rows_2 = [
+        {"operation": e.key[:30], "% of time": 100 * e.self_cpu_time_total / total, "calls": e.count} for e in events[:14]
+    ]
+    return rows + rows_2, single
+
+
+def scores(options: Any) -> Result:
+    """Fast engine against plain fp32 without shortcuts: dev scores of paired seeds, equivalence within one point."""
+    from scipy.stats import t as student
+
+    quiet(options.threads)
+    rows, single = [], {}
+    for name in options.tasks.split(","):
+        gaps, found = [], []
+        for seed in range(options.seeds):
+            case = Case.load(name, options.steps, options.budget, options.train_file, seed=seed)
+            fast, slow = ours(case, seed, _precision())[1], ours(case, seed, "fp32", tricks=False)[1]
+            found.append((fast, slow))
+            gaps.append(100 * (fast - slow))
+        half = float(student.ppf(0.95, len(gaps) - 1)) * stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else math.inf
+        rows.append({
+            "task": name, "seeds": len(gaps), "fast": mean(f for f, _ in found), "plain": mean(s for _, s in found),
+            "gap, points": mean(gaps), "90 % low": mean(gaps) - half, "90 % high": mean(gaps) + half,
+            "within 1 point": abs(mean(gaps)) + half < 1,
+        })  # fmt: skip
+        single[name] = found
+    return rows, single
+
+
+def memory(options: Any) -> Result:
+    """Memory of the driver and of one worker over many trials of two steps."""
+    import resource
+
+    from transfergain.executors.base import Job
+    from transfergain.executors.local import LocalExecutor
+    from transfergain.trial import Bench
+    from transfergain.types import Recipe, TrialSpec
+
+    quiet(1)
+    case, seen = Case.load("sentiment", 2, 40), []
+    recipe = Recipe(1e-4, batch_size=8, epochs=1, min_steps=2, evaluations=1, max_length=32, precision=_precision())
+    name = case.data.name
+    jobs = [
+        Job(TrialSpec("sentiment", name, ("full", "scratch")[i % 2], 40, i, "tune", recipe, (), "f", "r"), None)
+        for i in range(options.trials)
+    ]
+    with LocalExecutor(Bench({name: case.data}, case.checkpoint, "cpu", 1), 1) as executor:
+        for _, outcome in executor.submit(jobs, lambda *_: None):
+            assert outcome.status == "done", outcome.error
+            status = Path(f"/proc/{executor._workers[0].process.pid}/status").read_text().splitlines()
+            kib = {line.split(":")[0]: int(line.split()[1]) for line in status if line.startswith("Vm")}
+            seen.append(
+                (kib["VmRSS"] / 1024, kib["VmHWM"] / 1024, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+            )
+    tenth = max(1, len(seen) // 10)
+    early, late = (median(rss for rss, _, _ in part) for part in (seen[tenth : 2 * tenth], seen[-tenth:]))
+    row = {"trials": len(seen), "worker MiB": late, "worker peak": seen[-1][1], "driver peak": seen[-1][2]}
+    return [row | {"growth MiB": late - early}], {"seen": seen}
+
+
+def step(options: Any) -> Result:
+    """What each shortcut saves, in the processor's seconds of training, alternating."""
+    quiet(1)
+    rows, single = [], {}
+    for name in options.tasks.split(","):
+        case, seconds = Case.load(name, options.steps, options.budget, options.train_file), defaultdict(list)
+        for seed in range(options.seeds):
+            for who, precision, tricks in (
+                ("fast", _precision(), True),
+                ("plain bf16", "bf16", False),
+                ("plain fp32", "fp32", False),
+            ):
+                seconds[who].append(ours(case, seed, precision, tricks)[0].cpu)
+        for who, walls in seconds.items():
+            ratio = median(a / b for a, b in zip(walls, seconds["fast"], strict=True))
+            rows.append({"task": name, "engine": who, "cpu seconds": median(walls), "times fast": ratio})
+        single[name] = seconds
+    return rows, single

@@ -1,0 +1,60 @@
+"""`python -m benchmarks.run NAME [options]`: prints a table and writes it, with all single measurements, as JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks import measure
+
+BENCHMARKS = {
+    "trial": measure.trial,
+    "study": measure.study,
+    "ceiling": measure.ceiling,
+    "scores": measure.scores,
+    "memory": measure.memory,
+    "step": measure.step,
+}
+
+
+def show(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print rows of one or more shapes as aligned tables."""
+    for n, row in enumerate(rows):
+        cells = [f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()]
+        if n == 0 or row.keys() != rows[n - 1].keys():
+            print("\n" + "  ".join(f"{k:>14}" for k in row))
+        print("  ".join(f"{c:>14}" for c in cells))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.run", description=__doc__)
+    parser.add_argument("name", choices=BENCHMARKS)
+    parser.add_argument("--tasks", default="sentiment,ner,qa,translation")
+    parser.add_argument("--steps", type=int, default=60, help="optimiser steps of each training")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--budget", type=int, default=256, help="labels, dev included")
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of one training")
+    parser.add_argument("--trials", type=int, default=40)
+    parser.add_argument("--peers", type=int, default=4, help="trials of the study that Trainer repeats, to be scaled up")
+    parser.add_argument("--train-file", help="texts and labels of your own, instead of the built-in sentences")
+    parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
+    options = parser.parse_args()
+    start, load = time.time(), os.getloadavg()[0]
+    rows, single = BENCHMARKS[options.name](options)
+    show(rows)
+    options.out.mkdir(parents=True, exist_ok=True)
+    about = {"cpus": os.cpu_count(), "machine": platform.processor() or platform.machine(), "load_before": load}
+    about |= {"seconds": time.time() - start, "options": {k: str(v) for k, v in vars(options).items()}}
+    path = options.out / f"{options.name}.json"
+    path.write_text(json.dumps({"about": about, "rows": rows, "single": single}, indent=1, default=float), "utf-8")
+    print(f"\n{path} · load before {load:.1f} on {os.cpu_count()} CPUs · {time.time() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()
