@@ -195,3 +195,39 @@ def step(options: Any) -> Result:
             rows.append({"task": name, "engine": who, "cpu seconds": median(walls), "times fast": ratio})
         single[name] = seconds
     return rows, single
+
+
+def attention(options: Any) -> Result:
+    """Attention by parts against PyTorch's own, bf16, 12 heads of 32: milliseconds of the processor."""
+    from transfergain.engine.attention import attend
+    from transfergain.engine.dropout import cheap_dropout
+
+    quiet(1)
+    rows = []
+    for batch, length in ((16, 25), (16, 64), (16, 128), (8, 384)):
+        q, k, v = (torch.randn(batch, length, 12, 32).bfloat16().requires_grad_() for _ in range(3))
+        mask = torch.zeros(batch, 1, length, length)
+        for rate in (0.1, 0.0):
+            for what in ("training", "evaluation"):
+                if rate and what == "evaluation":
+                    continue
+                found = defaultdict(list)
+                for _ in range(9):
+                    for who in ("parts", "torch"):
+                        start = time.process_time()
+                        with torch.set_grad_enabled(what == "training"), cheap_dropout(torch.device("cpu")):
+                            heads = [x.transpose(1, 2) for x in (q, k, v)]
+                            if who == "parts":
+                                out = attend(torch.nn.Identity().train(), *heads, mask, dropout=rate)[0]
+                            else:
+                                own = torch.nn.functional.scaled_dot_product_attention
+                                out = own(*heads, mask.bfloat16(), rate).transpose(1, 2).contiguous()
+                        if what == "training":
+                            out.sum().backward()
+                        found[who].append(1e3 * (time.process_time() - start))
+                parts, torchs = (median(found[who]) for who in ("parts", "torch"))
+                rows.append({
+                    "batch": batch, "tokens": length, "dropout": rate, "what": what, "parts, ms": parts, "torch, ms": torchs,
+                    "times": torchs / parts,
+                })  # fmt: skip
+    return rows, {}

@@ -20,6 +20,7 @@ BENCHMARKS = {
     "scores": measure.scores,
     "memory": measure.memory,
     "step": measure.step,
+    "attention": measure.attention,
 }
 
 

@@ -1,8 +1,7 @@
 """Attention for CPUs: two products and a softmax.
 
-On a CPU PyTorch's scaled dot-product attention takes two to three times as long as its parts with dropout, where it also
-guards against rows that are masked as a whole, and its fused kernel's backward pass takes longer still (measured by
-`benchmarks`: at every length from 25 to 384 tokens). Which one is used is settled by the device and not by a clock, as the
+On a CPU PyTorch's scaled dot-product attention takes up to two and a half times as long as its parts with dropout, and its fused
+kernel, used without, up to four times in training (docs/performance.md: at every length from 25 to 384 tokens). Which one is used is settled by the device and not by a clock, as the
 choice changes how numbers are rounded, and the same trial must give the same numbers.
 """
 
