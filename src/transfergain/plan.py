@@ -100,12 +100,12 @@ def plan(study: Study, console: Console) -> Plan:
     """The plan of a study: what its store holds is taken from there, the rest is measured by two short trials an arm."""
     from transfergain.engine.precision import pick_device
 
-    datasets = api._load_data(study, console)
-    checkpoint, precision, _ = api._verify(study, datasets)
+    datasets = api.load_data(study, console)
+    checkpoint, precision, _ = api.verify(study, datasets)
     planner = Planner(study, datasets, checkpoint.revision, precision)
     folder = Path(study.folder())
     kind = EXECUTORS[study.executor]
-    workers, threads, shared = api._sized(study, checkpoint, kind.own_machine, folder)
+    workers, threads, shared = api.sized(study, checkpoint, kind.own_machine, folder)
     rows: list[Row] = []
     if (folder / FILE).exists():
         with Store(folder) as store:

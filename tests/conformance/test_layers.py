@@ -19,7 +19,8 @@ LAYERS = (
     ("learner",),
     ("trial", "study", "store"),
     ("executors", "runner", "analysis"),
-    ("report", "init", "doctor", "tracking"),
+    ("report", "init", "doctor", "tracking", "session"),
+    ("record",),
     ("api", "cli", "plan"),
 )
 SAME_LAYER = {("runner", "executors"), ("cli", "api"), ("cli", "plan"), ("plan", "api")}

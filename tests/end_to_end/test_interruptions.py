@@ -18,7 +18,6 @@ import pytest
 from tiny import KEYS, InProcess, command, count, files, findings, flags, models, outcomes
 
 import transfergain as tg
-from transfergain import api
 from transfergain.analysis.findings import load
 from transfergain.arms import ARMS
 from transfergain.errors import UserError
@@ -208,7 +207,7 @@ def test_ignored_signals_stay_ignored_and_threads_know_none(keys, tmp_path, monk
         thread.start()
         thread.join()
         assert found[0].trials["done"] == 6
-        with api._stoppable():
+        with session.stoppable():
             assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
             assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
     finally:

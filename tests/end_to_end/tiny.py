@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from conftest import sentences, write_csv
-from transfergain.api import _quiet_libraries
+from transfergain.api import quiet_libraries
 from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Executor
 from transfergain.store import FILE, Store
@@ -111,7 +111,7 @@ class InProcess(Executor):
         for job in jobs:
             self.ran.append(job.spec)
             try:
-                with _quiet_libraries():
+                with quiet_libraries():
                     outcome = run_trial(job.spec, self.bench, job.save_to, partial(watch, job.spec))
             except Exception as error:
                 outcome = Outcome("failed", error=f"{type(error).__name__}: {error}")

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import sentences, write_csv
 from transfergain import checkpoint as checkpoints_
-from transfergain.api import _quiet_libraries
+from transfergain.api import quiet_libraries
 from transfergain.arms import ARMS
 from transfergain.data.prepare import DataSource
 from transfergain.data.prepare import load as load_data
@@ -69,7 +69,7 @@ def test_the_tutorial_runs(checkpoints, capsys):
         assert usual in text
         text = text.replace(usual, few)
     assert "builtin:minilm" not in text
-    with _quiet_libraries():  # the tutorial silences them for good
+    with quiet_libraries():  # the tutorial silences them for good
         exec(compile(text, "docs/tutorial.md", "exec"), {"__name__": "__main__"})
     printed = capsys.readouterr().out.split("-----\n")
     shown = blocks("docs/tutorial.md", "text")[: len(printed)]

@@ -1,0 +1,85 @@
+"""What holds while a study runs: its folder is its own, signals end it in good order, a closed terminal breaks nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from transfergain.errors import UserError
+
+
+class Stopped(KeyboardInterrupt):
+    """What a scheduler's signal raises: whatever handles Ctrl-C handles it alike."""
+
+    def __init__(self, signal: int) -> None:
+        self.signal = signal
+
+
+class Terminal:
+    """The terminal that a study began on. Once it is closed, writing to it fails; the findings are still to be written."""
+
+    def __init__(self) -> None:
+        self._streams = [stream for stream in (0, 1, 2) if os.isatty(stream)]
+
+    def is_gone(self, error: OSError) -> bool:
+        """Whether an error is that of writing to a closed terminal."""
+        return error.errno == errno.EIO and any(not os.isatty(stream) for stream in self._streams)
+
+    def leave(self) -> None:
+        """Write to nowhere from here on."""
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for stream in self._streams:
+            os.dup2(nothing, stream)
+        os.close(nothing)
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[Terminal]:
+    """SIGTERM, as schedulers send it, and SIGHUP end a study as Ctrl-C does: once, so that a second one does not disturb
+    the writing of the findings. Ignored signals (nohup) stay ignored, and threads of a larger program know no signals.
+    """
+    terminal, heard = Terminal(), list[int]()
+
+    def stop(number: int, _: object) -> None:
+        if number == getattr(signal, "SIGHUP", None):
+            terminal.leave()
+        if not heard:
+            heard.append(number)
+            raise Stopped(number)
+
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        before = {n: signal.signal(n, stop) for n in numbers if signal.getsignal(n) == signal.SIG_DFL}
+    try:
+        yield terminal
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One running study an output folder; the lock goes with the process, however it ends."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / ".lock").open("w")
+    except OSError as error:
+        raise UserError(f"--output-dir {folder}: cannot write there ({error.strerror}); choose another folder") from None
+    with lock:
+        try:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except ImportError:  # Windows: SQLite's own locking still keeps rows whole
+            pass
+        except OSError:
+            raise UserError(
+                f"--output-dir {folder}: another transfergain is running there; wait or choose another"
+            ) from None
+        yield
