@@ -1,8 +1,9 @@
 """Attention for CPUs: two products and a softmax.
 
-On a CPU PyTorch's scaled dot-product attention takes up to two and a half times as long as its parts with dropout, and its fused
-kernel, used without, up to four times in training (docs/performance.md: at every length from 25 to 384 tokens). Which one is used is settled by the device and not by a clock, as the
-choice changes how numbers are rounded, and the same trial must give the same numbers.
+On a CPU PyTorch's scaled dot-product attention takes up to two and a half times as long as its parts with dropout, and its
+fused kernel, used without, up to four times in training (docs/performance.md: at every length from 25 to 384 tokens). Which
+one is used is settled by the device and not by a clock, as the choice changes how numbers are rounded, and the same trial
+must give the same numbers.
 """
 
 from __future__ import annotations
