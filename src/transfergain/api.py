@@ -123,6 +123,7 @@ def _warn(console: Console, line: str) -> None:
 
 
 def load_data(study: Study, console: Console) -> dict[str, Dataset]:
+    """The data sets of a study by name, saying what was read. Raises UserError naming the file, row or flag."""
     datasets: dict[str, Dataset] = {}
     for entry in study.entries():
         data = prepare.load(entry.source(), TASKS[entry.task])

@@ -164,7 +164,8 @@ def _why_not(name: str, revision: str | None, error: Exception) -> str:
         )
     if constants.HF_HUB_OFFLINE:
         return (
-            f'--model "{name}" is not whole in the cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE is set; unset it once'
+            f'--model "{name}" is no folder here and not whole in the cache {constants.HF_HUB_CACHE}, and HF_HUB_OFFLINE '
+            "keeps from asking the Hub; unset it once, or give a local folder or builtin:minilm"
         )
     if isinstance(error, OSError) and error.errno is not None:  # of the disk: those of the network carry no number
         return f'--model "{name}" cannot be stored in {constants.HF_HUB_CACHE} ({error.strerror}); free space or set HF_HOME'

@@ -101,6 +101,8 @@ def _run_arm(
         "diverged": fitted.diverged,
         "flops": fitted.flops,
         "train_seconds": fitted.train_seconds,
+        "micro_batch": fitted.micro_batch,
+        "checkpointing": fitted.checkpointing,
         "parameters": sum(size for size, _ in parameters),
         "trained_parameters": sum(size for size, trains in parameters if trains),
         "frozen_features": learner.frozen_features,

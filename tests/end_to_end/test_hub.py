@@ -92,7 +92,7 @@ def test_the_cache_answers_offline_and_when_the_hub_is_down(hub, resolve):
 
 def test_without_a_cache_offline_and_down_are_one_line_each(hub, resolve, tmp_path):
     said = resolve("org/tiny", HF_HUB_OFFLINE="1")["refused"]
-    assert said.startswith(f'--model "org/tiny" is not whole in the cache {tmp_path / "cache" / "hub"}, and HF_HUB_OFFLINE')
+    assert f"not whole in the cache {tmp_path / 'cache' / 'hub'}, and HF_HUB_OFFLINE" in said
     assert hub.seen == []
     said = resolve("org/tiny", HF_ENDPOINT="http://127.0.0.1:9")["refused"]
     assert "the Hub at http://127.0.0.1:9 cannot be reached" in said
@@ -132,7 +132,7 @@ def test_a_cut_connection_is_one_line_and_the_next_run_goes_on(hub, resolve, tmp
     part = tmp_path / "cache" / "hub" / "models--org--tiny"
     assert not any(part.glob("snapshots/*/model.safetensors"))
     said = resolve("org/tiny", HF_HUB_OFFLINE="1")["refused"]  # half a model is none
-    assert "is not whole in the cache" in said
+    assert "not whole in the cache" in said
     hub.cut.clear()
     assert "path" in resolve("org/tiny")
 

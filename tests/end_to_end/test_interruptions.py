@@ -18,6 +18,7 @@ import pytest
 from tiny import KEYS, InProcess, command, count, files, findings, flags, models, outcomes
 
 import transfergain as tg
+from transfergain import session
 from transfergain.analysis.findings import load
 from transfergain.arms import ARMS
 from transfergain.errors import UserError
@@ -31,6 +32,7 @@ TRIALS = 8 + 8 + 8
 SCRIPT = """
 import json, sys
 import transfergain as tg
+from transfergain import session
 tg.run(**json.loads(sys.argv[1]))
 """
 

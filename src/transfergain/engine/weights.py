@@ -2,7 +2,7 @@
 
 Under autocast every step casts every weight to bf16 and every gradient back, and frozen weights are cast at each use. Here
 the weights of linear layers are bf16 while the model trains, and their fp32 masters are what the optimiser moves: the same
-products on the same numbers, cast once a step. Norms' outputs are bf16 too, as all products that follow would make them.
+products on the same numbers, cast once a step.
 """
 
 from __future__ import annotations
@@ -34,8 +34,6 @@ class Weights:
         self.optimizer = _optimizer(model, masters, recipe)
         for parameter, whole in self._whole:
             parameter.data = whole.to(torch.bfloat16)
-        norms = [m for m in model.modules() if isinstance(m, nn.LayerNorm)] if halved else []
-        self._hooks = [norm.register_forward_hook(_in_bf16) for norm in norms]
 
     def step(self, learning_rate: float) -> None:
         """Clip the gradients of the last backward pass to the recipe's norm, move the weights, and drop the gradients."""
@@ -69,8 +67,6 @@ class Weights:
 
     def close(self) -> None:
         """Leave the model in fp32, with its weights of now."""
-        for hook in self._hooks:
-            hook.remove()
         for parameter, whole in self._whole:
             parameter.grad = None
             parameter.data = whole
@@ -90,10 +86,6 @@ def multiplied(model: Any) -> list[nn.Parameter]:
     layers = [m for m in model.modules() if isinstance(m, linear)]
     found = {id(p): p for layer in layers for p in layer.parameters(recurse=False)}
     return [p for key, p in found.items() if key not in others and p.dtype == torch.float32]
-
-
-def _in_bf16(module: Any, arguments: Any, output: torch.Tensor) -> torch.Tensor:
-    return output.to(torch.bfloat16)
 
 
 def _optimizer(model: Any, masters: dict[int, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
