@@ -110,6 +110,7 @@ def test_words_are_neither_added_nor_lost_where_none_are_inserted(name, pair):
 @given(pair=tagged(), data=st.data())
 def test_the_words_of_a_sentence_with_fillers_are_the_words_of_the_sentence(pair, data):
     words, tags = pair
+    assume(not {"FILL", "IT"} & set(words))
     places = data.draw(st.lists(st.integers(0, len(words)), unique=True).map(sorted))
     starts = np.cumsum([0, *(len(word) + 1 for word in words)]).tolist()
     starts[-1] -= 1

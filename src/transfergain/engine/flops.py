@@ -108,7 +108,8 @@ class StepFlops:
         for key, value in self._sample.items():
             size = shape.targets if key in self._targets else shape.tokens
             if isinstance(value, list):
-                resized[key] = (value * size)[:size] if value else [0] * size
+                # The last one is kept: the heads of T5 and BART look for the end token.
+                resized[key] = [*(value * size)[: size - 1], value[-1]] if value else [0] * size
             elif isinstance(value, torch.Tensor) and value.ndim > 1:
                 resized[key] = value[:1].expand(size, *value.shape[1:])
             else:
