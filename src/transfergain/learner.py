@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergain.arms.adapt import METHODS
+from transfergain.arms.base import Prepared
 from transfergain.engine import frozen
 from transfergain.engine.fit import Fitted, fit
 from transfergain.engine.predict import Predicted, generate, predict
@@ -35,8 +36,10 @@ class Part:
 class Learner:
     """A prepared model with its task. `read` comes first, then `train`, then `settle`, then `evaluate`."""
 
-    def __init__(self, model: Any, task: Task, tokenizer: Any, labels: Sequence[str], recipe: Recipe) -> None:
+    def __init__(self, prepared: Prepared, task: Task, tokenizer: Any, labels: Sequence[str], recipe: Recipe) -> None:
+        model = prepared.model
         self.model, self.task, self.tokenizer, self.labels, self.recipe = model, task, tokenizer, labels, recipe
+        self.rates = prepared.rates
         self.options = dict(recipe.options) | {"max_length": recipe.max_length}
         self.options["decoder_start_token_id"] = getattr(model.config, "decoder_start_token_id", None)
         self.arguments = task.generation(self.options, tokenizer) if task.generation else None
@@ -86,7 +89,7 @@ class Learner:
 
         both = (self._features(train), self._features(dev))
         stop_at = recipe.steps_to(rung, len(both[0])) if rung < 1 else None
-        return fit(self._module, *both, recipe, replicate, pad, dev_score, progress, fields, stop_at)
+        return fit(self._module, *both, recipe, replicate, pad, dev_score, progress, fields, stop_at, self.rates)
 
     def settle(self, dev: str) -> None:
         """Fit on dev what answers depend on beside the weights: the task's own setting, and the temperature."""
@@ -115,6 +118,7 @@ class Learner:
         Raises Declined where the method does not apply.
         """
         other = copy.copy(self)
+        other.rates = {}  # nothing is new any more
         other.model = METHODS[method].prepare(copy.deepcopy(self.model), replicate)
         return other
 

@@ -84,7 +84,7 @@ def _run_arm(
     adaptations = [Adaptation.parse(name) for name, _ in spec.splits if name.startswith(ADAPTED)]
     learned = {"train": drawn.train, "dev": drawn.dev} | _target_labels(data, adaptations, spec.replicate, task)
     pools = (data.train, data.dev, *(rows for a in adaptations for rows in data.targets[a.shift]))
-    learner = Learner(prepared.model, task, tokenizer, data.labels, recipe)
+    learner = Learner(prepared, task, tokenizer, data.labels, recipe)
     learner.read(learned, {name: sealed(data, name) for name in splits}, pools, pick_device(bench.device))
     fitted = learner.train("train", "dev", recipe, spec.replicate, progress, spec.rung)
     evaluated = dict[str, Evaluated]()

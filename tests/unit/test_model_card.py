@@ -90,7 +90,13 @@ def test_no_part_of_a_file_is_left_and_no_card_without_models(tmp_path):
     _, readme = written(tmp_path)
     assert readme == {}
     assert not list(tmp_path.rglob("*.part"))
-    assert {f.name for f in tmp_path.iterdir()} == {"study.sqlite", "findings.json", "report.html", "report.md", "timings.json"}
+    assert {f.name for f in tmp_path.iterdir()} == {
+        "study.sqlite",
+        "findings.json",
+        "report.html",
+        "report.md",
+        "timings.json",
+    }
 
 
 def test_a_failed_trial_has_no_card(tmp_path):

@@ -125,3 +125,17 @@ def test_bf16_training_ends_in_fp32_with_the_best_weights_and_no_hooks(checkpoin
     assert not fitted.diverged
     weight = model.bert.encoder.layer[0].intermediate.dense.weight
     assert not torch.equal(weight, weight.bfloat16().float()), "the masters, not their bf16 copies"
+
+
+def test_named_parameters_move_at_their_own_multiple_of_the_rate(checkpoints):
+    model, other = load(checkpoints), load(checkpoints)
+    names = {name for name, _ in model.named_parameters() if name.startswith("classifier.")}
+    weights, plain = Weights(model, recipe(), dict.fromkeys(names, 8.0)), Weights(other, recipe())
+    for each, kept, rate in ((model, weights, 1e-4), (other, plain, 1e-4)):
+        backward(each, "fp32")
+        kept.step(rate)
+        kept.close()
+    start = dict(load(checkpoints).named_parameters())
+    for (name, mine), theirs in zip(model.named_parameters(), other.parameters(), strict=True):
+        moved, plainly = (mine - start[name]).abs().max(), (theirs - start[name]).abs().max()
+        assert float(moved) == pytest.approx(float(plainly) * (8 if name in names else 1), rel=0.01)

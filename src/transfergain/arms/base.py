@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from transfergain.types import Checkpoint
@@ -18,6 +18,8 @@ class Prepared:
     checks: Mapping[str, Any]
     finish: Callable[[Any], Any] = lambda model: model
     """Turns the trained model into a standard `transformers` model, to be saved."""
+    rates: Mapping[str, float] = field(default_factory=dict)
+    """Parameter name -> how many times the recipe's learning rate it moves at, where that is not once."""
 
 
 @dataclass(frozen=True)

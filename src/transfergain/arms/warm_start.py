@@ -18,6 +18,8 @@ from transfergain.types import Checkpoint
 
 NEW = re.compile(r"^decoder\.(.*crossattention.*|cls\..*|lm_head\..*)$")
 """The parameters that an encoder's checkpoint has nothing for: cross-attention and the output layer."""
+NEW_TIMES = 8.0
+"""How many times the learning rate they move at, where the rest starts from the checkpoint (docs/decisions/0009)."""
 
 
 def applies(checkpoint: Checkpoint, config: Any) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -155,16 +155,18 @@ def fit(
     progress: Progress = lambda step, cap, dev_score: None,
     fields: Sequence[str] = ("logits",),
     stop_at: int | None = None,
+    rates: Mapping[str, float] | None = None,
 ) -> Fitted:
     """Train the parameters that require gradients and leave the model with its best weights on dev.
 
     `score` judges what `predict` returns for dev, with the named `fields` of the model's output. A run that has come to
-    step `stop_at` is evaluated and ends there; up to there it has the numbers of one that goes on.
+    step `stop_at` is evaluated and ends there; up to there it has the numbers of one that goes on. `rates` says, by
+    name, which parameters move at how many times the learning rate.
     """
     device = next(model.parameters()).device
     flops = StepFlops(model, train, pad_token_id)
     with attention_by_parts(model, train, pad_token_id), cheap_dropout(device):
-        weights = Weights(model, recipe)
+        weights = Weights(model, recipe, rates)
         step = Step(model, weights, recipe, pad_token_id, device)
 
         def evaluate() -> tuple[float, float]:

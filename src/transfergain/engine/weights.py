@@ -7,7 +7,7 @@ products on the same numbers, cast once a step.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -23,7 +23,8 @@ class Weights:
     `masters` are the fp32 tensors of all parameters that train, in the model's order.
     """
 
-    def __init__(self, model: Any, recipe: Recipe) -> None:
+    def __init__(self, model: Any, recipe: Recipe, rates: Mapping[str, float] | None = None) -> None:
+        """`rates` holds, by name, how many times the learning rate a parameter moves at; 1 for those it does not name."""
         halved = multiplied(model) if recipe.precision == "bf16" else []
         self._clip = recipe.clip
         self._whole = [(parameter, parameter.data) for parameter in halved]
@@ -31,7 +32,7 @@ class Weights:
         trained = [p for p in model.parameters() if p.requires_grad]
         self._pairs = [(p, masters[id(p)]) for p in trained if id(p) in masters]
         self.masters = [masters.get(id(p), p) for p in trained]
-        self.optimizer = _optimizer(model, masters, recipe)
+        self.optimizer = _optimizer(model, masters, recipe, rates or {})
         for parameter, whole in self._whole:
             parameter.data = whole.to(torch.bfloat16)
 
@@ -41,7 +42,7 @@ class Weights:
             master.grad = None if parameter.grad is None else parameter.grad.float()
             parameter.grad = None
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate
+            group["lr"] = learning_rate * group["times"]
         gradients = [m.grad for m in self.masters if m.grad is not None]
         if gradients[0].device.type == "mps":
             nn.utils.clip_grad_norm_(self.masters, self._clip)
@@ -88,12 +89,19 @@ def multiplied(model: Any) -> list[nn.Parameter]:
     return [p for key, p in found.items() if key not in others and p.dtype == torch.float32]
 
 
-def _optimizer(model: Any, masters: dict[int, nn.Parameter], recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW; weight decay on matrices only, not on biases, norms and embeddings."""
+def _optimizer(
+    model: Any, masters: Mapping[int, nn.Parameter], recipe: Recipe, rates: Mapping[str, float]
+) -> torch.optim.Optimizer:
+    """AdamW; weight decay on matrices only, not on biases, norms and embeddings. A group's `times` multiplies its rate."""
     embeddings = {id(p) for m in model.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
-    trained = [p for p in model.parameters() if p.requires_grad]
-    decayed = [masters.get(id(p), p) for p in trained if p.ndim >= 2 and id(p) not in embeddings]
-    kept = [masters.get(id(p), p) for p in trained if p.ndim < 2 or id(p) in embeddings]
-    groups = [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    fused = trained[0].device.type in {"cpu", "cuda"}
-    return torch.optim.AdamW([g for g in groups if g["params"]], lr=recipe.learning_rate, fused=fused)
+    groups: dict[tuple[bool, float], list[Any]] = {}
+    for name, p in model.named_parameters():
+        if p.requires_grad:
+            decayed = p.ndim >= 2 and id(p) not in embeddings
+            groups.setdefault((decayed, rates.get(name, 1.0)), []).append(masters.get(id(p), p))
+    settings = [
+        {"params": trained, "weight_decay": recipe.weight_decay if decayed else 0.0, "times": times}
+        for (decayed, times), trained in sorted(groups.items(), key=lambda group: group[0], reverse=True)
+    ]
+    fused = next(iter(groups.values()))[0].device.type in {"cpu", "cuda"}
+    return torch.optim.AdamW(settings, lr=recipe.learning_rate, fused=fused)
