@@ -22,6 +22,8 @@ from transfergain.types import Dataset, Recipe, TrialSpec
 LEARNING_RATES = (1e-5, 3e-3)
 """The search space, log-uniform, the same for every arm."""
 UNION_MEMBERS = ("auto", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")
+FOR_ALL = ("budgets", "batch_size", "epochs", "min_steps", "patience")
+"""Keys of a data set that a flag sets for all of a study's."""
 REPLICATES = 1000
 """Replicates of base seed s are s * 1000 + i; the last one of each thousand is for tuning alone."""
 RUNGS = (0.25, 0.5)
@@ -91,6 +93,10 @@ class TaskEntry(BaseModel):
     """Shift name -> file with labelled examples of its domain, to adapt trained models to it with."""
     budgets: list[Annotated[int, Field(ge=10)]] | Literal["auto"] = "auto"
     max_length: Annotated[int, Field(ge=4, le=8192)] | None = None
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    epochs: Annotated[int, Field(ge=1)] = Recipe.epochs
+    min_steps: Annotated[int, Field(ge=1)] = Recipe.min_steps
+    patience: Annotated[int, Field(ge=1)] = Recipe.patience
 
     @field_validator("budgets", mode="before")
     @classmethod
@@ -180,10 +186,6 @@ class Study(TaskEntry):
     seeds: Annotated[int, Field(ge=1, le=500)] = 8
     seed: Annotated[int, Field(ge=0, le=10**9)] = 0
     tune: Annotated[int, Field(ge=0, le=64)] = 4
-    batch_size: Annotated[int, Field(ge=1)] = 16
-    epochs: Annotated[int, Field(ge=1)] = Recipe.epochs
-    min_steps: Annotated[int, Field(ge=1)] = Recipe.min_steps
-    patience: Annotated[int, Field(ge=1)] = Recipe.patience
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     vocabulary: Literal["seen", "whole"] = "seen"
     perturbations: list[str] = Field(default_factory=list)
@@ -261,10 +263,10 @@ def load(flags: Mapping[str, Any], file: str | None = None) -> Study:
     """A study from flags and, below them, a TOML file. Raises UserError naming the file or flag and the nearest key."""
     raw = {} if file is None else _read_toml(file)
     if isinstance(raw.get("tasks"), list):
-        if clash := [k for k in flags if k in TaskEntry.model_fields and k != "budgets"]:
+        if clash := [k for k in flags if k in TaskEntry.model_fields and k not in FOR_ALL]:
             raise UserError(f"--{clash[0].replace('_', '-')} cannot be given beside the [[tasks]] of {file}; edit the file")
-        if "budgets" in flags:
-            raw["tasks"] = [{**e, "budgets": flags["budgets"]} if isinstance(e, dict) else e for e in raw["tasks"]]
+        given = {key: flags[key] for key in FOR_ALL if key in flags}
+        raw["tasks"] = [{**e, **given} if isinstance(e, dict) else e for e in raw["tasks"]]
     _refuse_foreign(raw | dict(flags), flags, file)
     try:
         return Study.model_validate(raw | dict(flags))
@@ -345,6 +347,7 @@ class Planner:
         self.study, self.datasets, self.revision, self.precision = study, datasets, revision, precision
         entries = dict(zip(datasets, study.entries(), strict=True))
         self.budgets = {name: budgets_for(entries[name], data) for name, data in datasets.items()}
+        self.entries = entries
         self.max_length = {name: entry.tokens() for name, entry in entries.items()}
         self.options = {name: entry.encoding() for name, entry in entries.items()}
 
@@ -358,12 +361,13 @@ class Planner:
 
     def recipe(self, data: Dataset, learning_rate: float) -> Recipe:
         """The study's recipe with a learning rate: the only thing in which arms may differ."""
+        entry = self.entries[data.name]
         return Recipe(
             learning_rate=learning_rate,
-            batch_size=self.study.batch_size,
-            epochs=self.study.epochs,
-            min_steps=self.study.min_steps,
-            patience=self.study.patience,
+            batch_size=entry.batch_size,
+            epochs=entry.epochs,
+            min_steps=entry.min_steps,
+            patience=entry.patience,
             max_length=self.max_length[data.name],
             precision=self.precision,
             vocabulary=self.study.vocabulary,

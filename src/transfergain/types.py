@@ -88,7 +88,7 @@ class Recipe:
     evaluations: int = 16
     """Dev evaluations in a run that goes to the cap."""
     patience: int = 4
-    """Evaluations of the stable phase without a better dev score or loss, after which the decay begins."""
+    """Evaluations of the stable phase without a better dev score or loss, after which the decay begins (`engine.fit`)."""
     weight_decay: float = 0.01
     clip: float = 1.0
     max_length: int = 128

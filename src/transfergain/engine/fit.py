@@ -100,7 +100,8 @@ class Best:
 
 
 class Patience:
-    """Counts regular dev evaluations that brought nothing new: no higher score, and no loss lower by a hundredth.
+    """Counts regular dev evaluations that brought nothing new: no higher score, at an equal score no lower loss, and no
+    loss lower than any before by a hundredth.
 
     A score can stand still for long while a model learns: a classifier at chance, a translator that writes the same
     sentence for every source. Ending the stable phase there would end the arm that learns more slowly, so the loss has a
@@ -112,14 +113,14 @@ class Patience:
 
     def __init__(self) -> None:
         self.stale = 0
-        self._highest, self._lowest = -math.inf, math.inf
+        self._best, self._lowest = (-math.inf, -math.inf), math.inf
 
     def see(self, score: float, loss: float) -> None:
         """Take an evaluation in."""
-        better = score > self._highest or loss < self._lowest * (1 - self.LESS)
-        self.stale = 0 if better else self.stale + 1
-        self._highest = max(score, self._highest)
-        if loss < self._lowest * (1 - self.LESS):
+        lower = loss < self._lowest * (1 - self.LESS)
+        self.stale = 0 if lower or (score, -loss) > self._best else self.stale + 1
+        self._best = max(self._best, (score, -loss))
+        if lower:
             self._lowest = loss
 
 
