@@ -20,6 +20,8 @@ from transfergain.tasks.base import Encoded, Task
 from transfergain.types import Evaluated, Example, Recipe
 
 Rows = Sequence[Example]
+HOW_LOADED = ("is_local", "local_files_only")
+"""What `transformers` keeps with a tokenizer of where it came from: the same model is the same files, offline or not."""
 Progress = Callable[[int, int, float | None], None]
 
 
@@ -142,6 +144,8 @@ class Learner:
         if self.arguments:
             whole.generation_config.max_length = None  # max_new_tokens says it
         whole.save_pretrained(folder)
+        for name in HOW_LOADED:
+            self.tokenizer.init_kwargs.pop(name, None)
         self.tokenizer.save_pretrained(folder)
 
     def _encode(self, rows: Rows) -> Encoded:
