@@ -142,7 +142,7 @@ def _cell(
         report = most = sum(r.outcome.seconds for r in known) / len(known)
         tuning = sum(r.outcome.seconds for r in tuned) / len(tuned) if tuned else report
     source = "store" if known else "measured"
-    return Cell(data.name, arm, budget, sum(rounds), study.seeds, done, tuning, report, most, source)
+    return Cell(data.name, arm, budget, sum(rounds), planner.entries[data.name].seeds, done, tuning, report, most, source)
 
 
 def _anonymous(spec: TrialSpec) -> TrialSpec:

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from transfergain.analysis import words
 from transfergain.arms import ARMS
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
@@ -83,8 +84,9 @@ def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpo
         warnings.append(f"{checkpoint.name} was trained on {checkpoint.trained_on}; check that your test set is none of it")
     else:
         warnings.append(f"what {checkpoint.name} was pretrained on is not known here: overlap with the test set not checked")
-    if study.seeds < 3:
-        warnings.append(f"{study.seeds} seed{'s' if study.seeds > 1 else ''}: too few to tell luck from gain; use 5 or more")
+    for name, entry in zip(datasets, study.entries(), strict=True):
+        if entry.seeds < 3:
+            warnings.append(f"{name}: {words.seeds(entry.seeds)}: too few to tell luck from gain; use 5 or more")
     if study.tune == 0:
         warnings.append("recipes were not tuned (--tune 0): every arm used its published default learning rate")
     return warnings
@@ -118,15 +120,15 @@ def plan_line(planner: Planner, checkpoint: Checkpoint, workers: int) -> str:
     budgets = " · ".join(f"{name}: {', '.join(f'{b:,}' for b in sizes)}" for name, sizes in planner.budgets.items())
     lengths = ", ".join(str(length) for length in dict.fromkeys(planner.max_length.values()))
     recipe = planner.recipe(next(iter(planner.datasets.values())), 0.0)
-    cells = sum(1 for _ in planner.cells())
-    tuned = f" + {cells * study.tune} tuning" if study.tune else ""
+    cells = [planner.entries[data.name].seeds for data, _, _ in planner.cells()]
+    tuned = f" + {len(cells) * study.tune} tuning" if study.tune else ""
     lines = {
         "model": f"{checkpoint.name} · revision {checkpoint.revision[:19]}",
-        "study": f"{', '.join(study.arms)} · labels {budgets} · {study.seeds} seeds from {study.seed}",
+        "study": f"{', '.join(study.arms)} · labels {budgets} · {words.planned_seeds(study.model_dump())} from {study.seed}",
         "recipe": f"batches of {recipe.batch_size} · at most {recipe.epochs} epochs or {recipe.min_steps} steps · "
         f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {pick_device(study.device)}",
         "tuning": f"{study.tune} learning rates an arm and budget" if study.tune else "none: each arm's default rate",
-        "plan": f"{cells * study.seeds} trials{tuned} + {len(planner.floors())} of floors · {workers} "
+        "plan": f"{sum(cells)} trials{tuned} + {len(planner.floors())} of floors · {workers} "
         f"worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",
     }
     return "\n".join(f"{name:<16}{line}" for name, line in lines.items())

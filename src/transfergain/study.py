@@ -22,7 +22,7 @@ from transfergain.types import Dataset, Recipe, TrialSpec
 LEARNING_RATES = (1e-5, 3e-3)
 """The search space, log-uniform, the same for every arm."""
 UNION_MEMBERS = ("auto", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")
-FOR_ALL = ("budgets", "batch_size", "epochs", "min_steps", "patience")
+FOR_ALL = ("budgets", "seeds", "batch_size", "epochs", "min_steps", "evaluations", "patience")
 """Keys of a data set that a flag sets for all of a study's."""
 REPLICATES = 1000
 """Replicates of base seed s are s * 1000 + i; the last one of each thousand is for tuning alone."""
@@ -92,10 +92,12 @@ class TaskEntry(BaseModel):
     adapt: dict[str, str] = Field(default_factory=dict)
     """Shift name -> file with labelled examples of its domain, to adapt trained models to it with."""
     budgets: list[Annotated[int, Field(ge=10)]] | Literal["auto"] = "auto"
+    seeds: Annotated[int, Field(ge=1, le=500)] = 8
     max_length: Annotated[int, Field(ge=4, le=8192)] | None = None
     batch_size: Annotated[int, Field(ge=1)] = 16
     epochs: Annotated[int, Field(ge=1)] = Recipe.epochs
     min_steps: Annotated[int, Field(ge=1)] = Recipe.min_steps
+    evaluations: Annotated[int, Field(ge=1, le=1000)] = Recipe.evaluations
     patience: Annotated[int, Field(ge=1)] = Recipe.patience
 
     @field_validator("budgets", mode="before")
@@ -183,7 +185,6 @@ class Study(TaskEntry):
     arms: list[str] = list(ARMS)
     largest_only: list[str] = Field(default_factory=list)
     """Arms that run at the largest budget alone."""
-    seeds: Annotated[int, Field(ge=1, le=500)] = 8
     seed: Annotated[int, Field(ge=0, le=10**9)] = 0
     tune: Annotated[int, Field(ge=0, le=64)] = 4
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -367,6 +368,7 @@ class Planner:
             batch_size=entry.batch_size,
             epochs=entry.epochs,
             min_steps=entry.min_steps,
+            evaluations=entry.evaluations,
             patience=entry.patience,
             max_length=self.max_length[data.name],
             precision=self.precision,
@@ -389,7 +391,7 @@ class Planner:
     def reporting(self, data: Dataset, arm: str, budget: int, recipe: Recipe | None) -> list[TrialSpec]:
         """The reported trials of one cell, one a seed."""
         first = self.study.seed * REPLICATES
-        return [self._spec(data, arm, budget, first + i, "report", recipe) for i in range(self.study.seeds)]
+        return [self._spec(data, arm, budget, first + i, "report", recipe) for i in range(self.entries[data.name].seeds)]
 
     def floors(self) -> list[TrialSpec]:
         """The floors' trials of the whole study."""

@@ -8,6 +8,7 @@ from fakes import dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transfergain.analysis import words
 from transfergain.arms import ARMS
 from transfergain.data.splits import budget_sizes, max_budget
 from transfergain.errors import UserError
@@ -69,6 +70,22 @@ def test_budgets_as_a_flag_override_those_of_every_task(study_file):
     assert [entry.budgets for entry in load({"budgets": "20,30"}, file).entries()] == [[20, 30], [20, 30]]
 
 
+def test_data_sets_may_differ_in_seeds_and_evaluations_and_a_flag_sets_all(study_file):
+    file = study_file(
+        'seeds = 2\n[[tasks]]\ntrain_file = "a.csv"\nseeds = 4\nevaluations = 6\n[[tasks]]\ntrain_file = "b.csv"\n'
+    )
+    study = load({}, file)
+    assert [(entry.seeds, entry.evaluations) for entry in study.entries()] == [(4, 6), (2, 16)]
+    datasets = {"a": dataset("a"), "b": dataset("b")}
+    plan = Planner(study.model_copy(update={"tasks": [e.model_copy(update={"budgets": [10]}) for e in study.tasks]}),
+                   datasets, "sha256:0", "fp32")  # fmt: skip
+    asked = {name: plan.reporting(data, "full", 10, plan.recipe(data, 1e-3)) for name, data in datasets.items()}
+    assert {name: (len(specs), specs[0].recipe.evaluations) for name, specs in asked.items()} == {"a": (4, 6), "b": (2, 16)}
+    assert words.planned(study.model_dump()) == [2, 4]
+    assert words.planned_seeds(study.model_dump()) == "2 to 4 seeds"
+    assert words.planned_seeds(load({"seeds": 5}, file).model_dump()) == "5 seeds"
+
+
 def test_data_flags_beside_tasks_are_refused(study_file):
     with pytest.raises(UserError, match="--train-file cannot be given beside the"):
         load({"train_file": "x.csv"}, study_file('[[tasks]]\ntrain_file = "a.csv"\n'))
@@ -91,7 +108,7 @@ def test_folder_is_named_after_the_data_unless_given():
         ("budget = [64]", r'study\.toml: unknown key "budget"\. Did you mean "budgets"\?'),
         ("colour = 1", r'study\.toml: unknown key "colour"\. Known: adapt, answers_column, arms, batch_size'),
         ('[[tasks]]\ntrain_fil = "a"', r'unknown key "train_fil"\. Did you mean "train_file"\?'),
-        ("[[tasks]]\nseeds = 3", r'"seeds" belongs above the \[\[tasks\]\]'),
+        ("[[tasks]]\ntune = 3", r'"tune" belongs above the \[\[tasks\]\]'),
         ("tasks = 3", r"study\.toml: tasks"),
         ("tasks = [3]", r"study\.toml: tasks\.0"),
         ('seeds = "many"', r"study\.toml: seeds: .*\(given: 'many'\)"),

@@ -63,6 +63,17 @@ def seeds(n: int) -> str:
     return f"{n} seed{'s' if n != 1 else ''}"
 
 
+def planned(study: Mapping[str, Any]) -> list[int]:
+    """The numbers of seeds that a study, as the findings hold it, asks of its data sets; each once, ascending."""
+    return sorted({int(entry["seeds"]) for entry in study["tasks"] or [study]})
+
+
+def planned_seeds(study: Mapping[str, Any]) -> str:
+    """`5 seeds`, or `2 to 3 seeds` where data sets differ."""
+    fewest, *more = planned(study)
+    return f"{fewest} to {seeds(more[-1])}" if more else seeds(fewest)
+
+
 def split_name(split: str) -> str:
     """A sealed split in words: `the test set`, `tweets`, `keyboard at severity 3`, `tweets after 64 of its labels
     (lora)`.

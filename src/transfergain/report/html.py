@@ -13,6 +13,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.verdict import VERDICTS
 from transfergain.report import downloads, examples, reading, svg, tables
@@ -65,6 +66,7 @@ def render(findings: Findings, live: bool = False) -> str:
         live=live,
         findings=findings,
         study=findings.study,
+        seeds=words.planned_seeds(findings.study),
         counts=findings.trials,
         sections=sections,
         forest=forest(findings),

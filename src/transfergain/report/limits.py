@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.report import reading
 
@@ -44,12 +45,11 @@ def _doubtful(findings: Findings) -> Iterator[str]:
 
 
 def _design(findings: Findings) -> Iterator[str]:
-    seeds, study = int(findings.study["seeds"]), findings.study
+    study, seeds = findings.study, words.planned(findings.study)[0]
     if seeds < FEW_SEEDS:
-        given = f"{seeds} seed{'s' if seeds != 1 else ''}"
-        yield f"{given}: another draw of seeds may move these figures a lot; use {FEW_SEEDS} or more."
+        yield f"{words.planned_seeds(study)}: another draw of seeds may move these figures a lot; use {FEW_SEEDS} or more."
     elif seeds < 6:
-        yield f"{seeds} seeds: the exact sign-flip test cannot fall below p = .05 with fewer than 6."
+        yield f"{words.seeds(seeds)}: the exact sign-flip test cannot fall below p = .05 with fewer than 6."
     if not study["tune"]:
         yield "Not tuned: every arm used its default learning rate, which may handicap one of them."
     overlap = [w for w in findings.warnings if "was trained on" in w or "overlap" in w or "pretrained on" in w]

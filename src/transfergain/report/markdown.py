@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.report import reading
 from transfergain.report.limits import limits
@@ -22,7 +23,7 @@ def _head(findings: Findings) -> Iterator[str]:
     yield f"## Does starting from {markdown_text(findings.study['model'])} beat training from scratch?"
     yield ""
     version = markdown_text(findings.environment.get("transfergain", ""))
-    yield f"{counts} trials, {findings.study['seeds']} seeds, transfergain {version}."
+    yield f"{counts} trials, {words.planned_seeds(findings.study)}, transfergain {version}."
     yield ""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 
 
@@ -21,7 +22,7 @@ def _advice(findings: Findings) -> str:
     if findings.trials["pending"] or findings.trials["failed"]:
         return f"{same}: it runs what is missing and keeps what is done"
     if any(row["verdict"] == "inconclusive" for row in findings.headline()):
-        return f"{same} and --seeds {2 * study['seeds']}: what is done is kept, and the interval narrows"
+        return f"{same} and --seeds {2 * words.planned(study)[-1]}: what is done is kept, and the interval narrows"
     if study["tune"] == 0:
         return f"{same} and --tune 4: every arm chooses its learning rate on dev"
     return f"{same} and more --seeds, --budgets or --arms: what is done is kept"
