@@ -107,12 +107,16 @@ class Learner:
         part, columns = self.parts[name], None
         first = self._first or (name, self._outputs(name, int(self.options.get("num_beams", 1))))
         self._first, outputs = first, first[1]
-        if part.features != self.parts[first[0]].features:  # a corruption that the tokenizer undoes is not read again
+        if not self.same(name, first[0]):  # a corruption that the tokenizer undoes is not read again
             outputs = self._outputs(name, int(self.options.get("num_beams", 1)))
         if self.task.probabilities and self.temperature is not None:
             logits, targets = self.task.probabilities(outputs, part.encoded, part.rows)
             columns = calibration.columns(logits, targets, self.temperature)
         return evaluate(self.task, self._answer(name, outputs, self.setting), part.rows, self.labels, columns)
+
+    def same(self, name: str, other: str) -> bool:
+        """Whether the model reads the same tokens in two parts."""
+        return self.parts[name].features == self.parts[other].features
 
     def adapted(self, method: str, replicate: int) -> Learner:
         """A copy that will adapt what this one has learned by a method of `arms.adapt`, and is not to be saved.

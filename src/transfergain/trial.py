@@ -107,6 +107,7 @@ def _run_arm(
         "trained_parameters": sum(size for size, trains in parameters if trains),
         "frozen_features": learner.frozen_features,
         "tokens_kept": learner.tokens_kept(),
+        "read_as_test": [name for name in splits if name.startswith(PREFIX) and learner.same(name, "test")],
         "adapted": {},
     }
     for adaptation in adaptations:

@@ -283,3 +283,17 @@ def test_a_failing_trial_gives_exit_code_1_and_findings_of_the_rest(checkpoints,
     ran.clear()  # mended, the same command runs the failed trial alone
     assert command(monkeypatch, "run", *flags(keys)) == 0
     assert [(s.arm, s.replicate) for s in ran] == [("full", 0)]
+
+
+def test_noise_is_measured_and_noise_that_the_tokenizer_undoes_is_said_to_be_none(checkpoints, tmp_path):
+    train, _ = files(tmp_path)
+    noise = ["lowercase@1", "lowercase@5", "drop@5"]
+    keys = {"arms": ["scratch", "full"], "budgets": [40], "seeds": 1, "tune": 0, "perturbations": noise}
+    found = tg.run(**KEYS | keys, model=checkpoints(), train_file=train, output_dir=tmp_path / "out", quiet=True)
+    says = "reviews: nothing that the model reads is changed by lowercase: scores repeat the test set's"
+    assert [w for w in found.warnings if "that the model reads" in w] == [says]
+    drops = {r["split"]: r for r in found.robustness if r["measure"] == "perturbation_drop" and r["arm"] == "full"}
+    assert set(drops) == {f"perturbed:{name}" for name in noise}
+    assert drops["perturbed:lowercase@5"]["estimate"] == 0
+    assert "its tokenizer undoes it" in drops["perturbed:lowercase@5"]["sentence"]
+    assert "loses" in drops["perturbed:drop@5"]["sentence"]

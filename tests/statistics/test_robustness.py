@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit, logit
 from synthetic import World, analysed, evaluated, pick, study
 
-from transfergain.analysis import stats
+from transfergain.analysis import stats, words
 from transfergain.analysis.effective import _estimate
 from transfergain.analysis.stats import Values
 from transfergain.store import Row
@@ -54,6 +54,23 @@ def test_a_drop_is_paired_by_example():
     assert {(r["estimate"], r["low"], r["high"]) for r in drops} == {(0.0, 0.0, 0.0)}
     (other,) = pick(found, split="perturbed:keyboard@5", measure="perturbation_drop", arm="full", budget=64)
     assert other["low"] < 0.1 < other["high"]
+
+
+def test_a_perturbation_that_the_tokenizer_undoes_is_said_to_be_none():
+    names = [f"perturbed:lowercase@{s}" for s in (1, 5)]
+    rows = [
+        Row(r.spec, replace(r.outcome, details=r.outcome.details | {"read_as_test": names[:1]}))
+        for r in study(World(perturbations=("lowercase",)))
+    ]
+    drops = [pick(analysed(rows)["robustness"], split=s, arm="full", budget=64, measure="perturbation_drop") for s in names]
+    assert "full reads lowercase at severity 1 as the test set itself: its tokenizer undoes it" in drops[0][0]["sentence"]
+    assert "full with 64 labels loses" in drops[1][0]["sentence"]
+
+
+def test_perturbations_in_words():
+    of = [f"perturbed:{name}@{s}" for name in ("accents", "lowercase") for s in (1, 3, 5)]
+    assert words.perturbations(of, of) == "accents and lowercase"
+    assert words.perturbations(of[1:], of) == "accents at severity 3 and 5 and lowercase"
 
 
 def lines(effect, seeds=6, clusters=4000, rng=None, scratch=(0.62, 0.7, 0.78), arm=(0.72, 0.8, 0.86), sd=0.005):

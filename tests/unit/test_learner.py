@@ -36,3 +36,4 @@ def test_a_corruption_that_the_tokenizer_undoes_is_not_read_again(tmp_path, chec
     lowered = [name for name in names if "lowercase" in name]
     assert all(outcome.evaluated[name].predictions == outcome.evaluated["test"].predictions for name in lowered)
     assert evaluations.count(len(data.test)) == len(names) - len(lowered)
+    assert outcome.details["read_as_test"] == lowered

@@ -19,6 +19,7 @@ from transfergain.analysis import (
     gain,
     performance,
     robustness,
+    words,
 )
 from transfergain.analysis.notebook import Views
 from transfergain.analysis.view import views
@@ -216,6 +217,11 @@ def _warnings(
         if row["arm"] not in floors and row["split"] == "test" and row["metric"] == entry["metric"]:
             what = f"at or below chance ({entry['chance']:.3f})"
             grouped.add(what, row["dataset"], row["arm"], row["budget"], row["collapsed"], row["n_seeds"])
+    for dataset in data:
+        cells = [cell for cell in found if cell.dataset == dataset]
+        if same := robustness.unseen(cells):
+            names = words.perturbations(same, {split for cell in cells for split in cell.splits()})
+            warnings.append(f"{dataset}: nothing that the model reads is changed by {names}: scores repeat the test set's")
     for r in recipes:
         grouped.add("learning rate chosen at the edge of those tried (try more with --tune)", r["dataset"], r["arm"],
                     r["budget"], int(r["at_edge"]), 0)  # fmt: skip

@@ -74,12 +74,19 @@ def _times(part: Values, factor: float) -> Values:
     return Values(factor * part.scores, factor * part.values)
 
 
+def unseen(cells: Sequence[Cell]) -> set[str]:
+    """The perturbed splits in which trials of these cells read the very tokens of the test set."""
+    return {split for cell in cells for o in cell.outcomes.values() for split in o.details.get("read_as_test", ())}
+
+
 def _drop(view: View, cell: Cell, split: str) -> Row:
     """`perturbation_drop`: what a perturbation costs one arm, paired by test cluster."""
     seeds = common([cell], split)
     result = stats.interval(*view.values(cell, "test", seeds).minus(view.values(cell, split, seeds)))
-    loss = words.plain(result.estimate, result.low, result.high)
-    sentence = f"{view.dataset}: {cell.arm} with {cell.budget:,} labels loses {loss} to {words.split_name(split)}."
+    loss, noise = words.plain(result.estimate, result.low, result.high), words.split_name(split)
+    sentence = f"{view.dataset}: {cell.arm} with {cell.budget:,} labels loses {loss} to {noise}."
+    if split in unseen([cell]):
+        sentence = f"{view.dataset}: {cell.arm} reads {noise} as the test set itself: its tokenizer undoes it."
     return view.row(
         "perturbation_drop", cell, split, reference="", n_seeds=len(seeds),
         estimate=result.estimate, low=result.low, high=result.high, sentence=sentence,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 LEVEL = "95 % interval"
@@ -88,6 +88,22 @@ def split_name(split: str) -> str:
         return f"{name} at severity {setting}"
     k, _, method = setting.partition("/")
     return f"{name} after {int(k):,} of its labels ({method})" if k.isdigit() else rest
+
+
+def perturbations(some: Iterable[str], of: Iterable[str]) -> str:
+    """Perturbed splits by name: `lowercase and accents at severity 1`; severities stand only where not all `of` a name are
+    meant.
+    """
+    chosen, known = _severities(some), _severities(of)
+    return listed([name if s == known[name] else f"{name} at severity {listed(s)}" for name, s in chosen.items()])
+
+
+def _severities(splits: Iterable[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for split in sorted(splits):
+        name, _, severity = split.partition(":")[2].partition("@")
+        found.setdefault(name, []).append(severity)
+    return found
 
 
 def listed(items: Sequence[str]) -> str:
