@@ -282,6 +282,13 @@ def test_parts_of_a_metric_are_means_over_seeds():
     json.dumps(scores, allow_nan=False)
 
 
+def test_the_interval_of_a_score_stays_between_0_and_1():
+    half = [[1, 2, 0, 0], [0, 3, 4], [0, 0, 0], [0, 3, 1]]
+    rows = [entity_trial("full", 0, TRUE), entity_trial("full", 1, half)]
+    low, high = next((s["low"], s["high"]) for s in gain.scores(gain.cells(rows, PRETRAINED, {"names": TAGS})))
+    assert (low, high) == (0.0, 1.0), "two seeds, one perfect: nothing is known, and no more than nothing"
+
+
 def test_classes_have_no_parts():
     assert not any("parts" in s for s in analysed(study(np.random.default_rng(17), {"scratch": 0.6, "full": 0.8}))[1])
 
