@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,9 +90,14 @@ class Learner:
                 self.task, self._answer(dev, outputs, self._calibrated(dev, outputs)), self.parts[dev].rows, self.labels
             )
 
-        both = (self._features(train), self._features(dev))
+        since = time.perf_counter()
+        features = self._features(train)
+        before = (0, 0.0)
+        if self._position:
+            before = (frozen.base_flops(self.model, self.parts[train].features, pad), time.perf_counter() - since)
+        both = (features, self._features(dev))
         stop_at = recipe.steps_to(rung, len(both[0])) if rung < 1 else None
-        return fit(self._module, *both, recipe, replicate, pad, dev_score, progress, fields, stop_at, self.rates)
+        return fit(self._module, *both, recipe, replicate, pad, dev_score, progress, fields, stop_at, self.rates, before)
 
     def settle(self, dev: str) -> None:
         """Fit on dev what answers depend on beside the weights: the task's own setting, and the temperature."""

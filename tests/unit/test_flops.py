@@ -101,6 +101,7 @@ def test_lora_and_stored_features_cost_what_they_do(checkpoints, monkeypatch):
     head, position = frozen.head_only(model, rows, 0)
     stored = frozen.run_base(model, rows, 0, position, "fp32")
     assert 0 < StepFlops(head, stored, 0)(stored) == counted(head, stored) < 1e4
+    assert frozen.base_flops(model, rows, 0) == counted(model, rows, backward=False), "one batch holds them all"
 
 
 def test_counting_changes_nothing(checkpoints):

@@ -177,6 +177,8 @@ def test_a_trial_says_whether_features_were_stored(checkpoints, monkeypatch, pos
     outcome = run_trial(TrialSpec(*key), Bench({"tiny": data}, checkpoint, "cpu", 1))
     assert outcome.status == "done"
     assert outcome.details["frozen_features"] is bool(positions)
+    read_once = 24 * 2 * 10_000  # the 24 training texts have over 10,000 products each in the frozen layers
+    assert min(point.flops for point in outcome.curve) > read_once, "storing the features is part of the price"
 
 
 def test_stored_features_are_those_of_evaluation_mode(checkpoints):

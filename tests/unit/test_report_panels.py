@@ -15,7 +15,7 @@ from transfergain.report import examples, files, forest, html, markdown, reading
 from transfergain.report.figures import Figure, Style, Table, axis, layout, line, note
 from transfergain.report.limits import limits
 from transfergain.report.panels import PANELS, calibration, convergence, data_efficiency, effort, robustness
-from transfergain.report.panels.base import View
+from transfergain.report.panels.base import View, leading
 
 EVIL = "<b>&\"'</b>"
 
@@ -67,6 +67,12 @@ def test_a_value_that_is_unknown_is_no_obstacle(whole, gone):
     page = html.render(dataclasses.replace(whole, **rows))
     assert ">None<" not in page and ">nan<" not in page
     assert gone != "estimate" or ">undefined<" in page
+
+
+def test_rows_that_say_the_same_are_read_once(view):
+    rows = [{"arm": "full", "budget": 64, "verdict": "inconclusive", "sentence": "undefined.", "unit": u} for u in "ab"]
+    assert len(leading(rows, view)) == 1
+    assert len(leading([*rows, rows[0] | {"sentence": "another."}], view)) == 2
 
 
 def test_the_label_equivalent_is_an_arrow_at_the_arms_score(whole, view):

@@ -147,7 +147,8 @@ class _Compared(NamedTuple):
         base = {"unit": unit, "target": target, "targets": self.targets, "n_seeds": len(self.arm)}
         if self.problem:
             nothing: Row = {"reached": None, "reached_reference": None, "times": [], "times_reference": [], "horizon": None}
-            sentence = f"{self.view.dataset}: the speed-up of {self.cell.arm} is undefined: {self.problem}."
+            where = f"{self.view.dataset}: with {self.cell.budget:,} labels"
+            sentence = f"{where} the speed-up of {self.cell.arm} is undefined: {self.problem}."
             return self.view.row("speed_up", self.cell, "dev", **base, **nothing, verdict="inconclusive", sentence=sentence)
         mine, theirs = (
             [crossing(curve, target, field) for curve, target in zip(curves, self.targets, strict=True)]

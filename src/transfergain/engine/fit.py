@@ -44,7 +44,7 @@ class Fitted:
     converged: bool
     diverged: bool
     flops: float
-    """Floating-point operations of all training steps, forward and backward."""
+    """Floating-point operations of all training steps, forward and backward, and of stored features."""
     train_seconds: float = field(compare=False)
     """Of training alone, evaluations left out."""
     micro_batch: int = 0
@@ -127,11 +127,9 @@ class Patience:
 class Spent:
     """What training has cost so far; as a context, its seconds run."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, before: tuple[int, float]) -> None:
         self.examples = 0
-        self.flops = 0
-        self.seconds = 0.0
+        self.flops, self.seconds = before
 
     def __enter__(self) -> None:
         self._since = time.perf_counter()
@@ -157,12 +155,14 @@ def fit(
     fields: Sequence[str] = ("logits",),
     stop_at: int | None = None,
     rates: Mapping[str, float] | None = None,
+    before: tuple[int, float] = (0, 0.0),
 ) -> Fitted:
     """Train the parameters that require gradients and leave the model with its best weights on dev.
 
     `score` judges what `predict` returns for dev, with the named `fields` of the model's output. A run that has come to
     step `stop_at` is evaluated and ends there; up to there it has the numbers of one that goes on. `rates` says, by
-    name, which parameters move at how many times the learning rate.
+    name, which parameters move at how many times the learning rate. `before` is what the training features have cost
+    already, in operations and seconds: it counts as spent.
     """
     device = next(model.parameters()).device
     flops = StepFlops(model, train, pad_token_id)
@@ -179,7 +179,7 @@ def fit(
             model.train()
             schedule = Schedule(recipe, len(train))
             batches = training_batches(train, recipe.batch_size, replicate)
-            return _train(step, weights, schedule, batches, train, flops, evaluate, progress, stop_at)
+            return _train(step, weights, schedule, batches, train, flops, evaluate, progress, stop_at, before)
         finally:
             step.close()
             weights.close()
@@ -195,11 +195,12 @@ def _train(
     evaluate: Callable[[], tuple[float, float]],
     progress: Progress,
     stop_at: int | None,
+    before: tuple[int, float],
 ) -> Fitted:
     """The loop: steps and evaluations until the schedule ends. `evaluate` returns the dev score and loss."""
     recipe, every = schedule.recipe, max(1, schedule.max_steps // schedule.recipe.evaluations)
     early = evaluation_steps(every)
-    best, spent, curve = Best(weights), Spent(step.device), list[CurvePoint]()
+    best, spent, curve = Best(weights), Spent(before), list[CurvePoint]()
     patience, done, stopped, diverged = Patience(), 0, False, False
     while done < (end := min(schedule.end, stop_at or schedule.end)):
         rows = [train[i] for i in next(batches)]

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 
 from transfergain.engine.batching import Feature, collate, evaluation_batches, length
+from transfergain.engine.flops import StepFlops
 from transfergain.engine.precision import autocast
 
 POSITIONS = ("first", "last", "all")
@@ -144,6 +145,12 @@ def run_base(
     finally:
         handle.remove()
     return rows
+
+
+def base_flops(model: Any, features: Sequence[Feature], pad_token_id: int) -> int:
+    """Floating-point operations of `run_base` on these features."""
+    forward = StepFlops(model, features, pad_token_id, backward=False)
+    return sum(forward([features[i] for i in batch]) for batch in evaluation_batches(features))
 
 
 def _index(inputs: dict[str, torch.Tensor], position: str, pad_token_id: int) -> torch.Tensor:

@@ -125,7 +125,9 @@ def _with_method(row: Row) -> str:
 
 
 def leading(rows: Sequence[Row], view: View, most: int = 6) -> list[Row]:
-    """The rows to read first: those with a verdict, the leading arm's and the largest budget's before others."""
+    """The rows to read first: those with a verdict, the leading arm's and the largest budget's before others; of rows that
+    say the same, one.
+    """
     judged = [row for row in rows if row.get("sentence") and (row.get("verdict") or row.get("estimate") is None)]
     judged.sort(key=lambda row: (row.get("arm") != view.arm, -(row.get("budget") or 0)))
-    return judged[:most]
+    return list({row["sentence"]: row for row in judged}.values())[:most]
