@@ -81,6 +81,16 @@ def long_rows(count, seed):
     return [(" ".join(f"w{rng.randrange(10**6)}" for _ in range(20)), "ab"[i % 2]) for i in range(count)]
 
 
+def test_classes_that_differ_in_case_only_are_pointed_out(tmp_path):
+    rows = [(text, label.title() if i % 5 == 0 else label) for i, (text, label) in enumerate(sentences(200))]
+    data = load(DataSource(write_csv(tmp_path / "reviews.csv", rows)), TASKS["classification"])
+    (warning,) = [w for w in data.warnings if "different classes" in w]
+    assert '"Negative" and "negative"; "Positive" and "positive" count as different classes' in warning
+    assert "reviews.csv" in warning
+    clean = load(DataSource(write_csv(tmp_path / "clean.csv", sentences(200))), TASKS["classification"])
+    assert not any("different classes" in w for w in clean.warnings)
+
+
 def test_a_planted_leak_rings_and_a_clean_set_does_not(tmp_path):
     train, test = long_rows(100, 0), long_rows(50, 1)
     clean = load_files(tmp_path / "clean", train=train, test=test)

@@ -47,7 +47,18 @@ def parse(tables: Mapping[str, Table], columns: Mapping[str, str]) -> Parsed:
     balance = ", ".join(f"{names[i]} {shares[i] / len(raw['train']):.0%}" for i in range(min(len(names), 6)))
     more = f" and {len(names) - 6} more classes" if len(names) > 6 else ""
     note = f"{columns['text_column']}/{columns['label_column']} · {len(names)} classes: {balance}{more}"
-    return Parsed(tuple(names), splits, (note,))
+    return Parsed(tuple(names), splits, (note,), _alike(where, names))
+
+
+def _alike(where: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Warns of classes that are one word but for case and inner spaces: `Positive` beside `positive`."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
+    pairs = [" and ".join(f'"{name}"' for name in group) for group in groups.values() if len(group) > 1]
+    if not pairs:
+        return ()
+    return (f"{where}: {'; '.join(pairs)} count as different classes; spell them alike if they are one",)
 
 
 def _read(table: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
