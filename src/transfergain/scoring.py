@@ -19,6 +19,17 @@ def score(task: Task, predictions: Sequence[Any], rows: Sequence[Example], label
     return float(metric.finish(metric.counts(predictions, [e.target for e in rows], labels).sum(axis=0)))
 
 
+def narrow(counts: NDArray[Any]) -> NDArray[Any]:
+    """The same counts in the smallest signed integers: most are 0 and 1, and those of many classes and trials are held at
+    once when they are analysed. Sum them as int64.
+    """
+    if counts.dtype.kind != "i" or not counts.size:
+        return counts
+    low, high = int(counts.min()), int(counts.max())
+    fits = (kind for kind in (np.int8, np.int16, np.int32) if np.iinfo(kind).min <= low and high <= np.iinfo(kind).max)
+    return counts.astype(next(fits, np.int64))
+
+
 def evaluate(
     task: Task,
     predictions: Sequence[Any],
@@ -32,5 +43,5 @@ def evaluate(
     if task.cluster:
         numbers: dict[Hashable, int] = {}
         clusters = np.array([numbers.setdefault(task.cluster(e), len(numbers)) for e in rows])
-    counts = {m: METRICS[m].counts(predictions, targets, labels) for m in task.metrics}
+    counts = {m: narrow(METRICS[m].counts(predictions, targets, labels)) for m in task.metrics}
     return Evaluated(tuple(predictions), counts, clusters, calibration)

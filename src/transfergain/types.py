@@ -169,7 +169,7 @@ class Evaluated:
 
     predictions: tuple[Any, ...]
     counts: Mapping[str, NDArray[Any]]
-    """Metric name -> array of shape (examples, k); see `metrics`."""
+    """Metric name -> array of shape (examples, k), in the smallest integers that hold it; see `metrics`."""
     clusters: NDArray[np.int64] | None = None
     """(examples,) number of the cluster (the article) each example belongs to; None where each is its own."""
     calibration: NDArray[np.float32] | None = None

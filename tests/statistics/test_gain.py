@@ -8,6 +8,7 @@ import pytest
 
 from transfergain.analysis import gain, stats
 from transfergain.metrics import METRICS
+from transfergain.scoring import narrow
 from transfergain.store import Row
 from transfergain.types import Evaluated, Outcome, Recipe, TrialSpec
 
@@ -228,6 +229,37 @@ def test_clusters_count_as_their_summed_examples():
                 assert summed[key] == close, key
     ((ignored,), (counted,)) = (accuracy_rows(analysed(rows)[0]) for rows in (thrice, together))
     assert ignored["high"] - ignored["low"] < 0.9 * (counted["high"] - counted["low"]), "ignoring articles is overconfident"
+
+
+def test_counts_in_narrow_integers_are_summed_without_overflow():
+    """300 words of a text in one cluster are more than a byte holds."""
+    wide = METRICS["accuracy"].counts([1] * 300, [1] * 300, ["a", "b"])
+    kept = narrow(wide)
+    assert (kept.dtype, wide.dtype) == (np.int8, np.int64)
+    clusters = np.zeros(300, dtype=np.int64)
+    for known in (None, clusters):
+        spec = TrialSpec("qa", "d", "full", 100, 0, "report", Recipe(1e-4), (("test", "x"),), "x", "y")
+        row = Row(spec, Outcome("done", evaluated={"test": Evaluated((1,) * 300, {"accuracy": kept}, known)}))
+        (cell,) = gain.cells([row], {"full": True}, {})
+        counts = cell.counts("test", "accuracy", [0])
+        assert counts.dtype == np.int64
+        np.testing.assert_array_equal(counts.sum(axis=(0, 1)), wide.sum(axis=0))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([0, 127], np.int8),
+        ([0, 128], np.int16),
+        ([-129], np.int16),
+        ([40_000], np.int32),
+        ([2**40], np.int64),
+        ([0.5], float),
+    ],
+)
+def test_narrow_counts_are_the_same_numbers(values, kind):
+    kept = narrow(np.array(values))
+    assert kept.dtype == kind and kept.tolist() == values
 
 
 def test_clusters_of_several_sizes_and_any_order_are_summed():
