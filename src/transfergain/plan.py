@@ -14,7 +14,7 @@ from rich.text import Text
 
 from transfergain import api
 from transfergain.data.splits import budget_sizes
-from transfergain.executors import EXECUTORS
+from transfergain.executors import EXECUTORS, auto
 from transfergain.executors.base import Job
 from transfergain.executors.local import LocalExecutor
 from transfergain.store import FILE, Row, Store
@@ -74,7 +74,8 @@ class Plan:
     threads: int
     device: str
     worker_bytes: int | None
-    """Peak memory of a worker process in the short trials; None where it cannot be read, or nothing was measured."""
+    """What a worker process may come to hold: its peak in the short trials, and on a CPU the kernels that it will compile
+    for more shapes; None where it cannot be read, or nothing was measured."""
 
     @property
     def seconds(self) -> float:
@@ -113,7 +114,9 @@ def plan(study: Study, console: Console) -> Plan:
     bench = Bench(datasets, checkpoint, study.device, threads, shared)
     speeds, peak = _measure(planner, bench, {(r.spec.dataset, r.spec.arm) for r in _reported(rows)}, console)
     cells = [_cell(planner, rows, speeds, *cell) for cell in planner.cells()]
-    return Plan(cells, len(planner.floors()), workers or 1, threads, pick_device(study.device).type, peak)
+    device = pick_device(study.device).type
+    peak = peak and peak + auto.KERNELS * (device == "cpu")
+    return Plan(cells, len(planner.floors()), workers or 1, threads, device, peak)
 
 
 def _reported(rows: Iterable[Row]) -> list[Row]:
@@ -217,7 +220,7 @@ def show(found: Plan, console: Console) -> None:
     workers = (
         f"{found.workers} worker{'s' if found.workers > 1 else ''} of {found.threads} thread{'s' * (found.threads > 1)}"
     )
-    memory = f" · {found.worker_bytes / 2**30:.1f} GB a worker" if found.worker_bytes else ""
+    memory = f" · up to {found.worker_bytes / 2**30:.1f} GB a worker" if found.worker_bytes else ""
     line = f"{total} trials, {done} done, and {found.floors} of floors · about {duration(found.seconds)} on {found.device}"
     console.print(Text(f"{line}, at most {duration(most)} · {workers}{memory}"), soft_wrap=True)
 

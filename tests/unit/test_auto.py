@@ -60,4 +60,5 @@ def test_the_limit_of_a_container_counts(tmp_path):
 def test_more_weights_need_more_memory_and_a_matrix_product_is_measured():
     assert auto.need(GB) - auto.need(0) == auto.COPIES * GB
     assert auto.need(0, gpu=True) > 0
+    assert auto.need(0) == auto.PROCESS + auto.KERNELS
     assert auto.matmul_speed(1) > 0

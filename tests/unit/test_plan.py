@@ -85,4 +85,6 @@ def test_the_table_and_the_total_are_shown():
     console = Console(width=160, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
     plan.show(Plan([Cell("reviews", "full", 20, 6, 3, 4, 2.0, 10.0, 14.0, "measured")], 4, 2, 1, "cpu", 2**30), console)
     text = console.export_text()
-    assert "9 trials, 4 done, and 4 of floors · about 17 s on cpu, at most 23 s · 2 workers of 1 thread · 1.0 GB" in text
+    assert (
+        "9 trials, 4 done, and 4 of floors · about 17 s on cpu, at most 23 s · 2 workers of 1 thread · up to 1.0 GB" in text
+    )

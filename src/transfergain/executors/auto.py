@@ -12,6 +12,9 @@ COPIES = 6
 PROCESS = 700 * 2**20
 """Bytes of a worker with torch and transformers loaded, and the activations of a small model (measured: 0.7 to 1.1 GB in all
 with a model of 22 million parameters)."""
+KERNELS = 900 * 2**20
+"""Bytes of compiled kernels that a CPU worker comes to hold: oneDNN keeps those of the last 1,024 shapes of products
+(measured: from 0.23 to 1.13 GB over 2,000 shapes of two bf16 products; workers of a study grew from 0.9 to 1.9 GB)."""
 GPU_PROCESS = 1500 * 2**20
 """Bytes on a GPU beside the weights: context, kernels, activations. An assumption, not measured."""
 PER_GPU = 4
@@ -24,7 +27,7 @@ WORTH = 1.2
 
 def need(weights: int, gpu: bool = False) -> int:
     """Bytes that a worker needs to train a model of `weights` bytes: of the GPU's memory, or of the machine's."""
-    return COPIES * weights + (GPU_PROCESS if gpu else PROCESS)
+    return COPIES * weights + (GPU_PROCESS if gpu else PROCESS + KERNELS)
 
 
 def choose(cores: int, free: int, each: int, threads: int | None, speed: Callable[[int], float]) -> tuple[int, int]:
