@@ -28,6 +28,7 @@ def test_places_are_those_that_are_there(findings, tmp_path):
     [
         ({"pending": 1, "failed": 0}, "supported", 4, "runs what is missing"),
         ({"pending": 0, "failed": 2}, "supported", 4, "runs what is missing"),
+        ({"pending": 0, "failed": 0}, "void", 4, "--epochs 32 --min-steps 600 gives scratch its steps"),
         ({"pending": 0, "failed": 0}, "inconclusive", 4, "--seeds 6"),
         ({"pending": 0, "failed": 0}, "supported", 0, "--tune 4"),
         ({"pending": 0, "failed": 0}, "supported", 4, "more --seeds"),
