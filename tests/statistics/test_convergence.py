@@ -106,6 +106,19 @@ def test_an_arm_that_gets_there_less_often_is_not_supported():
     assert all(time is None for time in row["times"]) and row["horizon"] == 600
 
 
+@pytest.mark.parametrize(
+    ("late", "says"), [(500, "in 18 steps instead of 208 ("), (None, "instead of 134 where scratch does (")]
+)
+def test_a_mean_of_the_seeds_that_get_there_is_called_one(late, says):
+    """The ratio knows that the third seed of scratch took longer than it was watched; a mean cannot."""
+    mine, theirs = times(10, 15, 40), times(100, 180, late)
+    row = {"dataset": "reviews", "arm": "full", "budget": 64, "n_seeds": 3, "target": 0.7, "unit": "steps"}
+    known = speed_up(mine, theirs)
+    row |= {"estimate": known.estimate, "low": known.low, "high": known.high, "verdict": "supported"}
+    row |= {key: getattr(known, key) for key in ("censored", "low_open", "high_open")}
+    assert says in convergence._sentence(row, mine, theirs)
+
+
 def test_scratch_at_chance_has_no_level_to_reach():
     (row, *_) = analysed(study(World(seeds=6, budgets=(64,), score=lambda arm, budget: 0.8 if arm == "full" else 0.49)))[
         "convergence"

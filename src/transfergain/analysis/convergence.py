@@ -196,7 +196,8 @@ def _sentence(row: Row, mine: Sequence[Crossing], theirs: Sequence[Crossing]) ->
         text = f"{start} reaches dev {row['target']:.3f} in {_mean(mine)} {row['unit']}; scratch holds it in no seed"
     else:
         text = f"{start} reaches scratch's level (dev {row['target']:.3f}) in {_mean(mine)} {row['unit']}"
-        text += f" instead of {_mean(theirs)}"
+        # The ratio counts the seeds that never got there as later than they were watched; a mean cannot.
+        text += f" instead of {_mean(theirs)}" + (" where scratch does" if counts[1] < row["n_seeds"] else "")
     text += f" ({_ratio(row)}"
     if counts != [row["n_seeds"]] * 2:
         text += f"; reached in {counts[0]} {of}, by scratch in {counts[1]}"
