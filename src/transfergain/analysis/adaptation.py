@@ -173,7 +173,7 @@ def _ladder(view: View) -> tuple[list[Row], list[Row]]:
         best, largest = sized[-1][2], sized[-1][0]
         seeds = common([cell, best]) if cell.budget == best.budget else []
         own = common([cell])
-        score = stats.interval(*view.values(cell, "test", own))
+        score = stats.of_score(view.values(cell, "test", own))
         costs = None
         if seeds and cell is not best:
             costs = stats.interval(*view.values(best, "test", seeds).minus(view.values(cell, "test", seeds)))

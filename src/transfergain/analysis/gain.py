@@ -90,7 +90,7 @@ def cells(rows: Sequence[Row], pretrained: Mapping[str, bool], labels: Mapping[s
 
 
 def scores(found: Sequence[Cell]) -> list[dict[str, Any]]:
-    """One row a cell, split and metric: the mean score with an interval over seeds and test examples, cut at 0 and 1."""
+    """One row a cell, split and metric: the mean score with an interval over seeds and test examples."""
     rows = []
     for cell in found:
         for split in cell.splits():
@@ -106,8 +106,8 @@ def scores(found: Sequence[Cell]) -> list[dict[str, Any]]:
                         "split": split,
                         "metric": metric,
                         "mean": result.estimate,
-                        "low": None if result.low is None else max(0.0, result.low),
-                        "high": None if result.high is None else min(1.0, result.high),
+                        "low": result.low,
+                        "high": result.high,
                         "per_seed": [float(s) for s in METRICS[metric].finish(counts.sum(axis=1))],
                         "n_seeds": counts.shape[0],
                         "n_test": cell.examples(split),

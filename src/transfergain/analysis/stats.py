@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -216,8 +216,16 @@ def sum_interval(estimate: float, parts: Sequence[Values], level: float = 0.95) 
 
 
 def score_interval(counts: NDArray[Any], finish: Finish) -> Estimate:
-    """One arm's mean score over seeds, counts (S, N, k)."""
-    return interval(*pseudo_values(counts, finish))
+    """One arm's mean score over seeds, counts (S, N, k); its interval is cut at 0 and 1."""
+    return of_score(pseudo_values(counts, finish))
+
+
+def of_score(values: Values) -> Estimate:
+    """The interval of a mean score, cut at 0 and 1."""
+    found = interval(*values)
+    if found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
 
 
 def paired_interval(treated: NDArray[Any], reference: NDArray[Any], finish: Finish) -> Estimate:
