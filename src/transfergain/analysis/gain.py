@@ -33,8 +33,7 @@ class Cell:
 
     def counts(self, split: str, metric: str, replicates: Iterable[int]) -> NDArray[Any]:
         """Counts (seeds, clusters, k) in the order of `replicates`, summed within each cluster of examples."""
-        counts = np.stack([_by_cluster(self.outcomes[r].evaluated[split], metric) for r in replicates])
-        return counts.astype(np.int64) if counts.dtype.kind == "i" else counts  # they are stored narrow, and summed
+        return np.stack([_by_cluster(self.outcomes[r].evaluated[split], metric) for r in replicates])
 
     def examples(self, split: str) -> int:
         """Examples of a split."""
@@ -51,12 +50,11 @@ class Cell:
 
 
 def _by_cluster(evaluated: Evaluated, metric: str) -> NDArray[Any]:
-    counts = evaluated.counts[metric]
+    narrow = evaluated.counts[metric]
+    counts = narrow.astype(np.promote_types(narrow.dtype, np.int64))
     if evaluated.clusters is None:
         return counts
-    sums = np.zeros(
-        (int(evaluated.clusters.max()) + 1, counts.shape[1]), np.int64 if counts.dtype.kind == "i" else counts.dtype
-    )
+    sums = np.zeros((int(evaluated.clusters.max()) + 1, counts.shape[1]), counts.dtype)
     np.add.at(sums, evaluated.clusters, counts)
     return sums
 

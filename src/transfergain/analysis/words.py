@@ -63,9 +63,9 @@ def seeds(n: int) -> str:
     return f"{n} seed{'s' if n != 1 else ''}"
 
 
-def planned(study: Mapping[str, Any]) -> list[int]:
-    """The numbers of seeds that a study, as the findings hold it, asks of its data sets; each once, ascending."""
-    return sorted({int(entry["seeds"]) for entry in study["tasks"] or [study]})
+def planned(study: Mapping[str, Any], key: str = "seeds") -> list[int]:
+    """What a study, as the findings hold it, asks of its data sets under a key of whole numbers; each once, ascending."""
+    return sorted({int(entry[key]) for entry in study["tasks"] or [study]})
 
 
 def planned_seeds(study: Mapping[str, Any]) -> str:

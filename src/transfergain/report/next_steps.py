@@ -22,7 +22,7 @@ def _advice(findings: Findings) -> str:
     if findings.trials["pending"] or findings.trials["failed"]:
         return f"{same}: it runs what is missing and keeps what is done"
     if any(row["verdict"] == "void" for row in findings.headline()):
-        epochs, steps = (2 * max(int(e[key]) for e in study["tasks"] or [study]) for key in ("epochs", "min_steps"))
+        epochs, steps = (2 * words.planned(study, key)[-1] for key in ("epochs", "min_steps"))
         return f"the same command with --epochs {epochs} --min-steps {steps} gives scratch its steps; every trial runs again"
     if any(row["verdict"] == "inconclusive" for row in findings.headline()):
         return f"{same} and --seeds {2 * words.planned(study)[-1]}: what is done is kept, and the interval narrows"
