@@ -13,6 +13,8 @@ from rich.table import Table
 from rich.text import Text
 
 from transfergain import api
+from transfergain.arms.adapt import PREFIX as ADAPTED
+from transfergain.arms.adapt import Adaptation
 from transfergain.data.splits import budget_sizes
 from transfergain.executors import EXECUTORS, auto
 from transfergain.executors.base import Job
@@ -25,10 +27,10 @@ from transfergain.types import Dataset, Outcome, TrialSpec
 USUAL = 0.7
 """Share of the step cap after which patience ends a reported trial, where none has run yet: 0.68 and 0.72 were measured
 for scratch and full in docs/decisions/0021. All trials at the cap is the upper bound."""
-FORWARD = 1 / 3
-"""Time of a forward pass of a batch in a training step's."""
 PROBE = (8, 24)
-"""Steps of the two short trials from whose difference a step is timed."""
+"""Steps of the two short trials from whose difference steps and dev evaluations are timed. Dev is read every 8."""
+DEV = 64
+"""Dev examples that a short trial reads at most: where text is generated, evaluations are most of its time."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +95,11 @@ class Speed:
     """How fast one arm trains on one data set."""
 
     fixed: float
-    """Seconds to load, encode and evaluate once on dev, at the largest budget."""
+    """Seconds to load and encode, at the largest budget."""
     step: float
+    """Seconds of an optimiser step."""
+    example: float
+    """Seconds to evaluate one example. Nothing much for a probe on dev, whose features are stored; see `_seconds`."""
 
 
 def plan(study: Study, console: Console) -> Plan:
@@ -111,7 +116,7 @@ def plan(study: Study, console: Console) -> Plan:
     if (folder / FILE).exists():
         with Store(folder) as store:
             rows = [row for row in store.rows() if row.outcome.status == "done"]
-    bench = Bench(datasets, checkpoint, study.device, threads, shared)
+    bench = Bench({name: _short(data) for name, data in datasets.items()}, checkpoint, study.device, threads, shared)
     speeds, peak = _measure(planner, bench, {(r.spec.dataset, r.spec.arm) for r in _reported(rows)}, console)
     cells = [_cell(planner, rows, speeds, *cell) for cell in planner.cells()]
     device = pick_device(study.device).type
@@ -137,8 +142,7 @@ def _cell(
     tuned = [r for r in mine if r.spec.phase == "tune" and r.spec.recipe and r.spec.recipe.learning_rate in rates]
     reports = [r for r in mine if r.spec.phase == "report"]
     done = min(len(tuned), sum(rounds)) + len({r.spec.replicate for r in reports})
-    speed = speeds.get((data.name, arm))
-    guess = _seconds(planner, speed, data, arm, budget) if speed else {}
+    guess = _seconds(planner, speeds, data, arm, budget)
     tuning = sum(n * guess.get(rung, 0.0) for n, rung in zip(rounds, rungs, strict=True)) / max(1, sum(rounds))
     report, most = guess.get("report", 0.0), guess.get("most", 0.0)
     if known := reports or [r for r in _reported(rows) if (r.spec.dataset, r.spec.arm) == (data.name, arm)]:
@@ -153,19 +157,34 @@ def _anonymous(spec: TrialSpec) -> TrialSpec:
     return replace(spec, recipe=replace(spec.recipe, learning_rate=0.0) if spec.recipe else None)
 
 
-def _seconds(planner: Planner, speed: Speed, data: Dataset, arm: str, budget: int) -> dict[Any, float]:
-    """Seconds of a trial by rung, of a reported one, and of one at the cap."""
+def _seconds(
+    planner: Planner, speeds: Mapping[tuple[str, str], Speed], data: Dataset, arm: str, budget: int
+) -> dict[Any, float]:
+    """Seconds of a trial by rung, of a reported one, and of one at the cap; empty where the arm was not measured.
+
+    Adaptations take their steps, each as long as one of the arm's; their few dev labels are not counted. A sealed example
+    takes what the slowest arm's dev example takes: frozen or not, the model is the same.
+    """
+    if not (speed := speeds.get((data.name, arm))):
+        return {}
+    from transfergain.engine.fit import evaluation_steps
+
     recipe = planner.recipe(data, 0.0)
     n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
-    cap, each = recipe.max_steps(n_train), speed.step * FORWARD / recipe.batch_size
-    sealed = planner.reporting(data, arm, budget, recipe)[0].splits
-    test = each * len(data.test) * len(sealed)
-
-    def until(share: float) -> float:
-        return speed.fixed + share * (cap * speed.step + recipe.evaluations * n_dev * each)
-
-    by_rung: dict[Any, float] = {rung: until(min(rung, USUAL)) for rung in planner.rungs()}
-    return by_rung | {"report": until(USUAL) + test, "most": until(1.0) + test}
+    cap = recipe.max_steps(n_train)
+    evaluations = recipe.evaluations + len(evaluation_steps(max(1, cap // recipe.evaluations)))
+    training = cap * speed.step + evaluations * n_dev * speed.example
+    by_rung: dict[Any, float] = {rung: speed.fixed + min(rung, USUAL) * training for rung in planner.rungs()}
+    slowest = max(s.example for (name, _), s in speeds.items() if name == data.name)
+    test = adapting = 0.0
+    for split, _ in planner.reporting(data, arm, budget, recipe)[0].splits:
+        if split.startswith(ADAPTED):
+            adaptation = Adaptation.parse(split)
+            adapting += adaptation.recipe(recipe).max_steps(adaptation.labels) * speed.step
+            split = f"shift:{adaptation.shift}"
+        test += len(data.splits().get(split, data.test)) * slowest
+    training += adapting
+    return by_rung | {share: speed.fixed + part * training + test for share, part in (("report", USUAL), ("most", 1.0))}
 
 
 def _measure(
@@ -185,25 +204,38 @@ def _measure(
     speeds = {}
     for i in range(0, len(jobs), 3):
         spec = jobs[i].spec
-        speeds[spec.dataset, spec.arm] = _speed(outcomes[i + 1], outcomes[i + 2])
+        data = bench.datasets[spec.dataset]
+        n_dev = budget_sizes(spec.budget, len(data.train), len(data.dev))[1]
+        speeds[spec.dataset, spec.arm] = _speed(outcomes[i + 1], outcomes[i + 2], n_dev)
     return {key: speed for key, speed in speeds.items() if speed}, peak
 
 
+def _short(data: Dataset) -> Dataset:
+    """The data set with few dev examples, spread over all of them."""
+    return replace(data, dev=data.dev[:: max(1, len(data.dev) // DEV)][:DEV])
+
+
 def _probe(planner: Planner, data: Dataset, arm: str, budget: int, steps: int) -> TrialSpec:
-    """A trial of the cell that ends after so many steps, with one dev evaluation."""
-    recipe = planner.recipe(data, 1e-4)
-    recipe = replace(recipe, epochs=1, evaluations=1, min_steps=100 * steps)
-    n_train = budget_sizes(budget, len(data.train), len(data.dev))[0]
-    recipe = replace(recipe, evaluations=recipe.max_steps(n_train) // steps)
+    """A trial on the cell's training examples and few dev ones that ends after so many steps."""
+    n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
+    recipe = replace(planner.recipe(data, 1e-4), epochs=1, evaluations=1, min_steps=100 * max(PROBE))
+    recipe = replace(recipe, evaluations=recipe.max_steps(n_train) // min(PROBE))
     spec = planner.reporting(data, arm, budget, recipe)[0]
-    return replace(spec, phase="tune", splits=(), rung=1 / recipe.evaluations)
+    rung = steps / min(PROBE) / recipe.evaluations
+    return replace(spec, phase="tune", splits=(), rung=rung, budget=n_train + min(n_dev, DEV))
 
 
-def _speed(short: Outcome, long: Outcome) -> Speed | None:
+def _speed(short: Outcome, long: Outcome, n_dev: int) -> Speed | None:
+    """What both trials took, by step and by dev example; None when one of them failed."""
     if short.status != "done" or long.status != "done":
         return None
-    step = max(1e-6, (long.seconds - short.seconds) / (PROBE[1] - PROBE[0]))
-    return Speed(max(0.0, short.seconds - PROBE[0] * step), step)
+    (short_train, short_rest), (long_train, long_rest) = (
+        (o.curve[-1].seconds, o.seconds - o.curve[-1].seconds) for o in (short, long)
+    )
+    step = max(1e-6, (long_train - short_train) / (long.curve[-1].step - short.curve[-1].step))
+    evaluation = max(0.0, (long_rest - short_rest) / (len(long.curve) - len(short.curve)))
+    fixed = short.seconds - short.curve[-1].step * step - len(short.curve) * evaluation
+    return Speed(max(0.0, fixed), step, evaluation / max(1, n_dev))
 
 
 def show(found: Plan, console: Console) -> None:

@@ -1,16 +1,18 @@
 """What a plan counts and reckons, without measuring anything."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from fakes import dataset, outcome_of
 from rich.console import Console
 
 from transfergain import plan
+from transfergain.data.splits import budget_sizes
 from transfergain.plan import Cell, Plan, Speed, _cell, _probe, _seconds, _speed, duration
 from transfergain.store import Row
 from transfergain.study import RUNGS, Planner, Study
-from transfergain.types import Outcome
+from transfergain.types import CurvePoint, Example, Outcome, Pools
 
 
 def planner(**keys):
@@ -54,26 +56,60 @@ def test_what_is_left_is_the_time_of_what_is_not_done():
 
 
 def test_a_longer_trial_takes_longer_and_a_rung_its_share():
-    planned, speed = planner(), Speed(fixed=1.0, step=0.1)
+    planned = planner()
+    speeds = {("reviews", "full"): Speed(1.0, 0.1, 0.01), ("reviews", "probe"): Speed(2.0, 1e-6, 0.0)}
     data = planned.datasets["reviews"]
-    by = _seconds(planned, speed, data, "full", 20)
+    by = _seconds(planned, speeds, data, "full", 20)
     assert 1.0 < by[RUNGS[0]] < by[RUNGS[1]] < by["report"] < by["most"]
-    assert by["most"] == pytest.approx(1 + 300 * 0.1 + (16 * 4 + 10) * 0.1 / 3 / 16)
+    evaluations = 16 + 3  # three more before the first
+    assert by["most"] == pytest.approx(1 + 300 * 0.1 + (evaluations * 4 + 10) * 0.01)
+    probe = _seconds(planned, speeds, data, "probe", 20)
+    assert probe["most"] == pytest.approx(2 + 300e-6 + 10 * 0.01), "sealed examples go through the whole model"
+    assert _seconds(planned, speeds, data, "scratch", 20) == {}
 
 
-def test_a_step_is_timed_by_the_difference_of_two_trials():
-    short, long = (Outcome("done", seconds=seconds) for seconds in (3.0, 4.6))
-    speed = _speed(short, long)
-    assert (speed.step, speed.fixed) == pytest.approx((0.1, 2.2))
-    assert _speed(Outcome("failed"), long) is None
+def test_shifts_and_adaptations_take_their_time():
+    speeds = {("reviews", "full"): Speed(1.0, 0.1, 0.01)}
+    shifted = dataset(shift=True)
+
+    def most(data):
+        planned = Planner(Study(arms="scratch,full", budgets=[20]), {"reviews": data}, "sha256:0", "fp32")
+        return _seconds(planned, speeds, data, "full", 20)["most"]
+
+    assert most(shifted) - most(dataset()) == pytest.approx(10 * 0.01), "ten examples more"
+    pools = Pools(train=shifted.train, dev=shifted.dev)  # 30 labels: enough for 16, not for 64
+    adapted = replace(shifted, targets={"tweets": pools}, target_fingerprints={"tweets": "labels"})
+    assert most(adapted) - most(shifted) == pytest.approx(3 * (60 * 0.1 + 10 * 0.01)), "three ways, a fifth of the steps"
+
+
+def test_steps_and_evaluations_are_timed_by_the_difference_of_two_trials():
+    def ran(steps, evaluations):
+        """Two seconds of loading, 0.1 a step, 0.5 an evaluation."""
+        curve = [CurvePoint(i, 0.5, 0.5, "stable") for i in range(evaluations - 1)]
+        last = CurvePoint(steps, 0.5, 0.5, "stable", seconds=0.1 * steps)
+        return Outcome("done", curve=(*curve, last), seconds=2 + 0.1 * steps + 0.5 * evaluations)
+
+    speed = _speed(ran(8, 4), ran(24, 6), n_dev=50)
+    assert (speed.fixed, speed.step, speed.example) == pytest.approx((2.0, 0.1, 0.01))
+    assert _speed(Outcome("failed"), ran(24, 6), n_dev=50) is None
 
 
 @pytest.mark.parametrize("steps", plan.PROBE)
-def test_a_probe_ends_after_its_steps_with_one_evaluation_and_no_sealed_split(steps):
+def test_a_short_trial_ends_after_its_steps_and_reads_no_sealed_split(steps):
     planned = planner()
     spec = _probe(planned, planned.datasets["reviews"], "full", 30, steps)
-    assert spec.recipe.steps_to(spec.rung, 24) == steps == spec.recipe.max_steps(24) // spec.recipe.evaluations
+    assert spec.recipe.steps_to(spec.rung, 24) == steps
+    assert spec.recipe.max_steps(24) // spec.recipe.evaluations == plan.PROBE[0]
     assert spec.splits == () and spec.phase == "tune"
+
+
+def test_a_short_trial_has_the_training_examples_of_its_cell_and_few_dev_ones():
+    rows = tuple(Example({"text": f"text {i}"}, i % 2) for i in range(2500))
+    large = replace(dataset(), train=rows[:2000], dev=rows[2000:])
+    planned = Planner(Study(arms="scratch,full", budgets=[2500]), {"reviews": large}, "sha256:0", "fp32")
+    spec = _probe(planned, large, "full", 2500, 8)
+    assert budget_sizes(spec.budget, 2000, len(plan._short(large).dev)) == (2000, plan.DEV)
+    assert plan._short(large).dev[-1] is rows[2000 + 7 * 63], "spread over all of them"
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(3.21, "3.2 s"), (40, "40 s"), (840, "14 min"), (11520, "3.2 h")])
