@@ -16,6 +16,7 @@ from transfergain.analysis.findings import Findings, analyse
 from transfergain.data import prepare
 from transfergain.errors import UserError, nearest, writable
 from transfergain.executors import auto
+from transfergain.planner import Planner
 from transfergain.record import describe, plan_line
 from transfergain.report import next_steps, progress, text
 from transfergain.report.files import write_files
@@ -23,7 +24,7 @@ from transfergain.report.live import Live
 from transfergain.runner import Runner
 from transfergain.session import Terminal, locked, stoppable
 from transfergain.store import FILE, Store
-from transfergain.study import Planner, Study, load
+from transfergain.study import Study, load
 from transfergain.tasks import TASKS
 from transfergain.types import Checkpoint, Dataset
 

@@ -15,7 +15,8 @@ from transfergain.checkpoint import PACKAGED
 from transfergain.data import prepare, recognise
 from transfergain.data.sources import READERS, SPLIT_NAMES, Table, read_file, read_folder
 from transfergain.errors import UserError, nearest
-from transfergain.study import Study, auto_budgets, load
+from transfergain.planner import auto_budgets
+from transfergain.study import Study, load
 from transfergain.tasks import TASKS
 from transfergain.types import Dataset
 

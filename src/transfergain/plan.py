@@ -19,8 +19,9 @@ from transfergain.data.splits import budget_sizes
 from transfergain.executors import EXECUTORS, auto
 from transfergain.executors.base import Job
 from transfergain.executors.local import LocalExecutor
+from transfergain.planner import Planner, learning_rates
 from transfergain.store import FILE, Row, Store
-from transfergain.study import Planner, Study, learning_rates
+from transfergain.study import Study
 from transfergain.trial import Bench
 from transfergain.types import Dataset, Outcome, TrialSpec
 

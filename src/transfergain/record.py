@@ -12,9 +12,10 @@ from transfergain.arms import ARMS
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.perturbations import split_names
+from transfergain.planner import Planner
 from transfergain.report.examples import sample
 from transfergain.store import Store
-from transfergain.study import Planner, Study
+from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.types import Checkpoint, Dataset
 

@@ -12,8 +12,8 @@ from typing import Protocol
 
 from transfergain.arms import ARMS
 from transfergain.executors.base import Executor, Job
+from transfergain.planner import Planner, at_edge
 from transfergain.store import Store
-from transfergain.study import Planner, at_edge
 from transfergain.types import Dataset, Outcome, Recipe, TrialSpec
 
 ROUNDS = ("tuning", "finals")

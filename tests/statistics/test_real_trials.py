@@ -12,7 +12,8 @@ from transfergain.arms import ARMS
 from transfergain.checkpoint import resolve
 from transfergain.data.prepare import DataSource, load
 from transfergain.metrics import METRICS
-from transfergain.study import Planner, Study
+from transfergain.planner import Planner
+from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 

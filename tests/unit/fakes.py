@@ -4,10 +4,11 @@ from pathlib import Path
 
 from transfergain.executors.base import Executor, Job
 from transfergain.metrics import METRICS
+from transfergain.planner import Planner
 from transfergain.report.progress import Silent
 from transfergain.runner import Runner
 from transfergain.store import Store
-from transfergain.study import Planner, Study
+from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.types import CurvePoint, Dataset, Evaluated, Example, Outcome, Recipe, TrialSpec
 

@@ -6,7 +6,8 @@ from conftest import sentences, write_csv
 from transfergain import learner
 from transfergain.checkpoint import resolve
 from transfergain.data.prepare import DataSource, load
-from transfergain.study import Planner, Study
+from transfergain.planner import Planner
+from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 

@@ -10,8 +10,9 @@ from rich.console import Console
 from transfergain import plan
 from transfergain.data.splits import budget_sizes
 from transfergain.plan import Cell, Plan, Speed, _cell, _probe, _seconds, _speed, duration
+from transfergain.planner import RUNGS, Planner
 from transfergain.store import Row
-from transfergain.study import RUNGS, Planner, Study
+from transfergain.study import Study
 from transfergain.types import CurvePoint, Example, Outcome, Pools
 
 

@@ -4,9 +4,10 @@ import pytest
 from fakes import FakeExecutor, dataset, outcome_of, run, spec
 
 from transfergain.analysis.findings import load
+from transfergain.planner import HALVING_FROM, LEARNING_RATES, RUNGS, Planner, learning_rates
 from transfergain.runner import _merit, _pairs_together
 from transfergain.store import Store
-from transfergain.study import HALVING_FROM, LEARNING_RATES, RUNGS, Planner, Study, learning_rates
+from transfergain.study import Study
 from transfergain.types import CurvePoint, Outcome, Recipe
 
 

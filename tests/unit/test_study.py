@@ -13,18 +13,8 @@ from transfergain.arms import ARMS
 from transfergain.data.splits import budget_sizes, max_budget
 from transfergain.errors import UserError
 from transfergain.floors import FLOORS
-from transfergain.study import (
-    LEARNING_RATES,
-    REPLICATES,
-    Planner,
-    Study,
-    TaskEntry,
-    at_edge,
-    auto_budgets,
-    budgets_for,
-    learning_rates,
-    load,
-)
+from transfergain.planner import LEARNING_RATES, REPLICATES, Planner, at_edge, auto_budgets, budgets_for, learning_rates
+from transfergain.study import Study, TaskEntry, load
 from transfergain.tasks import TASKS
 from transfergain.types import Recipe, TrialSpec
 

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.verdict import VERDICTS
+from transfergain.planner import LEARNING_RATES
 from transfergain.report import downloads, examples, reading, svg, tables
 from transfergain.report.figures import Figure, Row, Table
 from transfergain.report.forest import forest
@@ -23,7 +24,6 @@ from transfergain.report.limits import limits
 from transfergain.report.panels import PANELS
 from transfergain.report.panels.base import Kind, Panel, View, rows_table
 from transfergain.report.toml import study_toml
-from transfergain.study import LEARNING_RATES
 
 FOLDER = Path(__file__).with_name("page")
 
