@@ -122,7 +122,7 @@ def test_without_overlap_it_is_not_identifiable():
     assert not row["identifiable"] and row["estimate"] is None
     assert "not identifiable: the scores at home do not overlap" in row["sentence"]
     (row,) = pick(table(World(budgets=(64,))), measure="effective_robustness")
-    assert "not identifiable: it takes two budgets" in row["sentence"]
+    assert "not identifiable: it takes two budgets of both arms, and full and scratch ran at one." in row["sentence"]
 
 
 def test_one_seed_has_no_interval():

@@ -16,7 +16,7 @@ import pytest
 from transfergain.analysis import gain
 from transfergain.analysis.findings import Findings
 from transfergain.report.downloads import embed
-from transfergain.report.html import render
+from transfergain.report.html import _flags, render
 from transfergain.report.panels import data_efficiency, performance
 from transfergain.report.panels.base import View
 from transfergain.report.toml import study_toml
@@ -181,6 +181,13 @@ def test_text_from_data_stays_text():
     assert not any("alert" in "".join(text) for _, text in page.scripts)
     texts = [words for figure in page.figures() for trace in figure["data"] for words in trace.get("text", ())]
     assert not any("<" in words for words in texts), "plotly reads them as HTML"
+
+
+def test_flags_in_sentences_are_code_and_the_rest_stays_text():
+    assert _flags("raise --epochs or --min-steps: a<b> --x") == (
+        "raise <code>--epochs</code> or <code>--min-steps</code>: a&lt;b&gt; <code>--x</code>"
+    )
+    assert _flags("a--b well--known ---") == "a--b well--known ---"
 
 
 def test_embedded_json_cannot_end_its_script():

@@ -34,7 +34,7 @@ def effective_robustness(view: View, cells: Mapping[int, Cell], split: str) -> R
     ]  # fmt: skip
     base = {"n_seeds": len(seeds), "points": points, "slope": None, "intercept": None, "identifiable": False}
     parts = [[[view.values(c, name, seeds) for name in ("test", split)] for c in group] for group in groups] if seeds else []
-    problem = _problem(parts)
+    problem = _problem(parts, (top.arm, REFERENCE))
     start = f"{view.dataset}: whether {top.arm} is more robust on {words.split_name(split)} than its accuracy explains"
     if problem:
         sentence = f"{start} is not identifiable: {problem}."
@@ -58,12 +58,12 @@ def effective_robustness(view: View, cells: Mapping[int, Cell], split: str) -> R
     )  # fmt: skip
 
 
-def _problem(groups: Sequence[Sequence[Sequence[Values]]]) -> str:
+def _problem(groups: Sequence[Sequence[Sequence[Values]]], arms: Sequence[str]) -> str:
     """Why the arm's effect and the slope cannot be told apart; empty where they can."""
     if not groups:
         return "no seed finished in both arms at every budget"
-    if min(len(group) for group in groups) < 2:
-        return f"it takes two budgets of both arms, and a {REFERENCE} or an arm with one shows no slope"
+    if few := [arm for arm, group in zip(arms, groups, strict=True) if len(group) < 2]:
+        return f"it takes two budgets of both arms, and {' and '.join(few)} ran at one"
     ranges = [sorted(float(cell[0].scores.mean()) for cell in group) for group in groups]
     if min(r[-1] for r in ranges) <= max(r[0] for r in ranges):
         (a, b), (c, d) = ((r[0], r[-1]) for r in ranges)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
@@ -96,7 +97,13 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["flags"] = _flags
     return environment.get_template("page.html.j2")
+
+
+def _flags(sentence: str) -> Markup:
+    """The sentence, escaped, with its flags as code, which does not break at their hyphens."""
+    return Markup(re.sub(r"(?<![\w-])--[a-z]+(-[a-z]+)*", r"<code>\g<0></code>", str(escape(sentence))))
 
 
 def _packed(drawn: Sequence[Drawn], content: Mapping[str, Any]) -> dict[str, str]:
