@@ -72,7 +72,7 @@ def test_half_of_the_seeds_unconverged_void_it():
 def test_one_seed_is_said_plainly():
     counts = counts_with(np.random.default_rng(1), 0.7, seeds=1)
     verdict = judge(stats.paired_interval(counts, counts, FINISH), None, 0.01, 0, 1)
-    assert verdict == ("inconclusive", "one seed shows no variance between seeds; run at least 3")
+    assert verdict == ("inconclusive", "one seed shows no variance between seeds; run at least 3", None)
     assert judge(stats.paired_interval(counts, counts, FINISH), None, 0.01, 1, 1).word == "void"
 
 
@@ -80,7 +80,7 @@ def test_one_seed_is_said_plainly():
 def test_no_variance_at_all(value, word):
     result = stats.Estimate(value, value, value, float(value == 0), COMPONENTS)
     verdict = judge(result, result.p_value, 0.01, 0, 5)
-    assert verdict == (word, "no variance at all between seeds and test examples")
+    assert verdict == (word, "no variance at all between seeds and test examples", None)
 
 
 def test_significant_alone_but_not_among_the_data_sets():
@@ -93,15 +93,17 @@ def test_inconclusive_says_what_it_takes():
     result = estimate(-0.01, 0.11)
     seeds, clusters = stats.needed(COMPONENTS, 0.05)
     found = stats.detectable(COMPONENTS, 5, 400)
-    why = judge(result, 0.4, 0.01, 0, 5).why
+    verdict = judge(result, 0.4, 0.01, 0, 5)
+    assert verdict.seeds == seeds
+    why = verdict.why
     options = f"{seeds} seeds or {clusters:,} test examples"
     assert why == f"needs about {options} (detectable now: {100 * found:.1f} points)"
     helped_by_seeds = stats.Components(seed=0.01, cluster=0.0, residual=0.1, seeds=5, clusters=400)
     why = judge(stats.Estimate(0.05, -0.05, 0.15, 0.2, helped_by_seeds), 0.2, 0.01, 0, 5).why
     assert why.startswith(f"needs about {stats.needed(helped_by_seeds, 0.05)[0]} seeds (detectable now: ")
     hopeless = stats.Components(seed=1.0, cluster=1.0, residual=1.0, seeds=5, clusters=40)
-    why = judge(stats.Estimate(0.0, -0.9, 0.9, 1.0, hopeless), 1.0, 0.001, 0, 5).why
-    assert why.startswith("needs far more seeds and test examples")
+    verdict = judge(stats.Estimate(0.0, -0.9, 0.9, 1.0, hopeless), 1.0, 0.001, 0, 5)
+    assert verdict.why.startswith("needs far more seeds and test examples") and verdict.seeds is None
 
 
 @settings(max_examples=150, deadline=None)

@@ -35,6 +35,15 @@ def test_places_are_those_that_are_there(findings, tmp_path):
     ],
 )
 def test_the_next_step_is_that_of_the_findings(findings, trials, verdict, tune, said):
-    gains = [dict(row) | {"verdict": verdict} for row in findings.gains]
+    gains = [dict(row) | {"verdict": verdict, "seeds_needed": None} for row in findings.gains]
     changed = replace(findings, trials=trials, gains=gains, study={**findings.study, "tune": tune})
     assert said in next_steps.lines(changed)[-1]
+
+
+def test_the_seeds_asked_for_are_those_of_the_sentence(findings):
+    needed = {"full": 7, "probe": None, "lora": 5}
+    gains = [
+        dict(row) | {"verdict": "inconclusive", "arm": arm, "seeds_needed": seeds}
+        for row in findings.gains for arm, seeds in needed.items()
+    ]  # fmt: skip
+    assert "--seeds 7:" in next_steps.lines(replace(findings, gains=gains))[-1]

@@ -224,7 +224,8 @@ def _finish(
     verdict = judge(result, row["p_holm"], margin, unconverged, row["n_seeds"])
     floor = floors.get((row["dataset"], row["budget"], row["split"], row["metric"]))
     below = floor is not None and 1 - row["error"] <= floor[0]
-    row |= {"verdict": verdict.word, "why": verdict.why, "below_floor": floor[1] if floor and below else None}
+    row |= {"verdict": verdict.word, "why": verdict.why, "seeds_needed": verdict.seeds}
+    row["below_floor"] = floor[1] if floor and below else None
     return row | {"sentence": sentence(row)}
 
 

@@ -24,6 +24,8 @@ class Verdict(NamedTuple):
 
     word: str
     why: str
+    seeds: int | None = None
+    """Seeds that would probably settle an inconclusive one, where seeds would."""
 
 
 def judge(result: Estimate, p_holm: float | None, margin: float, unconverged: int, seeds: int) -> Verdict:
@@ -49,7 +51,7 @@ def judge(result: Estimate, p_holm: float | None, margin: float, unconverged: in
         return Verdict(
             "inconclusive", f"above 0 on its own, but p = {p_holm:.2f} after Holm's correction over the data sets"
         )
-    return Verdict("inconclusive", _what_it_takes(result, margin))
+    return _what_it_takes(result, margin)
 
 
 def judge_ratio(low: float | None, high: float | None, low_open: bool = False, high_open: bool = False) -> str:
@@ -78,7 +80,7 @@ def _points(score: float) -> str:
     return "1 point" if score == 0.01 else f"{100 * score:g} points"
 
 
-def _what_it_takes(result: Estimate, margin: float) -> str:
+def _what_it_takes(result: Estimate, margin: float) -> Verdict:
     assert result.components is not None
     effect = max(abs(result.estimate), margin)
     seeds, clusters = needed(result.components, effect)
@@ -86,4 +88,4 @@ def _what_it_takes(result: Estimate, margin: float) -> str:
     options = [f"{seeds} seeds"] if seeds else []
     options += [f"{clusters:,} test examples"] if clusters else []
     needs = f"needs about {' or '.join(options)}" if options else "needs far more seeds and test examples"
-    return f"{needs} (detectable now: {100 * found:.1f} points)"
+    return Verdict("inconclusive", f"{needs} (detectable now: {100 * found:.1f} points)", seeds)

@@ -24,8 +24,10 @@ def _advice(findings: Findings) -> str:
     if any(row["verdict"] == "void" for row in findings.headline()):
         epochs, steps = (2 * words.planned(study, key)[-1] for key in ("epochs", "min_steps"))
         return f"the same command with --epochs {epochs} --min-steps {steps} gives scratch its steps; every trial runs again"
-    if any(row["verdict"] == "inconclusive" for row in findings.headline()):
-        return f"{same} and --seeds {2 * words.planned(study)[-1]}: what is done is kept, and the interval narrows"
+    if open_ := [row for row in findings.headline() if row["verdict"] == "inconclusive"]:
+        needed = [row["seeds_needed"] for row in open_ if row["seeds_needed"]]
+        seeds = max(needed, default=2 * words.planned(study)[-1])
+        return f"{same} and --seeds {seeds}: what is done is kept, and the interval narrows"
     if study["tune"] == 0:
         return f"{same} and --tune 4: every arm chooses its learning rate on dev"
     return f"{same} and more --seeds, --budgets or --arms: what is done is kept"
