@@ -19,6 +19,7 @@ from transfergain.report.downloads import embed
 from transfergain.report.html import _flags, render
 from transfergain.report.panels import data_efficiency, performance
 from transfergain.report.panels.base import View
+from transfergain.report.tables import _modules
 from transfergain.report.toml import study_toml
 from transfergain.store import Row
 from transfergain.study import Study
@@ -188,6 +189,16 @@ def test_flags_in_sentences_are_code_and_the_rest_stays_text():
         "raise <code>--epochs</code> or <code>--min-steps</code>: a&lt;b&gt; <code>--x</code>"
     )
     assert _flags("a--b well--known ---") == "a--b well--known ---"
+
+
+def test_many_tensors_are_counted_by_the_part_that_holds_them():
+    names = [f"decoder.layer.{i}.cross.{part}.{kind}" for i in range(12) for part in ("query", "key") for kind in ("w", "b")]
+    assert _modules([*names, "cls.bias"]) == (
+        "49 tensors: decoder.layer.*.cross.query.w (12), decoder.layer.*.cross.query.b (12), "
+        "decoder.layer.*.cross.key.w (12), decoder.layer.*.cross.key.b (12), cls.bias (1)"
+    )
+    wide = [f"{part}.{i}.{name}.w" for part in ("encoder", "decoder") for i in range(3) for name in "abcd"]
+    assert _modules(wide) == "24 tensors: encoder.* (12), decoder.* (12)"
 
 
 def test_embedded_json_cannot_end_its_script():

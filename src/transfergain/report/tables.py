@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -26,8 +27,8 @@ TRIAL_COLUMNS = (
     *(Column("on the shifts"), Column("converged"), Column("steps", True), Column("best step", True)),
     *(Column("trained parameters", True), Column("seconds", True)),
 )
-
-
+FEW = 6
+"""Names that stand in a cell one by one; more are counted by what they have in common."""
 NATURAL = ("test", "shift:")
 """Splits of text as it was written; the others are perturbed, or their models adapted."""
 
@@ -174,8 +175,18 @@ def _plain(value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list | tuple):
-        return ", ".join(map(_plain, value))
+        return _modules(value) if len(value) > FEW else ", ".join(map(_plain, value))
     return f"{value:,}" if isinstance(value, int) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _modules(names: Sequence[str]) -> str:
+    """Many tensors by the parts of the model that hold them: `65 tensors: encoder.layer.*.crossattention.self (36), ...`."""
+    parts = [[("*" if p.isdecimal() else p) for p in str(name).split(".")] for name in names]
+    depth = max(map(len, parts))
+    while depth > 1 and len({tuple(p[:depth]) for p in parts}) > FEW:
+        depth -= 1
+    counts = Counter(".".join(p[:depth]) for p in parts)
+    return f"{len(names)} tensors: " + ", ".join(f"{part} ({count})" for part, count in counts.items())
 
 
 def trials(findings: Findings) -> Table:
