@@ -131,7 +131,9 @@ def run(
     epochs: Annotated[int | None, typer.Option(help="cap on epochs; training stops by dev score (default: 16)")] = None,
     min_steps: Annotated[int | None, typer.Option(help="least step cap, for small budgets (default: 300)")] = None,
     evaluations: Annotated[int | None, typer.Option(help="dev evaluations up to the step cap (default: 16)")] = None,
-    patience: Annotated[int | None, typer.Option(help="dev evaluations without a better score (default: 4)")] = None,
+    patience: Annotated[
+        int | None, typer.Option(help="dev evaluations without a better score (default: a quarter of --evaluations)")
+    ] = None,
     perturbations: Annotated[
         str | None,
         typer.Option(

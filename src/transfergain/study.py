@@ -21,6 +21,14 @@ FOR_ALL = ("budgets", "seeds", "batch_size", "epochs", "min_steps", "evaluations
 """Keys of a data set that a flag sets for all of a study's."""
 
 
+def quarter(evaluations: int) -> int:
+    """The default patience: a quarter of a run's evaluations, 4 of the usual 16, and 2 at least.
+
+    A count that stayed the same would end a run of few evaluations never, and so call every such run unfinished.
+    """
+    return max(2, -(-evaluations // 4))
+
+
 def _split_words(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
@@ -86,7 +94,7 @@ class TaskEntry(BaseModel):
     epochs: Annotated[int, Field(ge=1)] = Recipe.epochs
     min_steps: Annotated[int, Field(ge=1)] = Recipe.min_steps
     evaluations: Annotated[int, Field(ge=1, le=1000)] = Recipe.evaluations
-    patience: Annotated[int, Field(ge=1)] = Recipe.patience
+    patience: Annotated[int, Field(ge=1)] = Field(default_factory=lambda checked: quarter(checked.get("evaluations", 0)))
 
     @field_validator("budgets", mode="before")
     @classmethod

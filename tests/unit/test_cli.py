@@ -329,7 +329,7 @@ def test_help_names_the_defaults_that_a_study_has(command, monkeypatch):
     _, text, _ = command("run", "--help")
     wanted = {
         key: Study.model_fields[key].default
-        for key in ("seeds", "tune", "batch_size", "epochs", "min_steps", "patience", "margin")
+        for key in ("seeds", "tune", "batch_size", "epochs", "min_steps", "evaluations", "margin")
     }
     for task in TASKS.values():
         numbers = {key: value for key, value in task.encoding.items() if isinstance(value, int)}

@@ -14,7 +14,7 @@ from transfergain.data.splits import budget_sizes, max_budget
 from transfergain.errors import UserError
 from transfergain.floors import FLOORS
 from transfergain.planner import LEARNING_RATES, REPLICATES, Planner, at_edge, auto_budgets, budgets_for, learning_rates
-from transfergain.study import Study, TaskEntry, load
+from transfergain.study import Study, TaskEntry, load, quarter
 from transfergain.tasks import TASKS
 from transfergain.types import Recipe, TrialSpec
 
@@ -58,6 +58,17 @@ def test_tasks_inherit_the_top_level_and_override_it(study_file):
 def test_budgets_as_a_flag_override_those_of_every_task(study_file):
     file = study_file('[[tasks]]\ntrain_file = "a.csv"\nbudgets = [50]\n[[tasks]]\ntrain_file = "b.csv"\n')
     assert [entry.budgets for entry in load({"budgets": "20,30"}, file).entries()] == [[20, 30], [20, 30]]
+
+
+def test_patience_is_a_quarter_of_the_evaluations_unless_it_is_given(study_file):
+    file = study_file(
+        '[[tasks]]\ntrain_file = "a.csv"\nevaluations = 6\n[[tasks]]\ntrain_file = "b.csv"\n'
+        '[[tasks]]\ntrain_file = "c.csv"\nevaluations = 6\npatience = 5\n'
+    )
+    assert [entry.patience for entry in load({}, file).entries()] == [2, 4, 5]
+    assert [entry.patience for entry in load({"evaluations": 40}, file).entries()] == [10, 10, 5]
+    assert Study().patience == Recipe.patience
+    assert [quarter(n) for n in (1, 4, 5, 8, 9, 16, 17)] == [2, 2, 2, 2, 3, 4, 5]
 
 
 def test_data_sets_may_differ_in_seeds_and_evaluations_and_a_flag_sets_all(study_file):
