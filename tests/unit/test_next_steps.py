@@ -47,3 +47,8 @@ def test_the_seeds_asked_for_are_those_of_the_sentence(findings):
         for row in findings.gains for arm, seeds in needed.items()
     ]  # fmt: skip
     assert "--seeds 7:" in next_steps.lines(replace(findings, gains=gains))[-1]
+
+
+def test_one_seed_is_followed_by_three(tmp_path):
+    run(tmp_path, seeds=1)
+    assert "--seeds 3:" in next_steps.lines(load(tmp_path))[-1]

@@ -26,7 +26,7 @@ def _advice(findings: Findings) -> str:
         return f"the same command with --epochs {epochs} --min-steps {steps} gives scratch its steps; every trial runs again"
     if open_ := [row for row in findings.headline() if row["verdict"] == "inconclusive"]:
         needed = [row["seeds_needed"] for row in open_ if row["seeds_needed"]]
-        seeds = max(needed, default=2 * words.planned(study)[-1])
+        seeds = max(needed, default=max(3, 2 * words.planned(study)[-1]))
         return f"{same} and --seeds {seeds}: what is done is kept, and the interval narrows"
     if study["tune"] == 0:
         return f"{same} and --tune 4: every arm chooses its learning rate on dev"
