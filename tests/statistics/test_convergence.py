@@ -127,6 +127,22 @@ def test_scratch_at_chance_has_no_level_to_reach():
     assert "undefined: scratch's dev scores do not beat chance" in row["sentence"]
 
 
+def test_scratch_that_stays_where_it_began_has_no_level_to_reach():
+    """As in question answering, where untrained answers share words with the right ones: a chance of 0 is beaten at once."""
+    rows = study(World(seeds=6, budgets=(256,)))
+
+    def flat(seed):
+        return tuple(CurvePoint(25 * i, 0.6 + 0.01 * ((i + seed) % 3), 0.5, "stable") for i in range(1, 20))
+
+    stuck = [
+        replace(row, outcome=replace(row.outcome, curve=flat(row.spec.replicate))) if row.spec.arm == "scratch" else row
+        for row in rows
+    ]
+    (row, *_) = analysed(stuck)["convergence"]
+    assert row["estimate"] is None and row["target"] is None and row["verdict"] == "inconclusive"
+    assert "undefined: scratch's dev scores do not rise clearly above their first (0.610)" in row["sentence"]
+
+
 def test_an_unconverged_scratch_voids():
     (row, *_) = analysed(study(World(budgets=(64,), converged=lambda arm, seed: arm != "scratch")))["convergence"]
     assert row["verdict"] == "void"

@@ -131,9 +131,12 @@ class _Compared(NamedTuple):
             return cls(view, cell, [], [], [], "no seed has dev evaluations of both arms", False)
         levels = np.array([plateau([point.score for point in curve]) for curve in curves[1]])
         late = np.array([np.mean([point.score for point in curve[len(curve) // 2 :]]) for curve in curves[1]])
-        margin = _half_width(late) if len(late) > 1 else 0.0  # `plateau` would be above chance for noise, too
-        chance = f"scratch's dev scores do not beat chance ({view.chance:.3f})"
-        problem = "" if late.mean() - margin > view.chance else chance
+        first = np.array([curve[0].score for curve in curves[1]])
+        problem = ""  # `plateau` would be above chance for noise, too
+        if not _above(late - view.chance):
+            problem = f"scratch's dev scores do not beat chance ({view.chance:.3f})"
+        elif not _above(late - first):  # untrained answers may have some score: words that they share with the right ones
+            problem = f"scratch's dev scores do not rise clearly above their first ({first.mean():.3f})"
         targets = [goal(level, view.chance) for level in levels.tolist()]
         return cls(view, cell, curves[0], curves[1], targets, problem, view.unconverged([reference], seeds))
 
@@ -171,8 +174,11 @@ class _Compared(NamedTuple):
         return row | {"sentence": _sentence(row, mine, theirs)}
 
 
-def _half_width(values: np.ndarray) -> float:
-    return float(stdtrit(len(values) - 1, 0.975) * values.std(ddof=1) / math.sqrt(len(values)))
+def _above(values: np.ndarray) -> bool:
+    """Whether the mean over seeds is above 0, with Student's 95 % interval where there are two seeds or more."""
+    count = len(values)
+    margin = stdtrit(count - 1, 0.975) * values.std(ddof=1) / math.sqrt(count) if count > 1 else 0.0
+    return bool(values.mean() - margin > 0)
 
 
 def _verdict(found: Speedup, reached: float, reached_reference: float) -> str:
