@@ -121,10 +121,10 @@ case("reviews.csv", '"bad\\x1bname"', name="control characters in a header")(
 )
 case("reviews.csv.gz", "gzip", name="no gzip at all")(with_file("reviews.csv.gz", csv_text(sentences(50))))
 case("reviews.csv.gz", "gzip", name="gzip cut short")(
-    with_file("reviews.csv.gz", gzip.compress(csv_text(sentences(50)).encode())[:-30])
+    with_file("reviews.csv.gz", gzip.compress(csv_text(sentences(50)).encode(), mtime=0)[:-30])
 )
 case("reviews.csv.gz", "gzip", name="gzip with wrong bytes")(
-    with_file("reviews.csv.gz", gzip.compress(b"text,label\n")[:10] + b"\xff" * 99)
+    with_file("reviews.csv.gz", gzip.compress(b"text,label\n", mtime=0)[:10] + b"\xff" * 99)
 )
 case("reviews.jsonl line 3", "not JSON", name="broken JSON lines")(
     with_file("reviews.jsonl", '{"text": "a", "label": "b"}\n\n{"text": "a", "lab\n')
