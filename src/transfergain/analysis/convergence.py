@@ -92,7 +92,7 @@ def speed_up(arm: Sequence[Crossing], reference: Sequence[Crossing], level: floa
     estimate, censored = float(np.exp(np.mean(logs))), "above" if up else "below" if down else ""
     if len(logs) < 2:
         return Speedup(estimate, censored, None, None, False, False)
-    half = float(stdtrit(len(logs) - 1, (1 + level) / 2)) * float(np.std(logs, ddof=1)) / math.sqrt(len(logs))
+    half = _half_width(np.array(logs), level)
     low, high = estimate * math.exp(-half), estimate * math.exp(half)
     return Speedup(estimate, censored, low, high, down, up)
 
@@ -174,11 +174,14 @@ class _Compared(NamedTuple):
         return row | {"sentence": _sentence(row, mine, theirs)}
 
 
+def _half_width(values: np.ndarray, level: float = 0.95) -> float:
+    """Of Student's t interval of the mean; values (seeds,), two or more."""
+    return float(stdtrit(len(values) - 1, (1 + level) / 2)) * float(values.std(ddof=1)) / math.sqrt(len(values))
+
+
 def _above(values: np.ndarray) -> bool:
-    """Whether the mean over seeds is above 0, with Student's 95 % interval where there are two seeds or more."""
-    count = len(values)
-    margin = stdtrit(count - 1, 0.975) * values.std(ddof=1) / math.sqrt(count) if count > 1 else 0.0
-    return bool(values.mean() - margin > 0)
+    """Whether the mean over seeds is above 0, with its interval where there are two seeds or more."""
+    return bool(values.mean() - (_half_width(values) if len(values) > 1 else 0.0) > 0)
 
 
 def _verdict(found: Speedup, reached: float, reached_reference: float) -> str:
