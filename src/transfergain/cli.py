@@ -405,7 +405,3 @@ def _complain(message: str, code: int = 130) -> int:
     """Print one line to stderr, whatever the message quotes; returns the code."""
     typer.echo("transfergain: " + " ".join(message.splitlines()), err=True)
     return code
-
-
-if __name__ == "__main__":
-    main()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -28,8 +29,8 @@ from transfergain.types import Dataset, Outcome, TrialSpec
 USUAL = 0.7
 """Share of the step cap after which patience ends a reported trial, where none has run yet: 0.68 and 0.72 were measured
 for scratch and full in docs/decisions/0021. All trials at the cap is the upper bound."""
-PROBE = (8, 24)
-"""Steps of the two short trials from whose difference steps and dev evaluations are timed. Dev is read every 8."""
+PROBE = (4, 12)
+"""Steps of the two short trials from whose difference steps and dev evaluations are timed. Dev is read every 4."""
 DEV = 64
 """Dev examples that a short trial reads at most: where text is generated, evaluations are most of its time."""
 
@@ -192,23 +193,25 @@ def _measure(
     planner: Planner, bench: Bench, known: set[tuple[str, str]], console: Console
 ) -> tuple[dict[tuple[str, str], Speed], int | None]:
     """The speed of every arm and data set that is not `known`, and the peak memory of the worker that measured it."""
-    jobs: list[Job] = []
-    for (dataset, arm), (data, budget) in {(d.name, a): (d, b) for d, a, b in planner.cells()}.items():
-        if (dataset, arm) not in known:
-            console.print(Text(f"measuring       {dataset} · {arm}"), soft_wrap=True)
-            jobs += [Job(_probe(planner, data, arm, budget, steps)) for steps in (min(PROBE), *PROBE)]  # the first warms up
-    if not jobs:
+    cells = {(data.name, arm): (data, budget) for data, arm, budget in planner.cells() if (data.name, arm) not in known}
+    if not cells:
         return {}, None
-    with LocalExecutor(bench, 1) as executor:
-        outcomes = [outcome for _, outcome in executor.submit(jobs, lambda *_: None)]
-        peak = executor.peak_memory()
+    steps = (min(PROBE), *PROBE)  # the first warms up
+    specs = {key: [_probe(planner, *cell, key[1], n) for n in steps] for key, cell in cells.items()}
     speeds = {}
-    for i in range(0, len(jobs), 3):
-        spec = jobs[i].spec
-        data = bench.datasets[spec.dataset]
-        n_dev = budget_sizes(spec.budget, len(data.train), len(data.dev))[1]
-        speeds[spec.dataset, spec.arm] = _speed(outcomes[i + 1], outcomes[i + 2], n_dev)
-    return {key: speed for key, speed in speeds.items() if speed}, peak
+    with LocalExecutor(bench, 1) as executor:
+        jobs = [Job(spec) for same in specs.values() for spec in same]
+        outcomes = (outcome for _, outcome in executor.submit(jobs, lambda *_: None))  # in order: there is one worker
+        for done, ((dataset, arm), same) in enumerate(specs.items(), start=1):
+            _, short, long = itertools.islice(outcomes, len(steps))
+            data = bench.datasets[dataset]
+            speed = _speed(short, long, budget_sizes(same[-1].budget, len(data.train), len(data.dev))[1])
+            found = f"{1000 * speed.step:,.0f} ms a step" if speed else f"failed: {short.error or long.error}"
+            console.print(Text(f"measured {done}/{len(specs)}".ljust(16) + f"{dataset} · {arm} · {found}"), soft_wrap=True)
+            if speed:
+                speeds[dataset, arm] = speed
+        peak = executor.peak_memory()
+    return speeds, peak
 
 
 def _short(data: Dataset) -> Dataset:
@@ -216,7 +219,7 @@ def _short(data: Dataset) -> Dataset:
     return replace(data, dev=data.dev[:: max(1, len(data.dev) // DEV)][:DEV])
 
 
-def _probe(planner: Planner, data: Dataset, arm: str, budget: int, steps: int) -> TrialSpec:
+def _probe(planner: Planner, data: Dataset, budget: int, arm: str, steps: int) -> TrialSpec:
     """A trial on the cell's training examples and few dev ones that ends after so many steps."""
     n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
     recipe = replace(planner.recipe(data, 1e-4), epochs=1, evaluations=1, min_steps=100 * max(PROBE))

@@ -23,6 +23,7 @@ LAYERS = (
     ("report", "init", "doctor", "tracking", "session"),
     ("record",),
     ("api", "cli", "plan"),
+    ("__main__",),
 )
 SAME_LAYER = {("runner", "executors"), ("cli", "api"), ("cli", "plan"), ("plan", "api")}
 """(who, whom): the only imports between units of one layer."""

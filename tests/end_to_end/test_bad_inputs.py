@@ -711,7 +711,7 @@ def test_as_the_user_runs_it(name, world):
     build, says = CASES[name]
     arguments = build(world)
     before = contents(world.folder)
-    command = [sys.executable, "-m", "transfergain.cli", *arguments]
+    command = [sys.executable, "-m", "transfergain", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     check(world.folder, before, says, done.returncode, done.stderr)
 
@@ -723,7 +723,7 @@ def test_hub_out_of_reach_fails_clearly(what, settings, world):
     arguments = [*(train(world) if what == "--model" else ["run"]), what, "nobody/nothing"]
     before = contents(world.folder)
     environment = {k: v for k, v in os.environ.items() if k != "HF_HUB_OFFLINE"} | settings
-    command = [sys.executable, "-m", "transfergain.cli", *arguments]
+    command = [sys.executable, "-m", "transfergain", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     check(world.folder, before, ('"nobody/nothing"', "Hub", "give"), done.returncode, done.stderr)
 

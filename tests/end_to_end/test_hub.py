@@ -149,7 +149,7 @@ def test_a_study_of_a_cached_model_runs_offline(hub, resolve, tmp_path, reviews,
     env = {**os.environ, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_OFFLINE": "1"}
     keys = "--model org/tiny --revision v1 --arms scratch,full --budgets 40 --seeds 1 --tune 0 --epochs 1 --min-steps 10"
     places = ["--device", "cpu", "--workers", "1", "--train-file", reviews, "--output-dir", str(tmp_path / "run")]
-    command = [sys.executable, "-m", "transfergain.cli", "run", *keys.split(), "--precision", "fp32", *places]
+    command = [sys.executable, "-m", "transfergain", "run", *keys.split(), "--precision", "fp32", *places]
     done = subprocess.run(command, env=env, capture_output=True)
     assert (done.returncode, hub.seen) == (0, [])
     assert findings(tmp_path / "run")["study"]["revision"] == commit_of(folders["old"])

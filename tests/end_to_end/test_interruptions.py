@@ -110,7 +110,7 @@ class Driver:
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for worker processes in /proc")
 def test_a_study_survives_kills_an_interruption_and_the_loss_of_a_worker(keys, peaceful, tmp_path, monkeypatch, capsys):
     out = tmp_path / "out"
-    run = ["-m", "transfergain.cli", "run", *flags(keys | {"output_dir": out})]
+    run = ["-m", "transfergain", "run", *flags(keys | {"output_dir": out})]
 
     driver = Driver(run, out, rows=1)
     driver.process.send_signal(signal.SIGSTOP)  # so that it does not end meanwhile

@@ -110,7 +110,7 @@ def test_a_node_that_is_lost_costs_no_trial_and_changes_no_number(cluster, keys,
 
 def test_a_driver_that_is_killed_continues_by_the_same_command(cluster, keys, peaceful, tmp_path, monkeypatch):
     run = ["run", *flags(keys | {"workers": 0, "executor": "ray", "output_dir": tmp_path})]
-    with subprocess.Popen([sys.executable, "-m", "transfergain.cli", *run], stdout=subprocess.DEVNULL) as driver:
+    with subprocess.Popen([sys.executable, "-m", "transfergain", *run], stdout=subprocess.DEVNULL) as driver:
         poll(lambda: count(tmp_path) >= 2 or driver.poll() is not None)
         driver.send_signal(signal.SIGKILL)
     before = outcomes(tmp_path)

@@ -192,6 +192,32 @@ def test_report_analyses_the_store_again(first, monkeypatch, tmp_path, capsys):
     assert returned.headline()[0]["sentence"] in capsys.readouterr().out
 
 
+def test_a_plan_measures_every_arm_and_writes_nothing(first, monkeypatch, tmp_path, capsys):
+    planned = {k: v for k, v in first[0].items() if k != "shift"} | {"arms": "scratch,probe", "output_dir": tmp_path / "out"}
+    assert command(monkeypatch, "plan", *flags(planned), "--json") == 0
+    said, told = capsys.readouterr()
+    cells = json.loads(said)["cells"]
+    assert [(c["arm"], c["budget"]) for c in cells] == [("scratch", 40), ("probe", 40), ("scratch", 120), ("probe", 120)]
+    assert all((c["tuning"], c["reports"], c["done"], c["source"]) == (1, 2, 0, "measured") for c in cells)
+    assert all(0 < c["seconds_report"] <= c["seconds_most"] for c in cells)
+    measured = [line.split(" · ")[1] for line in told.splitlines() if line.startswith("measured")]
+    assert measured == ["scratch", "probe"]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_plan_takes_from_the_store_what_has_run(first, monkeypatch, capsys):
+    keys, folder, _ = first
+    same = flags({k: v for k, v in keys.items() if k != "shift"} | {"seeds": 3, "output_dir": folder})
+    before = outcomes(folder)
+    assert command(monkeypatch, "plan", *same, "--shift", f"tweets={keys['shift']['tweets']}", "--json") == 0
+    said, told = capsys.readouterr()
+    cells = json.loads(said)["cells"]
+    assert len(cells) == 8
+    assert all((c["done"], c["source"]) == (1 + 2, "store") for c in cells)
+    assert "measured" not in told
+    assert outcomes(folder) == before
+
+
 def test_load_gives_the_findings_of_a_folder(first):
     _, folder, returned = first
     loaded = tg.load(folder)

@@ -131,14 +131,14 @@ def test_json_of_a_run_is_findings_alone_and_the_console_goes_to_stderr(command,
 def test_completion_offers_names(words, offered):
     asked = f"transfergain {words}"
     env = {"_TRANSFERGAIN_COMPLETE": "complete_bash", "COMP_WORDS": asked, "COMP_CWORD": str(len(asked.split()) - 1)}
-    done = subprocess.run([sys.executable, "-m", "transfergain.cli"], env=os.environ | env, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "transfergain"], env=os.environ | env, capture_output=True, text=True)
     assert sorted(done.stdout.split()) == offered
 
 
 def test_completion_is_installed_where_the_shell_looks(tmp_path):
     env = os.environ | {"HOME": str(tmp_path), "_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
     for action in ("--show-completion", "--install-completion"):
-        arguments = [sys.executable, "-m", "transfergain.cli", action, "bash"]
+        arguments = [sys.executable, "-m", "transfergain", action, "bash"]
         done = subprocess.run(arguments, env=env, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
         if action == "--show-completion":
@@ -147,7 +147,7 @@ def test_completion_is_installed_where_the_shell_looks(tmp_path):
 
 
 def test_no_color_is_heard():
-    colour, arguments = re.compile(r"\x1b\[[0-9;]*3[0-9]"), [sys.executable, "-m", "transfergain.cli", "--help"]
+    colour, arguments = re.compile(r"\x1b\[[0-9;]*3[0-9]"), [sys.executable, "-m", "transfergain", "--help"]
     assert colour.search(on_terminal(arguments)[1])
     code, shown = on_terminal(arguments, NO_COLOR="1")
     assert code == 0 and "doctor" in shown and not colour.search(shown)
@@ -315,9 +315,7 @@ def test_importing_the_package_imports_nothing_heavy():
 
 
 def test_the_module_runs_as_the_command_does():
-    done = subprocess.run(
-        [sys.executable, "-m", "transfergain.cli", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "transfergain", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"transfergain {__version__}\n"
 
 

@@ -209,7 +209,7 @@ def test_no_label_or_column_breaks_the_file(tmp_path, labels, column):
 
 
 def test_on_a_terminal_it_asks_a_few_questions(tmp_path, reviews):
-    arguments = [sys.executable, "-m", "transfergain.cli", "init", reviews, "-o", str(tmp_path / "study.toml")]
+    arguments = [sys.executable, "-m", "transfergain", "init", reviews, "-o", str(tmp_path / "study.toml")]
     typed = "classification\n\n\n\n\n4\n"  # task, text and label column, model, shift, seeds
     code, shown = on_terminal(arguments, typed)
     keys = tomllib.loads((tmp_path / "study.toml").read_text())

@@ -98,9 +98,9 @@ def test_steps_and_evaluations_are_timed_by_the_difference_of_two_trials():
 @pytest.mark.parametrize("steps", plan.PROBE)
 def test_a_short_trial_ends_after_its_steps_and_reads_no_sealed_split(steps):
     planned = planner()
-    spec = _probe(planned, planned.datasets["reviews"], "full", 30, steps)
+    spec = _probe(planned, planned.datasets["reviews"], 30, "full", steps)
     assert spec.recipe.steps_to(spec.rung, 24) == steps
-    assert spec.recipe.max_steps(24) // spec.recipe.evaluations == plan.PROBE[0]
+    assert spec.recipe.max_steps(24) // spec.recipe.evaluations == min(plan.PROBE)
     assert spec.splits == () and spec.phase == "tune"
 
 
@@ -108,7 +108,7 @@ def test_a_short_trial_has_the_training_examples_of_its_cell_and_few_dev_ones():
     rows = tuple(Example({"text": f"text {i}"}, i % 2) for i in range(2500))
     large = replace(dataset(), train=rows[:2000], dev=rows[2000:])
     planned = Planner(Study(arms="scratch,full", budgets=[2500]), {"reviews": large}, "sha256:0", "fp32")
-    spec = _probe(planned, large, "full", 2500, 8)
+    spec = _probe(planned, large, 2500, "full", 4)
     assert budget_sizes(spec.budget, 2000, len(plan._short(large).dev)) == (2000, plan.DEV)
     assert plan._short(large).dev[-1] is rows[2000 + 7 * 63], "spread over all of them"
 
