@@ -85,9 +85,12 @@ def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpo
         warnings.append(f"{checkpoint.name} was trained on {checkpoint.trained_on}; check that your test set is none of it")
     else:
         warnings.append(f"what {checkpoint.name} was pretrained on is not known here: overlap with the test set not checked")
+    few: dict[int, list[str]] = {}
     for name, entry in zip(datasets, study.entries(), strict=True):
         if entry.seeds < 3:
-            warnings.append(f"{name}: {words.seeds(entry.seeds)}: too few to tell luck from gain; use 5 or more")
+            few.setdefault(entry.seeds, []).append(name)
+    for n, names in few.items():
+        warnings.append(f"{', '.join(names)}: {words.seeds(n)}: too few to tell luck from gain; use 5 or more")
     if study.tune == 0:
         warnings.append("recipes were not tuned (--tune 0): every arm used its published default learning rate")
     return warnings

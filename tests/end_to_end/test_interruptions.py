@@ -275,7 +275,7 @@ def test_a_study_that_diverges_is_scored_counted_and_said(small, tmp_path, monke
     monkeypatch.setitem(ARMS, "scratch", absurd)
     found = tg.run(**small, output_dir=tmp_path, quiet=True)
     assert found.trials == {"done": 6, "failed": 0, "skipped": 0, "pending": 0}
-    assert any("diverged, kept as scored at 40 labels (2 of 2 seeds)" in line for line in found.warnings)
+    assert any("diverged, kept as scored: scratch at 40 labels (2 of 2 seeds)" in line for line in found.warnings)
     scores = [row for row in findings(tmp_path)["scores"] if row["arm"] == "scratch"]
     assert len(scores) == 2
     assert all(0 <= s <= 1 for row in scores for s in row["per_seed"])

@@ -283,6 +283,8 @@ budgets = [30]
     output = capsys.readouterr().out
     assert "Sentiment on reviews" in output
     assert "Classification on topics" in output
+    few = [w for w in found["warnings"] if "too few to tell" in w]
+    assert few == ["reviews, topics: 2 seeds: too few to tell luck from gain; use 5 or more"]
 
 
 def test_a_failing_trial_gives_exit_code_1_and_findings_of_the_rest(checkpoints, tmp_path, ran, monkeypatch, capsys):

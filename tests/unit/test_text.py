@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 
 import pytest
 from fakes import FakeExecutor, dataset, outcome_of, run
@@ -85,6 +86,25 @@ def test_one_seed_has_no_interval(tmp_path):
     _, output = shown(tmp_path)
     full = next(row for row in table_rows(output) if "full" in row)
     assert full == ["full", "0.300", "+0.200", "inconclusive"]
+
+
+def test_a_heading_is_one_line_however_narrow_its_table(tmp_path):
+    run(tmp_path, seeds=1)
+    findings, output = shown(tmp_path, width=40)
+    assert f"Sentiment on reviews, {findings.study['model']}, accuracy, test 10" in output.splitlines()
+
+
+def test_runs_that_still_improve_are_one_warning_a_data_set(tmp_path):
+    def behave(spec, data):
+        converged = {"scratch": False, "full": spec.replicate > 0}.get(spec.arm)
+        return replace(outcome_of(spec, data), converged=converged)
+
+    run(tmp_path, executor=FakeExecutor(behave=behave), seeds=3, budgets=[20, 30])
+    findings, _ = shown(tmp_path)
+    assert [w for w in findings.warnings if "still improving" in w] == [
+        "reviews: still improving at the step cap: scratch at 20 labels (3 of 3 seeds), 30 labels (3 of 3 seeds); "
+        "full at 20 labels (1 of 3 seeds), 30 labels (1 of 3 seeds)"
+    ]
 
 
 def test_warnings_and_failures_are_shown_literally(tmp_path):

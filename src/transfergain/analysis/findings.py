@@ -229,17 +229,20 @@ def _warnings(
 
 
 class _Grouped:
-    """Gathers what happened in cells, to say it in one line an arm."""
+    """Gathers what happened in cells, to say it in one line a data set."""
 
     def __init__(self) -> None:
-        self._found: dict[tuple[str, str, str], list[str]] = {}
+        self._found: dict[tuple[str, str], dict[str, list[str]]] = {}
 
     def add(self, what: str, dataset: str, arm: str, budget: int, count: int, of: int) -> None:
         """Note that `count` of a cell's `of` seeds did `what`; nothing for none."""
         if count:
             seeds = f" ({count} of {of} seeds)" if of else ""
-            self._found.setdefault((dataset, arm, what), []).append(f"{budget:,} labels{seeds}")
+            self._found.setdefault((dataset, what), {}).setdefault(arm, []).append(f"{budget:,} labels{seeds}")
 
     def lines(self) -> list[str]:
-        """One line a data set, arm and kind of event."""
-        return [f"{dataset}, {arm}: {what} at {', '.join(cells)}" for (dataset, arm, what), cells in self._found.items()]
+        """One line a data set and kind of event."""
+        return [
+            f"{dataset}: {what}: " + "; ".join(f"{arm} at {', '.join(cells)}" for arm, cells in arms.items())
+            for (dataset, what), arms in self._found.items()
+        ]

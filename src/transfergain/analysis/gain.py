@@ -238,7 +238,7 @@ def sentence(row: Mapping[str, Any]) -> str:
     seeds = f"{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}"
     numbers = [seeds]
     if row["low"] is not None:
-        numbers.append(f"gain {row['estimate']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]")
+        numbers.append(f"gain {row['estimate']:+z.3f} [{row['low']:+z.3f}, {row['high']:+z.3f}]")
         numbers.append(f"Holm {format_p(row['p_holm'])}")
     text = (
         f"{row['dataset']}: {row['arm']} {moves} on {where} with {row['budget']:,} labels ({', '.join(numbers)}): "

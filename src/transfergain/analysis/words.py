@@ -50,7 +50,7 @@ def bounded_ratio(row: Mapping[str, Any]) -> str:
 
 def signed(estimate: float, low: float | None, high: float | None) -> str:
     """`+0.093 [+0.071, +0.115]`."""
-    return f"{estimate:+.3f}" + ("" if low is None or high is None else f" [{low:+.3f}, {high:+.3f}]")
+    return f"{estimate:+z.3f}" + ("" if low is None or high is None else f" [{low:+z.3f}, {high:+z.3f}]")
 
 
 def plain(estimate: float, low: float | None, high: float | None) -> str:

@@ -144,8 +144,8 @@ def cells_of(row: Row) -> list[str]:
         MISSING if row["budget"] is None else f"{row['budget']:,}",
         row["arm"] or MISSING,
         MISSING if row["score"] is None else f"{1 - row['score']:.3f}",
-        MISSING if row["gain"] is None else f"{row['gain']:+.3f} {interval(gained, '+')}",
-        MISSING if row["difference"] is None else f"{row['difference']:+.3f} {interval(row, '+')}",
+        MISSING if row["gain"] is None else f"{row['gain']:+z.3f} {interval(gained, '+')}",
+        MISSING if row["difference"] is None else f"{row['difference']:+z.3f} {interval(row, '+')}",
         row["note"],
     ]
 
@@ -153,8 +153,8 @@ def cells_of(row: Row) -> list[str]:
 def show(rows: Sequence[Row], console: Console) -> None:
     """Print a table a data set."""
     for (dataset, metric), mine in _by_dataset(rows).items():
-        table = Table(title=f"{dataset}, {metric} on the test set", title_justify="left", title_style="bold", box=None,
-                      pad_edge=False)  # fmt: skip
+        console.print(Text(f"{dataset}, {metric} on the test set", style="bold"), soft_wrap=True)
+        table = Table(box=None, pad_edge=False)
         for column in COLUMNS:
             table.add_column(column, overflow="fold")
         for row in mine:

@@ -81,7 +81,7 @@ def styles(findings: Findings) -> dict[str, Style]:
 def interval(row: Row, sign: str = "") -> str:
     """`[low, high]` of a row of scores or (with `sign` "+") of gains; a dash where it is unknown."""
     low, high = row.get("low"), row.get("high")
-    return MISSING if low is None or high is None else f"[{low:{sign}.3f}, {high:{sign}.3f}]"
+    return MISSING if low is None or high is None else f"[{low:{sign}z.3f}, {high:{sign}z.3f}]"
 
 
 def curve(

@@ -46,7 +46,7 @@ def forest(findings: Findings) -> Forest | None:
         return None if value is None else round(100 * (value - low) / (high - low), 2)
 
     lines = [
-        Line(row["dataset"], row["arm"], drawn[row["arm"]].colour, f"{row['estimate']:+.3f} {interval(row, '+')}",
+        Line(row["dataset"], row["arm"], drawn[row["arm"]].colour, f"{row['estimate']:+z.3f} {interval(row, '+')}",
              row["verdict"], place(row["low"]), place(row["estimate"]), place(row["high"]))
         for row in rows
     ]  # fmt: skip
@@ -70,7 +70,7 @@ def figure(findings: Findings) -> Figure | None:
     traces.insert(0, rule("no gain", [0, 0], [0.6, -len(rows) + 0.4], "no gain", "dot"))
     y_axis = {"tickvals": [-i for i in range(len(rows))], "ticktext": [escape(name) for name in names]}
     title = f"Gain over scratch on the test set, {findings.study['model']}"
-    body = [[name, f"{r['estimate']:+.3f}", interval(r, "+"), r["verdict"]] for name, r in zip(names, rows, strict=True)]
+    body = [[name, f"{r['estimate']:+z.3f}", interval(r, "+"), r["verdict"]] for name, r in zip(names, rows, strict=True)]
     columns = (Column("data set, arm"), Column("gain", True), Column("95 % interval", True), Column("verdict"))
     drawn_layout = layout("", axis("gain in score"))
     drawn_layout["yaxis"] |= y_axis

@@ -66,7 +66,7 @@ def _table(findings: Findings, dataset: str) -> str:
 
 
 def _gain(row: Row | None) -> str:
-    return "" if row is None else f"{row['estimate']:+.3f} {figures.interval(row, '+')}"
+    return "" if row is None else f"{row['estimate']:+z.3f} {figures.interval(row, '+')}"
 
 
 def learning_curve(findings: Findings, dataset: str | None, split: str) -> go.Figure:

@@ -55,7 +55,7 @@ def of(rows: Iterable[Row], dataset: str, **wanted: Any) -> list[Row]:
     ]  # fmt: skip
 
 
-TIMES, COUNT, SHARE, DIFFERENCE, PLAIN = "{:.3g}×", "{:,.0f}", "{:.0%}", "{:+.3f}", "{:.3f}"
+TIMES, COUNT, SHARE, DIFFERENCE, PLAIN = "{:.3g}×", "{:,.0f}", "{:.0%}", "{:+z.3f}", "{:.3f}"
 MEASURES = {
     "label_equivalent": ("labels that scratch needs for the same score", COUNT),
     "multiplier": ("label-equivalents a label", TIMES),

@@ -95,7 +95,7 @@ def _gain_cells(row: Row) -> list[str]:
         f"{row['budget']:,}",
         row["arm"],
         f"{row['reference_error']:.3f}, {row['error']:.3f}",
-        f"{row['estimate']:+.3f} {interval(row, '+')}",
+        f"{row['estimate']:+z.3f} {interval(row, '+')}",
         MISSING if cut is None else f"{100 * cut:.1f} %",
         *(_p(row[key]) for key in ("p_holm", "p_value", "p_sign_flip")),
         f"{100 * row['prob_better']:.0f} %",

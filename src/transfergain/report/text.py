@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console, Group, JustifyMethod, RenderableType
-from rich.padding import Padding
+from rich.console import Console, JustifyMethod, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -32,6 +31,10 @@ def show(findings: Findings, console: Console) -> None:
     """Print a table and the four benefits of every data set, the overall line, the warnings."""
     lead = findings.benefits()
     for dataset in findings.data:
+        entry = findings.data[dataset]
+        heading = f"{entry['title']} on {dataset}, {findings.study['model']}, {entry['metric']}, test {entry['n_test']:,}"
+        console.print()
+        console.print(Text(heading, style="bold"), soft_wrap=True)
         console.print(_table(findings, dataset))
         console.print()
         for number, row in enumerate((r for r in lead if r["dataset"] == dataset), start=1):
@@ -143,9 +146,7 @@ def _overall(findings: Findings, lead: Sequence[Mapping[str, Any]]) -> Text:
 
 
 def _table(findings: Findings, dataset: str) -> RenderableType:
-    entry = findings.data[dataset]
-    title = f"{entry['title']} on {dataset}, {findings.study['model']}, {entry['metric']}, test {entry['n_test']:,}"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
     headers = ("labels", "arm", "error", "gain over scratch (95 %)", "Holm p", "verdict")
     for header in headers:
         justify: JustifyMethod = "right" if header in ("labels", "error", "Holm p") else "left"
@@ -160,16 +161,14 @@ def _table(findings: Findings, dataset: str) -> RenderableType:
         labels = f"{score['budget']:,}" if score["budget"] != previous else ""
         previous = score["budget"]
         table.add_row(labels, score["arm"], f"{1 - score['mean']:.3f}", *_gain_cells(gains.get((previous, score["arm"]))))
-    if not scores:
-        return Group(Text(f"\n{title}", style="bold"), Text("  no trial has finished"))
-    return Padding(table, (1, 0, 0, 0))
+    return table if scores else Text("  no trial has finished")
 
 
 def _gain_cells(row: Mapping[str, Any] | None) -> list[RenderableType]:
     if row is None:
         return []
-    gain = f"{row['estimate']:+.3f}"
+    gain = f"{row['estimate']:+z.3f}"
     if row["low"] is not None:
-        gain += f" [{row['low']:+.3f}, {row['high']:+.3f}]"
+        gain += f" [{row['low']:+z.3f}, {row['high']:+z.3f}]"
     p = "" if row["p_holm"] is None else "< .001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}".lstrip("0")
     return [gain, p, Text(row["verdict"], style=COLOURS[row["verdict"]])]

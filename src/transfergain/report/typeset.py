@@ -41,7 +41,7 @@ GAINS = (
     Field("split", _plain("split")),
     Field("error of scratch", _number("reference_error"), True),
     Field("error", _number("error"), True),
-    Field("gain [95 %]", lambda row: f"{row['estimate']:+.3f} {interval(row, '+')}", True),
+    Field("gain [95 %]", lambda row: f"{row['estimate']:+z.3f} {interval(row, '+')}", True),
     Field("Holm p", lambda row: p_value(row.get("p_holm")), True),
     Field("seeds", _count("n_seeds"), True),
     Field("verdict", _plain("verdict")),

@@ -151,5 +151,5 @@ def _panel_axis(arms: Iterable[str], ends: Sequence[float]) -> dict[str, Any]:
 
 
 def _gain_note(x: float, gain: float) -> dict[str, Any]:
-    text = f"gain {gain:+.3f}"
+    text = f"gain {gain:+z.3f}"
     return {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": text}

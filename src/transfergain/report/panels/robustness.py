@@ -64,7 +64,7 @@ def effective(view: View, shift: str) -> Figure | None:
         + "On the dotted diagonal nothing is lost."
     )  # fmt: skip
     title = f"{view.dataset}: {view.metric} on the shift {shift} against the test set"
-    body = [[p[2], f"{p[0]:.3f}", f"{p[1]:.3f}", f"{p[1] - p[0]:+.3f}"] for p in points]
+    body = [[p[2], f"{p[0]:.3f}", f"{p[1]:.3f}", f"{p[1] - p[0]:+z.3f}"] for p in points]
     columns = (Column("arm"), Column("test", True), Column(shift, True), Column("difference", True))
     drawn = layout(f"{view.metric} on {shift}", axis(f"{view.metric} on the test set"))
     return Figure(view.name(f"robustness-{shift}"), title, words, traces, drawn, Table(title, columns, [Group("", body)]))
