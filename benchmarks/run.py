@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure
+from benchmarks import measure, waiting
 
 BENCHMARKS = {
     "trial": measure.trial,
@@ -21,6 +21,7 @@ BENCHMARKS = {
     "memory": measure.memory,
     "step": measure.step,
     "attention": measure.attention,
+    "waiting": waiting.waiting,
 }
 
 

@@ -288,21 +288,12 @@ def test_listings_import_nothing_heavy():
     assert imported(CALL, [["--help"], ["run", "--help"], ["tasks"], ["arms"], ["models"]]) == []
 
 
-def test_help_imports_no_package_of_numbers_and_takes_little_cpu():
-    """0.2 s were measured; the least of five, since other processes take their share of caches."""
-    code = (
-        f"{CALL}\nimport resource\ncall(['--help'])\n"
-        "used = resource.getrusage(resource.RUSAGE_SELF)\n"
-        "print([m for m in ('numpy', 'pandas', 'pydantic', 'plotly', 'scipy') if m in sys.modules])\n"
-        "print(used.ru_utime + used.ru_stime)"
-    )
-    shown = [
-        subprocess.run([sys.executable, "-c", f"import sys\n{code}"], capture_output=True, text=True, check=True)
-        .stdout.splitlines()[-2:]
-        for _ in range(5)
-    ]  # fmt: skip
-    assert {loaded for loaded, _ in shown} == {"[]"}
-    assert min(float(seconds) for _, seconds in shown) < 0.3
+def test_help_imports_no_package_of_numbers():
+    """Nor pydantic, the slowest of the rest: `python -m benchmarks.run waiting` has the seconds."""
+    packages = ("numpy", "pandas", "pydantic", "plotly", "scipy")
+    code = f"import sys\n{CALL}\ncall(['--help'])\nprint([m for m in {packages} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_report_and_export_import_nothing_heavy(study):
