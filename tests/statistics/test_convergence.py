@@ -119,6 +119,17 @@ def test_a_mean_of_the_seeds_that_get_there_is_called_one(late, says):
     assert says in convergence._sentence(row, mine, theirs)
 
 
+@pytest.mark.parametrize(
+    ("theirs", "says"),
+    [((100, 180, None), "which scratch holds in 2 of 3 seeds"), ((None,) * 3, "which scratch does not hold either")],
+)
+def test_an_arm_that_never_gets_there_is_told_once(theirs, says):
+    row = {"dataset": "reviews", "arm": "full", "budget": 64, "n_seeds": 3, "target": 0.7, "unit": "steps"}
+    row |= {"estimate": None, "verdict": "void"}
+    told = f"reviews: with 64 labels full never reaches scratch's level (dev 0.700), {says}, pretraining not counted"
+    assert convergence._sentence(row, times(None, None, None), times(*theirs)).startswith(told + "; ")
+
+
 def test_scratch_at_chance_has_no_level_to_reach():
     (row, *_) = analysed(study(World(seeds=6, budgets=(64,), score=lambda arm, budget: 0.8 if arm == "full" else 0.49)))[
         "convergence"

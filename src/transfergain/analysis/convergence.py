@@ -199,18 +199,19 @@ def _sentence(row: Row, mine: Sequence[Crossing], theirs: Sequence[Crossing]) ->
     arm, of = row["arm"], f"of {words.seeds(row['n_seeds'])}"
     start = f"{row['dataset']}: with {row['budget']:,} labels {arm}"
     counts = [sum(c.time is not None for c in part) for part in (mine, theirs)]
+    aside = [] if row["estimate"] is None and not all(counts) else [_ratio(row)]
     if not counts[0]:
-        text = f"{start} never reaches scratch's level (dev {row['target']:.3f}; scratch in {counts[1]} {of})"
+        held = f"holds in {counts[1]} {of}" if counts[1] else "does not hold either"
+        text = f"{start} never reaches scratch's level (dev {row['target']:.3f}), which scratch {held}"
     elif not counts[1]:
         text = f"{start} reaches dev {row['target']:.3f} in {_mean(mine)} {row['unit']}; scratch holds it in no seed"
     else:
         text = f"{start} reaches scratch's level (dev {row['target']:.3f}) in {_mean(mine)} {row['unit']}"
         # The ratio counts the seeds that never got there as later than they were watched; a mean cannot.
         text += f" instead of {_mean(theirs)}" + (" where scratch does" if counts[1] < row["n_seeds"] else "")
-    text += f" ({_ratio(row)}"
-    if counts != [row["n_seeds"]] * 2:
-        text += f"; reached in {counts[0]} {of}, by scratch in {counts[1]}"
-    text += "), pretraining not counted"
+    if counts[0] and counts != [row["n_seeds"]] * 2:
+        aside.append(f"reached in {counts[0]} {of}, by scratch in {counts[1]}")
+    text += f" ({'; '.join(aside)})" * bool(aside) + ", pretraining not counted"
     if row["verdict"] == "void":
         text += "; scratch was still improving at the step cap"
     elif row["verdict"] == "not supported" and counts[0] < counts[1]:
