@@ -130,12 +130,19 @@ def test_an_arm_that_never_gets_there_is_told_once(theirs, says):
     assert convergence._sentence(row, times(None, None, None), times(*theirs)).startswith(told + "; ")
 
 
+def test_whether_scratch_rose_is_asked_one_sided():
+    """Late dev scores of .690, .620 and .585 against a chance of .5 were said not to beat it, by a two-sided interval."""
+    assert convergence._above(np.array([0.190, 0.120, 0.085]))
+    noise = np.random.default_rng(0).normal(size=(4000, 3))
+    assert 0.04 < np.mean([convergence._above(values) for values in noise]) < 0.06
+
+
 def test_scratch_at_chance_has_no_level_to_reach():
     (row, *_) = analysed(study(World(seeds=6, budgets=(64,), score=lambda arm, budget: 0.8 if arm == "full" else 0.49)))[
         "convergence"
     ]
     assert row["estimate"] is None and row["target"] is None and row["verdict"] == "inconclusive"
-    assert "undefined: scratch's dev scores do not beat chance" in row["sentence"]
+    assert "undefined: scratch's dev scores do not clearly beat chance" in row["sentence"]
 
 
 def test_scratch_that_stays_where_it_began_has_no_level_to_reach():

@@ -134,7 +134,7 @@ class _Compared(NamedTuple):
         first = np.array([curve[0].score for curve in curves[1]])
         problem = ""  # `plateau` would be above chance for noise, too
         if not _above(late - view.chance):
-            problem = f"scratch's dev scores do not beat chance ({view.chance:.3f})"
+            problem = f"scratch's dev scores do not clearly beat chance ({view.chance:.3f})"
         elif not _above(late - first):  # untrained answers may have some score: words that they share with the right ones
             problem = f"scratch's dev scores do not rise clearly above their first ({first.mean():.3f})"
         targets = [goal(level, view.chance) for level in levels.tolist()]
@@ -180,8 +180,8 @@ def _half_width(values: np.ndarray, level: float = 0.95) -> float:
 
 
 def _above(values: np.ndarray) -> bool:
-    """Whether the mean over seeds is above 0, with its interval where there are two seeds or more."""
-    return bool(values.mean() - (_half_width(values) if len(values) > 1 else 0.0) > 0)
+    """Whether the mean over seeds is above 0: by Student's t at 5 %, one-sided, where there are two seeds or more."""
+    return bool(values.mean() - (_half_width(values, level=0.9) if len(values) > 1 else 0.0) > 0)
 
 
 def _verdict(found: Speedup, reached: float, reached_reference: float) -> str:
