@@ -106,6 +106,13 @@ def test_an_arm_that_gets_there_less_often_is_not_supported():
     assert all(time is None for time in row["times"]) and row["horizon"] == 600
 
 
+def test_that_an_arm_gets_there_less_often_is_open_where_it_was_cut_short():
+    worse = World(seeds=6, budgets=(256,), score=lambda arm, budget: 0.6 if arm == "full" else 0.8)
+    (row, *_) = analysed(study(replace(worse, converged=lambda arm, seed: arm != "full")))["convergence"]
+    assert row["verdict"] == "inconclusive"
+    assert row["sentence"].endswith("; full was still improving at the step cap: inconclusive.")
+
+
 @pytest.mark.parametrize(
     ("late", "says"), [(500, "in 18 steps instead of 208 ("), (None, "instead of 134 where scratch does (")]
 )
@@ -127,7 +134,7 @@ def test_an_arm_that_never_gets_there_is_told_once(theirs, says):
     row = {"dataset": "reviews", "arm": "full", "budget": 64, "n_seeds": 3, "target": 0.7, "unit": "steps"}
     row |= {"estimate": None, "verdict": "void"}
     told = f"reviews: with 64 labels full never reaches scratch's level (dev 0.700), {says}, pretraining not counted"
-    assert convergence._sentence(row, times(None, None, None), times(*theirs)).startswith(told + "; ")
+    assert convergence._sentence(row, times(None, None, None), times(*theirs)) == f"{told}: void."
 
 
 def test_whether_scratch_rose_is_asked_one_sided():

@@ -1,6 +1,7 @@
 """Label-equivalents, multipliers, saving and area on made-up studies."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -79,6 +80,15 @@ def test_scratch_at_chance_makes_it_undefined():
 def test_an_unconverged_scratch_voids():
     rows = table(World(converged=lambda arm, seed: arm != "scratch"))
     assert {row["verdict"] for row in rows} == {"void"}
+
+
+def test_nothing_is_said_against_an_arm_that_was_cut_short():
+    worse = World(seeds=5, score=lambda arm, budget: (0.62 if arm == "full" else 0.7) + 0.03 * math.log2(budget / 64))
+    assert "negative transfer" in {row["verdict"] for row in table(worse)}
+    for row in table(replace(worse, converged=lambda arm, seed: arm != "full")):
+        assert row["verdict"] == "inconclusive", row
+        if "undefined" not in row["sentence"]:
+            assert row["sentence"].endswith(": inconclusive; full was still improving at the step cap.")
 
 
 def test_one_budget_and_one_seed_are_said():

@@ -150,6 +150,15 @@ def test_unconverged_reference_voids_and_unconverged_arm_does_not():
         assert {g["verdict"] for g in analysed(changed)[0]} == {verdict}
 
 
+def test_an_unconverged_arm_is_not_called_worse():
+    rows = study(np.random.default_rng(9), {"scratch": 0.8, "full": 0.6})
+    assert {g["verdict"] for g in analysed(rows)[0]} == {"negative transfer"}
+    changed = [Row(r.spec, replace(r.outcome, converged=r.spec.arm == "scratch")) for r in rows]
+    for found in analysed(changed)[0]:
+        assert found["verdict"] == "inconclusive"
+        assert "the pretrained arm was still improving at the step cap" in found["sentence"]
+
+
 def test_a_gain_below_a_floor_is_no_recommendation():
     rng = np.random.default_rng(10)
     rows = study(rng, {"scratch": 0.6, "full": 0.7, "tfidf": 0.9, "majority": 0.5})

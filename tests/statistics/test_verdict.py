@@ -69,6 +69,17 @@ def test_half_of_the_seeds_unconverged_void_it():
     assert "2 of 4 seeds" in judge(result, 0.001, 0.01, 2, 4).why
 
 
+def test_nothing_is_said_against_an_arm_that_was_cut_short():
+    worse, useless, better = estimate(-0.06, -0.02, 0.001), estimate(-0.02, 0.008), estimate(0.02, 0.06, 0.001)
+    words = [judge(worse, 0.001, 0.01, 0, 5, arm_unconverged=k).word for k in range(6)]
+    assert words == ["negative transfer"] * 3 + ["inconclusive"] * 3
+    assert judge(useless, 0.4, 0.01, 0, 5, arm_unconverged=3).word == "inconclusive"
+    why = judge(worse, 0.001, 0.01, 0, 5, arm_unconverged=4).why
+    assert why.startswith("the pretrained arm was still improving at the step cap in 4 of 5 seeds")
+    assert judge(better, 0.001, 0.01, 0, 5, arm_unconverged=5).word == "supported", "more steps would only add to it"
+    assert judge(worse, 0.001, 0.01, 3, 5, arm_unconverged=5).word == "void"
+
+
 def test_one_seed_is_said_plainly():
     counts = counts_with(np.random.default_rng(1), 0.7, seeds=1)
     verdict = judge(stats.paired_interval(counts, counts, FINISH), None, 0.01, 0, 1)

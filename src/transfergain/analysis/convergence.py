@@ -121,14 +121,15 @@ class _Compared(NamedTuple):
     reference: list[list[CurvePoint]]
     targets: list[float]
     problem: str
-    void: bool
+    against: Cell
+    seeds: list[int]
 
     @classmethod
     def of(cls, view: View, cell: Cell, reference: Cell) -> _Compared:
         seeds = [r for r in common([cell, reference]) if all(stable(c.outcomes[r]) for c in (cell, reference))]
         curves = [[stable(c.outcomes[r]) for r in seeds] for c in (cell, reference)]
         if not seeds:
-            return cls(view, cell, [], [], [], "no seed has dev evaluations of both arms", False)
+            return cls(view, cell, [], [], [], "no seed has dev evaluations of both arms", reference, [])
         levels = np.array([plateau([point.score for point in curve]) for curve in curves[1]])
         late = np.array([np.mean([point.score for point in curve[len(curve) // 2 :]]) for curve in curves[1]])
         first = np.array([curve[0].score for curve in curves[1]])
@@ -138,7 +139,7 @@ class _Compared(NamedTuple):
         elif not _above(late - first):  # untrained answers may have some score: words that they share with the right ones
             problem = f"scratch's dev scores do not rise clearly above their first ({first.mean():.3f})"
         targets = [goal(level, view.chance) for level in levels.tolist()]
-        return cls(view, cell, curves[0], curves[1], targets, problem, view.unconverged([reference], seeds))
+        return cls(view, cell, curves[0], curves[1], targets, problem, reference, seeds)
 
     def has(self, field: str) -> bool:
         """Whether the unit was recorded throughout."""
@@ -159,7 +160,7 @@ class _Compared(NamedTuple):
         )
         found = speed_up(mine, theirs)
         shares = [float(np.mean([c.time is not None for c in part])) for part in (mine, theirs)]
-        verdict = "void" if self.void else _verdict(found, *shares)
+        verdict, still = self.view.settled(_verdict(found, *shares), [self.cell], [self.against], self.seeds)
         more = {
             "reached": shares[0],
             "reached_reference": shares[1],
@@ -171,7 +172,7 @@ class _Compared(NamedTuple):
             "at_first": float(np.mean([c.at_first for c in mine])),
         }
         row = self.view.row("speed_up", self.cell, "dev", **base | found._asdict() | more | {"verdict": verdict})
-        return row | {"sentence": _sentence(row, mine, theirs)}
+        return row | {"sentence": _sentence(row, mine, theirs, still)}
 
 
 def _half_width(values: np.ndarray, level: float = 0.95) -> float:
@@ -195,7 +196,7 @@ def _mean(times: Sequence[Crossing]) -> str:
     return words.number(float(np.exp(np.mean(np.log(known))))) if known else ""
 
 
-def _sentence(row: Row, mine: Sequence[Crossing], theirs: Sequence[Crossing]) -> str:
+def _sentence(row: Row, mine: Sequence[Crossing], theirs: Sequence[Crossing], still: str = "") -> str:
     arm, of = row["arm"], f"of {words.seeds(row['n_seeds'])}"
     start = f"{row['dataset']}: with {row['budget']:,} labels {arm}"
     counts = [sum(c.time is not None for c in part) for part in (mine, theirs)]
@@ -212,9 +213,8 @@ def _sentence(row: Row, mine: Sequence[Crossing], theirs: Sequence[Crossing]) ->
     if counts[0] and counts != [row["n_seeds"]] * 2:
         aside.append(f"reached in {counts[0]} {of}, by scratch in {counts[1]}")
     text += f" ({'; '.join(aside)})" * bool(aside) + ", pretraining not counted"
-    if row["verdict"] == "void":
-        text += "; scratch was still improving at the step cap"
-    elif row["verdict"] == "not supported" and counts[0] < counts[1]:
+    text += still
+    if row["verdict"] == "not supported" and counts[0] < counts[1]:
         text += "; it gets there less often"
     return f"{text}: {row['verdict']}."
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -15,6 +15,8 @@ from transfergain.analysis.verdict import judge_ratio, judge_sign
 from transfergain.analysis.view import Row, View, common
 
 SPLIT = "test"
+Settled = Callable[[str], tuple[str, str]]
+"""The word of an interval -> (verdict, clause for its sentence): `View.settled` for given cells."""
 
 
 def rows(view: View) -> list[Row]:
@@ -47,10 +49,9 @@ def _equivalents(view: View, cell: Cell) -> list[Row]:
         view.values(cell, SPLIT, seeds), [view.values(c, SPLIT, seeds) for c in curve], [math.log(b) for b in budgets]
     )
     labels, ratio = _scaled(found, budgets, 1.0), _scaled(found, budgets, float(n))
-    verdict = judge_ratio(ratio["low"], ratio["high"], ratio["low_open"], ratio["high_open"])
-    if view.unconverged([c for c in curve if c.budget >= n], seeds):
-        verdict = "void"
-    sentence = _sentence(view, cell, labels, ratio, budgets, verdict)
+    word = judge_ratio(ratio["low"], ratio["high"], ratio["low_open"], ratio["high_open"])
+    verdict, still = view.settled(word, [cell], [c for c in curve if c.budget >= n], seeds)
+    sentence = f"{_sentence(view, cell, labels, ratio, budgets)}: {verdict}{still}."
     return [
         view.row(measure, cell, SPLIT, **base | part | {"verdict": verdict, "sentence": sentence})
         for measure, part in (("label_equivalent", labels), ("multiplier", ratio))
@@ -87,7 +88,7 @@ def _scaled(found: Inverse, budgets: Sequence[int], by: float) -> Row:
     }
 
 
-def _sentence(view: View, cell: Cell, labels: Row, ratio: Row, budgets: Sequence[int], verdict: str) -> str:
+def _sentence(view: View, cell: Cell, labels: Row, ratio: Row, budgets: Sequence[int]) -> str:
     does = f"{view.dataset}: {cell.budget:,} labels with {cell.arm} do what"
     if labels["censored"] == "above":
         does += f" more than {budgets[-1]:,} do without (more than {words.times(ratio['estimate'])}"
@@ -98,11 +99,7 @@ def _sentence(view: View, cell: Cell, labels: Row, ratio: Row, budgets: Sequence
     does += f", {words.ratio_interval(ratio['low'], ratio['high'], ratio['low_open'], ratio['high_open'])})"
     if len(budgets) == 1:
         does += "; one budget gives no learning curve to read labels from"
-    return f"{does}: {verdict}{_void(verdict)}."
-
-
-def _void(verdict: str) -> str:
-    return "; scratch was still improving at the step cap" if verdict == "void" else ""
+    return does
 
 
 def _whole_curves(view: View, cells: Mapping[int, Cell]) -> list[Row]:
@@ -121,15 +118,16 @@ def _whole_curves(view: View, cells: Mapping[int, Cell]) -> list[Row]:
                      sentence=f"{view.dataset}: the {what} of {top.arm} is undefined: {why}.")
             for m, what in named.items()
         ]  # fmt: skip
-    void = view.unconverged(theirs, seeds)
     curves = [[view.values(c, SPLIT, seeds) for c in part] for part in (mine, theirs)]
     return [
-        _saving(view, top, budgets, curves, base, view.unconverged(theirs[-1:], seeds)),
-        _area(view, top, budgets, curves, base, void),
+        _saving(view, top, budgets, curves, base, lambda word: view.settled(word, mine, theirs[-1:], seeds)),
+        _area(view, top, budgets, curves, base, lambda word: view.settled(word, mine, theirs, seeds)),
     ]
 
 
-def _saving(view: View, top: Cell, budgets: Sequence[int], curves: Sequence[Sequence[Values]], base: Row, void: bool) -> Row:
+def _saving(
+    view: View, top: Cell, budgets: Sequence[int], curves: Sequence[Sequence[Values]], base: Row, settled: Settled
+) -> Row:
     """The share of labels saved at scratch's own score with all of them: the arm's curve, inverted there."""
     found = invert(curves[1][-1], curves[0], [math.log(b) for b in budgets])
     part = _scaled(found, budgets, float(budgets[-1]))
@@ -142,8 +140,7 @@ def _saving(view: View, top: Cell, budgets: Sequence[int], curves: Sequence[Sequ
         "low_open": part["high_open"],
         "high_open": part["low_open"],
     }
-    word = _saving_verdict(saving)
-    verdict = "void" if void else word
+    verdict, still = settled(_saving_verdict(saving))
     needs = _at(found.estimate, budgets)
     amount = {"above": f"fewer than {needs:,.0f}", "below": f"more than {needs:,.0f}", "": words.number(needs)}
     sentence = (
@@ -161,7 +158,7 @@ def _saving(view: View, top: Cell, budgets: Sequence[int], curves: Sequence[Sequ
         "label_saving",
         top,
         SPLIT,
-        **base | saving | {"verdict": verdict, "sentence": f"{sentence}: {verdict}{_void(verdict)}."},
+        **base | saving | {"verdict": verdict, "sentence": f"{sentence}: {verdict}{still}."},
     )
 
 
@@ -186,17 +183,19 @@ def _weights(budgets: Sequence[int]) -> Floats:
     return np.asarray(weights / (x[-1] - x[0]))
 
 
-def _area(view: View, top: Cell, budgets: Sequence[int], curves: Sequence[Sequence[Values]], base: Row, void: bool) -> Row:
+def _area(
+    view: View, top: Cell, budgets: Sequence[int], curves: Sequence[Sequence[Values]], base: Row, settled: Settled
+) -> Row:
     parts = [mine.minus(theirs) for mine, theirs in zip(*curves, strict=True)]
     weights = _weights(budgets)
     result = stats.interval(
         np.sum([w * part.scores for w, part in zip(weights, parts, strict=True)], axis=0),
         np.sum([w * part.values for w, part in zip(weights, parts, strict=True)], axis=0),
     )
-    verdict = "void" if void else judge_sign(result.low, result.high)
+    verdict, still = settled(judge_sign(result.low, result.high))
     sentence = (
         f"{view.dataset}: between {budgets[0]:,} and {budgets[-1]:,} labels the learning curve of {top.arm} differs "
-        f"from scratch's by {words.signed(result.estimate, result.low, result.high)} on average: {verdict}{_void(verdict)}."
+        f"from scratch's by {words.signed(result.estimate, result.low, result.high)} on average: {verdict}{still}."
     )
     return view.row(
         "area", top, SPLIT, **base, estimate=result.estimate, low=result.low, high=result.high,

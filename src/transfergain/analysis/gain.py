@@ -142,10 +142,10 @@ def gains(found: Sequence[Cell], score_rows: Sequence[Mapping[str, Any]], margin
                 if set(cell.outcomes) & set(reference[cell.dataset, cell.budget].outcomes)]  # fmt: skip
     _correct(compared)
     floors = _best_floors(found, score_rows)
-    return [_finish(row, result, unconverged, margin, floors) for row, result, unconverged in compared]
+    return [_finish(row, result, cut_short, margin, floors) for row, result, cut_short in compared]
 
 
-Compared = tuple[dict[str, Any], stats.Estimate, int]
+Compared = tuple[dict[str, Any], stats.Estimate, list[int]]
 
 
 def _compare(cell: Cell, reference: Cell, split: str, metric: str) -> Compared:
@@ -179,8 +179,8 @@ def _compare(cell: Cell, reference: Cell, split: str, metric: str) -> Compared:
         "error": 1 - float(mine.mean()),
         "reference_error": error,
     }
-    unconverged = sum(reference.outcomes[r].converged is False for r in paired)
-    return row, result, unconverged
+    cut_short = [sum(c.outcomes[r].converged is False for r in paired) for c in (reference, cell)]
+    return row, result, cut_short
 
 
 def _correct(compared: Sequence[Compared]) -> None:
@@ -217,11 +217,11 @@ def _best_floors(
 def _finish(
     row: dict[str, Any],
     result: stats.Estimate,
-    unconverged: int,
+    cut_short: Sequence[int],
     margin: float,
     floors: Mapping[tuple[str, int, str, str], tuple[float, str]],
 ) -> dict[str, Any]:
-    verdict = judge(result, row["p_holm"], margin, unconverged, row["n_seeds"])
+    verdict = judge(result, row["p_holm"], margin, cut_short[0], row["n_seeds"], arm_unconverged=cut_short[1])
     floor = floors.get((row["dataset"], row["budget"], row["split"], row["metric"]))
     below = floor is not None and 1 - row["error"] <= floor[0]
     row |= {"verdict": verdict.word, "why": verdict.why, "seeds_needed": verdict.seeds}

@@ -14,9 +14,12 @@ VERDICTS = {
     "supported": "Holm-corrected p below .05 and the interval above 0",
     "negative transfer": "the interval lies below 0: the pretrained arm is worse",
     "not supported": "the interval lies below the margin: no gain that matters",
-    "inconclusive": "the interval holds both no gain and a gain that matters, or Holm-corrected p is .05 or more",
+    "inconclusive": "the interval holds both no gain and a gain that matters, or Holm-corrected p is .05 or more, or it "
+    "speaks against an arm that was still improving at the step cap",
     "void": "the scratch arm was still improving at the step cap: no fair comparison",
 }
+AGAINST = ("negative transfer", "not supported")
+"""What may be said of an arm only when it had its steps: more of them might have made it better."""
 
 
 class Verdict(NamedTuple):
@@ -28,14 +31,33 @@ class Verdict(NamedTuple):
     """Seeds that would probably settle an inconclusive one, where seeds would."""
 
 
-def judge(result: Estimate, p_holm: float | None, margin: float, unconverged: int, seeds: int) -> Verdict:
+def half(count: int, of: int) -> bool:
+    """Whether so many runs that still improved at the step cap are too many."""
+    return count > 0 and 2 * count >= of
+
+
+def judge(
+    result: Estimate, p_holm: float | None, margin: float, unconverged: int, seeds: int, arm_unconverged: int = 0
+) -> Verdict:
     """The verdict on one gain (docs/methods.md): `margin` is the smallest gain that matters, in score.
 
-    `unconverged` of the reference's `seeds` trials were still improving at the step cap; half of them or more voids it.
+    `unconverged` of the reference's `seeds` trials were still improving at the step cap; half of them or more voids it. As
+    many of the arm's own leave open what would speak against it.
     """
-    if unconverged * 2 >= seeds and unconverged:
-        still = "scratch was still improving at the step cap"
-        return Verdict("void", f"{still} in {unconverged} of {seeds} seeds: raise --epochs or --min-steps")
+    if half(unconverged, seeds):
+        return Verdict("void", f"scratch {_cut_short(unconverged, seeds)}")
+    verdict = _judge(result, p_holm, margin)
+    if verdict.word in AGAINST and half(arm_unconverged, seeds):
+        return Verdict("inconclusive", f"the pretrained arm {_cut_short(arm_unconverged, seeds)}")
+    return verdict
+
+
+def _cut_short(unconverged: int, seeds: int) -> str:
+    return f"was still improving at the step cap in {unconverged} of {seeds} seeds: raise --epochs or --min-steps"
+
+
+def _judge(result: Estimate, p_holm: float | None, margin: float) -> Verdict:
+    """The verdict of the interval alone."""
     if result.low is None or result.high is None or p_holm is None:
         return Verdict("inconclusive", "one seed shows no variance between seeds; run at least 3")
     if result.low == result.high:
