@@ -6,6 +6,8 @@ import pytest
 from fakes import run
 
 from transfergain.analysis.findings import load
+from transfergain.analysis.stats import Estimate
+from transfergain.analysis.verdict import judge
 from transfergain.report import next_steps
 
 
@@ -47,6 +49,13 @@ def test_the_seeds_asked_for_are_those_of_the_sentence(findings):
         for row in findings.gains for arm, seeds in needed.items()
     ]  # fmt: skip
     assert "--seeds 7:" in next_steps.lines(replace(findings, gains=gains))[-1]
+
+
+def test_an_arm_that_was_cut_short_is_given_steps_not_seeds(findings):
+    why = judge(Estimate(-0.1, -0.2, -0.05, 0.01, None), 0.01, 0.01, 0, 3, arm_unconverged=3).why
+    gains = [dict(row) | {"verdict": "inconclusive", "why": why, "seeds_needed": None} for row in findings.gains]
+    said = next_steps.lines(replace(findings, gains=gains))[-1]
+    assert "--epochs 32 --min-steps 600 gives the pretrained arm its steps" in said
 
 
 def test_one_seed_is_followed_by_three(tmp_path):
