@@ -79,8 +79,8 @@ def invert(target: Values, curve: Sequence[Values], x: Sequence[float], level: f
         beyond = differences[-1].scores.mean() > 0
         at = float(points[-1] if beyond else points[0])
         return Inverse(at, censored, at, at, not beyond, bool(beyond))
-    # The hull of what is kept, and of what lies beyond the curve where the target does: a noisy point far from there may be kept
-    # while the end next to it is not.
+    # The hull of what is kept, and of what lies beyond the curve where the target does: a noisy point far from there
+    # may be kept while the end next to it is not.
     first = 0 if censored == "below" else int(kept[0])
     last = len(grid) - 1 if censored == "above" else int(kept[-1])
     low = grid[0] if first == 0 else _end(p_values, grid[first], grid[first - 1], 1 - level)
