@@ -180,6 +180,17 @@ class Interrupted(LocalExecutor):
         super().close()
 
 
+@pytest.fixture
+def heeded():
+    """Signals as a terminal's process has them, though these tests may run under nohup, which ignores some."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL, signal.SIGHUP: signal.SIG_DFL}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heeded")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_in_python_raises_interrupted_with_the_findings(number, keys, tmp_path, monkeypatch):
     from transfergain.api import Interrupted as Raised
