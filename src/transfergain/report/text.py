@@ -30,8 +30,7 @@ SHOWN = 8
 def show(findings: Findings, console: Console) -> None:
     """Print a table and the four benefits of every data set, the overall line, the warnings."""
     lead = findings.benefits()
-    for dataset in findings.data:
-        entry = findings.data[dataset]
+    for dataset, entry in findings.data.items():
         heading = f"{entry['title']} on {dataset}, {findings.study['model']}, {entry['metric']}, test {entry['n_test']:,}"
         console.print()
         console.print(Text(heading, style="bold"), soft_wrap=True)
@@ -167,8 +166,6 @@ def _table(findings: Findings, dataset: str) -> RenderableType:
 def _gain_cells(row: Mapping[str, Any] | None) -> list[RenderableType]:
     if row is None:
         return []
-    gain = f"{row['estimate']:+z.3f}"
-    if row["low"] is not None:
-        gain += f" [{row['low']:+z.3f}, {row['high']:+z.3f}]"
+    gain = words.signed(row["estimate"], row["low"], row["high"])
     p = "" if row["p_holm"] is None else "< .001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}".lstrip("0")
     return [gain, p, Text(row["verdict"], style=COLOURS[row["verdict"]])]
