@@ -24,7 +24,7 @@ SCORE_KEYS = {"task", "dataset", "arm", "budget", "split", "metric", "mean", "lo
 GAIN_KEYS = {
     "task", "dataset", "arm", "reference", "budget", "split", "metric", "estimate", "low", "high",
     "relative_error_reduction", "p_value", "p_holm", "p_sign_flip", "prob_better", "n_seeds", "n_test", "mde", "verdict",
-    "sentence", "error", "reference_error", "below_floor", "why", "seeds_needed",
+    "sentence", "error", "reference_error", "below_floor", "why", "seeds_needed", "cut_short",
 }  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from synthetic import World, analysed, pick, study
+from synthetic import World, analysed, default_score, pick, study
 
 from transfergain.analysis.adaptation import Adapted, parse
 from transfergain.metrics.calibration import ece
@@ -42,6 +42,21 @@ def test_target_labels_that_scratch_needs(adapted):
     (beyond,) = pick(adapted["adaptation"], measure="target_label_equivalent", k=64, method="full")
     assert (beyond["censored"], beyond["estimate"]) == ("above", pytest.approx(256))
     assert "takes scratch more than 256" in beyond["sentence"]
+
+
+def test_target_labels_of_arms_that_were_cut_short():
+    """Nothing fair can be said where scratch was, and nothing against an arm that was."""
+
+    def found(world, cut):
+        trials = analysed(study(replace(world, converged=lambda arm, seed: arm != cut)))
+        return pick(trials["adaptation"], measure="target_label_equivalent", k=64, method="full")[0]
+
+    row = found(ADAPTED, "scratch")
+    assert row["verdict"] == "void" and "scratch was still improving at the step cap" in row["sentence"]
+    assert found(ADAPTED, "full")["verdict"] == "supported"
+    worse = replace(ADAPTED, score=lambda arm, budget: default_score({"full": "scratch"}.get(arm, "full"), budget))
+    assert found(worse, "")["verdict"] == "negative transfer"
+    assert found(worse, "full")["verdict"] == "inconclusive"
 
 
 def test_the_least_effort_for_95_percent(adapted):

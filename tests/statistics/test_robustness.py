@@ -116,6 +116,22 @@ def test_more_accurate_but_not_more_robust():
     assert {r["verdict"] for r in pick(rows, measure="ood_gain")} == {"supported"}
 
 
+def test_effective_robustness_of_arms_that_were_cut_short():
+    """An arm that loses more away from home than its accuracy explains; unless it, or scratch, was not given its steps."""
+
+    def found(cut):
+        home = World(seeds=6, n_test=2000, score=lambda arm, b: 0.6 + 0.05 * np.log2(b / 64) + (0.1 if arm == "full" else 0))
+        home = replace(home, converged=lambda arm, seed: arm != cut)
+        fragile = [row for row in study(replace(home, shift_cost=0.25)) if row.spec.arm == "full"]
+        rows = [row for row in study(home) if row.spec.arm == "scratch"] + fragile
+        return pick(analysed(rows)["robustness"], measure="effective_robustness")[0]
+
+    assert found("")["verdict"] == "negative transfer" and found("")["sentence"].endswith(": less robust.")
+    for cut, verdict in (("full", "inconclusive"), ("scratch", "void")):
+        assert found(cut)["verdict"] == verdict
+        assert f"{cut} was still improving at the step cap): not shown to be more robust." in found(cut)["sentence"]
+
+
 def test_without_overlap_it_is_not_identifiable():
     apart = World(score=lambda arm, b: (0.9 if arm == "full" else 0.6) + 0.005 * np.log2(b))
     (row,) = pick(table(apart), measure="effective_robustness")

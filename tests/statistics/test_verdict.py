@@ -83,7 +83,7 @@ def test_nothing_is_said_against_an_arm_that_was_cut_short():
 def test_one_seed_is_said_plainly():
     counts = counts_with(np.random.default_rng(1), 0.7, seeds=1)
     verdict = judge(stats.paired_interval(counts, counts, FINISH), None, 0.01, 0, 1)
-    assert verdict == ("inconclusive", "one seed shows no variance between seeds; run at least 3", None)
+    assert verdict == ("inconclusive", "one seed shows no variance between seeds; run at least 3", None, False)
     assert judge(stats.paired_interval(counts, counts, FINISH), None, 0.01, 1, 1).word == "void"
 
 
@@ -91,7 +91,7 @@ def test_one_seed_is_said_plainly():
 def test_no_variance_at_all(value, word):
     result = stats.Estimate(value, value, value, float(value == 0), COMPONENTS)
     verdict = judge(result, result.p_value, 0.01, 0, 5)
-    assert verdict == (word, "no variance at all between seeds and test examples", None)
+    assert verdict == (word, "no variance at all between seeds and test examples", None, False)
 
 
 def test_significant_alone_but_not_among_the_data_sets():

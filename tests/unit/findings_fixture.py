@@ -164,7 +164,7 @@ def gain_rows(dataset, budgets, seeds):
                               "p_sign_flip": None, "prob_better": 1.0, "n_seeds": seeds, "n_test": N_TEST,
                               "n_clusters": N_TEST, "mde": 0.03, "error": 1 - mine, "reference_error": 1 - theirs,
                               "verdict": verdict, "why": "meaningful" if verdict == "supported" else "needs about 9 seeds",
-                              "seeds_needed": None if verdict == "supported" else 9,
+                              "seeds_needed": None if verdict == "supported" else 9, "cut_short": False,
                               "below_floor": "tfidf" if arm == "probe" else None, "sentence": text})  # fmt: skip
     return found
 

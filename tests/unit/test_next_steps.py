@@ -37,7 +37,8 @@ def test_places_are_those_that_are_there(findings, tmp_path):
     ],
 )
 def test_the_next_step_is_that_of_the_findings(findings, trials, verdict, tune, said):
-    gains = [dict(row) | {"verdict": verdict, "seeds_needed": None} for row in findings.gains]
+    more = {"verdict": verdict, "seeds_needed": None, "cut_short": verdict == "void"}
+    gains = [dict(row) | more for row in findings.gains]
     changed = replace(findings, trials=trials, gains=gains, study={**findings.study, "tune": tune})
     assert said in next_steps.lines(changed)[-1]
 
@@ -52,8 +53,9 @@ def test_the_seeds_asked_for_are_those_of_the_sentence(findings):
 
 
 def test_an_arm_that_was_cut_short_is_given_steps_not_seeds(findings):
-    why = judge(Estimate(-0.1, -0.2, -0.05, 0.01, None), 0.01, 0.01, 0, 3, arm_unconverged=3).why
-    gains = [dict(row) | {"verdict": "inconclusive", "why": why, "seeds_needed": None} for row in findings.gains]
+    verdict = judge(Estimate(-0.1, -0.2, -0.05, 0.01, None), 0.01, 0.01, 0, 3, arm_unconverged=3)
+    more = {"verdict": verdict.word, "why": verdict.why, "seeds_needed": verdict.seeds, "cut_short": verdict.cut_short}
+    gains = [dict(row) | more for row in findings.gains]
     said = next_steps.lines(replace(findings, gains=gains))[-1]
     assert "--epochs 32 --min-steps 600 gives the pretrained arm its steps" in said
 

@@ -94,14 +94,14 @@ def _equivalents(view: View, cell: Cell, reference: Cell, name: str, methods: Ma
                 yield view.row("target_label_equivalent", cell, split, **base, sentence=sentence)
                 continue
             curve = [view.values(reference, other, seeds) for other in splits]
-            yield view.row(
-                "target_label_equivalent", cell, split, **base | _labels(view, cell, name, split, seeds, curve, ks, base)
-            )
+            labels = _labels(view, cell, reference, name, split, seeds, curve, ks, base)
+            yield view.row("target_label_equivalent", cell, split, **base | labels)
 
 
 def _labels(
-    view: View, cell: Cell, name: str, split: str, seeds: Sequence[int], curve: Sequence[Values], ks: Sequence[int], at: Row
-) -> Row:
+    view: View, cell: Cell, reference: Cell, name: str, split: str, seeds: Sequence[int], curve: Sequence[Values],
+    ks: Sequence[int], at: Row,
+) -> Row:  # fmt: skip
     found = invert(view.values(cell, split, seeds), curve, [math.log1p(k) for k in ks])
     estimate, low, high = (None if x is None else max(0.0, math.expm1(x)) for x in (found.estimate, found.low, found.high))
     assert estimate is not None
@@ -119,10 +119,10 @@ def _labels(
             verdict = "supported"
         elif high < at["k"] and not found.high_open:
             verdict = "negative transfer"
-    sentence += ")"
+    verdict, still = view.settled(verdict, [cell], [reference], seeds)
     return {
         "estimate": estimate, "censored": found.censored, "low": low, "high": high, "low_open": found.low_open,
-        "high_open": found.high_open, "verdict": verdict, "sentence": f"{sentence}: {verdict}.",
+        "high_open": found.high_open, "verdict": verdict, "sentence": f"{sentence}{still}): {verdict}.",
     }  # fmt: skip
 
 

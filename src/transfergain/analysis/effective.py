@@ -42,14 +42,14 @@ def effective_robustness(view: View, cells: Mapping[int, Cell], split: str) -> R
     mine = np.repeat([1.0, 0.0], [len(group) for group in parts])
     flat = [cell for group in parts for cell in group]
     found, (slope, intercept, at) = _estimate(flat, mine)
-    verdict = "void" if view.unconverged(groups[1], seeds) else judge_sign(found.low, found.high)
+    verdict, still = view.settled(judge_sign(found.low, found.high), groups[0], groups[1], seeds)
     half = found.estimate / 2
     points_of = float(expit(at + half) - expit(at - half))
     said = {"supported": "more robust", "negative transfer": "less robust"}.get(verdict, "not shown to be more robust")
     logits = f"{words.signed(found.estimate, found.low, found.high)} in logits"
     sentence = (
         f"{view.dataset}: at the same score at home, {top.arm} scores {100 * points_of:+.1f} points on "
-        f"{words.split_name(split)} against {REFERENCE} ({logits}): {said}."
+        f"{words.split_name(split)} against {REFERENCE} ({logits}{still}): {said}."
     )
     return view.row(
         "effective_robustness", top, split,

@@ -224,7 +224,7 @@ def _finish(
     verdict = judge(result, row["p_holm"], margin, cut_short[0], row["n_seeds"], arm_unconverged=cut_short[1])
     floor = floors.get((row["dataset"], row["budget"], row["split"], row["metric"]))
     below = floor is not None and 1 - row["error"] <= floor[0]
-    row |= {"verdict": verdict.word, "why": verdict.why, "seeds_needed": verdict.seeds}
+    row |= {"verdict": verdict.word, "why": verdict.why, "seeds_needed": verdict.seeds, "cut_short": verdict.cut_short}
     row["below_floor"] = floor[1] if floor and below else None
     return row | {"sentence": sentence(row)}
 

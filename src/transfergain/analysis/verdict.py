@@ -29,6 +29,8 @@ class Verdict(NamedTuple):
     why: str
     seeds: int | None = None
     """Seeds that would probably settle an inconclusive one, where seeds would."""
+    cut_short: bool = False
+    """Whether more training steps would settle it: half or more of an arm's runs were still improving at the step cap."""
 
 
 def half(count: int, of: int) -> bool:
@@ -45,10 +47,10 @@ def judge(
     many of the arm's own leave open what would speak against it.
     """
     if half(unconverged, seeds):
-        return Verdict("void", f"scratch {_cut_short(unconverged, seeds)}")
+        return Verdict("void", f"scratch {_cut_short(unconverged, seeds)}", cut_short=True)
     verdict = _judge(result, p_holm, margin)
     if verdict.word in AGAINST and half(arm_unconverged, seeds):
-        return Verdict("inconclusive", f"the pretrained arm {_cut_short(arm_unconverged, seeds)}")
+        return Verdict("inconclusive", f"the pretrained arm {_cut_short(arm_unconverged, seeds)}", cut_short=True)
     return verdict
 
 

@@ -21,9 +21,8 @@ def _advice(findings: Findings) -> str:
     study, same = findings.study, "resume or extend with the same command"
     if findings.trials["pending"] or findings.trials["failed"]:
         return f"{same}: it runs what is missing and keeps what is done"
-    void = any(row["verdict"] == "void" for row in findings.headline())
-    if void or any("--epochs" in row["why"] for row in findings.headline()):
-        who = "scratch" if void else "the pretrained arm"
+    if cut_short := [row for row in findings.headline() if row["cut_short"]]:
+        who = "scratch" if any(row["verdict"] == "void" for row in cut_short) else "the pretrained arm"
         epochs, steps = (2 * words.planned(study, key)[-1] for key in ("epochs", "min_steps"))
         return f"the same command with --epochs {epochs} --min-steps {steps} gives {who} its steps; every trial runs again"
     if open_ := [row for row in findings.headline() if row["verdict"] == "inconclusive"]:
