@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from pathlib import Path
 
 import pytest
 from fakes import dataset
@@ -27,6 +28,17 @@ def study_file(tmp_path):
         return str(path)
 
     return write
+
+
+STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
+
+
+@pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.name)
+def test_the_shipped_studies_cover_the_five_tasks(file):
+    """What the README sends people to: each names every task once, and builtin data that is there."""
+    tasks = load({}, str(file)).tasks
+    assert sorted(entry.task for entry in tasks) == sorted(TASKS)
+    assert all(entry.dataset_name == f"builtin:{entry.task}" for entry in tasks)
 
 
 def test_flags_override_the_file_and_the_file_the_defaults(study_file):
