@@ -126,10 +126,12 @@ def test_effective_robustness_of_arms_that_were_cut_short():
         rows = [row for row in study(home) if row.spec.arm == "scratch"] + fragile
         return pick(analysed(rows)["robustness"], measure="effective_robustness")[0]
 
-    assert found("")["verdict"] == "negative transfer" and found("")["sentence"].endswith(": less robust.")
+    row = found("")
+    assert row["verdict"] == "negative transfer" and row["sentence"].endswith(": less robust.")
     for cut, verdict in (("full", "inconclusive"), ("scratch", "void")):
-        assert found(cut)["verdict"] == verdict
-        assert f"{cut} was still improving at the step cap): not shown to be more robust." in found(cut)["sentence"]
+        row = found(cut)
+        assert row["verdict"] == verdict
+        assert f"{cut} was still improving at the step cap): not shown to be more robust." in row["sentence"]
 
 
 def test_without_overlap_it_is_not_identifiable():

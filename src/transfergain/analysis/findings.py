@@ -207,7 +207,7 @@ def _warnings(
     grouped = _Grouped()
     for cell in found:
         outcomes = cell.outcomes.values()
-        unfinished = sum(o.converged is False for o in outcomes)
+        unfinished = cell.unconverged(cell.outcomes)
         grouped.add("still improving at the step cap", cell.dataset, cell.arm, cell.budget, unfinished, len(outcomes))
         diverged = sum(bool(o.details.get("diverged")) for o in outcomes)
         grouped.add("diverged, kept as scored", cell.dataset, cell.arm, cell.budget, diverged, len(outcomes))

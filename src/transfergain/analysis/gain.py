@@ -44,6 +44,10 @@ class Cell:
         first, *others = (outcome.evaluated for outcome in self.outcomes.values())
         return [split for split in first if all(split in other for other in others)]
 
+    def unconverged(self, replicates: Iterable[int]) -> int:
+        """How many of these runs were still improving at the step cap."""
+        return sum(self.outcomes[r].converged is False for r in replicates)
+
     def metrics(self) -> list[str]:
         """The task's metrics, primary first."""
         return list(next(iter(next(iter(self.outcomes.values())).evaluated.values())).counts)
@@ -142,10 +146,11 @@ def gains(found: Sequence[Cell], score_rows: Sequence[Mapping[str, Any]], margin
                 if set(cell.outcomes) & set(reference[cell.dataset, cell.budget].outcomes)]  # fmt: skip
     _correct(compared)
     floors = _best_floors(found, score_rows)
-    return [_finish(row, result, cut_short, margin, floors) for row, result, cut_short in compared]
+    return [_finish(row, result, unconverged, margin, floors) for row, result, unconverged in compared]
 
 
-Compared = tuple[dict[str, Any], stats.Estimate, list[int]]
+Compared = tuple[dict[str, Any], stats.Estimate, tuple[int, int]]
+"""The row so far, its estimate, and how many runs of the reference and of the arm were still improving at the step cap."""
 
 
 def _compare(cell: Cell, reference: Cell, split: str, metric: str) -> Compared:
@@ -179,8 +184,7 @@ def _compare(cell: Cell, reference: Cell, split: str, metric: str) -> Compared:
         "error": 1 - float(mine.mean()),
         "reference_error": error,
     }
-    cut_short = [sum(c.outcomes[r].converged is False for r in paired) for c in (reference, cell)]
-    return row, result, cut_short
+    return row, result, (reference.unconverged(paired), cell.unconverged(paired))
 
 
 def _correct(compared: Sequence[Compared]) -> None:
@@ -217,11 +221,11 @@ def _best_floors(
 def _finish(
     row: dict[str, Any],
     result: stats.Estimate,
-    cut_short: Sequence[int],
+    unconverged: tuple[int, int],
     margin: float,
     floors: Mapping[tuple[str, int, str, str], tuple[float, str]],
 ) -> dict[str, Any]:
-    verdict = judge(result, row["p_holm"], margin, cut_short[0], row["n_seeds"], arm_unconverged=cut_short[1])
+    verdict = judge(result, row["p_holm"], margin, unconverged[0], row["n_seeds"], arm_unconverged=unconverged[1])
     floor = floors.get((row["dataset"], row["budget"], row["split"], row["metric"]))
     below = floor is not None and 1 - row["error"] <= floor[0]
     row |= {"verdict": verdict.word, "why": verdict.why, "seeds_needed": verdict.seeds, "cut_short": verdict.cut_short}

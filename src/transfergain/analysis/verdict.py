@@ -18,6 +18,7 @@ VERDICTS = {
     "speaks against an arm that was still improving at the step cap",
     "void": "the scratch arm was still improving at the step cap: no fair comparison",
 }
+STILL = "was still improving at the step cap"
 AGAINST = ("negative transfer", "not supported")
 """What may be said of an arm only when it had its steps: more of them might have made it better."""
 
@@ -55,7 +56,7 @@ def judge(
 
 
 def _cut_short(unconverged: int, seeds: int) -> str:
-    return f"was still improving at the step cap in {unconverged} of {seeds} seeds: raise --epochs or --min-steps"
+    return f"{STILL} in {unconverged} of {seeds} seeds: raise --epochs or --min-steps"
 
 
 def _judge(result: Estimate, p_holm: float | None, margin: float) -> Verdict:

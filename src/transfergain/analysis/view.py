@@ -12,7 +12,7 @@ import numpy as np
 from transfergain.analysis import stats
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.stats import Floats, Values
-from transfergain.analysis.verdict import AGAINST, half
+from transfergain.analysis.verdict import AGAINST, STILL, half
 from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 
@@ -63,8 +63,7 @@ class View:
 
     def unconverged(self, cells: Iterable[Cell], replicates: Sequence[int]) -> bool:
         """True where, in any of the cells, half or more of the seeds were still improving at the step cap."""
-        counts = [sum(cell.outcomes[r].converged is False for r in replicates) for cell in cells]
-        return any(half(count, len(replicates)) for count in counts)
+        return any(half(cell.unconverged(replicates), len(replicates)) for cell in cells)
 
     def settled(
         self, word: str, mine: Sequence[Cell], reference: Sequence[Cell], replicates: Sequence[int]
@@ -72,11 +71,10 @@ class View:
         """(verdict, clause for its sentence): `void` where scratch was cut short, `inconclusive` where the word of the
         interval speaks against an arm that was.
         """
-        still = "was still improving at the step cap"
         if self.unconverged(reference, replicates):
-            return "void", f"; {REFERENCE} {still}"
+            return "void", f"; {REFERENCE} {STILL}"
         if word in AGAINST and self.unconverged(mine, replicates):
-            return "inconclusive", f"; {mine[0].arm} {still}"
+            return "inconclusive", f"; {mine[0].arm} {STILL}"
         return word, ""
 
     def row(self, measure: str, cell: Cell, split: str, **more: Any) -> Row:
