@@ -11,8 +11,7 @@ import numpy as np
 
 from transfergain.analysis import stats, words
 from transfergain.analysis.gain import Cell
-from transfergain.analysis.inversion import invert
-from transfergain.analysis.stats import Values
+from transfergain.analysis.inversion import Inverse, invert
 from transfergain.analysis.view import Row, View, common
 from transfergain.arms import REFERENCE
 
@@ -94,36 +93,44 @@ def _equivalents(view: View, cell: Cell, reference: Cell, name: str, methods: Ma
                 yield view.row("target_label_equivalent", cell, split, **base, sentence=sentence)
                 continue
             curve = [view.values(reference, other, seeds) for other in splits]
-            labels = _labels(view, cell, reference, name, split, seeds, curve, ks, base)
-            yield view.row("target_label_equivalent", cell, split, **base | labels)
+            found = _in_labels(invert(view.values(cell, split, seeds), curve, [math.log1p(k) for k in ks]))
+            verdict, still = view.settled(_word(found, k), [cell], [reference], seeds)
+            score = f"{view.dataset}: what {cell.arm} scores on {name} with {k:,} of its labels"
+            needs = f"takes {REFERENCE} {_amount(found, ks[-1])} (both by {method}{_interval(found)}{still})"
+            base |= found._asdict() | {"verdict": verdict, "sentence": f"{score} {needs}: {verdict}."}
+            yield view.row("target_label_equivalent", cell, split, **base)
 
 
-def _labels(
-    view: View, cell: Cell, reference: Cell, name: str, split: str, seeds: Sequence[int], curve: Sequence[Values],
-    ks: Sequence[int], at: Row,
-) -> Row:  # fmt: skip
-    found = invert(view.values(cell, split, seeds), curve, [math.log1p(k) for k in ks])
-    estimate, low, high = (None if x is None else max(0.0, math.expm1(x)) for x in (found.estimate, found.low, found.high))
+def _in_labels(found: Inverse) -> Inverse:
+    """What was found on a curve over log(1 + labels), in labels."""
+    estimate, low, high = (None if x is None else max(0.0, math.expm1(x)) for x in found[:1] + found[2:4])
     assert estimate is not None
-    needs = {"above": f"more than {ks[-1]:,}", "below": "none, and scores more", "": words.number(estimate)}[found.censored]
-    score = f"what {cell.arm} scores on {name} with {at['k']:,} of its labels"
-    sentence = f"{view.dataset}: {score} takes {REFERENCE} {needs} (both by {at['method']}"
-    verdict = "inconclusive"
-    if low is not None and high is not None:
-        left = f"less than {words.number(low)}" if found.low_open and low > 0 else words.number(low)
-        right = f"more than {words.number(high)}" if found.high_open else words.number(high)
-        sentence += f", {words.LEVEL} " + (
-            f"all above {right[10:]}" if low == high and found.high_open else f"{left} to {right}"
-        )
-        if low > at["k"] or (low == high and found.high_open and low >= at["k"]):
-            verdict = "supported"
-        elif high < at["k"] and not found.high_open:
-            verdict = "negative transfer"
-    verdict, still = view.settled(verdict, [cell], [reference], seeds)
-    return {
-        "estimate": estimate, "censored": found.censored, "low": low, "high": high, "low_open": found.low_open,
-        "high_open": found.high_open, "verdict": verdict, "sentence": f"{sentence}{still}): {verdict}.",
-    }  # fmt: skip
+    return found._replace(estimate=estimate, low=low, high=high)
+
+
+def _amount(found: Inverse, n_max: int) -> str:
+    return {"above": f"more than {n_max:,}", "below": "none, and scores more", "": words.number(found.estimate)}[
+        found.censored
+    ]
+
+
+def _interval(found: Inverse) -> str:
+    if found.low is None or found.high is None:
+        return ""
+    low, high = words.number(found.low), words.number(found.high)
+    if found.low == found.high and found.high_open:
+        return f", {words.LEVEL} all above {high}"
+    left = f"less than {low}" if found.low_open and found.low > 0 else low
+    return f", {words.LEVEL} {left} to {f'more than {high}' if found.high_open else high}"
+
+
+def _word(found: Inverse, k: int) -> str:
+    """The verdict of an arm adapted with k labels, by how many scratch takes."""
+    if found.low is None or found.high is None:
+        return "inconclusive"
+    if found.low > k or (found.low == found.high and found.high_open and found.low >= k):
+        return "supported"
+    return "negative transfer" if found.high < k and not found.high_open else "inconclusive"
 
 
 def _detail(cell: Cell, split: str, key: str) -> float | None:
