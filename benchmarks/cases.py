@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -39,6 +40,7 @@ class Case:
     recipe: Recipe
     options: dict[str, Any]
     arguments: Any
+    dropout: bool = True
 
     @classmethod
     def load(cls, name: str, steps: int, budget: int, train_file: str | None = None, batch: int = 16, seed: int = 0) -> Case:
@@ -52,7 +54,7 @@ class Case:
         config = checkpoints.load_config(checkpoint, tokenizer, data.labels, task.auto_class)
         options = dict(entry.encoding()) | {"max_length": entry.tokens()}
         options["decoder_start_token_id"] = getattr(config, "decoder_start_token_id", None)
-        encoded = {n: task.encode(rows, tokenizer, options) for n, rows in (("train", drawn.train), ("dev", drawn.dev))}
+        encoded = {n: task.encode(rows, tokenizer, options) for n, rows in drawn._asdict().items()}
         recipe = Recipe(
             1e-4, batch_size=batch, epochs=1, min_steps=steps, evaluations=4, patience=99, max_length=entry.tokens()
         )
@@ -66,18 +68,34 @@ class Case:
 
     def model(self, seed: int, arm: str = "full") -> Any:
         config = checkpoints.load_config(self.checkpoint, self.tokenizer, self.data.labels, self.task.auto_class)
-        return ARMS[arm].prepare(self.checkpoint, self.task.auto_class, config, seed).model
+        model = ARMS[arm].prepare(self.checkpoint, self.task.auto_class, config, seed).model
+        for module in () if self.dropout else model.modules():
+            if isinstance(module, torch.nn.Dropout):
+                module.p = 0.0
+        return model
 
     def dev(self, model: Any) -> float:
         """The dev score of a trained model; for translation, where that takes generating, minus the loss of a token."""
-        predicted = predict(model, self.encoded["dev"].features, self.tokenizer.pad_token_id, "fp32", self.task.outputs)
+        return self._score(model, self.encoded["dev"], self.drawn.dev)
+
+    def test(self, model: Any) -> float:
+        """The score on the whole test set: many times as many examples as dev has, so much less noise."""
+        return self._score(model, self.encode(self.data.test), self.data.test)
+
+    def encode(self, examples: Any) -> Any:
+        """What the task's model reads of these examples."""
+        return self.task.encode(examples, self.tokenizer, self.options)
+
+    def _score(self, model: Any, encoded: Any, examples: Any) -> float:
+        pad, outputs, setting = self.tokenizer.pad_token_id, self.task.outputs, None
+        predicted = predict(model, encoded.features, pad, "fp32", outputs)
         if self.arguments is not None:
             return -predicted.loss
-        setting = None
         if self.task.calibrate:
-            setting = self.task.calibrate(predicted.outputs, self.encoded["dev"], self.drawn.dev)
-        answers = self.task.decode(predicted.outputs, self.encoded["dev"], self.drawn.dev, setting, self.tokenizer)
-        return score(self.task, answers, self.drawn.dev, self.data.labels)
+            on_dev = predict(model, self.encoded["dev"].features, pad, "fp32", outputs)
+            setting = self.task.calibrate(on_dev.outputs, self.encoded["dev"], self.drawn.dev)
+        answers = self.task.decode(predicted.outputs, encoded, examples, setting, self.tokenizer)
+        return score(self.task, answers, examples, self.data.labels)
 
 
 @contextlib.contextmanager
@@ -107,9 +125,13 @@ def _now() -> Cost:
     return Cost(time.perf_counter(), time.process_time())
 
 
-def ours(case: Case, seed: int, precision: str, tricks: bool = True) -> tuple[Cost, float, Any]:
-    """(cost, dev score, what `fit` says) of this engine, from encoded features to trained weights."""
+def ours(
+    case: Case, seed: int, precision: str, tricks: bool = True, part: str = "dev", compiles: bool = False
+) -> tuple[Cost, float, Any]:
+    """(cost, score on dev or test, what `fit` says) of this engine, from encoded features to trained weights."""
     model = case.model(seed)
+    if compiles:
+        model.compile(dynamic=True)
     recipe = replace(case.recipe, precision=precision)
     start = _now()
     pad, outputs = int(case.tokenizer.pad_token_id), case.task.outputs if case.arguments is None else ()
@@ -124,11 +146,16 @@ def ours(case: Case, seed: int, precision: str, tricks: bool = True) -> tuple[Co
         fitted = engine.fit(model, train, dev, recipe, seed, vocabulary.pad_token_id, lambda _: next(count), fields=outputs)
     vocabulary.restore()
     cost = _since(start)
-    return cost, case.dev(model), fitted
+    return cost, case.test(model) if part == "test" else case.dev(model), fitted
 
 
-def trainer(case: Case, seed: int, bf16: bool, steps: int | None = None, arm: str = "full") -> tuple[Cost, float]:
-    """(cost, dev score) of transformers' `Trainer` on the same features, padded by batch, from the same weights."""
+def trainer(
+    case: Case, seed: int, bf16: bool, steps: int | None = None, arm: str = "full", predicted: Sequence[Any] = ()
+) -> tuple[Cost, float]:
+    """(cost, dev score) of transformers' `Trainer` on the same features, padded by batch, from the same weights.
+
+    The cost includes answering the `predicted` features.
+    """
     import tempfile
 
     t, model, tokenizer = transformers, case.model(seed, arm), case.tokenizer
@@ -150,6 +177,8 @@ def trainer(case: Case, seed: int, bf16: bool, steps: int | None = None, arm: st
         with contextlib.redirect_stdout(None):
             start = _now()
             runner.train()
+            if predicted:
+                runner.predict(list(predicted))
             cost = _since(start)
     return cost, case.dev(model)
 

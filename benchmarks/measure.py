@@ -52,7 +52,11 @@ def trial(options: Any) -> Result:
 
 
 def study(options: Any) -> Result:
-    """A study of N trials against the same trainings one after another with `Trainer`, of which a few are run."""
+    """A study of N trials against the same trainings one after another with `Trainer`, of which a few are run.
+
+    Both answer the test set and the shift after each training. The study also loads its data and checkpoint, evaluates on
+    dev about five times as often, fits the floors, analyses and writes the report.
+    """
     import transfergain
     from transfergain.store import Store
     from transfergain.types import TrialSpec
@@ -72,9 +76,8 @@ def study(options: Any) -> Result:
     walls = []
     for spec, steps in chosen:
         case = Case.load("sentiment", steps, spec.budget, seed=spec.replicate)
-        start = time.perf_counter()
-        trainer(case, spec.replicate, False, steps, spec.arm)
-        walls.append(time.perf_counter() - start)
+        sealed = [f for rows in case.data.splits().values() for f in case.encode(rows).features]
+        walls.append(trainer(case, spec.replicate, False, steps, spec.arm, sealed)[0].wall)
     whole = mean(walls) * len(specs)
     return [
         {"what": "study", "trials": len(specs), "run": len(specs), "seconds": ours_wall, "times": 1.0},
@@ -82,11 +85,10 @@ def study(options: Any) -> Result:
     ], {"steps": [s for _, s in specs], "trainer_seconds": walls}
 
 
-def _ceiling(threads: int) -> float:
-    """Operations a second of a large bf16 product: the best of a few."""
-    torch.set_num_threads(threads)
+def _ceiling() -> float:
+    """Operations a second of a large product on one thread, in the precision that training picks: the best of a few."""
     size, best = 1024, 0.0
-    x = torch.full((size, size), 0.5, dtype=torch.bfloat16)
+    x = torch.full((size, size), 0.5, dtype=torch.bfloat16 if _precision() == "bf16" else torch.float32)
     for _ in range(12):
         start = time.process_time()
         x @ x
@@ -95,7 +97,7 @@ def _ceiling(threads: int) -> float:
 
 
 def ceiling(options: Any) -> Result:
-    """Share of the measured bf16 ceiling that training reaches on one thread, and where the rest goes.
+    """Share of the measured ceiling of products that training reaches on one thread, and where the rest goes.
 
     In seconds of the processor, so that other programs on the machine matter less.
     """
@@ -105,12 +107,20 @@ def ceiling(options: Any) -> Result:
     rows, single = [], {}
     for name in options.tasks.split(","):
         case = Case.load(name, options.steps, options.budget, options.train_file)
-        best, shares = _ceiling(1), []
+        best, shares = _ceiling(), []
         for seed in range(options.seeds):
             cost, _, fitted = ours(case, seed, _precision())
             seconds = fitted.train_seconds * cost.cpu / cost.wall  # training's share of the processor's seconds
             shares.append(fitted.flops / seconds / best)
-        rows.append({"task": name, "steps": case.steps, "ceiling GF/s": best / 1e9, "share": median(shares)})
+        rows.append(
+            {
+                "task": name,
+                "steps": case.steps,
+                "precision": _precision(),
+                "ceiling GF/s": best / 1e9,
+                "share": median(shares),
+            }
+        )
         single[name] = shares
     case = Case.load(options.tasks.split(",")[0], 8, options.budget, options.train_file)
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
@@ -124,25 +134,35 @@ def ceiling(options: Any) -> Result:
 
 
 def scores(options: Any) -> Result:
-    """Fast engine against plain fp32 without shortcuts: dev scores of paired seeds, equivalence within one point."""
+    """Fast engine against plain fp32 without shortcuts: test scores of paired seeds, equivalence within one point.
+
+    Two one-sided tests at 5 % (Schuirmann 1987): equivalent when the 90 % interval of the mean gap lies within one point.
+    The engines draw other dropout masks, which moves a score by points; `--no-dropout` compares all the rest. Several
+    precisions are compared with each other, too: they share the masks.
+    """
     from scipy.stats import t as student
 
     quiet(options.threads)
     rows, single = [], {}
+    precisions = [_precision() if p == "auto" else p for p in options.precision.split(",")]
     for name in options.tasks.split(","):
-        gaps, found = [], []
+        found: dict[str, list[float]] = defaultdict(list)
         for seed in range(options.seeds):
             case = Case.load(name, options.steps, options.budget, options.train_file, seed=seed)
-            fast, slow = ours(case, seed, _precision())[1], ours(case, seed, "fp32", tricks=False)[1]
-            found.append((fast, slow))
-            gaps.append(100 * (fast - slow))
-        half = float(student.ppf(0.95, len(gaps) - 1)) * stdev(gaps) / math.sqrt(len(gaps)) if len(gaps) > 1 else math.inf
-        rows.append({
-            "task": name, "seeds": len(gaps), "fast": mean(f for f, _ in found), "plain": mean(s for _, s in found),
-            "gap, points": mean(gaps), "90 % low": mean(gaps) - half, "90 % high": mean(gaps) + half,
-            "within 1 point": abs(mean(gaps)) + half < 1,
-        })  # fmt: skip
+            case.dropout = not options.no_dropout
+            found["plain"].append(ours(case, seed, "fp32", tricks=False, part="test")[1])
+            for precision in precisions:
+                found[precision].append(ours(case, seed, precision, part="test")[1])
         single[name] = found
+        for precision, other in [(p, "plain") for p in precisions] + [(p, precisions[0]) for p in precisions[1:]]:
+            gaps = [100 * (fast - slow) for fast, slow in zip(found[precision], found[other], strict=True)]
+            spread = stdev(gaps) if len(gaps) > 1 else math.inf
+            half = float(student.ppf(0.95, max(1, len(gaps) - 1))) * spread / math.sqrt(len(gaps))
+            rows.append({
+                "task": name, "seeds": len(gaps), "fast in": precision, "score": mean(found[precision]), "against": other,
+                "its score": mean(found[other]), "gap, points": mean(gaps), "90 % low": mean(gaps) - half,
+                "90 % high": mean(gaps) + half, "within 1 point": abs(mean(gaps)) + half < 1,
+            })  # fmt: skip
     return rows, single
 
 

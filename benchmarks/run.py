@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import measure, waiting
+from benchmarks import compiled, measure, waiting
 
 BENCHMARKS = {
     "trial": measure.trial,
@@ -20,6 +20,7 @@ BENCHMARKS = {
     "scores": measure.scores,
     "memory": measure.memory,
     "step": measure.step,
+    "compiled": compiled.compiled,
     "attention": measure.attention,
     "waiting": waiting.waiting,
 }
@@ -44,6 +45,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of one training")
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--peers", type=int, default=4, help="trials of the study that Trainer repeats, to be scaled up")
+    parser.add_argument("--precision", default="auto", help="of the fast engine in `scores`: auto, or a list of fp32,bf16")
+    parser.add_argument("--no-dropout", action="store_true", help="`scores` without dropout, whose masks differ by engine")
     parser.add_argument("--train-file", help="texts and labels of your own, instead of the built-in sentences")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
     options = parser.parse_args()
