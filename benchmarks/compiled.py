@@ -14,7 +14,7 @@ from transfergain.engine.precision import pick_precision
 
 
 def compiled(options: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The engine as it is against the same model compiled for any batch shape, with and without the engine's shortcuts.
+    """The engine as it is against the same with the model compiled for any batch shape.
 
     `saved a step` is of the last half, when nothing is compiled any more; `pays back after` is the steps it takes until they
     make up for all that compiling has cost (in seconds by the clock, evaluations included).
@@ -25,9 +25,9 @@ def compiled(options: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     for name in options.tasks.split(","):
         case, found = Case.load(name, options.steps, options.budget, options.train_file), defaultdict(list)
         for seed in range(options.seeds):
-            for who, tricks, compiles in (("ours", True, False), ("ours, compiled", True, True), ("compiled", False, True)):
+            for who, compiles in (("ours", False), ("ours, compiled", True)):
                 torch.compiler.reset()
-                cost, _, fitted = ours(case, seed, precision, tricks, compiles=compiles)
+                cost, _, fitted = ours(case, seed, precision, compiles=compiles)
                 points = fitted.curve
                 half = next(p for p in points if 2 * p.step >= points[-1].step)
                 steady = (points[-1].seconds - half.seconds) / (points[-1].step - half.step)
