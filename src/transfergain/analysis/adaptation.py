@@ -115,13 +115,10 @@ def _amount(found: Inverse, n_max: int) -> str:
 
 
 def _interval(found: Inverse) -> str:
-    if found.low is None or found.high is None:
+    """Nothing lies below no labels at all, so only the upper end is ever said to be open."""
+    if found.low is None:
         return ""
-    low, high = words.number(found.low), words.number(found.high)
-    if found.low == found.high and found.high_open:
-        return f", {words.LEVEL} all above {high}"
-    left = f"less than {low}" if found.low_open and found.low > 0 else low
-    return f", {words.LEVEL} {left} to {f'more than {high}' if found.high_open else high}"
+    return f", {words.measured_interval(found.low, found.high, False, found.high_open, words.number)}"
 
 
 def _word(found: Inverse, k: int) -> str:

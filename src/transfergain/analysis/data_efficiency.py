@@ -96,7 +96,7 @@ def _sentence(view: View, cell: Cell, labels: Row, ratio: Row, budgets: Sequence
         does += f" fewer than {budgets[0]:,} do without (less than {words.times(ratio['estimate'])}"
     else:
         does += f" {words.number(labels['estimate'])} do without ({words.times(ratio['estimate'])}"
-    does += f", {words.ratio_interval(ratio['low'], ratio['high'], ratio['low_open'], ratio['high_open'])})"
+    does += f", {words.measured_interval(ratio['low'], ratio['high'], ratio['low_open'], ratio['high_open'])})"
     if len(budgets) == 1:
         does += "; one budget gives no learning curve to read labels from"
     return does
@@ -147,7 +147,7 @@ def _saving(
         f"{view.dataset}: {top.arm} needs {amount[saving['censored']]} labels for scratch's score with {budgets[-1]:,}"
     )
     if saving["low"] is None:
-        sentence += f" ({words.ratio_interval(None, None, False, False)})"
+        sentence += f" ({words.measured_interval(None, None, False, False)})"
     else:
         left, right = (f"{100 * saving[end]:.0f} %" for end in ("low", "high"))
         left = f"less than {left}" if saving["low_open"] else left

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 LEVEL = "95 % interval"
@@ -20,18 +20,20 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}".removesuffix(".0")
 
 
-def ratio_interval(low: float | None, high: float | None, low_open: bool, high_open: bool) -> str:
+def measured_interval(
+    low: float | None, high: float | None, low_open: bool, high_open: bool, say: Callable[[float], str] = times
+) -> str:
     """`6.0x to more than 16x`; an end that is open is `less than` or `more than` the last figure measured."""
     if low is None or high is None:
         return "no interval from one seed"
     if low_open and high_open:
-        return f"{LEVEL} from less than {times(low)} to more than {times(high)}"
+        return f"{LEVEL} from less than {say(low)} to more than {say(high)}"
     if high_open and low == high:
-        return f"{LEVEL} all above {times(low)}"
+        return f"{LEVEL} all above {say(low)}"
     if low_open and low == high:
-        return f"{LEVEL} all below {times(high)}"
-    left = f"less than {times(low)}" if low_open else times(low)
-    right = f"more than {times(high)}" if high_open else times(high)
+        return f"{LEVEL} all below {say(high)}"
+    left = f"less than {say(low)}" if low_open else say(low)
+    right = f"more than {say(high)}" if high_open else say(high)
     return f"{LEVEL} {left} to {right}"
 
 
@@ -45,7 +47,7 @@ def bounded_ratio(row: Mapping[str, Any]) -> str:
         return f"{text}{LEVEL} from {times(row['low'])} up"
     if row["censored"] == "below" and row["high"] is not None:
         return f"{text}{LEVEL} up to {times(row['high'])}"
-    return text + ratio_interval(row["low"], row["high"], False, False)
+    return text + measured_interval(row["low"], row["high"], False, False)
 
 
 def signed(estimate: float, low: float | None, high: float | None) -> str:
