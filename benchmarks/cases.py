@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from transfergain.arms import ARMS
 from transfergain.data import prepare
 from transfergain.data.splits import draw
 from transfergain.engine import fit as engine
+from transfergain.engine.precision import pick_precision
 from transfergain.engine.predict import predict
 from transfergain.engine.vocabulary import Vocabulary
 from transfergain.study import Study
@@ -87,13 +88,15 @@ class Case:
         return self.task.encode(examples, self.tokenizer, self.options)
 
     def _score(self, model: Any, encoded: Any, examples: Any) -> float:
-        pad, outputs, setting = self.tokenizer.pad_token_id, self.task.outputs, None
-        predicted = predict(model, encoded.features, pad, "fp32", outputs)
+        def answer(features: Any) -> Any:
+            return predict(model, features, self.tokenizer.pad_token_id, "fp32", self.task.outputs)
+
+        predicted, setting, dev = answer(encoded.features), None, self.encoded["dev"]
         if self.arguments is not None:
             return -predicted.loss
         if self.task.calibrate:
-            on_dev = predict(model, self.encoded["dev"].features, pad, "fp32", outputs)
-            setting = self.task.calibrate(on_dev.outputs, self.encoded["dev"], self.drawn.dev)
+            on_dev = predicted if encoded is dev else answer(dev.features)
+            setting = self.task.calibrate(on_dev.outputs, dev, self.drawn.dev)
         answers = self.task.decode(predicted.outputs, encoded, examples, setting, self.tokenizer)
         return score(self.task, answers, examples, self.data.labels)
 
@@ -125,10 +128,20 @@ def _now() -> Cost:
     return Cost(time.perf_counter(), time.process_time())
 
 
+def auto_precision() -> str:
+    """What `--precision auto` picks on this processor."""
+    return pick_precision("auto", torch.device("cpu"))
+
+
 def ours(
-    case: Case, seed: int, precision: str, tricks: bool = True, part: str = "dev", compiles: bool = False
+    case: Case,
+    seed: int,
+    precision: str,
+    tricks: bool = True,
+    judge: Callable[[Case, Any], float] = Case.dev,
+    compiles: bool = False,
 ) -> tuple[Cost, float, Any]:
-    """(cost, score on dev or test, what `fit` says) of this engine, from encoded features to trained weights."""
+    """(cost, score by `judge`, what `fit` says) of this engine, from encoded features to trained weights."""
     model = case.model(seed)
     if compiles:
         model.compile(dynamic=True)
@@ -146,7 +159,7 @@ def ours(
         fitted = engine.fit(model, train, dev, recipe, seed, vocabulary.pad_token_id, lambda _: next(count), fields=outputs)
     vocabulary.restore()
     cost = _since(start)
-    return cost, case.test(model) if part == "test" else case.dev(model), fitted
+    return cost, judge(case, model), fitted
 
 
 def trainer(

@@ -9,25 +9,24 @@ from typing import Any
 
 import torch
 
-from benchmarks.cases import Case, ours, quiet
-from transfergain.engine.precision import pick_precision
+from benchmarks.cases import Case, auto_precision, ours, quiet
+from benchmarks.measure import Result
 
 
-def compiled(options: Any) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+def compiled(options: Any) -> Result:
     """The engine as it is against the same with the model compiled for any batch shape.
 
     `saved a step` is of the last half, when nothing is compiled any more; `pays back after` is the steps it takes until they
     make up for all that compiling has cost (in seconds by the clock, evaluations included).
     """
     quiet(options.threads)
-    precision = pick_precision("auto", torch.device("cpu"))
     rows, single = [], {}
     for name in options.tasks.split(","):
         case, found = Case.load(name, options.steps, options.budget, options.train_file), defaultdict(list)
         for seed in range(options.seeds):
             for who, compiles in (("ours", False), ("ours, compiled", True)):
                 torch.compiler.reset()
-                cost, _, fitted = ours(case, seed, precision, compiles=compiles)
+                cost, _, fitted = ours(case, seed, auto_precision(), compiles=compiles)
                 points = fitted.curve
                 half = next(p for p in points if 2 * p.step >= points[-1].step)
                 steady = (points[-1].seconds - half.seconds) / (points[-1].step - half.step)

@@ -12,21 +12,15 @@ from typing import Any
 
 import torch
 
-from benchmarks.cases import Case, ours, quiet, trainer
+from benchmarks.cases import Case, auto_precision, ours, quiet, trainer
 
 Result = tuple[list[dict[str, Any]], dict[str, Any]]
-
-
-def _precision() -> str:
-    from transfergain.engine.precision import pick_precision
-
-    return pick_precision("auto", torch.device("cpu"))
 
 
 def trial(options: Any) -> Result:
     """One training against `Trainer` in its default fp32 and in bf16, alternating over seeds."""
     quiet(options.threads)
-    rows, single, precision = [], {}, _precision()
+    rows, single, precision = [], {}, auto_precision()
     for name in options.tasks.split(","):
         case = Case.load(name, options.steps, options.budget, options.train_file)
         costs, scores = defaultdict(list), defaultdict(list)
@@ -88,7 +82,7 @@ def study(options: Any) -> Result:
 def _ceiling() -> float:
     """Operations a second of a large product on one thread, in the precision that training picks: the best of a few."""
     size, best = 1024, 0.0
-    x = torch.full((size, size), 0.5, dtype=torch.bfloat16 if _precision() == "bf16" else torch.float32)
+    x = torch.full((size, size), 0.5, dtype=torch.bfloat16 if auto_precision() == "bf16" else torch.float32)
     for _ in range(12):
         start = time.process_time()
         x @ x
@@ -109,22 +103,17 @@ def ceiling(options: Any) -> Result:
         case = Case.load(name, options.steps, options.budget, options.train_file)
         best, shares = _ceiling(), []
         for seed in range(options.seeds):
-            cost, _, fitted = ours(case, seed, _precision())
+            cost, _, fitted = ours(case, seed, auto_precision())
             seconds = fitted.train_seconds * cost.cpu / cost.wall  # training's share of the processor's seconds
             shares.append(fitted.flops / seconds / best)
-        rows.append(
-            {
-                "task": name,
-                "steps": case.steps,
-                "precision": _precision(),
-                "ceiling GF/s": best / 1e9,
-                "share": median(shares),
-            }
-        )
+        rows.append({
+            "task": name, "steps": case.steps, "precision": auto_precision(), "ceiling GF/s": best / 1e9,
+            "share": median(shares),
+        })  # fmt: skip
         single[name] = shares
     case = Case.load(options.tasks.split(",")[0], 8, options.budget, options.train_file)
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        ours(case, 0, _precision())
+        ours(case, 0, auto_precision())
     events = sorted(profiled.key_averages(), key=lambda e: -e.self_cpu_time_total)
     total = sum(e.self_cpu_time_total for e in events)
     rows_2 = [
@@ -144,15 +133,15 @@ def scores(options: Any) -> Result:
 
     quiet(options.threads)
     rows, single = [], {}
-    precisions = [_precision() if p == "auto" else p for p in options.precision.split(",")]
+    precisions = [auto_precision() if p == "auto" else p for p in options.precision.split(",")]
     for name in options.tasks.split(","):
         found: dict[str, list[float]] = defaultdict(list)
         for seed in range(options.seeds):
             case = Case.load(name, options.steps, options.budget, options.train_file, seed=seed)
             case.dropout = not options.no_dropout
-            found["plain"].append(ours(case, seed, "fp32", tricks=False, part="test")[1])
+            found["plain"].append(ours(case, seed, "fp32", tricks=False, judge=Case.test)[1])
             for precision in precisions:
-                found[precision].append(ours(case, seed, precision, part="test")[1])
+                found[precision].append(ours(case, seed, precision, judge=Case.test)[1])
         single[name] = found
         for precision, other in [(p, "plain") for p in precisions] + [(p, precisions[0]) for p in precisions[1:]]:
             gaps = [100 * (fast - slow) for fast, slow in zip(found[precision], found[other], strict=True)]
@@ -177,7 +166,7 @@ def memory(options: Any) -> Result:
 
     quiet(1)
     case, seen = Case.load("sentiment", 2, 40), []
-    recipe = Recipe(1e-4, batch_size=8, epochs=1, min_steps=2, evaluations=1, max_length=32, precision=_precision())
+    recipe = Recipe(1e-4, batch_size=8, epochs=1, min_steps=2, evaluations=1, max_length=32, precision=auto_precision())
     name = case.data.name
     jobs = [
         Job(TrialSpec("sentiment", name, ("full", "scratch")[i % 2], 40, i, "tune", recipe, (), "f", "r"), None)
@@ -205,7 +194,7 @@ def step(options: Any) -> Result:
         case, seconds = Case.load(name, options.steps, options.budget, options.train_file), defaultdict(list)
         for seed in range(options.seeds):
             for who, precision, tricks in (
-                ("fast", _precision(), True),
+                ("fast", auto_precision(), True),
                 ("plain bf16", "bf16", False),
                 ("plain fp32", "fp32", False),
             ):
