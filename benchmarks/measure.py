@@ -18,7 +18,7 @@ Result = tuple[list[dict[str, Any]], dict[str, Any]]
 
 
 def trial(options: Any) -> Result:
-    """One training against `Trainer` in its default fp32 and in bf16, alternating over seeds."""
+    """One training against `Trainer` in its default fp32 and in bf16 (or some of them), alternating over seeds."""
     quiet(options.threads)
     rows, single, precision = [], {}, auto_precision()
     for name in options.tasks.split(","):
@@ -30,7 +30,9 @@ def trial(options: Any) -> Result:
                 "Trainer": lambda seed=seed, case=case: trainer(case, seed, False),
                 "Trainer bf16": lambda seed=seed, case=case: trainer(case, seed, True),
             }
-            for who in list(runs)[seed % 3 :] + list(runs)[: seed % 3]:
+            runs = {who: run for who, run in runs.items() if who in ("ours", *options.engines.split(","))}
+            first = seed % len(runs)
+            for who in list(runs)[first:] + list(runs)[:first]:
                 cost, dev = runs[who]()
                 costs[who].append(cost)
                 scores[who].append(dev)

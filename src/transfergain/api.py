@@ -16,6 +16,7 @@ from transfergain.analysis.findings import Findings, analyse
 from transfergain.data import prepare
 from transfergain.errors import UserError, nearest, writable
 from transfergain.executors import auto
+from transfergain.kept import KEPT
 from transfergain.planner import Planner
 from transfergain.record import describe, plan_line
 from transfergain.report import next_steps, progress, text
@@ -159,12 +160,14 @@ def verify(study: Study, datasets: Mapping[str, Dataset]) -> tuple[Checkpoint, s
             target = dict(entry.encoding()).get("max_target_length", 0)
             checkpoints.check_length(checkpoint, tokenizer, config, target, "--max-target-length")
             task = TASKS[data.task]
-            weights.build_scratch(checkpoint, task.auto_class, config, 0)
-            weights.build_pretrained(checkpoint, task.auto_class, config, 0)
+            with KEPT.sharing():
+                weights.build_scratch(checkpoint, task.auto_class, config, 0)
+                weights.build_pretrained(checkpoint, task.auto_class, config, 0)
             options = {**task.columns, **task.reading, **entry.source().options}
             advice += [f"{data.name}: {line}" for line in task.advise(checkpoint, tokenizer, options)]
             few = {"max_length": entry.tokens(), "decoder_start_token_id": None, **dict(entry.encoding())}
             task.encode(data.test[:1], tokenizer, few)  # refuses a tokenizer that the task cannot use
+        KEPT.clear()
     return checkpoint, precision, advice
 
 

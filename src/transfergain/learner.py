@@ -15,6 +15,7 @@ from transfergain.engine import frozen
 from transfergain.engine.fit import Fitted, fit
 from transfergain.engine.predict import Predicted, generate, predict
 from transfergain.engine.vocabulary import Vocabulary
+from transfergain.kept import KEPT
 from transfergain.metrics import calibration
 from transfergain.scoring import evaluate, score
 from transfergain.tasks.base import Encoded, Task
@@ -159,7 +160,8 @@ class Learner:
         self.tokenizer.save_pretrained(folder)
 
     def _encode(self, rows: Rows) -> Encoded:
-        return self.task.encode(rows, self.tokenizer, self.options)
+        key = ("encoded", self.task.name, id(self.tokenizer), repr(sorted(self.options.items())), tuple(map(id, rows)))
+        return KEPT.get(key, lambda: self.task.encode(rows, self.tokenizer, self.options), self.tokenizer, rows)
 
     def _features(self, name: str) -> list[dict[str, Any]]:
         """What the training module reads: the features, or the frozen part's output for them."""

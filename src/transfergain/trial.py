@@ -15,6 +15,7 @@ from transfergain.arms.adapt import Adaptation
 from transfergain.data.splits import Drawn, draw
 from transfergain.errors import Declined
 from transfergain.floors import FLOORS
+from transfergain.kept import KEPT
 from transfergain.perturbations import PREFIX, perturbed
 from transfergain.scoring import evaluate, score
 from transfergain.seeds import seed
@@ -46,10 +47,11 @@ def run_trial(spec: TrialSpec, bench: Bench, save_to: Path | None = None, progre
     data, task = bench.datasets[spec.dataset], TASKS[spec.task]
     drawn = draw(data, spec.budget, spec.replicate, task.stratum)
     try:
-        if spec.recipe is None:
-            outcome = _run_floor(spec, data, task, drawn)
-        else:
-            outcome = _run_arm(spec, bench, data, task, drawn, save_to, progress or (lambda *_: None))
+        with KEPT.sharing():
+            if spec.recipe is None:
+                outcome = _run_floor(spec, data, task, drawn)
+            else:
+                outcome = _run_arm(spec, bench, data, task, drawn, save_to, progress or (lambda *_: None))
     except Declined as reason:
         outcome = Outcome("skipped", error=str(reason))
     return Outcome(**{**vars(outcome), "seconds": time.perf_counter() - start})
@@ -78,14 +80,15 @@ def _run_arm(
     recipe, tokenizer = spec.recipe, _tokenizer(bench.checkpoint)
     assert recipe is not None
     config = load_config(bench.checkpoint, tokenizer, data.labels, task.auto_class)
-    prepared = ARMS[spec.arm].prepare(bench.checkpoint, task.auto_class, config, spec.replicate)
-    parameters = [(p.numel(), p.requires_grad) for p in prepared.model.parameters()]
     splits = [name for name, _ in spec.splits if not name.startswith(ADAPTED)]
     adaptations = [Adaptation.parse(name) for name, _ in spec.splits if name.startswith(ADAPTED)]
     learned = {"train": drawn.train, "dev": drawn.dev} | _target_labels(data, adaptations, spec.replicate, task)
     pools = (data.train, data.dev, *(rows for a in adaptations for rows in data.targets[a.shift]))
+    prepared = ARMS[spec.arm].prepare(bench.checkpoint, task.auto_class, config, spec.replicate)
+    parameters = [(p.numel(), p.requires_grad) for p in prepared.model.parameters()]
     learner = Learner(prepared, task, tokenizer, data.labels, recipe)
     learner.read(learned, {name: sealed(data, name) for name in splits}, pools, pick_device(bench.device))
+    KEPT.drop()
     fitted = learner.train("train", "dev", recipe, spec.replicate, progress, spec.rung)
     evaluated = dict[str, Evaluated]()
     if splits:
@@ -160,7 +163,9 @@ def _adapt(
 
 def sealed(data: Dataset, split: str) -> tuple[Example, ...]:
     """The rows of a sealed split by its name in findings: `test`, `shift:NAME` or `perturbed:NAME@SEVERITY`."""
-    return perturbed(data.test, split) if split.startswith(PREFIX) else data.splits()[split]
+    if not split.startswith(PREFIX):
+        return data.splits()[split]
+    return KEPT.get(("perturbed", split, id(data.test)), lambda: perturbed(data.test, split), data.test)
 
 
 @functools.lru_cache(maxsize=1)

@@ -256,12 +256,11 @@ def test_weights_that_were_not_loaded_are_refused(checkpoints):
     prepared = prepare(checkpoints("bert"), "full")
     checkpoint = resolve(checkpoints("bert"))
     config = prepared.model.config
-    fresh = weights.fresh_model(checkpoint, AUTO, config, "head", 0)
-    new = weights.head_names(fresh)
+    model = weights.fresh_model(checkpoint, AUTO, config, "head", 0)
+    new = weights.head_names(model)
+    fresh, other = (weights.draw(checkpoint, AUTO, config, stream, 0) for stream in ("head", "initialisation"))
     with pytest.raises(UserError, match=r"^--model .* equals the fresh initialisation; it was not loaded$"):
-        weights._check_pretrained(
-            fresh, fresh, lambda: weights.fresh_model(checkpoint, AUTO, config, "initialisation", 0), new, checkpoint
-        )
+        weights._check_pretrained(model, fresh, lambda: other, new, checkpoint)
 
 
 @pytest.fixture

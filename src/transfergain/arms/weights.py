@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from transfergain.arms import warm_start
 from transfergain.arms.base import Prepared
 from transfergain.errors import UserError
+from transfergain.kept import KEPT
 from transfergain.seeds import seed
 from transfergain.types import Checkpoint
 
@@ -20,6 +22,18 @@ POOLER = re.compile(r"\bpooler\b")
 
 UNIT_NORMAL_STD = 0.5
 """Weight matrices of trained models, and of every initialisation in `transformers`, are far below this; N(0, 1) is above."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What is kept of a freshly initialised model."""
+
+    head: Mapping[str, torch.Tensor]
+    """Its head and poolers, by name."""
+    rows: Mapping[str, torch.Tensor]
+    """The last row of each matrix: two draws, or a draw and a trained weight, differ there."""
+    spread: Mapping[str, float]
+    """Standard deviations of its weight matrices, as `_matrices` has them."""
 
 
 def fresh_model(checkpoint: Checkpoint, auto_class: str, config: Any, stream: str, replicate: int) -> Any:
@@ -41,10 +55,25 @@ def fresh_model(checkpoint: Checkpoint, auto_class: str, config: Any, stream: st
         raise
 
 
+def draw(checkpoint: Checkpoint, auto_class: str, config: Any, stream: str, replicate: int) -> Drawn:
+    """What is kept of `fresh_model` with the same arguments, made once for trials that follow each other."""
+
+    def make() -> Drawn:
+        model = fresh_model(checkpoint, auto_class, config, stream, replicate)
+        head, parameters = head_names(model), [(name, p.detach()) for name, p in model.named_parameters()]
+        return Drawn(
+            {name: p for name, p in parameters if name in head or POOLER.search(name)},
+            {name: p[-1].clone() for name, p in parameters if p.ndim == 2},
+            _matrices(model),
+        )
+
+    return KEPT.get(("drawn", checkpoint, auto_class, config.to_json_string(), stream, replicate), make)
+
+
 def build_scratch(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
     """A freshly initialised model with the replicate's head. Raises UserError unless initialised as the library does."""
     model = fresh_model(checkpoint, auto_class, config, "initialisation", replicate)
-    other = fresh_model(checkpoint, auto_class, config, "head", replicate)
+    other = draw(checkpoint, auto_class, config, "head", replicate)
     checks = _check_scratch(model, other, checkpoint)
     _copy(other, model, head_names(model) | _poolers_not_in_file(model, checkpoint))
     return Prepared(model, checks)
@@ -55,7 +84,7 @@ def build_pretrained(checkpoint: Checkpoint, auto_class: str, config: Any, repli
 
     Raises UserError when an encoder weight is missing or misshapen in the file, or when the weights are N(0, 1) noise.
     """
-    fresh = fresh_model(checkpoint, auto_class, config, "head", replicate)
+    fresh = draw(checkpoint, auto_class, config, "head", replicate)
     load = warm_start.load if warm_start.applies(checkpoint, config) else functools.partial(_load, auto_class)
     model, missing, mismatched = load(checkpoint, config)
     head = head_names(model)
@@ -67,7 +96,7 @@ def build_pretrained(checkpoint: Checkpoint, auto_class: str, config: Any, repli
             f"--model {checkpoint.name}: {len(absent)} weights of its encoder are missing or of another shape in the "
             f"file (first: {absent[0]}); they would be trained from scratch unnoticed: save the whole model again"
         )
-    redraw = functools.partial(fresh_model, checkpoint, auto_class, config, "initialisation", replicate)
+    redraw = functools.partial(draw, checkpoint, auto_class, config, "initialisation", replicate)
     checks = _check_pretrained(model, fresh, redraw, head | new_pooler, checkpoint)
     _copy(fresh, model, head | new_pooler)
     return Prepared(model, checks | {"newly_initialised": sorted(head | new_pooler)})
@@ -121,13 +150,12 @@ def train_only(model: Any, names: set[str]) -> None:
         parameter.requires_grad_(name in names)
 
 
-def _copy(source: Any, target: Any, names: set[str]) -> None:
+def _copy(source: Drawn, target: Any, names: set[str]) -> None:
     """Give `target` the named parameters of `source`, so that a replicate's head is the same in every arm."""
-    theirs = dict(source.named_parameters())
     with torch.no_grad():
         for name, parameter in target.named_parameters():
             if name in names:
-                parameter.copy_(theirs[name])
+                parameter.copy_(source.head[name])
 
 
 def _matrices(model: Any) -> dict[str, float]:
@@ -142,31 +170,35 @@ def _matrices(model: Any) -> dict[str, float]:
 
 def median_std(model: Any) -> float:
     """The median standard deviation of the base model's weight matrices; 0 when it has none."""
-    stds = sorted(_matrices(model).values())
-    return stds[len(stds) // 2] if stds else 0.0
+    return _median(_matrices(model).values())
 
 
-def _check_scratch(model: Any, other: Any, checkpoint: Checkpoint) -> dict[str, Any]:
+def _median(values: Iterable[float]) -> float:
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2] if ordered else 0.0
+
+
+def _check_scratch(model: Any, other: Drawn, checkpoint: Checkpoint) -> dict[str, Any]:
     """S is drawn, not loaded: two seeds differ, both have the library's spread, and it is not N(0, 1)."""
-    spread, reference = _matrices(model), _matrices(other)
-    if median_std(model) > UNIT_NORMAL_STD:
+    spread, reference = _matrices(model), other.spread
+    median = _median(spread.values())
+    if median > UNIT_NORMAL_STD:
         raise UserError(
-            f"--model {checkpoint.name}: its config initialises weights with standard deviation {median_std(model):.2f}, "
+            f"--model {checkpoint.name}: its config initialises weights with standard deviation {median:.2f}, "
             "as N(0, 1); such a scratch arm cannot learn and no gain over it means anything: correct initializer_range"
         )
     off = [n for n in spread if abs(spread[n] - reference[n]) > 0.2 * max(reference[n], 1e-8)]
-    theirs = dict(other.named_parameters())
-    same = [n for n, p in model.named_parameters() if n in spread and torch.equal(p, theirs[n])]
+    same = [n for n, p in model.named_parameters() if n in spread and torch.equal(p[-1], other.rows[n])]
     if off or same:
         raise UserError(
             f"--model {checkpoint.name}: the scratch model is not freshly initialised (weight {(off + same)[0]} does not "
             "vary with the seed as the library draws it); this architecture's code loads weights of its own"
         )
-    return {"initialisation": "library", "median_std": round(median_std(model), 5)}
+    return {"initialisation": "library", "median_std": round(median, 5)}
 
 
 def _check_pretrained(
-    model: Any, fresh: Any, redraw: Callable[[], Any], new: set[str], checkpoint: Checkpoint
+    model: Any, fresh: Drawn, redraw: Callable[[], Drawn], new: set[str], checkpoint: Checkpoint
 ) -> dict[str, Any]:
     """P is loaded: no weight equals the fresh draw, and the weights are no unit-normal noise.
 
@@ -184,12 +216,11 @@ def _check_pretrained(
             f"--model {checkpoint.name}: its weights look like N(0, 1) noise (median standard deviation {spread:.2f}; "
             "trained weights are below 0.2); this is no pretrained checkpoint"
         )
-    theirs = dict(fresh.named_parameters())
     loaded = [n for n, p in model.named_parameters() if n not in new and p.ndim == 2]
-    same = [n for n in loaded if torch.equal(model.get_parameter(n), theirs[n])]
+    same = [n for n in loaded if torch.equal(model.get_parameter(n)[-1], fresh.rows[n])]
     if same:
-        again = dict(redraw().named_parameters())
-        same = [n for n in same if not torch.equal(theirs[n], again[n])]
+        again = redraw().rows
+        same = [n for n in same if not torch.equal(fresh.rows[n], again[n])]
     if same:
         raise UserError(f"--model {checkpoint.name}: weight {same[0]} equals the fresh initialisation; it was not loaded")
     return {"loaded_matrices": len(loaded), "median_std": round(spread, 5)}
