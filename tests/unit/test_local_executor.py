@@ -4,10 +4,12 @@ import os
 import signal
 import subprocess
 import threading
+from types import SimpleNamespace
 
 import pytest
 from fakes import dataset, spec
 
+from transfergain.executors import worker
 from transfergain.executors.base import Job
 from transfergain.executors.local import TRIES, LocalExecutor
 from transfergain.trial import Bench
@@ -273,3 +275,23 @@ def test_files_of_the_current_folder_are_no_modules_of_a_worker(executor, tmp_pa
         (tmp_path / "here" / name).write_text("raise RuntimeError('not mine to import')")
     monkeypatch.chdir(tmp_path / "here")
     assert collect(executor(1), jobs("fine"))["fine", 0].status == "done"
+
+
+def test_freed_memory_is_kept_unless_the_user_has_said_how(monkeypatch):
+    asked = []
+    monkeypatch.setattr(worker.ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=lambda *given: asked.append(given)))
+    for name in [name for name in os.environ if name.startswith("MALLOC_")]:
+        monkeypatch.delenv(name)
+    worker.keep_memory()
+    assert {setting for setting, _ in asked} == {-1, -3} and min(value for _, value in asked) >= 1 << 30
+    monkeypatch.setenv("MALLOC_TRIM_THRESHOLD_", "0")
+    worker.keep_memory()
+    assert len(asked) == 2
+
+
+def test_a_system_without_glibc_is_left_alone(monkeypatch):
+    asked = []
+    monkeypatch.setattr(worker.ctypes, "CDLL", lambda _: asked.append("libc") or SimpleNamespace())
+    worker.keep_memory()
+    worker.give_memory_back()
+    assert asked

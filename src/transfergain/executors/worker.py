@@ -115,10 +115,27 @@ def prepare_torch(threads: int) -> None:
     import torch
     import transformers
 
+    keep_memory()
     torch.set_num_threads(threads)
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore")
+
+
+def keep_memory() -> None:
+    """Have glibc reuse what a trial frees, in place of returning it and asking again: evaluating large batches of short
+    texts spends a tenth of its time on fresh pages. Nothing on other systems, or where the user has set it.
+    """
+    if any(name.startswith("MALLOC_") for name in os.environ):
+        return
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        libc = ctypes.CDLL(None)
+        for setting, value in ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, (1 << 31) - 1)):
+            libc.mallopt(setting, value)
+
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""From glibc's malloc.h."""
 
 
 def give_memory_back() -> None:
