@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from transfergain.trial import Bench, Progress
     from transfergain.types import Outcome, TrialSpec
 
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+"""From glibc's malloc.h."""
+
 
 def send(pipe: IO[bytes], message: Any) -> None:
     """Write one message."""
@@ -132,10 +135,6 @@ def keep_memory() -> None:
         libc = ctypes.CDLL(None)
         for setting, value in ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, (1 << 31) - 1)):
             libc.mallopt(setting, value)
-
-
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""From glibc's malloc.h."""
 
 
 def give_memory_back() -> None:
