@@ -258,9 +258,23 @@ def test_weights_that_were_not_loaded_are_refused(checkpoints):
     config = prepared.model.config
     model = weights.fresh_model(checkpoint, AUTO, config, "head", 0)
     new = weights.head_names(model)
-    fresh, other = (weights.draw(checkpoint, AUTO, config, stream, 0) for stream in ("head", "initialisation"))
+    fresh, other = (weights.fresh_draw(checkpoint, AUTO, config, stream, 0) for stream in ("head", "initialisation"))
     with pytest.raises(UserError, match=r"^--model .* equals the fresh initialisation; it was not loaded$"):
         weights._check_pretrained(model, fresh, lambda: other, new, checkpoint)
+
+
+def test_a_row_that_no_seed_draws_does_not_refuse_a_model(checkpoints, monkeypatch):
+    """Some architectures set a row of a matrix to zero: the rest of it still tells draws apart."""
+    fresh_model = weights.fresh_model
+
+    def with_a_zero_row(*given):
+        model = fresh_model(*given)
+        with torch.no_grad():
+            model.bert.encoder.layer[0].attention.self.query.weight[-1] = 0.0
+        return model
+
+    monkeypatch.setattr(weights, "fresh_model", with_a_zero_row)
+    assert prepare(checkpoints("bert"), "scratch").checks["initialisation"] == "library"
 
 
 @pytest.fixture
