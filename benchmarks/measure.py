@@ -30,13 +30,13 @@ def trial(options: Any) -> Result:
                 "Trainer": lambda seed=seed, case=case: trainer(case, seed, False),
                 "Trainer bf16": lambda seed=seed, case=case: trainer(case, seed, True),
             }
-            runs = {who: run for who, run in runs.items() if who in ("ours", *options.engines.split(","))}
-            first = seed % len(runs)
-            for who in list(runs)[first:] + list(runs)[:first]:
+            asked = ["ours", *options.engines]
+            first = seed % len(asked)
+            for who in asked[first:] + asked[:first]:
                 cost, dev = runs[who]()
                 costs[who].append(cost)
                 scores[who].append(dev)
-        for who in runs:
+        for who in asked:
             pairs = list(zip(costs[who], costs["ours"], strict=True))
             rows.append({
                 "task": name, "engine": who, "steps": case.steps, "seconds": median(c.wall for c in costs[who]),

@@ -43,7 +43,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--budget", type=int, default=256, help="labels, dev included")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="CPU threads of one training")
-    parser.add_argument("--engines", default="Trainer,Trainer bf16", help="that `trial` compares with ours")
+    peers = ["Trainer", "Trainer bf16"]
+    parser.add_argument("--engines", nargs="+", choices=peers, default=peers, help="that `trial` compares with ours")
     parser.add_argument("--trials", type=int, default=40)
     parser.add_argument("--peers", type=int, default=4, help="trials of the study that Trainer repeats, to be scaled up")
     parser.add_argument("--precision", default="auto", help="of the fast engine in `scores`: auto, or a list of fp32,bf16")

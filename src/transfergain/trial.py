@@ -80,12 +80,12 @@ def _run_arm(
     recipe, tokenizer = spec.recipe, _tokenizer(bench.checkpoint)
     assert recipe is not None
     config = load_config(bench.checkpoint, tokenizer, data.labels, task.auto_class)
+    prepared = ARMS[spec.arm].prepare(bench.checkpoint, task.auto_class, config, spec.replicate)
+    parameters = [(p.numel(), p.requires_grad) for p in prepared.model.parameters()]
     splits = [name for name, _ in spec.splits if not name.startswith(ADAPTED)]
     adaptations = [Adaptation.parse(name) for name, _ in spec.splits if name.startswith(ADAPTED)]
     learned = {"train": drawn.train, "dev": drawn.dev} | _target_labels(data, adaptations, spec.replicate, task)
     pools = (data.train, data.dev, *(rows for a in adaptations for rows in data.targets[a.shift]))
-    prepared = ARMS[spec.arm].prepare(bench.checkpoint, task.auto_class, config, spec.replicate)
-    parameters = [(p.numel(), p.requires_grad) for p in prepared.model.parameters()]
     learner = Learner(prepared, task, tokenizer, data.labels, recipe)
     learner.read(learned, {name: sealed(data, name) for name in splits}, pools, pick_device(bench.device))
     KEPT.drop()

@@ -117,16 +117,10 @@ def test_bad_tables_are_named(rows, says):
 
 def test_numbers_need_as_many_names():
     rows = Table("train.jsonl", [{"tokens": ["a", "b"], "ner_tags": [0, 3]}])
-    assert refused(
-        "row 1 word 2: the tag 3 has no name; --label-names names 0 to 2",
-        train=rows,
-        options={"label_names": "O,B-PER,I-PER"},
-    )
-    assert refused(
-        "row 1 word 1: the tag -100 has no name",
-        train=Table("train.jsonl", [{"tokens": ["a"], "ner_tags": [-100]}]),
-        options={"label_names": "O,B-PER"},
-    )
+    assert refused("row 1 word 2: the tag 3 has no name; --label-names names 0 to 2", train=rows,
+            options={"label_names": "O,B-PER,I-PER"})  # fmt: skip
+    ignored = Table("train.jsonl", [{"tokens": ["a"], "ner_tags": [-100]}])
+    assert refused("row 1 word 1: the tag -100 has no name", train=ignored, options={"label_names": "O,B-PER"})
     assert refused('--label-names: "B-PER" is empty or given twice', train=rows, options={"label_names": "O,B-PER,B-PER"})
     assert refused('--label-names: "" is empty', train=rows, options={"label_names": "O,,B-PER"})
     assert "--label-names changes nothing" in parse(table(), {"label_names": "O,B-PER"}).warnings[0]
@@ -239,20 +233,12 @@ def test_neighbours_of_types_that_become_one_stay_two_in_io():
 
 @pytest.mark.parametrize("split", ["validation", "test", "shift:web"])
 def test_a_type_that_train_lacks_is_refused_with_a_hint(split):
-    assert refused(
-        "web.jsonl row 1 word 1: the types PERSON, corporation, group, product, work do not occur in train.jsonl",
-        "whose types are LOC, ORG, PER",
-        "--label-map PERSON=,corporation=",
-        train=table(),
-        **{split: table(FOREIGN, "web.jsonl")},
-    )
-    assert refused(
-        "row 2 word 2: the type product does not occur",
-        "--label-map product=",
-        train=table(),
-        options={"label_map": "PERSON=PER,corporation=ORG,group=ORG,work="},
-        **{split: table(FOREIGN, "web.jsonl")},
-    )
+    assert refused("web.jsonl row 1 word 1: the types PERSON, corporation, group, product, work do not occur in train.jsonl",
+            "whose types are LOC, ORG, PER", "--label-map PERSON=,corporation=",
+            train=table(), **{split: table(FOREIGN, "web.jsonl")})  # fmt: skip
+    assert refused("row 2 word 2: the type product does not occur", "--label-map product=", train=table(),
+            options={"label_map": "PERSON=PER,corporation=ORG,group=ORG,work="},
+            **{split: table(FOREIGN, "web.jsonl")})  # fmt: skip
 
 
 def test_bad_maps_are_named():
@@ -300,25 +286,16 @@ def build(kind):
             vocab_size=60, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"], show_progress=False
         )
         post = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)])
-        return trained(
-            models.WordPiece(unk_token="[UNK]"),
-            trainer,
-            pre.BertPreTokenizer(),
-            normalizers.BertNormalizer(),
-            post,
-            unk_token="[UNK]",
-            pad_token="[PAD]",
-        )
+        return trained(models.WordPiece(unk_token="[UNK]"), trainer, pre.BertPreTokenizer(), normalizers.BertNormalizer(),
+                       post, unk_token="[UNK]", pad_token="[PAD]")  # fmt: skip
     if kind == "unigram":
         specials = ["<pad>", "</s>", "<unk>"]
         trainer = trainers.UnigramTrainer(vocab_size=50, special_tokens=specials, unk_token="<unk>", show_progress=False)
         post = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
-        return trained(
-            models.Unigram(), trainer, pre.Metaspace(), normalizers.NFKC(), post, unk_token="<unk>", pad_token="<pad>"
-        )
-    trainer = trainers.BpeTrainer(
-        vocab_size=290, special_tokens=["<s>", "</s>"], show_progress=False, initial_alphabet=pre.ByteLevel.alphabet()
-    )
+        return trained(models.Unigram(), trainer, pre.Metaspace(), normalizers.NFKC(), post, unk_token="<unk>",
+                       pad_token="<pad>")  # fmt: skip
+    trainer = trainers.BpeTrainer(vocab_size=290, special_tokens=["<s>", "</s>"], show_progress=False,
+                                  initial_alphabet=pre.ByteLevel.alphabet())  # fmt: skip
     post = {
         "roberta": processors.RobertaProcessing(("</s>", 1), ("<s>", 0), trim_offsets=True, add_prefix_space=False),
         "gpt2": processors.ByteLevel(trim_offsets=False),

@@ -131,13 +131,16 @@ def keep_memory() -> None:
     """
     if any(name.startswith("MALLOC_") for name in os.environ):
         return
-    with contextlib.suppress(OSError, AttributeError, TypeError):
-        libc = ctypes.CDLL(None)
-        for setting, value in ((M_MMAP_THRESHOLD, 1 << 30), (M_TRIM_THRESHOLD, (1 << 31) - 1)):
-            libc.mallopt(setting, value)
+    _glibc("mallopt", M_MMAP_THRESHOLD, 1 << 30)
+    _glibc("mallopt", M_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def give_memory_back() -> None:
     """Return what freed models leave in glibc's arenas, which else grow with every trial; nothing on other systems."""
+    _glibc("malloc_trim", 0)
+
+
+def _glibc(function: str, *numbers: int) -> None:
+    """Call a function of glibc; on other systems nothing happens."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
-        ctypes.CDLL(None).malloc_trim(0)
+        getattr(ctypes.CDLL(None), function)(*numbers)
