@@ -14,11 +14,11 @@ import transformers
 from transfergain import checkpoint as checkpoints
 from transfergain.arms import ARMS
 from transfergain.data import prepare
-from transfergain.data.splits import draw
+from transfergain.data.draws import draw
 from transfergain.engine import fit as engine
 from transfergain.engine.precision import pick_precision
 from transfergain.engine.predict import predict
-from transfergain.engine.vocabulary import Vocabulary
+from transfergain.engine.shortcuts.vocabulary import Vocabulary
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import score

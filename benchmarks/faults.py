@@ -25,8 +25,8 @@ from pathlib import Path
 
 from faults_lab import ROOT, Lab, Skipped, die_at, root, tmpfs, until
 from test_interruptions import alive, children
-from tiny import count
 
+from support.tiny import count
 from transfergain.analysis.findings import load
 from transfergain.arms import ARMS
 from transfergain.errors import UserError

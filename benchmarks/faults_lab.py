@@ -16,9 +16,9 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "end_to_end")]
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from test_interruptions import alive  # noqa: E402
-from tiny import KEYS, InProcess, files, flags, models, outcomes  # noqa: E402
 
 from conftest import build_checkpoint  # noqa: E402
+from support.tiny import KEYS, InProcess, files, flags, models, outcomes  # noqa: E402
 from transfergain import cli  # noqa: E402
 from transfergain.executors import EXECUTORS  # noqa: E402
 from transfergain.store import FILE, Store  # noqa: E402

@@ -20,8 +20,8 @@ from transfergain.api import _quiet_libraries
 from transfergain.checkpoint import resolve
 from transfergain.data import prepare
 from transfergain.metrics import METRICS
-from transfergain.planner import Planner, learning_rates
-from transfergain.runner import _merit
+from transfergain.running.planner import Planner, learning_rates
+from transfergain.running.runner import _merit
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial

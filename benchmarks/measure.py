@@ -210,8 +210,8 @@ def step(options: Any) -> Result:
 
 def attention(options: Any) -> Result:
     """Attention by parts against PyTorch's own, bf16, 12 heads of 32: milliseconds of the processor."""
-    from transfergain.engine.attention import attend
-    from transfergain.engine.dropout import cheap_dropout
+    from transfergain.engine.shortcuts.attention import attend
+    from transfergain.engine.shortcuts.dropout import cheap_dropout
 
     quiet(1)
     rows = []

@@ -17,7 +17,7 @@ from transfergain.checkpoint import resolve
 from transfergain.data import prepare
 from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Job
-from transfergain.planner import Planner
+from transfergain.running.planner import Planner
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench

@@ -14,16 +14,18 @@ from rich.text import Text
 from transfergain import tracking
 from transfergain.analysis.findings import Findings, analyse
 from transfergain.data import prepare
+from transfergain.engine.kept import KEPT
 from transfergain.errors import UserError, nearest, writable
 from transfergain.executors import auto
-from transfergain.kept import KEPT
-from transfergain.planner import Planner
-from transfergain.record import describe, plan_line
-from transfergain.report import next_steps, progress, text
+from transfergain.report import next_steps
+from transfergain.report import terminal as text
 from transfergain.report.files import write_files
-from transfergain.report.live import Live
-from transfergain.runner import Runner
-from transfergain.session import Terminal, locked, stoppable
+from transfergain.running import progress
+from transfergain.running.live import Live
+from transfergain.running.planner import Planner
+from transfergain.running.record import describe, plan_line
+from transfergain.running.runner import Runner
+from transfergain.running.signals import Terminal, locked, stoppable
 from transfergain.store import FILE, Store
 from transfergain.study import Study, load
 from transfergain.tasks import TASKS

@@ -194,7 +194,7 @@ def plan(**keys: Any) -> None:
     study, config, as_json, quiet, _ = (keys.pop(key) for key in ("study", "config", "as_json", "quiet", "verbose"))
     if study and config:
         raise UserError(f"give one study file, not both {study} and --config {config}")
-    from transfergain import plan as planning
+    from transfergain.commands import plan as planning
     from transfergain.study import load
 
     console = Console(stderr=as_json, quiet=quiet)
@@ -242,7 +242,7 @@ def init(
     """Write a commented study file for your data: reads the file, proposes columns, lengths and budgets."""
     own = ("file", "output", "force", "yes")
     keys = {k: v for k, v in locals().items() if k not in (*own, "own") and v is not None and v != []}
-    from transfergain import init as starter
+    from transfergain.commands import init as starter
 
     ask = None if yes or not (sys.stdin.isatty() and sys.stdout.isatty()) else _ask
     if file is None and ask is None:
@@ -261,7 +261,7 @@ def _ask(question: str, proposed: str) -> str:
 def report(folder: Path_, as_json: Json = False) -> None:
     """Analyse a run again from its store: print the tables and write report.html and findings.json."""
     from transfergain.analysis.findings import load
-    from transfergain.report import text
+    from transfergain.report import terminal as text
     from transfergain.report.files import write_files
 
     console = Console(stderr=as_json)
@@ -300,8 +300,8 @@ def compare(
 ) -> None:
     """Put several runs side by side: checkpoints, or dates, on the same data, paired by seed."""
     from transfergain.analysis.findings import load
-    from transfergain.report.compare import compare as rows_of
-    from transfergain.report.compare import page, show
+    from transfergain.commands.compare import compare as rows_of
+    from transfergain.commands.compare import page, show
 
     rows = rows_of([load(folder) for folder in folders])
     show(rows, Console(stderr=as_json))
@@ -320,7 +320,7 @@ def doctor(
     timeout: Annotated[float, typer.Option(help="seconds to wait for the Hub")] = 5.0,
 ) -> None:
     """Look at this machine: versions, device, precision, checkpoint, Hub, disk. Exit code 1 when a study could not run."""
-    from transfergain.doctor import examine
+    from transfergain.commands.doctor import examine
 
     console, checks = Console(stderr=as_json), []
     colours = {"ok": "green", "note": "yellow", "problem": "bold red"}

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 from transfergain.arms import ARMS
 from transfergain.arms.adapt import PREFIX as ADAPTED
 from transfergain.arms.adapt import Adaptation
-from transfergain.data.splits import Drawn, draw
+from transfergain.data.draws import Drawn, draw
+from transfergain.engine.kept import KEPT
 from transfergain.errors import Declined
 from transfergain.floors import FLOORS
-from transfergain.kept import KEPT
 from transfergain.perturbations import PREFIX, perturbed
-from transfergain.scoring import evaluate, score
 from transfergain.seeds import seed
 from transfergain.tasks import TASKS
 from transfergain.tasks.base import Task
+from transfergain.tasks.scoring import evaluate, score
 from transfergain.types import Checkpoint, Dataset, Evaluated, Example, Outcome, TrialSpec
 
 if TYPE_CHECKING:
-    from transfergain.learner import Learner
+    from transfergain.engine.learner import Learner
 
 Progress = Callable[[int, int, float | None], None]
 
@@ -74,8 +74,8 @@ def _run_arm(
     spec: TrialSpec, bench: Bench, data: Dataset, task: Task, drawn: Drawn, save_to: Path | None, progress: Progress
 ) -> Outcome:
     from transfergain.checkpoint import load_config
+    from transfergain.engine.learner import Learner
     from transfergain.engine.precision import pick_device
-    from transfergain.learner import Learner
 
     recipe, tokenizer = spec.recipe, _tokenizer(bench.checkpoint)
     assert recipe is not None

@@ -7,7 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from conftest import build_tokenizer, sentences
+from support.checkpoints import build_tokenizer
+from support.texts import sentences
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS, REFERENCE, weights
 from transfergain.engine.batching import collate

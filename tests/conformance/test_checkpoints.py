@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from conftest import build_checkpoint, build_tokenizer
+from support.checkpoints import build_checkpoint, build_tokenizer
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS, weights
 from transfergain.checkpoint import PACKAGED, Packaged, resolve

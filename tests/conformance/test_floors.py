@@ -6,9 +6,9 @@ import random
 import numpy as np
 import pytest
 
-from conftest import articles, sentences, tagged, translations
-from transfergain.data.sources import Table
-from transfergain.data.splits import Drawn
+from support.texts import articles, sentences, tagged, translations
+from transfergain.data.draws import Drawn
+from transfergain.data.formats.table import Table
 from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS
 from transfergain.tasks import TASKS

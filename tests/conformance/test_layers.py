@@ -12,20 +12,20 @@ import transfergain
 
 ROOT = Path(transfergain.__file__).parent
 LAYERS = (
-    ("errors", "types", "seeds", "kept"),
+    ("errors", "types", "seeds", "engine.kept"),
     ("data", "metrics", "perturbations", "analysis.stats"),
     ("tasks", "checkpoint", "arms", "floors"),
-    ("engine", "scoring"),
-    ("learner",),
+    ("engine",),
     ("study",),
-    ("trial", "planner", "store"),
-    ("executors", "runner", "analysis"),
-    ("report", "init", "doctor", "tracking", "session"),
-    ("record",),
-    ("api", "cli", "plan"),
+    ("trial", "store", "running.planner"),
+    ("executors", "running.runner", "analysis", "running.signals"),
+    ("report", "tracking"),
+    ("running", "commands"),
+    ("api", "commands.plan"),
+    ("cli",),
     ("__main__",),
 )
-SAME_LAYER = {("runner", "executors"), ("cli", "api"), ("cli", "plan"), ("plan", "api")}
+SAME_LAYER = {("running.runner", "executors"), ("commands.plan", "api")}
 """(who, whom): the only imports between units of one layer."""
 LATE = {("analysis.notebook", "report.notebook")}
 """(who, whom): upward all the same, inside a function alone: findings show themselves in a notebook."""

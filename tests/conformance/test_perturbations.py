@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from transfergain import perturbations
-from transfergain.data.sources import Table
+from transfergain.data.formats.table import Table
 from transfergain.perturbations import GROUPS, PERTURBATIONS, SEVERITIES, expand, perturbed, split_names
 from transfergain.tasks import TASKS
 from transfergain.types import Example

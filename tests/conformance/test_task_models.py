@@ -8,7 +8,8 @@ import torch
 import transformers
 from safetensors.torch import load_file
 
-from conftest import articles, build_checkpoint, tagged, translations, write_conll, write_parallel, write_squad
+from support.checkpoints import build_checkpoint
+from support.texts import articles, tagged, translations, write_conll, write_parallel, write_squad
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS, REFERENCE, weights
 from transfergain.data.prepare import DataSource, load

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import typer
 
-from conftest import GOOD, articles, translations
+from support.texts import GOOD, articles, translations
 from transfergain import checkpoint as checkpoints_
 from transfergain import cli
-from transfergain.data.sources import Table
+from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.study import Study, TaskEntry

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import sentences, write_csv
+from support.texts import sentences, write_csv
 from transfergain.arms.adapt import METHODS, SIZES, Adaptation
 from transfergain.checkpoint import resolve
 from transfergain.data.prepare import DataSource, load
 from transfergain.errors import UserError
-from transfergain.planner import Planner
+from transfergain.running.planner import Planner
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial

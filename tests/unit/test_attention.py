@@ -6,10 +6,10 @@ import pytest
 import torch
 import transformers
 
-from transfergain.engine.attention import NAME, attend, attention_by_parts
 from transfergain.engine.batching import collate
-from transfergain.engine.dropout import cheap_dropout
 from transfergain.engine.fit import fit
+from transfergain.engine.shortcuts.attention import NAME, attend, attention_by_parts
+from transfergain.engine.shortcuts.dropout import cheap_dropout
 from transfergain.types import Recipe
 
 CPU = torch.device("cpu")
@@ -88,7 +88,7 @@ def test_dropout_is_on_the_weights_at_the_modules_rate():
 
 
 def test_a_model_that_computes_something_else_keeps_its_own(checkpoints, monkeypatch):
-    from transfergain.engine import attention
+    from transfergain.engine.shortcuts import attention
 
     model = load(checkpoints, "bert")
     features = rows([3, 9], False)

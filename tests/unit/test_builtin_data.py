@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import transfergain.data
+from transfergain.data.draws import Drawn
 from transfergain.data.prepare import DataSource, load
-from transfergain.data.splits import Drawn
 from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS
 from transfergain.metrics.entity_f1 import spans

@@ -9,9 +9,9 @@ import sys
 import types
 
 import pytest
-from fakes import run as run_fakes
-from terminal import on_terminal
 
+from support.fakes import run as run_fakes
+from support.terminal import on_terminal
 from transfergain import __version__, cli
 from transfergain.arms import ARMS
 from transfergain.checkpoint import PACKAGED
@@ -195,11 +195,11 @@ def test_compare_loads_every_folder_and_shows_prints_and_writes(command, study, 
     """The comparison itself has tests of its own."""
     other = tmp_path / "other"
     run_fakes(other)
-    module = types.ModuleType("transfergain.report.compare")
+    module = types.ModuleType("transfergain.commands.compare")
     module.compare = lambda found: [{"study": f.folder} for f in found]
     module.show = lambda rows, console: console.print(f"{len(rows)} rows")
     module.page = lambda rows: f"<p>{len(rows)}</p>"
-    monkeypatch.setitem(sys.modules, "transfergain.report.compare", module)
+    monkeypatch.setitem(sys.modules, "transfergain.commands.compare", module)
     assert command("compare", study, other) == (0, "2 rows\n", "")
     code, out, err = command("compare", study, other, "--json", "-o", tmp_path / "c.html")
     assert (code, json.loads(out), err) == (0, [{"study": str(study)}, {"study": str(other)}], "2 rows\n")

@@ -2,12 +2,12 @@ import io
 import re
 
 import pytest
-from fakes import FakeExecutor, dataset, outcome_of, run
 from rich.console import Console
 
+from support.fakes import FakeExecutor, dataset, outcome_of, run
 from transfergain.analysis.findings import load
+from transfergain.commands.compare import compare, names, page, show
 from transfergain.errors import UserError
-from transfergain.report.compare import compare, names, page, show
 
 EVIL = "<script>alert(1)</script>"
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from transfergain.data.conll import BARE, ENDINGS, read, to_bio
-from transfergain.data.sources import read_file
+from transfergain.data.formats.conll import BARE, ENDINGS, read, to_bio
+from transfergain.data.formats.table import read_file
 from transfergain.errors import UserError
 
 QUICK = settings(max_examples=60, deadline=None)

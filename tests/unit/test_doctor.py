@@ -7,7 +7,8 @@ import time
 
 import pytest
 
-from transfergain import cli, doctor
+from transfergain import cli
+from transfergain.commands import doctor
 from transfergain.errors import UserError
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from transfergain.engine.dropout import LEVELS, cheap_dropout, keep_mask
+from transfergain.engine.shortcuts.dropout import LEVELS, cheap_dropout, keep_mask
 
 CPU = torch.device("cpu")
 N = 400_000

@@ -4,9 +4,9 @@ import xml.etree.ElementTree as ElementTree
 
 import pandas as pd
 import pytest
-from fakes import FakeExecutor, dataset, outcome_of, run
-from findings_fixture import synthetic
 
+from support.fakes import FakeExecutor, dataset, outcome_of, run
+from support.findings_fixture import synthetic
 from transfergain.analysis.findings import load
 from transfergain.errors import UserError
 from transfergain.report import export

@@ -12,10 +12,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import sentences
+from support.texts import sentences
 from transfergain.engine.fit import Patience, Schedule, evaluation_steps, fit
 from transfergain.engine.predict import predict
-from transfergain.engine.weights import Weights
+from transfergain.engine.shortcuts.weights import Weights
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Recipe, TrialSpec
 

@@ -10,9 +10,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from transfergain.engine import flops as module
-from transfergain.engine import frozen
 from transfergain.engine.batching import collate
 from transfergain.engine.flops import StepFlops
+from transfergain.engine.shortcuts import frozen
 
 CPU = torch.device("cpu")
 SHAPES = [[3, 9, 5], [17], [2, 2, 30, 6, 11], [7] * 8]

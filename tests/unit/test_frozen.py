@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from conftest import FILLER, GOOD, sentences
+from support.texts import FILLER, GOOD, sentences
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS
-from transfergain.engine import frozen
 from transfergain.engine.batching import collate, training_batches
 from transfergain.engine.fit import fit
 from transfergain.engine.predict import predict
+from transfergain.engine.shortcuts import frozen
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Recipe, TrialSpec

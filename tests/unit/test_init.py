@@ -7,13 +7,13 @@ import tomllib
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from terminal import on_terminal
 
-from conftest import articles, sentences, tagged, translations, write_conll, write_csv, write_parallel, write_squad
-from transfergain import init
+from support.terminal import on_terminal
+from support.texts import articles, sentences, tagged, translations, write_conll, write_csv, write_parallel, write_squad
 from transfergain.cli import main
+from transfergain.commands import init
 from transfergain.data import prepare, recognise
-from transfergain.data.sources import Table
+from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 from transfergain.study import load
 from transfergain.tasks import TASKS

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from conftest import sentences
+from support.texts import sentences
 from transfergain import checkpoint as checkpoints_
 from transfergain import trial
 from transfergain.arms import ARMS, weights
-from transfergain.kept import KEPT, Kept
+from transfergain.engine.kept import KEPT, Kept
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Recipe, TrialSpec

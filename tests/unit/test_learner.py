@@ -2,11 +2,11 @@
 
 import pytest
 
-from conftest import sentences, write_csv
-from transfergain import learner
+from support.texts import sentences, write_csv
 from transfergain.checkpoint import resolve
 from transfergain.data.prepare import DataSource, load
-from transfergain.planner import Planner
+from transfergain.engine import learner
+from transfergain.running.planner import Planner
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial

@@ -7,8 +7,8 @@ import threading
 from types import SimpleNamespace
 
 import pytest
-from fakes import dataset, spec
 
+from support.fakes import dataset, spec
 from transfergain.executors import worker
 from transfergain.executors.base import Job
 from transfergain.executors.local import TRIES, LocalExecutor

@@ -1,8 +1,8 @@
 import pytest
-from fakes import FakeExecutor, dataset, outcome_of, run
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard import metadata_load
 
+from support.fakes import FakeExecutor, dataset, outcome_of, run
 from transfergain.analysis.findings import load
 from transfergain.report.files import write_files
 from transfergain.report.model_card import cards

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from transfergain.data.draws import Drawn
+from transfergain.data.formats.table import Table, read_file
 from transfergain.data.prepare import DataSource, load
-from transfergain.data.sources import Table, read_file
-from transfergain.data.splits import Drawn
 from transfergain.errors import UserError
 from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from fakes import run
 
+from support.fakes import run
 from transfergain.analysis.findings import load
 from transfergain.analysis.stats import Estimate
 from transfergain.analysis.verdict import judge

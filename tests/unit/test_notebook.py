@@ -6,8 +6,8 @@ import sys
 from dataclasses import replace
 
 import pytest
-from fakes import FakeExecutor, dataset, outcome_of, run
 
+from support.fakes import FakeExecutor, dataset, outcome_of, run
 from transfergain.analysis.findings import load
 from transfergain.types import CurvePoint
 
@@ -154,9 +154,9 @@ CELLS = [
     "findings.plot_learning_curve()",
     "findings.to_frame('scores').head(3)",
     """
-from fakes import run
+from support.fakes import run
 from rich.console import Console
-from transfergain.report.progress import follower
+from transfergain.running.progress import follower
 with follower(Console(), 1) as watcher:
     run({other!r}, watcher=watcher)
 print('torch' in sys.modules)

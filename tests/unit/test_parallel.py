@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfergain.data import parallel
+from transfergain.data.formats import parallel
+from transfergain.data.formats.table import read_file, read_folder
 from transfergain.data.prepare import DataSource, load
-from transfergain.data.sources import read_file, read_folder
 from transfergain.errors import UserError
 from transfergain.tasks import TASKS
 

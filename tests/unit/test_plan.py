@@ -4,13 +4,13 @@ import json
 from dataclasses import replace
 
 import pytest
-from fakes import dataset, outcome_of
 from rich.console import Console
 
-from transfergain import plan
-from transfergain.data.splits import budget_sizes
-from transfergain.plan import Cell, Plan, Speed, _cell, _probe, _seconds, _speed, duration
-from transfergain.planner import RUNGS, Planner
+from support.fakes import dataset, outcome_of
+from transfergain.commands import plan
+from transfergain.commands.plan import Cell, Plan, Speed, _cell, _probe, _seconds, _speed, duration
+from transfergain.data.draws import budget_sizes
+from transfergain.running.planner import RUNGS, Planner
 from transfergain.store import Row
 from transfergain.study import Study
 from transfergain.types import CurvePoint, Example, Outcome, Pools

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from conftest import sentences, write_csv
+from support.texts import sentences, write_csv
 from transfergain.data.prepare import DataSource, load
 from transfergain.errors import UserError
 from transfergain.tasks import TASKS

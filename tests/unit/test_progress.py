@@ -1,10 +1,10 @@
 import io
 
 import pytest
-from fakes import run, spec
 from rich.console import Console
 
-from transfergain.report.progress import Bar, Cell, Forecast, Lines, Silent, follower
+from support.fakes import run, spec
+from transfergain.running.progress import Bar, Cell, Forecast, Lines, Silent, follower
 from transfergain.types import Outcome, Recipe
 
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from conftest import BAD, FILLER, GOOD, build_tokenizer
+from support.checkpoints import build_tokenizer
+from support.texts import BAD, FILLER, GOOD
 from transfergain import checkpoint as checkpoints_
-from transfergain.data.sources import read_folder
-from transfergain.data.splits import Drawn
+from transfergain.data.draws import Drawn
+from transfergain.data.formats.table import read_folder
 from transfergain.errors import UserError
 from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS, squad

@@ -15,11 +15,11 @@ import pytest
 
 from transfergain.analysis import gain
 from transfergain.analysis.findings import Findings
-from transfergain.report.downloads import embed
-from transfergain.report.html import _flags, render
-from transfergain.report.panels import data_efficiency, performance
-from transfergain.report.panels.base import View
-from transfergain.report.tables import _modules
+from transfergain.report.page.downloads import embed
+from transfergain.report.page.html import _flags, render
+from transfergain.report.page.panels import data_efficiency, performance
+from transfergain.report.page.panels.base import View
+from transfergain.report.page.tables import _modules
 from transfergain.report.toml import study_toml
 from transfergain.store import Row
 from transfergain.study import Study
@@ -354,8 +354,8 @@ def test_the_page_is_the_same_twice(usual):
 
 def test_rendering_imports_neither_torch_nor_plotly():
     code = (
-        "import sys, transfergain.report.html as h\n"
-        "from transfergain.report.downloads import plotly\n"
+        "import sys, transfergain.report.page.html as h\n"
+        "from transfergain.report.page.downloads import plotly\n"
         "assert len(plotly()) > 1_000_000\n"
         "print([m for m in ('torch', 'plotly', 'transformers', 'pandas') if m in sys.modules])"
     )

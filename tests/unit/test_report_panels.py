@@ -7,15 +7,16 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-from fakes import dataset
-from findings_fixture import BUDGETS, N_TEST, Told, synthetic
 
+from support.fakes import dataset
+from support.findings_fixture import BUDGETS, N_TEST, Told, synthetic
 from transfergain.analysis.findings import BENEFITS
-from transfergain.report import examples, files, forest, html, markdown, reading, svg
-from transfergain.report.figures import Figure, Style, Table, axis, layout, line, note
+from transfergain.report import files, markdown, reading
 from transfergain.report.limits import limits
-from transfergain.report.panels import PANELS, calibration, convergence, data_efficiency, effort, robustness
-from transfergain.report.panels.base import View, leading
+from transfergain.report.page import examples, forest, html, svg
+from transfergain.report.page.figures import Figure, Style, Table, axis, layout, line, note
+from transfergain.report.page.panels import PANELS, calibration, convergence, data_efficiency, effort, robustness
+from transfergain.report.page.panels.base import View, leading
 
 EVIL = "<b>&\"'</b>"
 

@@ -1,9 +1,9 @@
 """A trial that goes to a rung of the step cap is the beginning of the whole one."""
 
 import pytest
-from fakes import LABELS
 
-from conftest import sentences
+from support.fakes import LABELS
+from support.texts import sentences
 from transfergain.checkpoint import resolve
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Recipe, TrialSpec
@@ -18,7 +18,7 @@ def test_a_rung_ends_at_a_dev_evaluation_after_warm_up_begins(rung, steps, expec
 
 
 def test_the_rung_of_tuning_lies_beyond_warm_up():
-    from transfergain.planner import RUNGS
+    from transfergain.running.planner import RUNGS
 
     for steps in (20, 160, 300, 1001, 12_345):
         recipe = Recipe(1e-4, min_steps=steps, epochs=1)

@@ -1,11 +1,11 @@
 import json
 
 import pytest
-from fakes import FakeExecutor, dataset, outcome_of, run, spec
 
+from support.fakes import FakeExecutor, dataset, outcome_of, run, spec
 from transfergain.analysis.findings import load
-from transfergain.planner import HALVING_FROM, LEARNING_RATES, RUNGS, Planner, learning_rates
-from transfergain.runner import _merit, _pairs_together
+from transfergain.running.planner import HALVING_FROM, LEARNING_RATES, RUNGS, Planner, learning_rates
+from transfergain.running.runner import _merit, _pairs_together
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.types import CurvePoint, Outcome, Recipe

@@ -16,15 +16,15 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
-from fakes import dataset, run
 
 import transfergain
+from support.fakes import dataset, run
 from transfergain.analysis.findings import load
 from transfergain.checkpoint import load_config, load_tokenizer, resolve
-from transfergain.data import unpacked
+from transfergain.data.formats import unpacked
+from transfergain.data.formats.table import read_file, read_folder
 from transfergain.data.prepare import DataSource
 from transfergain.data.prepare import load as load_data
-from transfergain.data.sources import read_file, read_folder
 from transfergain.errors import UserError
 from transfergain.report.files import write_files
 from transfergain.study import Study

@@ -6,8 +6,10 @@ import sys
 import numpy as np
 import pytest
 
-from transfergain.data import contamination, prepare, sources, splits
-from transfergain.data.splits import Drawn
+from transfergain.data import contamination, prepare
+from transfergain.data import draws as splits
+from transfergain.data.draws import Drawn
+from transfergain.data.formats import table as sources
 from transfergain.errors import Declined
 from transfergain.floors import FLOORS, tfidf
 from transfergain.tasks import TASKS

@@ -15,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from transfergain.data import conll, sources
-from transfergain.data.sources import Table, read_file, read_folder, read_hub, require_columns
+from transfergain.data.formats import conll
+from transfergain.data.formats import table as sources
+from transfergain.data.formats.table import Table, read_file, read_folder, read_hub, require_columns
 from transfergain.errors import UserError
 from transfergain.tasks.classification import CLASSIFICATION
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from transfergain.data import contamination
 from transfergain.data.contamination import N, overlap
-from transfergain.data.splits import (
+from transfergain.data.draws import (
     DEV_SHARE,
     budget_sizes,
     carve,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfergain.data.sources import Table, read_file, read_folder
+from transfergain.data.formats.table import Table, read_file, read_folder
 from transfergain.errors import UserError
 from transfergain.tasks import TASKS
 

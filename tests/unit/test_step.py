@@ -5,8 +5,8 @@ import torch
 import transformers
 
 from transfergain.engine.fit import fit
+from transfergain.engine.shortcuts.weights import Weights
 from transfergain.engine.step import Step
-from transfergain.engine.weights import Weights
 from transfergain.types import Recipe
 
 CPU = torch.device("cpu")
@@ -79,7 +79,7 @@ def test_where_one_example_is_too_much_activations_are_computed_anew(checkpoints
 
 
 def test_checkpointing_repeats_the_dropout_masks(checkpoints):
-    from transfergain.engine.dropout import cheap_dropout
+    from transfergain.engine.shortcuts.dropout import cheap_dropout
 
     found = []
     for examples in (8, 0):

@@ -2,8 +2,8 @@ import sqlite3
 
 import numpy as np
 import pytest
-from fakes import evaluated, spec
 
+from support.fakes import evaluated, spec
 from transfergain.analysis.findings import load
 from transfergain.errors import UserError
 from transfergain.store import FILE, Store

@@ -5,16 +5,24 @@ import math
 from pathlib import Path
 
 import pytest
-from fakes import dataset
 from hypothesis import given
 from hypothesis import strategies as st
 
+from support.fakes import dataset
 from transfergain.analysis import words
 from transfergain.arms import ARMS
-from transfergain.data.splits import budget_sizes, max_budget
+from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
 from transfergain.floors import FLOORS
-from transfergain.planner import LEARNING_RATES, REPLICATES, Planner, at_edge, auto_budgets, budgets_for, learning_rates
+from transfergain.running.planner import (
+    LEARNING_RATES,
+    REPLICATES,
+    Planner,
+    at_edge,
+    auto_budgets,
+    budgets_for,
+    learning_rates,
+)
 from transfergain.study import Study, TaskEntry, load, quarter
 from transfergain.tasks import TASKS
 from transfergain.types import Recipe, TrialSpec

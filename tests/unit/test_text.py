@@ -2,11 +2,11 @@ import io
 from dataclasses import replace
 
 import pytest
-from fakes import FakeExecutor, dataset, outcome_of, run
 from rich.console import Console
 
+from support.fakes import FakeExecutor, dataset, outcome_of, run
 from transfergain.analysis.findings import load
-from transfergain.report import text
+from transfergain.report import terminal as text
 from transfergain.types import Outcome
 
 

@@ -5,13 +5,13 @@ import sys
 import types
 
 import pytest
-from fakes import dataset, outcome_of, run, spec
 from rich.console import Console
 
+from support.fakes import dataset, outcome_of, run, spec
 from transfergain import tracking
 from transfergain.analysis.findings import load
 from transfergain.errors import UserError
-from transfergain.report.progress import Silent
+from transfergain.running.progress import Silent
 from transfergain.store import Store
 from transfergain.tracking import TRACKERS, Reporter
 

@@ -6,10 +6,10 @@ import pytest
 import torch
 import transformers
 
-from conftest import build_tokenizer
+from support.checkpoints import build_tokenizer
 from transfergain.checkpoint import load_tokenizer, resolve
-from transfergain.data.sources import Table
-from transfergain.data.splits import Drawn
+from transfergain.data.draws import Drawn
+from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS

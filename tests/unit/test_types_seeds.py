@@ -9,9 +9,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
-from fakes import spec
 
 import transfergain
+from support.fakes import spec
 from transfergain.seeds import generator, seed
 from transfergain.types import SCHEMA_VERSION, Recipe, TrialSpec
 

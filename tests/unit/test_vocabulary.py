@@ -9,12 +9,12 @@ import transformers as t
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import build_tokenizer
+from support.checkpoints import build_tokenizer
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS
 from transfergain.engine.fit import fit
 from transfergain.engine.predict import generate, predict
-from transfergain.engine.vocabulary import NEVER, Vocabulary, _ordered
+from transfergain.engine.shortcuts.vocabulary import NEVER, Vocabulary, _ordered
 from transfergain.types import Recipe
 
 SIZE = 240

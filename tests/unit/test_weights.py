@@ -9,7 +9,7 @@ import transformers
 from transfergain.engine.batching import collate
 from transfergain.engine.fit import fit
 from transfergain.engine.precision import autocast
-from transfergain.engine.weights import Weights, multiplied
+from transfergain.engine.shortcuts.weights import Weights, multiplied
 from transfergain.types import Recipe
 
 CPU = torch.device("cpu")

@@ -14,8 +14,8 @@ import torch
 
 from transfergain.arms import warm_start
 from transfergain.arms.base import Prepared
+from transfergain.engine.kept import KEPT
 from transfergain.errors import UserError
-from transfergain.kept import KEPT
 from transfergain.seeds import seed
 from transfergain.types import Checkpoint
 

@@ -10,8 +10,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
-from transfergain.data import contamination, splits
-from transfergain.data.sources import SPLIT_NAMES, Reader, Table, read_file, read_folder, read_hub
+from transfergain.data import contamination
+from transfergain.data import draws as splits
+from transfergain.data.formats.table import SPLIT_NAMES, Reader, Table, read_file, read_folder, read_hub
 from transfergain.errors import UserError, nearest, printable
 from transfergain.types import Dataset, Example, Pools
 

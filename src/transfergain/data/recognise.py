@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from transfergain.data.sources import Table
+from transfergain.data.formats.table import Table
 
 Guess = dict[str, str]
 """Keys of a study (`text_column`, `source_lang`) -> values."""

@@ -18,13 +18,13 @@ from typing import Any
 
 import torch
 
-from transfergain.engine.attention import attention_by_parts
 from transfergain.engine.batching import Feature, training_batches
-from transfergain.engine.dropout import cheap_dropout
 from transfergain.engine.flops import StepFlops
 from transfergain.engine.predict import Predicted, predict
+from transfergain.engine.shortcuts.attention import attention_by_parts
+from transfergain.engine.shortcuts.dropout import cheap_dropout
+from transfergain.engine.shortcuts.weights import Weights
 from transfergain.engine.step import Step
-from transfergain.engine.weights import Weights
 from transfergain.seeds import seed
 from transfergain.types import CurvePoint, Recipe
 

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from transfergain.engine.batching import Feature, collate
 from transfergain.engine.precision import autocast
-from transfergain.engine.weights import Weights
+from transfergain.engine.shortcuts.weights import Weights
 from transfergain.types import Recipe
 
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")

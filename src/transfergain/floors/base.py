@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from transfergain.data.splits import Drawn
+from transfergain.data.draws import Drawn
 from transfergain.types import Example
 
 Predict = Callable[[Sequence[Example]], list[Any]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from transfergain.data.splits import Drawn
+from transfergain.data.draws import Drawn
 from transfergain.floors.base import Floor, Predict
 from transfergain.types import Example
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from transfergain.data.splits import Drawn
+from transfergain.data.draws import Drawn
 from transfergain.floors.base import Floor, Predict
 from transfergain.metrics.squad import f1
 from transfergain.types import Example

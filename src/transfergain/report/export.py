@@ -10,8 +10,9 @@ from typing import Any
 
 from transfergain.analysis.findings import BENEFITS, Findings, load
 from transfergain.errors import UserError, nearest
-from transfergain.report import forest, svg, typeset
-from transfergain.report.figures import Figure
+from transfergain.report import typeset
+from transfergain.report.page import forest, svg
+from transfergain.report.page.figures import Figure
 
 TABLES = ("gains", "scores", "trials", *BENEFITS)
 PICTURES = ("svg", "png")
@@ -83,8 +84,8 @@ def _markdown(findings: Findings, table: str, path: Path) -> None:
 
 def figures(findings: Findings) -> Iterator[Figure]:
     """The figures of the page, the forest plot first."""
-    from transfergain.report.panels import PANELS
-    from transfergain.report.panels.base import View
+    from transfergain.report.page.panels import PANELS
+    from transfergain.report.page.panels.base import View
 
     if found := forest.figure(findings):
         yield found

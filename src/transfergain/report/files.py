@@ -8,7 +8,8 @@ from pathlib import Path
 
 from transfergain.analysis.findings import Findings
 from transfergain.errors import writable
-from transfergain.report import html, markdown, model_card
+from transfergain.report import markdown, model_card
+from transfergain.report.page import html
 
 LEAST, SHARE = 20.0, 25.0
 """Seconds between two writings of the page while a study runs, at least; and the time spent writing is 1 / SHARE at most."""

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transfergain.analysis.findings import Findings
-from transfergain.report import figures, reading
-from transfergain.report.panels import data_efficiency
-from transfergain.report.panels.base import View
+from transfergain.report import reading
+from transfergain.report.page import figures
+from transfergain.report.page.panels import data_efficiency
+from transfergain.report.page.panels.base import View
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go

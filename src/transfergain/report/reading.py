@@ -7,7 +7,7 @@ from typing import Any
 
 from transfergain.analysis.findings import Findings
 from transfergain.arms import ARMS, REFERENCE
-from transfergain.report.figures import MISSING, Row
+from transfergain.report.page.figures import MISSING, Row
 
 BENEFITS = ("performance", "data efficiency", "convergence", "robustness")
 

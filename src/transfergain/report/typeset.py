@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from transfergain.report import reading
-from transfergain.report.figures import MISSING, Row, interval
+from transfergain.report.page.figures import MISSING, Row, interval
 
 
 class Field(NamedTuple):

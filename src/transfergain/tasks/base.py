@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from transfergain.data.formats.table import Reader, Table
 from transfergain.data.prepare import Parsed
-from transfergain.data.sources import Reader, Table
 from transfergain.types import Checkpoint, Example
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergain.data.formats.table import Table, require_columns
 from transfergain.data.prepare import Parsed
-from transfergain.data.sources import Table, require_columns
 from transfergain.errors import UserError
 from transfergain.tasks.base import Encoded, Task
 from transfergain.types import Example

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergain.data import conll
-from transfergain.data.sources import Reader
-from transfergain.data.tagged import parse
+from transfergain.data.formats import conll
+from transfergain.data.formats.spans import parse
+from transfergain.data.formats.table import Reader
 from transfergain.errors import UserError
 from transfergain.tasks.base import Encoded, Task
 from transfergain.types import Checkpoint, Example

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergain.data import squad
+from transfergain.data.formats import squad
 from transfergain.errors import UserError
 from transfergain.metrics.squad import f1
 from transfergain.tasks.base import Encoded, Task

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from transfergain.data.formats.table import Table
 from transfergain.data.prepare import Parsed
-from transfergain.data.sources import Table
 from transfergain.errors import UserError
 from transfergain.tasks.classification import CLASSIFICATION, parse
 

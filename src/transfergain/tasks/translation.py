@@ -11,9 +11,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from transfergain.data import parallel
+from transfergain.data.formats import parallel
+from transfergain.data.formats.table import Reader, Table
 from transfergain.data.prepare import Parsed
-from transfergain.data.sources import Reader, Table
 from transfergain.errors import UserError, nearest
 from transfergain.tasks.base import Encoded, Task
 from transfergain.types import Checkpoint, Example

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from transfergain.analysis.findings import Findings
 from transfergain.errors import UserError, nearest
-from transfergain.runner import Watcher
+from transfergain.running.runner import Watcher
 from transfergain.store import Store
 from transfergain.types import Outcome, TrialSpec
 

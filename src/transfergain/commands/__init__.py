@@ -1,0 +1,1 @@
+"""What the command line offers beyond a call: a file a command."""

@@ -1,0 +1,1 @@
+"""Read the file formats that labelled text comes in: one file each."""

@@ -1,0 +1,98 @@
+"""Parallel text: two files of one name whose endings are their languages, line by line each other's translation."""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import zlib
+from pathlib import Path
+
+from transfergain.data.formats import unpacked
+from transfergain.data.formats.table import Reader, Table
+from transfergain.errors import UserError
+
+ANY = ""
+"""The key of a reader for endings that nobody else reads."""
+
+
+def names_of(code: str) -> list[str]:
+    """What data may call the language of a code, best first: `deu_Latn`, `deu`, `de`."""
+    return list(dict.fromkeys([code, code.split("_")[0], code[:2]]))
+
+
+def readers(source: str, target: str) -> dict[str, Reader]:
+    """Ending of the source language's file -> reader of it and of its sibling, plain or gzip.
+
+    While a language is not named, any unknown ending is answered by asking for it.
+    """
+    if not source or not target:
+        return {ANY: _ask}
+    return {f".{name.lower()}": functools.partial(read, source=source, target=target) for name in names_of(source)}
+
+
+def read(path: Path, source: str, target: str) -> Table:
+    """Rows `{"translation": {"fr": ..., "en": ...}}`, named as the files are, a row a line, stripped; maybe empty on both
+    sides.
+
+    Raises UserError naming file and line when the sibling is missing, has more or fewer lines, or when one side is empty.
+    """
+    other = _sibling(path, target)
+    sides = _lines(path), _lines(other)
+    if len(sides[0]) != len(sides[1]):
+        counts = [f"{file} has {len(lines):,} lines" for file, lines in zip((path, other), sides, strict=True)]
+        end = min(map(len, sides))
+        raise UserError(
+            f"{' and '.join(counts)}: from line {end + 1:,} on there is nothing to pair; "
+            "line n of the one must translate line n of the other"
+        )
+    for number, pair in enumerate(zip(*sides, strict=True), 1):
+        if bool(pair[0]) != bool(pair[1]):
+            empty, full = (path, other) if pair[1] else (other, path)
+            raise UserError(f"{empty} line {number:,} is empty and that of {full.name} is not; fill it or remove both lines")
+    names = _ending(path, source), _ending(other, target)
+    rows = [{"translation": dict(zip(names, pair, strict=True))} for pair in zip(*sides, strict=True)]
+    return Table(path.name, rows, range(1, len(rows) + 1))
+
+
+def _lines(path: Path) -> list[str]:
+    """Lines as `wc -l` counts them: Unicode's other line separators stand inside sentences."""
+    try:
+        lines = [line.strip() for line in unpacked.read_text(path).split("\n")]
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:  # which of the two it is, only this function knows
+        raise UserError(f"{path}: not a readable gzip file ({error}); unpack it or write it again") from None
+    return lines[:-1] if not lines[-1] else lines
+
+
+def _ending(path: Path, code: str) -> str:
+    """The one of a code's names that the file ends in."""
+    ending = path.name.removesuffix(".gz").rpartition(".")[2].lower()
+    return next(name for name in names_of(code) if name.lower() == ending)
+
+
+def _stem(path: Path) -> str:
+    """The name without the language and .gz."""
+    return path.name.removesuffix(".gz").rpartition(".")[0]
+
+
+def _siblings(path: Path) -> list[Path]:
+    return sorted(p for p in path.parent.iterdir() if p.is_file() and _stem(p) == _stem(path) and p.name != path.name)
+
+
+def _sibling(path: Path, target: str) -> Path:
+    """The file of the target language beside `path`, preferably packed as it is."""
+    packed = path.name.endswith(".gz")
+    names = [f"{_stem(path)}.{name}{gz}" for name in names_of(target) for gz in (("", ".gz")[packed], (".gz", "")[packed])]
+    for name in names:
+        if (path.parent / name).is_file() and name != path.name:
+            return path.parent / name
+    found = ", ".join(p.name for p in _siblings(path))
+    others = f", or name with --target-lang one of its siblings ({found})" if found else ""
+    raise UserError(f"{path}: its translation {path.parent / names[0]} is not there; put it beside it{others}")
+
+
+def _ask(path: Path) -> Table:
+    found = ", ".join(p.name for p in [path, *_siblings(path)])
+    raise UserError(
+        f"{path}: for parallel text, say which language is translated into which with --source-lang and --target-lang, the "
+        f"endings of two files of that name (found: {found})"
+    )

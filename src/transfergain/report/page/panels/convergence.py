@@ -1,0 +1,160 @@
+"""Convergence: dev scores as training goes on, and where each seed crosses the target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from transfergain.arms import REFERENCE
+from transfergain.report.page.figures import (
+    MISSING,
+    Column,
+    Figure,
+    Group,
+    Row,
+    Table,
+    Trace,
+    axis,
+    layout,
+    line,
+    marker,
+    quiet,
+    rule,
+)
+from transfergain.report.page.panels.base import Panel, View, leading, rows_table
+
+
+class Unit(NamedTuple):
+    """A unit of training, and where a point of a curve has it."""
+
+    title: str
+    field: str
+
+
+UNITS: dict[str, Unit] = {
+    "steps": Unit("optimiser steps", "step"),
+    "flops": Unit("floating-point operations of training", "flops"),
+    "examples": Unit("training examples, repeats counted", "examples"),
+}
+
+
+def build(view: View) -> Panel:
+    """Dev score against steps and FLOPs; against examples for the reader who wants it."""
+    rows = view.of(view.findings.convergence)
+    seconds = view.of(view.findings.timings)
+    drawn = {unit: curves(view, unit) for unit in UNITS}
+    caption = f"Convergence on {view.dataset}; the cost of pretraining is not counted"
+    tables = rows_table(caption, [*rows, *seconds]) + reached(view, rows)
+    missing = "" if rows else "Speed-up: not measured (it needs dense dev evaluations of scratch and a pretrained arm)."
+    return Panel(
+        leading(rows, view),
+        [figure for unit in ("steps", "flops") if (figure := drawn[unit])],
+        [figure for unit in ("examples",) if (figure := drawn[unit])],
+        tables,
+        missing,
+    )
+
+
+def curves(view: View, unit: str) -> Figure | None:
+    """Dev score against a unit of training, one thin line a seed; None where no trial has a curve in this unit."""
+    title, field = UNITS[unit]
+    arms = [name for name in view.styles if name in view.findings.study["arms"]]
+    traces, ends = list[Trace](), list[float]()
+    for name in arms:
+        x, y, hover = list[float | None](), list[float | None](), list[str]()
+        for row in view.trials:
+            points = [(getattr(p, field), p.score) for p in row.outcome.curve if getattr(p, field) > 0]
+            if row.spec.arm == name and points:
+                x += [point[0] for point in points] + [None]
+                y += [point[1] for point in points] + [None]
+                hover += [f"{name}, seed {row.spec.replicate}: dev {s:.3f} at {_count(v)} {unit}" for v, s in points] + [""]
+        if x:
+            style = view.styles[name]
+            traces.append(line(name, style, x, y, hover) | {"opacity": 0.75, "marker": marker(style, 4)})
+            traces[-1]["line"] = {"color": style.colour, "width": 1.2}
+            ends += [value for value in x if value is not None]
+    if not ends:
+        return None
+    rows = view.of(view.findings.convergence, measure="speed_up", unit=unit, budget=view.top)
+    traces += _target(rows, [min(ends), max(ends)]) + _crossings(view, rows)
+    words = (
+        f"Each thin line is one seed's dev score against {title}, on a log axis. "
+        "The level line is the target: chance plus 95 % of the way to scratch's plateau. "
+        "Large marks are where a seed crosses it and stays there; a seed without a mark did not reach it."
+    )
+    name = f"{view.dataset}: dev {view.metric} against {title}, with {view.top:,} labels"
+    x_axis = axis(f"{title}, log scale", log=True)
+    return Figure(view.name(f"convergence-{unit}"), name, words, traces, layout(f"dev {view.metric}", x_axis),
+                  _last_points(view, name, arms, field, unit))  # fmt: skip
+
+
+def _target(rows: Sequence[Row], ends: Sequence[float]) -> list[Trace]:
+    levels = [row["target"] for row in rows if row.get("target") is not None]
+    return [rule("target", ends, [levels[0]] * 2, f"target: dev {levels[0]:.3f}")] if levels else []
+
+
+def _crossings(view: View, rows: Sequence[Row]) -> list[Trace]:
+    """A large mark at each seed's first sustained crossing of the target."""
+    found: dict[str, tuple[Row, Sequence[float | None]]] = {}
+    for row in rows:
+        found[row["arm"]] = (row, row.get("times") or ())
+        found.setdefault(row.get("reference") or REFERENCE, (row, row.get("times_reference") or ()))
+    traces = []
+    for name, (row, times) in found.items():
+        known = [time for time in times if time]
+        if known and row.get("target") is not None and name in view.styles:
+            style = view.styles[name]
+            words = [f"{name} crosses {row['target']:.3f} at {_count(time)}" for time in known]
+            trace = line(name, style, known, [row["target"]] * len(known), words, "markers")
+            trace["marker"] = marker(style, 13) | {"line": {"width": 1.5, "color": "#000000"}}
+            traces.append(quiet(trace, name))
+    return traces
+
+
+def reached(view: View, rows: Sequence[Row]) -> list[Table]:
+    """Each seed's crossing as survival data: a bound where it was not reached."""
+    columns = (
+        *(Column("arm"), Column("labels", True), Column("unit"), Column("target", True)),
+        *(Column("seeds that reach it", True), Column("scratch's seeds that reach it", True)),
+        Column("crossings, seed by seed"),
+    )
+    body = [
+        [row["arm"], MISSING if row["budget"] is None else f"{row['budget']:,}",
+         str(row.get("unit", MISSING)), _score(row.get("target")),
+         _share(row.get("reached")), _share(row.get("reached_reference")),
+         f"{_times(row, 'times')}; scratch {_times(row, 'times_reference')}"]
+        for row in rows if row.get("measure") == "speed_up"
+    ]  # fmt: skip
+    return [Table(f"When each seed reaches the target on {view.dataset}", columns, [Group("", body)])] if body else []
+
+
+def _last_points(view: View, title: str, arms: Sequence[str], field: str, unit: str) -> Table:
+    """The best and the last evaluation of each seed."""
+    body = []
+    for row in view.trials:
+        if row.spec.arm in arms and row.outcome.curve:
+            best = max(row.outcome.curve, key=lambda p: p.score)
+            last = row.outcome.curve[-1]
+            body.append([row.spec.arm, str(row.spec.replicate), f"{best.score:.4f}", _count(getattr(best, field)),
+                         f"{last.score:.4f}", _count(getattr(last, field))])  # fmt: skip
+    columns = (Column("arm"), Column("seed", True), Column("best dev score", True), Column(f"at {unit}", True),
+               Column("last dev score", True), Column(f"at {unit}", True))  # fmt: skip
+    return Table(title, columns, [Group("", body)])
+
+
+def _times(row: Row, key: str) -> str:
+    times, horizon = row.get(key) or (), row.get("horizon")
+    beyond = f"> {_count(horizon)}" if isinstance(horizon, int | float) else "not reached"
+    return ", ".join(beyond if time is None else _count(time) for time in times) or MISSING
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}" if value < 1e6 else f"{value:.2e}"
+
+
+def _score(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.3f}"
+
+
+def _share(value: float | None) -> str:
+    return MISSING if value is None else f"{value:.0%}"

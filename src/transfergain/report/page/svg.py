@@ -1,0 +1,277 @@
+"""Figures as SVG, drawn here: they need no script, print, and go into a paper or a pull request."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from html import escape, unescape
+from typing import Any
+
+from transfergain.report.page.figures import Figure, Trace
+
+WIDTH, HEIGHT = 760, 420
+LEFT, RIGHT, TOP, BOTTOM = 66, 18, 26, 50
+DASHES = {"dot": "2 4", "dash": "8 5", "dashdot": "8 4 2 4", "longdash": "14 5"}
+COLOURS = "text{fill:#1c2024}.grid{stroke:#d5dae0}.axis{stroke:#59636e}"
+POSITIONS = {
+    "top center": ("middle", 0, -9),
+    "bottom center": ("middle", 0, 19),
+    "middle right": ("start", 12, 4.5),
+    "middle left": ("end", -12, 4.5),
+}
+FONT = 'font-family="system-ui, DejaVu Sans, Arial, sans-serif" font-size="13"'
+
+Points = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Scale:
+    """One axis: values to pixels, and its ticks as (pixel, words)."""
+
+    place: Callable[[Any], float]
+    ticks: Sequence[tuple[float, str]]
+
+
+def draw(figure: Figure, alone: bool = False) -> str:
+    """The figure as one SVG element; `alone` as a file, with a white ground, its title and a legend.
+
+    Within the page its colours are those of the page's style (classes `grid` and `axis`, and the colour of text).
+    """
+    names = [t["name"] for t in figure.traces if t.get("name") and t.get("showlegend", True)]
+    legend = _legend(figure.traces, HEIGHT) if alone else ([], 0)
+    top = 24 if alone else 0
+    height = HEIGHT + legend[1] + top
+    body = [*_axes(figure), *_groups(figure), *_annotations(figure), *legend[0]]
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {FONT}'
+    if alone:
+        title = _words(_shortened(figure.title), WIDTH / 2, 18, "middle", ' font-weight="600"')
+        ground = f'<style>{COLOURS}</style><rect width="100%" height="100%" fill="#fff"/>'
+        size = f' width="{WIDTH}" height="{height}" role="img"'
+        return f"{head}{size}><title>{escape(figure.title)}</title>{ground}{title}" + (
+            f'<g transform="translate(0 {top})">{"".join(body)}</g></svg>\n'
+        )
+    label = escape(f"{figure.title}. {figure.description} Drawn: {', '.join(map(unescape, dict.fromkeys(names)))}.")
+    return f'{head} class="static" role="img" aria-label="{label}">{"".join(body)}</svg>'
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 96 else text[:95] + "…"
+
+
+def _axes(figure: Figure) -> list[str]:
+    """Grid, ticks and titles."""
+    x, y = _scales(figure)
+    ends = (LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM)
+    parts = [f'<path class="grid" d="M{ends[0]} {_n(at)}H{ends[1]}" fill="none"/>' for at, _ in y.ticks]
+    if figure.layout["xaxis"].get("showgrid", True):
+        parts += [f'<path class="grid" d="M{_n(at)} {ends[2]}V{ends[3]}" fill="none"/>' for at, _ in x.ticks]
+    parts.append(f'<path class="axis" d="M{ends[0]} {ends[3]}H{ends[1]}" fill="none"/>')
+    parts += [_words(words, LEFT - 8, at + 4.5, "end") for at, words in y.ticks]
+    parts += [_words(words, at, HEIGHT - BOTTOM + 18, "middle") for at, words in x.ticks]
+    title = figure.layout["xaxis"].get("title", {}).get("text", "")
+    parts.append(_words(title, (ends[0] + ends[1]) / 2, HEIGHT - 10, "middle"))
+    title = figure.layout["yaxis"].get("title", {}).get("text", "")
+    middle = (ends[2] + ends[3]) / 2
+    parts.append(_words(title, 15, middle, "middle", f' transform="rotate(-90 15 {_n(middle)})"'))
+    return parts
+
+
+def _scales(figure: Figure) -> tuple[Scale, Scale]:
+    xs, ys = list[Any](), list[Any]()
+    for trace in figure.traces:
+        up, down = (trace.get("error_y", {}).get(key, ()) for key in ("array", "arrayminus"))
+        xs += [v for v in trace["x"] if v is not None]
+        ys += [v for v in trace["y"] if v is not None]
+        ys += [v + e for v, e in zip(trace["y"], up, strict=False) if v is not None]
+        ys += [v - e for v, e in zip(trace["y"], down, strict=False) if v is not None]
+    return _scale(figure.layout["xaxis"], xs, LEFT, WIDTH - RIGHT), _scale(figure.layout["yaxis"], ys, HEIGHT - BOTTOM, TOP)
+
+
+def _scale(axis: Any, values: Sequence[Any], start: float, end: float) -> Scale:
+    if axis.get("type") == "category":
+        order = list(dict.fromkeys([*axis.get("categoryarray", ()), *values]))
+        step = (end - start) / max(len(order), 1)
+        places = {name: start + (i + 0.5) * step for i, name in enumerate(order)}
+        return Scale(lambda v: places[v], [(at, str(name)) for name, at in places.items()])
+    if axis.get("type") == "log":
+        low, high = (math.log10(f([v for v in values if v > 0] or [1])) for f in (min, max))
+        low, high = padded(low, high)
+        ticks = _log_ticks(low, high)
+    else:
+        low, high = axis.get("range") or padded(min(values, default=0), max(values, default=1))
+        ticks = round_numbers(low, high)
+
+    def place(value: float) -> float:
+        v = math.log10(value) if axis.get("type") == "log" else value
+        return start + (v - low) / (high - low) * (end - start)
+
+    if "tickvals" in axis:
+        ticks = list(zip(axis["tickvals"], axis["ticktext"], strict=True))
+    return Scale(place, [(place(value), words) for value, words in ticks])
+
+
+def padded(low: float, high: float) -> tuple[float, float]:
+    """A range with some room on both sides; never empty."""
+    room = (high - low) * 0.06 or abs(high) * 0.1 or 0.5
+    return low - room, high + room
+
+
+def round_numbers(low: float, high: float) -> list[tuple[float, str]]:
+    """About six round numbers."""
+    raw = (high - low) / 6
+    size = 10.0 ** math.floor(math.log10(raw))
+    step = next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= raw * 0.999)
+    first, digits = math.ceil(low / step - 1e-9), max(0, -math.floor(math.log10(step) - 1e-9) + (step / size == 2.5))
+    return [(i * step, f"{i * step:,.{digits}f}") for i in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
+    """Powers of ten, with 2 and 5 between them where there are few."""
+    steps = (1,) if high - low > 2.5 else (1, 2, 5) if high - low > 0.5 else (1, 1.5, 2, 3, 4, 5, 6, 8)
+    every = max(1, math.ceil((high - low) / 8))
+    values = [m * 10.0**e for e in range(math.floor(low), math.ceil(high) + 1, every) for m in steps]
+    return [(v, _short(v)) for v in values if low <= math.log10(v) <= high]
+
+
+def _short(value: float) -> str:
+    for size, letter in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size and value < 1e15:
+            return f"{value / size:g}{letter}"
+    return f"{value:g}" if 1e-3 <= value < 1e3 else f"{value:.0e}".replace("e-0", "e-").replace("e+", "e")
+
+
+def _groups(figure: Figure) -> list[str]:
+    """The traces, each in a group that names what the legend hides and shows it with."""
+    x, y = _scales(figure)
+    parts = []
+    for trace in figure.traces:
+        points = [
+            None if v is None or w is None else (x.place(v), y.place(w)) for v, w in zip(trace["x"], trace["y"], strict=True)
+        ]
+        body = _trace(trace, points, y)
+        faint = f' opacity="{trace["opacity"]}"' if "opacity" in trace else ""
+        parts.append(f'<g data-group="{escape(unescape(trace.get("legendgroup", "")))}"{faint}>{"".join(body)}</g>')
+    return parts
+
+
+def _trace(trace: Trace, points: Sequence[tuple[float, float] | None], y: Scale) -> list[str]:
+    mode, parts = trace["mode"], list[str]()
+    known = [p for p in points if p]
+    if trace.get("fill") == "toself":
+        return [f'<path d="{_path(points)}Z" fill="{trace["fillcolor"]}" stroke="none"/>']
+    if "error_y" in trace:
+        parts += _bars(trace, y, known)
+    if "lines" in mode:
+        dash = DASHES.get(trace["line"].get("dash", ""), "")
+        dashed = f' stroke-dasharray="{dash}"' if dash else ""
+        stroke = f'stroke="{trace["line"]["color"]}" stroke-width="{trace["line"]["width"]}"'
+        parts.append(f'<path d="{_path(points)}" fill="none" {stroke}{dashed}/>')
+    if "markers" in mode:
+        sizes = trace["marker"]["size"]
+        each = sizes if isinstance(sizes, list) else [sizes] * len(points)
+        parts += _markers(trace["marker"], [(p, size) for p, size in zip(points, each, strict=True) if p and size])
+    if "text" in mode:
+        anchor, dx, dy = POSITIONS[trace["textposition"]]
+        parts += [_words(words, p[0] + dx, p[1] + dy, anchor, ' font-weight="600"')
+                  for p, words in zip(known, trace["text"], strict=False)]  # fmt: skip
+    return parts
+
+
+def _bars(trace: Trace, y: Scale, known: Points) -> list[str]:
+    error, values = trace["error_y"], [v for v in trace["y"] if v is not None]
+    rows = zip(known, values, error["array"], error["arrayminus"], strict=True)
+    path = "".join(
+        f"M{_n(at[0])} {_n(y.place(v - down))}V{_n(y.place(v + up))}M{_n(at[0] - 5)} {_n(y.place(v - down))}h10"
+        f"M{_n(at[0] - 5)} {_n(y.place(v + up))}h10"
+        for at, v, up, down in rows
+    )
+    return [f'<path d="{path}" fill="none" stroke="{error["color"]}" stroke-width="1.5"/>']
+
+
+SHAPES = {
+    "circle": "M-1 0a1 1 0 1 0 2 0a1 1 0 1 0 -2 0Z",
+    "square": "M-.9-.9H.9V.9H-.9Z",
+    "diamond": "M0-1.25L1.25 0L0 1.25L-1.25 0Z",
+    "triangle-up": "M0-1.2L1.1.8H-1.1Z",
+    "triangle-right": "M1 0L-.9 1V-1Z",
+    "triangle-left": "M-1 0L.9 1V-1Z",
+    "cross": "M-.4-1.1H.4V-.4H1.1V.4H.4V1.1H-.4V.4H-1.1V-.4H-.4Z",
+    "star": "M0-1.3L.35-.4L1.25-.4L.55.15L.8 1.05L0 .5L-.8 1.05L-.55.15L-1.25-.4L-.35-.4Z",
+    "line-ew-open": "M-1 0H1",
+}
+
+
+def _markers(marker: Any, places: Sequence[tuple[tuple[float, float], float]]) -> list[str]:
+    """All markers of a trace, each a shape of unit size moved and scaled."""
+    symbol, hollow = marker["symbol"], marker["symbol"].endswith("-open")
+    shape = SHAPES.get(symbol) or SHAPES[symbol.removesuffix("-open")]
+    edge = marker.get("line", {})
+    stroke, width = (
+        (marker["color"], edge.get("width", 1.5)) if hollow else (edge.get("color", "none"), edge.get("width", 0))
+    )
+    paint = f'fill="{"none" if hollow else marker["color"]}" stroke="{stroke}" stroke-width="{width}"'
+    faint = f' opacity="{marker["opacity"]}"' if "opacity" in marker else ""
+    return [
+        f'<path transform="translate({_n(x)} {_n(at)}) scale({_n(size / 2)})" vector-effect="non-scaling-stroke" '
+        f'd="{shape}" {paint}{faint}/>'
+        for (x, at), size in places
+    ]
+
+
+def _path(points: Iterable[tuple[float, float] | None]) -> str:
+    parts, pen = [], "M"
+    for point in points:
+        parts.append(f"{pen}{_n(point[0])} {_n(point[1])}" if point else "")
+        pen = "L" if point else "M"
+    return "".join(parts)
+
+
+def _annotations(figure: Figure) -> list[str]:
+    """Words above the plot."""
+    x, _ = _scales(figure)
+    return [_words(a["text"], x.place(a["x"]), TOP - 8, "middle") for a in figure.layout.get("annotations", ())]
+
+
+def keys(figure: Figure) -> list[tuple[str, str]]:
+    """The legend: each name as plain text, with a picture of how it is drawn."""
+    head = '<svg viewBox="0 0 28 16" class="key" aria-hidden="true">'
+    return [(unescape(trace["name"]), f"{head}{''.join(_key(trace, 2, 8))}</svg>") for trace in _named(figure.traces)]
+
+
+def _named(traces: Sequence[Trace]) -> list[Trace]:
+    return list({t["name"]: t for t in traces if t.get("name") and t.get("showlegend", True)}.values())
+
+
+def _key(trace: Trace, x: float, y: float) -> list[str]:
+    """A sample of a trace, 24 pixels wide."""
+    size = trace["marker"]["size"]
+    shown = {key: value for key, value in trace.items() if key not in ("error_y", "opacity")}
+    shown["marker"] = trace["marker"] | {"size": 9 if isinstance(size, list) else max(7, min(size, 11))}
+    ends = [(x, y), (x + 24, y)] if trace["mode"] == "lines" else [(x + 12, y)]
+    parts = _trace(shown, ends, Scale(float, ()))
+    if trace["mode"] == "lines+markers":
+        parts = _trace(shown | {"mode": "lines"}, [(x, y), (x + 24, y)], Scale(float, ())) + parts
+    return parts
+
+
+def _legend(traces: Sequence[Trace], top: float) -> tuple[list[str], int]:
+    """Names with a sample of each, in rows; and their height."""
+    parts, x, y = list[str](), float(LEFT), top + 14.0
+    for trace in _named(traces):
+        width = 44 + 7.4 * len(unescape(trace["name"]))
+        if x + width > WIDTH - RIGHT and x > LEFT:
+            x, y = float(LEFT), y + 22
+        parts += _key(trace, x, y)
+        parts.append(_words(trace["name"], x + 32, y + 4.5, "start"))
+        x += width
+    return parts, int(y - top + 16) if parts else 0
+
+
+def _words(text: str, x: float, y: float, anchor: str, more: str = "") -> str:
+    """Text; what is escaped already stays so."""
+    return f'<text x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}"{more}>{escape(unescape(text))}</text>'
+
+
+def _n(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,138 @@
+"""What a study is, written down in its store and said on the console."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from transfergain.analysis import words
+from transfergain.arms import ARMS
+from transfergain.errors import UserError
+from transfergain.metrics import METRICS
+from transfergain.perturbations import split_names
+from transfergain.report.page.examples import sample
+from transfergain.running.planner import Planner
+from transfergain.store import Store
+from transfergain.study import Study
+from transfergain.tasks import TASKS
+from transfergain.types import Checkpoint, Dataset
+
+
+def describe(
+    store: Store,
+    study: Study,
+    datasets: Mapping[str, Dataset],
+    checkpoint: Checkpoint,
+    precision: str,
+    advice: Sequence[str],
+) -> None:
+    """Write down what the study is, and refuse a folder that holds another one."""
+    identity = {
+        "checkpoint": checkpoint.revision,
+        "data": {name: [data.task, data.fingerprint] for name, data in datasets.items()},
+    }
+    known = store.get_meta("identity")
+    if known is not None:
+        differs = [n for n, mark in known["data"].items() if identity["data"].get(n) != mark]  # type: ignore[attr-defined]
+        what = "another checkpoint" if known["checkpoint"] != checkpoint.revision else "other data" if differs else ""
+        if what:
+            raise UserError(
+                f"--output-dir {store.path.parent} holds a study of {what}; choose another folder, or delete this one"
+            )
+    shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor", "report_to"})
+    store.update_meta(
+        {
+            "identity": identity,
+            "study": shown | {"revision": checkpoint.revision, "precision": precision},
+            "arms": [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms],
+            "data": {name: _data_entry(data) for name, data in datasets.items()},
+            "examples": [row for data in datasets.values() for row in _examples(study, data)],
+            "warnings": [*_warnings(study, datasets, checkpoint), *advice],
+            "environment": _environment(study),
+        }
+    )
+
+
+def _examples(study: Study, data: Dataset) -> list[dict[str, Any]]:
+    """The sample of sealed texts that the page shows."""
+    return sample(data, [name for name, _ in split_names(data.task, study.perturbations)])
+
+
+def _data_entry(data: Dataset) -> dict[str, Any]:
+    task = TASKS[data.task]
+    return {
+        "task": data.task,
+        "title": task.title,
+        "metric": task.metrics[0],
+        "signatures": {name: sign() for name in task.metrics if (sign := METRICS[name].signature)},
+        "chance": task.chance(data.test, data.labels),
+        "labels": list(data.labels),
+        "notes": list(data.notes),
+        "fingerprint": data.fingerprint,
+        "n_train": len(data.train),
+        "n_dev": len(data.dev),
+        "n_test": len(data.test),
+        "shifts": {name: len(rows) for name, rows in data.shifts.items()},
+        "targets": {name: len(pools.train) + len(pools.dev) for name, pools in data.targets.items()},
+    }
+
+
+def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpoint) -> list[str]:
+    warnings = [warning for data in datasets.values() for warning in data.warnings]
+    if checkpoint.trained_on:
+        warnings.append(f"{checkpoint.name} was trained on {checkpoint.trained_on}; check that your test set is none of it")
+    else:
+        warnings.append(f"what {checkpoint.name} was pretrained on is not known here: overlap with the test set not checked")
+    few: dict[int, list[str]] = {}
+    for name, entry in zip(datasets, study.entries(), strict=True):
+        if entry.seeds < 3:
+            few.setdefault(entry.seeds, []).append(name)
+    for n, names in few.items():
+        warnings.append(f"{', '.join(names)}: {words.seeds(n)}: too few to tell luck from gain; use 5 or more")
+    if study.tune == 0:
+        warnings.append("recipes were not tuned (--tune 0): every arm used its published default learning rate")
+    return warnings
+
+
+def _environment(study: Study) -> dict[str, str]:
+    from transfergain import __version__
+    from transfergain.engine.precision import pick_device
+
+    packages = ("torch", "transformers", "peft", "scikit-learn", "scipy", "numpy")
+    device = pick_device(study.device)
+    name = device.type
+    if device.type == "cuda":
+        import torch
+
+        name = torch.cuda.get_device_name(device)
+    return {
+        "transfergain": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "device": name,
+        "threads": str(study.threads),
+    } | {package: importlib.metadata.version(package) for package in packages}
+
+
+def plan_line(planner: Planner, checkpoint: Checkpoint, workers: int) -> str:
+    """The resolved study and its plan, for the console."""
+    from transfergain.engine.precision import pick_device
+
+    study = planner.study
+    budgets = " · ".join(f"{name}: {', '.join(f'{b:,}' for b in sizes)}" for name, sizes in planner.budgets.items())
+    lengths = ", ".join(str(length) for length in dict.fromkeys(planner.max_length.values()))
+    recipe = planner.recipe(next(iter(planner.datasets.values())), 0.0)
+    cells = [planner.entries[data.name].seeds for data, _, _ in planner.cells()]
+    tuned = f" + {len(cells) * study.tune} tuning" if study.tune else ""
+    lines = {
+        "model": f"{checkpoint.name} · revision {checkpoint.revision[:19]}",
+        "study": f"{', '.join(study.arms)} · labels {budgets} · {words.planned_seeds(study.model_dump())} from {study.seed}",
+        "recipe": f"batches of {recipe.batch_size} · at most {recipe.epochs} epochs or {recipe.min_steps} steps · "
+        f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {pick_device(study.device)}",
+        "tuning": f"{study.tune} learning rates an arm and budget" if study.tune else "none: each arm's default rate",
+        "plan": f"{sum(cells)} trials{tuned} + {len(planner.floors())} of floors · {workers} "
+        f"worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",
+    }
+    return "\n".join(f"{name:<16}{line}" for name, line in lines.items())

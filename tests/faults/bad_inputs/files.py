@@ -1,0 +1,116 @@
+"""Files that are not there or cannot be read; columns, rows and labels."""
+
+import gzip
+
+from bad_inputs.world import case, changed, csv_text, flags, train, with_file
+from support.texts import sentences
+
+# Files that are not there or cannot be read.
+case("none.csv: no such file", name="missing file")(lambda w: ["run", "--train-file", "none.csv"])
+case("none.csv: no such file", name="missing test file")(flags("--test-file", "none.csv"))
+case("none.csv: no such file", name="missing shift file")(flags("--shift", "tweets=none.csv"))
+case("reviews.csv is empty", name="empty file")(with_file("reviews.csv", ""))
+case("reviews.csv holds no rows", name="header only")(with_file("reviews.csv", "text,label\n"))
+case("reviews.csv line 3", "0xe9", "UTF-8", name="bytes that are no UTF-8")(
+    with_file("reviews.csv", b"text,label\nfine,good\ncaf\xe9,good\n")
+)
+case("reviews.csv is UTF-16", "UTF-8", name="UTF-16")(with_file("reviews.csv", csv_text(sentences(50)).encode("utf-16")))
+case("reviews.jsonl is UTF-16", name="JSON lines in UTF-16")(with_file("reviews.jsonl", '{"text": "a"}'.encode("utf-16")))
+case("my reviews/ré sumé.csv line 2", "0xe9", name="path with spaces and accents")(
+    with_file("my reviews/ré sumé.csv", b"text,label\ncaf\xe9,good\n")
+)
+case("tweets.csv is empty", name="empty shift")(lambda w: [*train(w), "--shift", "tweets=" + w.put("tweets.csv", "")])
+case("tweets.csv holds no rows", name="shift of a header")(
+    lambda w: [*train(w), "--shift", "tweets=" + w.put("tweets.csv", "text,label\n")]
+)
+case("test.csv row 3", '"Positive" does not occur', "negative, positive", name="label of another case")(
+    lambda w: [*train(w), "--test-file", w.csv("test.csv", changed(2, ("some text", "Positive"), 40))]
+)
+case("reviews.csv", '"bad\\x1bname"', name="control characters in a header")(
+    with_file("reviews.csv", "text,label\na,b\n", "--label-column", "bad\x1bname")
+)
+case("reviews.csv.gz", "gzip", name="no gzip at all")(with_file("reviews.csv.gz", csv_text(sentences(50))))
+case("reviews.csv.gz", "gzip", name="gzip cut short")(
+    with_file("reviews.csv.gz", gzip.compress(csv_text(sentences(50)).encode(), mtime=0)[:-30])
+)
+case("reviews.csv.gz", "gzip", name="gzip with wrong bytes")(
+    with_file("reviews.csv.gz", gzip.compress(b"text,label\n", mtime=0)[:10] + b"\xff" * 99)
+)
+case("reviews.jsonl line 3", "not JSON", name="broken JSON lines")(
+    with_file("reviews.jsonl", '{"text": "a", "label": "b"}\n\n{"text": "a", "lab\n')
+)
+case("reviews.json line 2", "not JSON", name="broken JSON")(with_file("reviews.json", '[{"text": "a"},\n{"text" "a"}]'))
+case("reviews.json", "list of objects", name="JSON of another shape")(with_file("reviews.json", '["a", "b"]'))
+case("reviews.jsonl line 1", "JSON object", name="JSON lines of another shape")(with_file("reviews.jsonl", '["a", "b"]\n'))
+case("reviews.csv", "line 3", "saw 3", name="ragged row")(with_file("reviews.csv", "text,label\na,b\nc,d,e\n"))
+case("reviews.csv row 1", "more fields", name="ragged first row")(with_file("reviews.csv", "text,label\na,b,c\nd,e\n"))
+case("reviews.csv row 2", '"label" is empty', name="short row")(with_file("reviews.csv", "text,label\na,b\nc\n"))
+case('two columns are called "text"', name="column twice")(with_file("reviews.csv", "text,label,text\na,b,c\n"))
+case("reviews.parquet", "parquet", name="no parquet")(with_file("reviews.parquet", "text,label\n"))
+case("reviews.xlsx", "unknown format .xlsx", ".csv", name="unknown ending")(with_file("reviews.xlsx", "text,label\n"))
+
+
+@case("films is a folder", "--dataset-name")
+def folder_given_as_file(world):
+    world.csv("train.csv")
+    world.put("films/train.csv", "")
+    return ["run", "--train-file", "films"]
+
+
+@case("--dataset-name reviews.csv is a file", "--train-file")
+def file_given_as_data_set(world):
+    return ["run", "--dataset-name", world.csv("reviews.csv")]
+
+
+@case("films holds no train file")
+def folder_without_train_file(world):
+    world.put("films/test.csv", csv_text(sentences(50)))
+    return ["run", "--dataset-name", "films"]
+
+
+@case("films holds more than one train file", "train.csv, train.tsv")
+def folder_with_two_train_files(world):
+    world.put("films/train.csv", csv_text(sentences(50)))
+    world.put("films/train.tsv", "")
+    return ["run", "--dataset-name", "films"]
+
+
+# Columns, rows and labels.
+case('reviews.csv has no column "review"', "text, label", "--text-column", name="unknown text column")(
+    flags("--text-column", "review")
+)
+case('reviews.csv has no column "stars"', "--label-column", name="unknown label column")(flags("--label-column", "stars"))
+case('has one class only ("good")', name="one class")(lambda w: train(w, [(t, "good") for t, _ in sentences(99)]))
+case("reviews.csv row 8", '"text" is empty', name="empty text")(lambda w: train(w, changed(7, (" ", "positive"))))
+case("reviews.csv row 8", '"label" is empty', name="empty label")(lambda w: train(w, changed(7, ("some text", ""))))
+case("reviews.jsonl line 2", '"text" is empty', name="NaN for a text")(
+    with_file("reviews.jsonl", '{"text": "a", "label": 1}\n{"text": NaN, "label": 0}\n')
+)
+case("reviews.jsonl line 3", '"label" is empty', name="null for a label")(
+    with_file("reviews.jsonl", '{"text": "a", "label": 1}\n\n{"text": "b", "label": null}\n')
+)
+case("reviews.jsonl line 2", '"label" holds a list', "one value", name="several labels in a row")(
+    with_file("reviews.jsonl", '{"text": "a", "label": "x"}\n{"text": "b", "label": ["x", "y"]}\n')
+)
+case("reviews.jsonl line 1", '"text" holds a list', name="tokens for a text")(
+    with_file("reviews.jsonl", '{"text": ["a", "b"], "label": "x"}\n')
+)
+case("test.csv row 3", '"neutral" does not occur in reviews.csv', "negative, positive", name="test label unseen")(
+    lambda w: [*train(w), "--test-file", w.csv("test.csv", changed(2, ("some text", "neutral"), 40))]
+)
+case("tweets.csv row 5", '"neutral" does not occur in reviews.csv', name="shift label unseen")(
+    lambda w: [*train(w), "--shift", "tweets=" + w.csv("tweets.csv", changed(4, ("some text", "neutral"), 40))]
+)
+case("tweets.csv", 'no column "text"', name="shift without the column")(
+    lambda w: [*train(w), "--shift", "tweets=" + w.csv("tweets.csv", header=("body", "label"))]
+)
+case('"label" has 300 different values', "--label-column", name="free text for a label")(
+    lambda w: train(w, [(t, f"{t} indeed") for t, _ in sentences(300)])
+)
+case("77 different labels", "--task classification", name="sentiment with 77 labels")(
+    lambda w: train(w, [(t, f"intent {i % 77}") for i, (t, _) in enumerate(sentences(300))])
+)
+case("the test split has", "at least 10", name="too few rows")(lambda w: train(w, sentences(30)))
+case("the label", "does not occur", name="a label of two lines stays one line")(
+    lambda w: [*train(w), "--test-file", w.csv("test.csv", changed(2, ("some text", "two\nlines"), 40))]
+)

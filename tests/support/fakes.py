@@ -1,0 +1,147 @@
+"""Studies without training: small data sets, made-up outcomes and an executor that runs them in this process."""
+
+from pathlib import Path
+
+from transfergain.executors.base import Executor, Job
+from transfergain.metrics import METRICS
+from transfergain.running.planner import Planner
+from transfergain.running.progress import Silent
+from transfergain.running.runner import Runner
+from transfergain.store import Store
+from transfergain.study import Study
+from transfergain.tasks import TASKS
+from transfergain.types import CurvePoint, Dataset, Evaluated, Example, Outcome, Recipe, TrialSpec
+
+LABELS = ("negative", "positive")
+
+
+def dataset(name="reviews", shift=False):
+    """24 + 6 labelled pool examples, 10 of test, and as many of a shift if asked for."""
+    rows = tuple(Example({"text": f"text {i}"}, i % 2) for i in range(50))
+    return Dataset(
+        task="sentiment",
+        name=name,
+        labels=LABELS,
+        train=rows[:24],
+        dev=rows[24:30],
+        test=rows[30:40],
+        shifts={"tweets": rows[40:]} if shift else {},
+        fingerprint=f"data of {name}",
+        shift_fingerprints={"tweets": "data of tweets"} if shift else {},
+    )
+
+
+def spec(**changes):
+    """A reported trial of the full arm, with changes."""
+    given = {
+        "task": "sentiment",
+        "dataset": "reviews",
+        "arm": "full",
+        "budget": 20,
+        "replicate": 0,
+        "phase": "report",
+        "recipe": Recipe(1e-4),
+        "splits": (("test", "data of reviews"),),
+        "data_fingerprint": "data of reviews",
+        "checkpoint_revision": "sha256:0",
+    }
+    return TrialSpec(**given | changes)
+
+
+def evaluated(targets, right):
+    """Predictions that hit the first `right` targets, with the counts of both metrics."""
+    predictions = tuple(t if i < right else 1 - t for i, t in enumerate(targets))
+    return Evaluated(predictions, {m: METRICS[m].counts(predictions, targets, LABELS) for m in ("accuracy", "macro_f1")})
+
+
+def outcome_of(spec, data, right=None):
+    """A finished trial: full hits two more test examples than scratch; dev scores rise with the learning rate."""
+    right = right if right is not None else {"scratch": 5, "full": 7}.get(spec.arm, 4) + spec.replicate % 3
+    rate = spec.recipe.learning_rate if spec.recipe else 0.0
+    score = min(1.0, 0.5 + 100 * rate + 0.01 * (spec.replicate % 3))
+    sealed = data.splits()
+    return Outcome(
+        "done",
+        dev_score=score,
+        curve=(CurvePoint(10, score, 0.5, "stable"),) if spec.recipe else (),
+        converged=True if spec.recipe else None,
+        evaluated={name: evaluated([e.target for e in sealed[name]], right) for name, _ in spec.splits},
+        details={"steps": 10, "best_step": 10} if spec.recipe else {},
+        seconds=0.25,
+    )
+
+
+class FakeExecutor(Executor):
+    """Runs `behave(spec, data)` in this process and remembers what it was asked to run.
+
+    `behave` may raise, as a trial may; the executor's answer is then a failed outcome, as the worker's.
+    """
+
+    def __init__(self, bench=None, workers=1, behave=outcome_of, times=1):
+        self.datasets, self.behave, self.times, self.ran = bench, behave, times, []
+
+    def submit(self, jobs, watch):
+        for job in jobs:
+            assert isinstance(job, Job)
+            self.ran.append(job.spec)
+            watch(job.spec, 1, 10, None)
+            for _ in range(self.times):
+                try:
+                    outcome = self.behave(job.spec, self.datasets[job.spec.dataset])
+                except RuntimeError as error:
+                    outcome = Outcome("failed", error=f"RuntimeError: {error}")
+                if job.save_to and outcome.status == "done":
+                    job.save_to.mkdir(parents=True, exist_ok=True)
+                    (job.save_to / "weights").write_text(f"{job.spec.arm} {job.spec.budget} {job.spec.replicate}")
+                yield job.spec, outcome
+
+    def close(self):
+        pass
+
+
+def describe(store, study, datasets, **more):
+    """The description of a study that analysis needs."""
+    entries = {
+        name: {
+            "task": data.task,
+            "title": "Sentiment",
+            "metric": "accuracy",
+            "chance": TASKS[data.task].chance(data.test, data.labels),
+            "labels": list(data.labels),
+            "notes": [],
+            "signatures": {},
+            "fingerprint": data.fingerprint,
+            "n_train": len(data.train),
+            "n_dev": len(data.dev),
+            "n_test": len(data.test),
+            "shifts": {shift: len(rows) for shift, rows in data.shifts.items()},
+        }
+        for name, data in datasets.items()
+    }
+    store.update_meta(
+        {
+            "study": study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor"}),
+            "arms": [[arm, arm != "scratch"] for arm in study.arms],
+            "data": entries,
+            "warnings": [],
+            "environment": {"python": "3"},
+        }
+        | more
+    )
+
+
+def run(folder, datasets=None, executor=None, watcher=None, **keys):
+    """Run a study of fakes into `folder`; returns (specs that ran, trials of the plan by status)."""
+    datasets = datasets or {"reviews": dataset()}
+    executor = executor or FakeExecutor()
+    executor.datasets = datasets
+    executor.ran.clear()
+    study = Study(**{"arms": "scratch,full", "budgets": [20], "seeds": 2, "tune": 1} | keys)
+    planner = Planner(study, datasets, "sha256:0", "fp32")
+    with Store(folder, create=True) as store:
+        store._db.execute("PRAGMA synchronous=OFF")  # these tests kill nothing, and waiting for the disk is slow
+        describe(store, study, datasets)
+        runner = Runner(planner, store, executor, watcher or Silent(), Path(folder), study.keep_models)
+        counts = runner.run()
+        runner.clean()
+    return list(executor.ran), counts
