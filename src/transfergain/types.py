@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,6 +14,41 @@ from numpy.typing import NDArray
 
 SCHEMA_VERSION = 3
 """Enters every trial's id: raise it whenever a change of code changes the numbers of a trial."""
+
+
+class WarningKind(StrEnum):
+    """What a warning is about, so that nobody has to look for words in it."""
+
+    CONTAMINATION = "contamination"
+    """Test texts may be known: to the train split, or to the checkpoint."""
+    DATA = "data"
+    DESIGN = "design"
+    """Few seeds, few labels, and the like: known before the first trial."""
+    CHECKPOINT = "checkpoint"
+    PENDING = "pending"
+    FAILED = "failed"
+    """Trials that failed or were skipped, with the reason."""
+    UNFINISHED = "unfinished"
+    """Runs that were still improving at the step cap."""
+    DIVERGED = "diverged"
+    COLLAPSED = "collapsed"
+    """Seeds at or below chance."""
+    UNSEEN_PERTURBATION = "unseen perturbation"
+    """The tokenizer undoes it, so the model reads the test set again."""
+    TUNING_EDGE = "tuning edge"
+    OTHER = "other"
+
+
+@dataclass(frozen=True)
+class StudyWarning:
+    """Something that a reader must know before believing a figure."""
+
+    kind: WarningKind
+    text: str
+    """One line; it names the data set where it is about one."""
+
+    def __str__(self) -> str:
+        return self.text
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import transfergain
 
 ROOT = Path(transfergain.__file__).parent
 LAYERS = (
-    ("errors", "types", "seeds", "engine.kept"),
+    ("errors", "split", "types", "seeds", "engine.kept"),
     ("data", "metrics", "perturbations", "analysis.stats"),
     ("tasks", "checkpoint", "arms", "floors"),
     ("engine",),
