@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
-PAGES = ("CONTRIBUTING.md",)
+PAGES = ("CONTRIBUTING.md", "README.md")
 LAYER_TEST = ast.parse((ROOT / "tests" / "conformance" / "test_layers.py").read_text("utf-8"))
 
 
