@@ -69,7 +69,8 @@ def test_a_path_that_is_not_there_would_be_seen():
 def test_the_layers_are_those_of_the_layer_test():
     (block,) = re.findall(r"^```layers\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL)
     listed = [set(line.split(", ")) for line in block.splitlines()]
-    assert listed == [set(layer) for layer in constant("LAYERS")][::-1]
+    layers = constant("LAYERS")[::-1]
+    assert listed == [set(layer) for layer in layers], "\n".join(["it should be", *map(", ".join, layers)])
 
 
 def test_every_registry_that_is_added_to_and_every_kind_of_test_is_in_a_table():
