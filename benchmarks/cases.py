@@ -21,7 +21,7 @@ from transfergain.engine.predict import predict
 from transfergain.engine.shortcuts.vocabulary import Vocabulary
 from transfergain.study import Study
 from transfergain.tasks import TASKS
-from transfergain.trial import score
+from transfergain.tasks.scoring import score
 from transfergain.types import Recipe
 
 TRANSLATION = {"source_lang": "fr", "target_lang": "en", "lowercase": True, "max_target_length": 24}
@@ -93,7 +93,7 @@ class Case:
 
         predicted, setting, dev = answer(encoded.features), None, self.encoded["dev"]
         if self.arguments is not None:
-            return -predicted.loss
+            return float(-predicted.loss)
         if self.task.calibrate:
             on_dev = predicted if encoded is dev else answer(dev.features)
             setting = self.task.calibrate(on_dev.outputs, dev, self.drawn.dev)
@@ -104,13 +104,14 @@ class Case:
 @contextlib.contextmanager
 def plain() -> Any:
     """The same loop without its shortcuts: PyTorch's own dropout and attention."""
-    saved = engine.attention_by_parts, engine.cheap_dropout
-    engine.attention_by_parts = lambda *_: contextlib.nullcontext()  # type: ignore[assignment]
-    engine.cheap_dropout = lambda *_: contextlib.nullcontext()  # type: ignore[assignment]
+    module: Any = engine  # whose names are replaced for a while
+    saved = module.attention_by_parts, module.cheap_dropout
+    module.attention_by_parts = lambda *_: contextlib.nullcontext()
+    module.cheap_dropout = lambda *_: contextlib.nullcontext()
     try:
         yield
     finally:
-        engine.attention_by_parts, engine.cheap_dropout = saved
+        module.attention_by_parts, module.cheap_dropout = saved
 
 
 class Cost(NamedTuple):
@@ -176,7 +177,7 @@ def trainer(
         "ner": lambda: t.DataCollatorForTokenClassification(tokenizer),
         "translation": lambda: t.DataCollatorForSeq2Seq(tokenizer),
     }
-    collator = collators.get(case.task.name, lambda: t.DataCollatorWithPadding(tokenizer))()
+    collator: Any = collators.get(case.task.name, lambda: t.DataCollatorWithPadding(tokenizer))()
     steps = steps or case.steps
     with tempfile.TemporaryDirectory() as folder:
         arguments = t.TrainingArguments(
@@ -191,7 +192,7 @@ def trainer(
             start = _now()
             runner.train()
             if predicted:
-                runner.predict(list(predicted))
+                runner.predict(list(predicted))  # type: ignore[arg-type]
             cost = _since(start)
     return cost, case.dev(model)
 

@@ -16,15 +16,17 @@ from pathlib import Path
 
 import numpy as np
 
-from transfergain.api import _quiet_libraries
 from transfergain.checkpoint import resolve
 from transfergain.data import prepare
 from transfergain.metrics import METRICS
-from transfergain.running.planner import Planner, learning_rates
-from transfergain.running.runner import _merit
+from transfergain.running.planner import Planner
+from transfergain.running.search import learning_rates
+from transfergain.running.setup import quiet_libraries
+from transfergain.running.tuning import merit
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
+from transfergain.types import Phase
 
 ROUNDS = ((2 / 16, 1), (3 / 16, 1), (4 / 16, 1), (4 / 16, 6 / 16), (4 / 16, 8 / 16), (4 / 16,), (8 / 16,))
 """Rungs of the rounds; half of the rates go on from one to the next, the best of the last one is chosen."""
@@ -45,13 +47,14 @@ def trials(study: Study, replicates: int):
         for _, arm, budget in planner.cells():
             for rate in learning_rates(study.tune):
                 spec = planner.reporting(data, arm, budget, planner.recipe(data, rate))[0]
-                spec = replace(spec, phase="tune", replicate=900 + replicate)
-                with _quiet_libraries():
+                spec = replace(spec, phase=Phase.TUNE, replicate=900 + replicate)
+                with quiet_libraries():
                     outcome = run_trial(spec, bench)
+                assert spec.recipe, "an arm that trains"
                 cap = spec.recipe.max_steps(round(budget * len(data.train) / (len(data.train) + len(data.dev))))
                 yield {
                     "cell": [replicate, arm, budget], "rate": rate, "cap": outcome.details.get("max_steps", cap),
-                    "steps": outcome.details["steps"], "merit": _merit(outcome), "seconds": outcome.seconds,
+                    "steps": outcome.details["steps"], "merit": merit(outcome), "seconds": outcome.seconds,
                     "test": float(METRICS[name].finish(outcome.evaluated["test"].counts[name].sum(0))),
                     "curve": [[p.step, p.score, p.loss] for p in outcome.curve],
                 }  # fmt: skip

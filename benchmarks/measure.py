@@ -164,14 +164,14 @@ def memory(options: Any) -> Result:
     from transfergain.executors.base import Job
     from transfergain.executors.local import LocalExecutor
     from transfergain.trial import Bench
-    from transfergain.types import Recipe, TrialSpec
+    from transfergain.types import Phase, Recipe, TrialSpec
 
     quiet(1)
     case, seen = Case.load("sentiment", 2, 40), []
     recipe = Recipe(1e-4, batch_size=8, epochs=1, min_steps=2, evaluations=1, max_length=32, precision=auto_precision())
     name = case.data.name
     jobs = [
-        Job(TrialSpec("sentiment", name, ("full", "scratch")[i % 2], 40, i, "tune", recipe, (), "f", "r"), None)
+        Job(TrialSpec("sentiment", name, ("full", "scratch")[i % 2], 40, i, Phase.TUNE, recipe, (), "f", "r"), None)
         for i in range(options.trials)
     ]
     with LocalExecutor(Bench({name: case.data}, case.checkpoint, "cpu", 1), 1) as executor:
@@ -227,7 +227,7 @@ def attention(options: Any) -> Result:
                     for who in ("parts", "torch"):
                         start = time.process_time()
                         with torch.set_grad_enabled(what == "training"), cheap_dropout(torch.device("cpu")):
-                            heads = [x.transpose(1, 2) for x in (q, k, v)]
+                            heads = (q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
                             if who == "parts":
                                 out = attend(torch.nn.Identity().train(), *heads, mask, dropout=rate)[0]
                             else:

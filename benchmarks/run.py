@@ -56,7 +56,11 @@ def main() -> None:
     rows, single = BENCHMARKS[options.name](options)
     show(rows)
     options.out.mkdir(parents=True, exist_ok=True)
-    about = {"cpus": os.cpu_count(), "machine": platform.processor() or platform.machine(), "load_before": load}
+    about: dict[str, Any] = {
+        "cpus": os.cpu_count(),
+        "machine": platform.processor() or platform.machine(),
+        "load_before": load,
+    }
     about |= {"seconds": time.time() - start, "options": {k: str(v) for k, v in vars(options).items()}}
     path = options.out / f"{options.name}.json"
     path.write_text(json.dumps({"about": about, "rows": rows, "single": single}, indent=1, default=float), "utf-8")

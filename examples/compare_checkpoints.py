@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +15,14 @@ import transfergain as tg
 from transfergain.analysis.stats import paired_interval
 from transfergain.metrics import METRICS
 
-STUDY = {"task": "classification", "arms": ["scratch", "full"], "budgets": [48], "seeds": 3, "tune": 0, "min_steps": 60}
+STUDY: dict[str, Any] = {
+    "task": "classification",
+    "arms": ["scratch", "full"],
+    "budgets": [48],
+    "seeds": 3,
+    "tune": 0,
+    "min_steps": 60,
+}
 
 
 def main(models: list[str], train_file: str, output_dir: str = "runs/compared") -> None:
@@ -26,8 +34,8 @@ def main(models: list[str], train_file: str, output_dir: str = "runs/compared") 
         print(f"{model}: {studies[-1].headline()[0]['sentence']}")
     first, second = (scores(findings) for findings in studies)
     seeds = sorted(first.keys() & second.keys())
-    pair = (np.stack([side[seed] for seed in seeds]) for side in (first, second))
-    result = paired_interval(*pair, METRICS["accuracy"].finish)
+    one, other = (np.stack([side[seed] for seed in seeds]) for side in (first, second))
+    result = paired_interval(one, other, METRICS["accuracy"].finish)
     print(f"accuracy of {models[0]} - {models[1]}: {result.estimate:+.3f} [{result.low:+.3f}, {result.high:+.3f}]")
 
 

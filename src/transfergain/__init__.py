@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
-
 if TYPE_CHECKING:
     from transfergain.analysis.findings import Findings
     from transfergain.analysis.findings import load as load
     from transfergain.api import run as run
     from transfergain.errors import UserError as UserError
+    from transfergain.version import __version__ as __version__
 
 __all__ = ["Findings", "UserError", "__version__", "load", "run"]
 
 _HOMES = {
     "Findings": "transfergain.analysis.findings",
     "UserError": "transfergain.errors",
+    "__version__": "transfergain.version",
     "load": "transfergain.analysis.findings",
     "run": "transfergain.api",
 }

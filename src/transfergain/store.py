@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergain.errors import UserError
-from transfergain.types import SCHEMA_VERSION, CurvePoint, Evaluated, Outcome, TrialSpec
+from transfergain.types import SCHEMA_VERSION, CurvePoint, Evaluated, Outcome, Status, TrialSpec
 
 FILE = "study.sqlite"
 
@@ -157,7 +157,7 @@ class Store:
         with self._transaction():
             self._db.execute(
                 f"INSERT INTO trials VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET {UPDATED} "
-                "WHERE trials.status != 'done'",
+                f"WHERE trials.status != '{Status.DONE}'",
                 (*values, _digest(values)),
             )
 
@@ -169,10 +169,10 @@ class Store:
             self._db.executemany("DELETE FROM trials WHERE id = ?", [(trial,) for trial in damaged])
         return len(damaged)
 
-    def status(self) -> dict[str, str]:
+    def status(self) -> dict[str, Status]:
         """Trial id -> status."""
         with self._readable():
-            return dict(self._db.execute("SELECT id, status FROM trials").fetchall())
+            return {name: Status(status) for name, status in self._db.execute("SELECT id, status FROM trials").fetchall()}
 
     def get(self, trial_id: str) -> Row | None:
         """One trial by id, or None."""
@@ -198,7 +198,7 @@ def _row(values: tuple[Any, ...]) -> Row:
         raise ValueError(f"trial {str(values[0])[:12]} was changed after it was written: the command of its run mends it")
     _, spec, status, error, dev_score, converged, curve, evaluated, details, seconds, _ = values
     outcome = Outcome(
-        status=status,
+        status=Status(status),
         error=error,
         dev_score=dev_score,
         converged=None if converged is None else bool(converged),

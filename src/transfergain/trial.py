@@ -21,7 +21,7 @@ from transfergain.seeds import seed
 from transfergain.tasks import TASKS
 from transfergain.tasks.base import Task
 from transfergain.tasks.scoring import evaluate, score
-from transfergain.types import Checkpoint, Dataset, Evaluated, Example, Outcome, TrialSpec
+from transfergain.types import Checkpoint, Dataset, Evaluated, Example, Outcome, Status, TrialSpec
 
 if TYPE_CHECKING:
     from transfergain.engine.learner import Learner
@@ -53,7 +53,7 @@ def run_trial(spec: TrialSpec, bench: Bench, save_to: Path | None = None, progre
             else:
                 outcome = _run_arm(spec, bench, data, task, drawn, save_to, progress or (lambda *_: None))
     except Declined as reason:
-        outcome = Outcome("skipped", error=str(reason))
+        outcome = Outcome(Status.SKIPPED, error=str(reason))
     return Outcome(**{**vars(outcome), "seconds": time.perf_counter() - start})
 
 
@@ -61,7 +61,7 @@ def _run_floor(spec: TrialSpec, data: Dataset, task: Task, drawn: Drawn) -> Outc
     floor = FLOORS[spec.arm]
     predict = floor.fit(drawn, task.text, seed("floor", replicate=spec.replicate))
     return Outcome(
-        "done",
+        Status.DONE,
         dev_score=score(task, predict(drawn.dev), drawn.dev, data.labels),
         evaluated={
             name: evaluate(task, predict(rows), rows, data.labels)
@@ -117,7 +117,7 @@ def _run_arm(
         _adapt(adaptation, learner, spec, evaluated, details["adapted"])
     learner.save(prepared.finish, save_to)
     return Outcome(
-        "done",
+        Status.DONE,
         dev_score=fitted.dev_score,
         curve=fitted.curve,
         converged=fitted.converged,

@@ -16,6 +16,25 @@ SCHEMA_VERSION = 3
 """Enters every trial's id: raise it whenever a change of code changes the numbers of a trial."""
 
 
+class Phase(StrEnum):
+    """What a trial is run for."""
+
+    TUNE = "tune"
+    """It only helps to choose a recipe, and never sees the test set."""
+    REPORT = "report"
+    """Its scores enter the findings."""
+
+
+class Status(StrEnum):
+    """What became of a trial that was run."""
+
+    DONE = "done"
+    FAILED = "failed"
+    """It raised, or its worker died; it is tried again by the next run."""
+    SKIPPED = "skipped"
+    """It does not apply: `Outcome.error` says why."""
+
+
 class WarningKind(StrEnum):
     """What a warning is about, so that nobody has to look for words in it."""
 
@@ -154,8 +173,7 @@ class TrialSpec:
     arm: str
     budget: int
     replicate: int
-    phase: str
-    """`report`: its scores enter the findings. `tune`: it only chooses a recipe, and never sees the test set."""
+    phase: Phase
     recipe: Recipe | None
     """None for floors, which train no transformer."""
     splits: tuple[tuple[str, str], ...]
@@ -180,7 +198,8 @@ class TrialSpec:
         if raw["recipe"]:
             options = tuple((name, value) for name, value in raw["recipe"]["options"])
             recipe = Recipe(**raw["recipe"] | {"options": options})
-        return cls(**raw | {"recipe": recipe, "splits": tuple((name, mark) for name, mark in raw["splits"])})
+        splits = tuple((name, mark) for name, mark in raw["splits"])
+        return cls(**raw | {"recipe": recipe, "splits": splits, "phase": Phase(raw["phase"])})
 
     def to_json(self) -> str:
         """Canonical JSON, as stored."""
@@ -188,7 +207,7 @@ class TrialSpec:
 
     def describe(self) -> str:
         """A short name for progress lines and errors."""
-        tuning = f"tuning lr {self.recipe.learning_rate:.1e}" if self.phase == "tune" and self.recipe else ""
+        tuning = f"tuning lr {self.recipe.learning_rate:.1e}" if self.phase == Phase.TUNE and self.recipe else ""
         if self.rung < 1:
             tuning += f" to {self.rung:.0%} of its steps"
         return f"{self.dataset} · {self.arm} · {self.budget:,} labels · {tuning or f'seed {self.replicate}'}"
@@ -234,8 +253,7 @@ class CurvePoint:
 class Outcome:
     """What became of a trial."""
 
-    status: str
-    """`done`, `failed` or `skipped`."""
+    status: Status
     error: str = ""
     dev_score: float | None = None
     curve: tuple[CurvePoint, ...] = ()

@@ -12,11 +12,11 @@ import pytest
 
 from support.texts import sentences, write_csv
 from transfergain import checkpoint as checkpoints_
-from transfergain.api import quiet_libraries
 from transfergain.arms import ARMS
 from transfergain.data.prepare import DataSource
 from transfergain.data.prepare import load as load_data
 from transfergain.errors import UserError
+from transfergain.running.setup import quiet_libraries
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Recipe, TrialSpec

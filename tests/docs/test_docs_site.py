@@ -95,7 +95,9 @@ def test_flags_of_the_pages_exist(page):
     used |= set(re.findall(r"`(--[a-z][a-z-]+)", page.read_text("utf-8")))
     foreign = {"--include", "--local-dir", "--require-hashes", "--force-reinstall"}
     scripts = "".join(
-        path.read_text("utf-8") for folder in ("benchmarks", "tests/fuzz") for path in (ROOT / folder).glob("*.py")
+        path.read_text("utf-8")
+        for folder in ("benchmarks", "tests/fuzz", "tests/faults")
+        for path in (ROOT / folder).glob("*.py")
     )
     foreign |= set(re.findall(r'add_argument\(\s*"(--[a-z][a-z-]+)', scripts))  # of what the pages run beside the program
     assert used - known - foreign == set()

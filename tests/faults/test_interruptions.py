@@ -17,13 +17,14 @@ from pathlib import Path
 import pytest
 
 import transfergain as tg
-from support.tiny import KEYS, InProcess, command, count, files, findings, flags, models, outcomes
+from support.processes import alive, children
+from support.tiny import KEYS, InProcess, command, count, files, findings, flags, models, outcomes, poll
 from transfergain.analysis.findings import load
 from transfergain.arms import ARMS
 from transfergain.errors import UserError
 from transfergain.executors import EXECUTORS
 from transfergain.executors.local import LocalExecutor
-from transfergain.running import signals as session
+from transfergain.running import signals
 from transfergain.store import FILE
 
 TRIALS = 8 + 8 + 8
@@ -32,7 +33,6 @@ TRIALS = 8 + 8 + 8
 SCRIPT = """
 import json, sys
 import transfergain as tg
-from transfergain.running import signals as session
 tg.run(**json.loads(sys.argv[1]))
 """
 
@@ -55,37 +55,6 @@ def peaceful(tmp_path_factory, keys):
         done = tg.run(**keys, output_dir=folder, quiet=True)
     assert done.trials == {"done": TRIALS, "failed": 0, "skipped": 0, "pending": 0}
     return folder
-
-
-def poll(condition, driver=None):
-    """Wait until the condition holds; fails when it does not within two minutes, or when the driver ends before."""
-    for _ in range(12_000):
-        if found := condition():
-            return found
-        if driver is not None and driver.poll() is not None:
-            pytest.fail(f"the driver ended with code {driver.returncode}: {driver.stderr.read()}")
-        time.sleep(0.01)
-    return pytest.fail("nothing happens")
-
-
-def children(pid):
-    """Ids of the living processes that `pid` has started."""
-    found = []
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            state, parent = path.read_text().rpartition(")")[2].split()[:2]
-        except OSError:  # it has just ended
-            continue
-        if int(parent) == pid and state != "Z":
-            found.append(int(path.parent.name))
-    return found
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 class Driver:
@@ -220,7 +189,7 @@ def test_ignored_signals_stay_ignored_and_threads_know_none(keys, tmp_path, monk
         thread.start()
         thread.join()
         assert found[0].trials["done"] == 6
-        with session.stoppable():
+        with signals.stoppable():
             assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
             assert signal.getsignal(signal.SIGTERM) != signal.SIG_DFL
     finally:

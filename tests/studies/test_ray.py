@@ -9,17 +9,17 @@ import threading
 from dataclasses import replace
 
 import pytest
-from test_interruptions import poll
 
 import transfergain as tg
 from support.texts import sentences
-from support.tiny import KEYS, InProcess, command, count, files, findings, flags, models, outcomes
+from support.tiny import KEYS, InProcess, command, count, files, findings, flags, models, outcomes, poll
 from transfergain.checkpoint import resolve
 from transfergain.errors import UserError
 from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Job
 from transfergain.executors.local import TRIES
-from transfergain.executors.ray import RayExecutor, holds, write_files
+from transfergain.executors.ray import RayExecutor
+from transfergain.executors.ray_node import holds, write_files
 from transfergain.trial import Bench
 from transfergain.types import Checkpoint, Dataset, Example, Recipe, TrialSpec
 

@@ -25,7 +25,7 @@ class Browser:
         commands_in, self._out = os.pipe()
         self._in, replies_out = os.pipe()
         shell = f'exec "$0" "$@" 3<&{commands_in} 4>&{replies_out}'
-        command = ["bash", "-c", shell, CHROMIUM, f"--user-data-dir={self.home.name}", *FLAGS]
+        command = ["bash", "-c", shell, str(CHROMIUM), f"--user-data-dir={self.home.name}", *FLAGS]
         self._process = subprocess.Popen(command, pass_fds=(commands_in, replies_out), stderr=subprocess.DEVNULL)
         os.close(commands_in)
         os.close(replies_out)

@@ -1,5 +1,7 @@
 """Tiny random checkpoints of seven architectures, as `transformers` saves them."""
 
+from typing import Any
+
 from support.texts import WORDS
 
 SPECIALS = {
@@ -68,7 +70,7 @@ def build_checkpoint(kind, folder, seed=0, auto_class="AutoModel", spread=0.02):
     tokenizer = build_tokenizer(kind)
     v = len(tokenizer)
     pad = tokenizer.pad_token_id
-    encoder = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    encoder: dict[str, Any] = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
     config = {
         "bert": lambda: t.BertConfig(vocab_size=v, pad_token_id=pad, max_position_embeddings=128, **encoder),
         "roberta": lambda: t.RobertaConfig(vocab_size=v, pad_token_id=pad, max_position_embeddings=130, **encoder),
@@ -77,7 +79,8 @@ def build_checkpoint(kind, folder, seed=0, auto_class="AutoModel", spread=0.02):
         ),
         "gpt2": lambda: t.GPT2Config(vocab_size=v, n_positions=128, n_embd=32, n_layer=2, n_head=2, bos_token_id=0,
                                      eos_token_id=0),
-        "t5": lambda: t.T5Config(vocab_size=v, pad_token_id=pad, eos_token_id=tokenizer.eos_token_id,
+        "t5": lambda: t.T5Config(vocab_size=v,  # type: ignore[call-arg]
+                                  pad_token_id=pad, eos_token_id=tokenizer.eos_token_id,
                                  decoder_start_token_id=pad, d_model=32, d_kv=16, d_ff=64, num_layers=2, num_heads=2),
         "bart": lambda: t.BartConfig(vocab_size=v, pad_token_id=pad, bos_token_id=0, eos_token_id=tokenizer.eos_token_id,
                                      decoder_start_token_id=tokenizer.eos_token_id, d_model=32, encoder_layers=2,

@@ -1,16 +1,17 @@
 """Studies without training: small data sets, made-up outcomes and an executor that runs them in this process."""
 
-from pathlib import Path
+from typing import Any
 
 from transfergain.executors.base import Executor, Job
 from transfergain.metrics import METRICS
+from transfergain.running.models import Models
 from transfergain.running.planner import Planner
-from transfergain.running.progress import Silent
 from transfergain.running.runner import Runner
+from transfergain.running.watchers import Watcher
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.tasks import TASKS
-from transfergain.types import CurvePoint, Dataset, Evaluated, Example, Outcome, Recipe, TrialSpec
+from transfergain.types import CurvePoint, Dataset, Evaluated, Example, Outcome, Recipe, Status, TrialSpec
 
 LABELS = ("negative", "positive")
 
@@ -33,7 +34,7 @@ def dataset(name="reviews", shift=False):
 
 def spec(**changes):
     """A reported trial of the full arm, with changes."""
-    given = {
+    given: dict[str, Any] = {
         "task": "sentiment",
         "dataset": "reviews",
         "arm": "full",
@@ -61,7 +62,7 @@ def outcome_of(spec, data, right=None):
     score = min(1.0, 0.5 + 100 * rate + 0.01 * (spec.replicate % 3))
     sealed = data.splits()
     return Outcome(
-        "done",
+        Status.DONE,
         dev_score=score,
         curve=(CurvePoint(10, score, 0.5, "stable"),) if spec.recipe else (),
         converged=True if spec.recipe else None,
@@ -89,7 +90,7 @@ class FakeExecutor(Executor):
                 try:
                     outcome = self.behave(job.spec, self.datasets[job.spec.dataset])
                 except RuntimeError as error:
-                    outcome = Outcome("failed", error=f"RuntimeError: {error}")
+                    outcome = Outcome(Status.FAILED, error=f"RuntimeError: {error}")
                 if job.save_to and outcome.status == "done":
                     job.save_to.mkdir(parents=True, exist_ok=True)
                     (job.save_to / "weights").write_text(f"{job.spec.arm} {job.spec.budget} {job.spec.replicate}")
@@ -136,12 +137,12 @@ def run(folder, datasets=None, executor=None, watcher=None, **keys):
     executor = executor or FakeExecutor()
     executor.datasets = datasets
     executor.ran.clear()
-    study = Study(**{"arms": "scratch,full", "budgets": [20], "seeds": 2, "tune": 1} | keys)
+    usual: dict[str, Any] = {"arms": "scratch,full", "budgets": [20], "seeds": 2, "tune": 1}
+    study = Study(**usual | keys)
     planner = Planner(study, datasets, "sha256:0", "fp32")
     with Store(folder, create=True) as store:
         store._db.execute("PRAGMA synchronous=OFF")  # these tests kill nothing, and waiting for the disk is slow
         describe(store, study, datasets)
-        runner = Runner(planner, store, executor, watcher or Silent(), Path(folder), study.keep_models)
-        counts = runner.run()
-        runner.clean()
+        counts = Runner(planner, store, executor, watcher or Watcher()).run()
+        Models(planner, store).clear_unfinished()
     return list(executor.ran), counts

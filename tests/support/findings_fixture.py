@@ -2,13 +2,14 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from transfergain.analysis.findings import Findings
 from transfergain.store import Row
 from transfergain.study import Study
-from transfergain.types import CurvePoint, Evaluated, Outcome, Recipe, TrialSpec
+from transfergain.types import CurvePoint, Evaluated, Outcome, Recipe, Status, TrialSpec
 
 LEVELS = {"majority": 0.5, "tfidf": 0.74, "scratch": 0.7, "full": 0.88, "probe": 0.78, "lora": 0.87}
 ARMS = ("scratch", "full", "probe", "lora")
@@ -90,13 +91,13 @@ def trials(dataset, budgets, seeds, tune, evaluations):
                 found.append(Row(spec(dataset, arm, budget, seed), outcome(dataset, arm, budget, rng, evaluations)))
             for i in range(tune if arm in ARMS else 0):
                 trial = spec(dataset, arm, budget, 10_000, "tune", 10.0 ** (-5 + i * 2.4 / max(tune, 1)))
-                found.append(Row(trial, Outcome("done", "", 0.6 + 0.02 * i, (), True, {}, {"steps": 300}, 4.0)))
+                found.append(Row(trial, Outcome(Status.DONE, "", 0.6 + 0.02 * i, (), True, {}, {"steps": 300}, 4.0)))
     if dataset == NAMES[0]:
         found.append(
-            Row(spec(dataset, "lora", budgets[0], seeds), Outcome("failed", error="RuntimeError: CUDA out of memory"))
+            Row(spec(dataset, "lora", budgets[0], seeds), Outcome(Status.FAILED, error="RuntimeError: CUDA out of memory"))
         )
-        found.append(Row(spec(dataset, "probe", budgets[0], seeds), Outcome("skipped", error="no linear layers")))
-        found[-3].outcome.details["diverged"] = True
+        found.append(Row(spec(dataset, "probe", budgets[0], seeds), Outcome(Status.SKIPPED, error="no linear layers")))
+        found[-3].outcome.details["diverged"] = True  # type: ignore[index]
     return found
 
 
@@ -107,7 +108,7 @@ def outcome(dataset, arm, budget, rng, evaluations):
         for name, found in zip(("test", "shift:tweets", "perturbed:keyboard@5"), hits, strict=True)
     }
     if arm not in ARMS:
-        return Outcome("done", "", None, (), None, evaluated, {}, 0.2)
+        return Outcome(Status.DONE, "", None, (), None, evaluated, {}, 0.2)
     speed, top = {"scratch": 0.25, "probe": 1.1}.get(arm, 0.9), level(arm, budget, dataset)
     curve = tuple(
         CurvePoint(20 * i, float(top - (top - 0.5) * np.exp(-speed * i) + 0.008 * rng.standard_normal()), 1.0 / i,
@@ -117,7 +118,7 @@ def outcome(dataset, arm, budget, rng, evaluations):
     details = {"steps": 20 * evaluations, "best_step": 20 * evaluations - 20, "parameters": 22_713_986, "diverged": False,
                "trained_parameters": PARAMETERS[arm], "checks": {"median_std": 0.02}, "temperature": 1.4,
                "flops": curve[-1].flops, "train_seconds": 2.0 * evaluations}  # fmt: skip
-    return Outcome("done", "", top, curve, True, evaluated, details, 30.5)
+    return Outcome(Status.DONE, "", top, curve, True, evaluated, details, 30.5)
 
 
 def row(dataset, arm, budget, split, measure, estimate, low=None, high=None, seeds=5, verdict="", sentence="", **more):
@@ -229,7 +230,9 @@ def calibration_rows(dataset, budget, seeds):
     found = []
     for arm in ARMS:
         for measure, loss in (("ece", 0.12), ("ece_scaled", 0.03), ("brier", 0.2), ("brier_scaled", 0.18)):
-            bins = [[(i + 0.5) / 15, max(0.0, (i + 0.5) / 15 - loss), 4 * i] for i in range(15)] if "ece" in measure else []
+            bins: list[list[Any]] = (
+                [[(i + 0.5) / 15, max(0.0, (i + 0.5) / 15 - loss), 4 * i] for i in range(15)] if "ece" in measure else []
+            )
             bins = [[None, None, 0] if not count else [c, a, count] for c, a, count in bins]
             found.append(row(dataset, arm, budget, "test", measure, loss, loss - 0.01, loss + 0.01, seeds, bins=bins))
     return found

@@ -5,6 +5,7 @@ import http.server
 import json
 import threading
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 
@@ -43,6 +44,7 @@ def commit_of(folder):
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
+    hub: Any
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_):

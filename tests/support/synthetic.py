@@ -9,7 +9,7 @@ from transfergain.analysis.findings import _tables
 from transfergain.metrics import METRICS
 from transfergain.metrics.calibration import columns
 from transfergain.store import Row
-from transfergain.types import CurvePoint, Evaluated, Outcome, Recipe, TrialSpec
+from transfergain.types import CurvePoint, Evaluated, Outcome, Phase, Recipe, Status, TrialSpec
 
 LABELS = ("no", "yes")
 DATA = {"metric": "accuracy", "chance": 0.5, "labels": list(LABELS), "title": "Sentiment", "n_test": 400}
@@ -77,17 +77,20 @@ def trial(world, arm, budget, seed, rng, targets):
     for kind in world.perturbations:
         for severity in (1, 5):
             splits[f"perturbed:{kind}@{severity}"] = evaluated(targets[0], accuracy - 0.02 * severity, rng, False)
-    details = {"trained_parameters": PARAMETERS[arm], "steps": 600, "best_step": 500, "train_seconds": 6.0, "adapted": {}}
+    adapted: dict[str, object] = {}
+    details = {
+        "trained_parameters": PARAMETERS[arm], "steps": 600, "best_step": 500, "train_seconds": 6.0, "adapted": adapted,
+    }  # fmt: skip
     for k in world.adapted if budget == max(world.budgets) else ():
         for method, worth in (("head", 0.3), ("lora", 0.97), ("full", 1.0)):
             name = f"adapted:tweets@{k}/{method}"
             splits[name] = evaluated(targets[1], away + 0.02 * worth * np.log2(1 + k), rng, False)
-            details["adapted"][name] = {"steps": 50, "best_step": 30, "max_steps": 60, "trained_parameters": SIZES[method],
+            adapted[name] = {"steps": 50, "best_step": 30, "max_steps": 60, "trained_parameters": SIZES[method],
                                         "curve": [[10, 0.6], [20, 0.7]]}  # fmt: skip
-    spec = TrialSpec("sentiment", world.dataset, arm, budget, seed, "report", Recipe(1e-4), (("test", "x"),), "x", "y")
+    spec = TrialSpec("sentiment", world.dataset, arm, budget, seed, Phase.REPORT, Recipe(1e-4), (("test", "x"),), "x", "y")
     outcome = Outcome(
-        "done", dev_score=0.8, curve=curve(world, arm, seed, rng), converged=world.converged(arm, seed), evaluated=splits,
-        details=details,
+        Status.DONE, dev_score=0.8, curve=curve(world, arm, seed, rng), converged=world.converged(arm, seed),
+        evaluated=splits, details=details,
     )  # fmt: skip
     return Row(spec, outcome)
 

@@ -11,8 +11,8 @@ FILLER = "the a this that film book chair phone meal room was is very quite rath
 PEOPLE = "ada lovelace noor babbage mira okafor tomas jean-paul".split()
 """Eight names, each two of which may be first name and surname; some are several tokens."""
 PLACES = "london paris cairo lima oslo kyoto new-york saint-denis".split()
-FRENCH = "le un ce cela cinema livre chaise telephone repas salle etait est tres assez plutot et avec mon notre sur dans"
-FRENCH = dict(zip(FILLER, FRENCH.split(), strict=True))
+_FRENCH = "le un ce cela cinema livre chaise telephone repas salle etait est tres assez plutot et avec mon notre sur dans"
+FRENCH = dict(zip(FILLER, _FRENCH.split(), strict=True))
 ASKED = "who where what".split()
 UNUSED = [f"unused{i}" for i in range(60)]
 """Tokens that no text has, so that most of a vocabulary is not met, as ever."""
@@ -24,7 +24,8 @@ WORDS = [*GOOD, *BAD, *FILLER, *FRENCH.values(), *NAMES, "-", *ASKED, *UNUSED]
 def sentences(count, seed=0, extra=()):
     """`count` (text, label) pairs, balanced, all different, learnable from their opinion words."""
     rng = random.Random(seed)
-    pairs, seen = [], set()
+    pairs: list[tuple[str, str]] = []
+    seen = set()
     while len(pairs) < count:
         label = "positive" if len(pairs) % 2 else "negative"
         words = [rng.choice(FILLER) for _ in range(rng.randint(3, 9))]
@@ -47,7 +48,8 @@ def write_csv(path, rows, header=("text", "label")):
 
 def tagged(count, seed=0):
     """`count` (words, BIO tags) pairs, all different, learnable from their names; every seventh without any."""
-    rng, pairs = random.Random(f"ner {seed}"), {}
+    rng = random.Random(f"ner {seed}")
+    pairs: dict[tuple[str, ...], tuple[list[str], list[str]]] = {}
     while len(pairs) < count:
         chunks = [([rng.choice(FILLER)], ["O"]) for _ in range(rng.randint(3, 7))]
         for _ in range(rng.randint(1, 2) if len(pairs) % 7 else 0):
@@ -96,7 +98,8 @@ def write_squad(path, found):
 
 def translations(count, seed=0):
     """`count` (French, English) pairs, all different, word by word each other's translation."""
-    rng, pairs = random.Random(f"translation {seed}"), {}
+    rng = random.Random(f"translation {seed}")
+    pairs: dict[str, str] = {}
     while len(pairs) < count:
         words = rng.choices(FILLER, k=rng.randint(3, 7))
         pairs.setdefault(" ".join(FRENCH[w] for w in words), " ".join(words))

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 
@@ -11,12 +12,12 @@ import pytest
 import torch
 
 from support.texts import sentences, write_csv
-from transfergain.api import quiet_libraries
 from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Executor
+from transfergain.running.setup import quiet_libraries
 from transfergain.store import FILE, Store
 from transfergain.trial import run_trial
-from transfergain.types import Outcome
+from transfergain.types import Outcome, Status
 
 KEYS = {
     "task": "sentiment",
@@ -53,6 +54,17 @@ def command(monkeypatch, *arguments):
     except SystemExit as end:
         return end.code or 0
     return 0
+
+
+def poll(condition, driver=None):
+    """Wait until the condition holds; fails when it does not within two minutes, or when the driver ends before."""
+    for _ in range(12_000):
+        if found := condition():
+            return found
+        if driver is not None and driver.poll() is not None:
+            pytest.fail(f"the driver ended with code {driver.returncode}: {driver.stderr.read()}")
+        time.sleep(0.01)
+    return pytest.fail("nothing happens")
 
 
 def count(folder):
@@ -114,7 +126,7 @@ class InProcess(Executor):
                 with quiet_libraries():
                     outcome = run_trial(job.spec, self.bench, job.save_to, partial(watch, job.spec))
             except Exception as error:
-                outcome = Outcome("failed", error=f"{type(error).__name__}: {error}")
+                outcome = Outcome(Status.FAILED, error=f"{type(error).__name__}: {error}")
             yield job.spec, outcome
         torch.set_num_threads(threads)
 

@@ -6,6 +6,8 @@ import pytest
 import torch
 import transformers
 
+from support.numeric import assert_same_gradients
+from support.numeric import gradients as gradients_of
 from transfergain.engine.batching import collate
 from transfergain.engine.fit import fit
 from transfergain.engine.shortcuts.attention import NAME, attend, attention_by_parts
@@ -48,7 +50,7 @@ def test_models_compute_the_same_padding_included(checkpoints, kind):
         model.zero_grad()
         output = model(**batch)
         output.loss.backward()
-        return output.logits.detach(), [p.grad.clone() for p in model.parameters() if p.grad is not None]
+        return output.logits.detach(), gradients_of(model)
 
     logits, gradients = run()
     with attention_by_parts(model, features, 0) as used:
@@ -56,8 +58,7 @@ def test_models_compute_the_same_padding_included(checkpoints, kind):
         got, got_gradients = run()
     assert model.config._attn_implementation == "sdpa"
     assert torch.allclose(got, logits, atol=1e-5)
-    assert len(got_gradients) == len(gradients)
-    assert all(torch.allclose(a, b, atol=1e-5) for a, b in zip(got_gradients, gradients, strict=True))
+    assert_same_gradients(got_gradients, gradients)
 
 
 def test_groups_of_heads_share_keys_and_values():

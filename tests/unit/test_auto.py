@@ -38,7 +38,7 @@ def test_no_calibration_where_nothing_is_left_to_choose():
 
 @pytest.mark.parametrize(
     ("free", "each", "cores", "expected"),
-    [(80 * GB, 2 * GB, 16, auto.PER_GPU), (5 * GB, 2 * GB, 16, 2), (GB, 2 * GB, 16, 1), (80 * GB, 2 * GB, 2, 2)],
+    [(80 * GB, 2 * GB, 16, auto.MOST_PER_GPU), (5 * GB, 2 * GB, 16, 2), (GB, 2 * GB, 16, 1), (80 * GB, 2 * GB, 2, 2)],
 )
 def test_workers_share_a_gpu_as_far_as_its_memory_and_the_cores_go(free, each, cores, expected):
     assert auto.per_gpu(free, each, cores) == expected
@@ -58,7 +58,7 @@ def test_the_limit_of_a_container_counts(tmp_path):
 
 
 def test_more_weights_need_more_memory_and_a_matrix_product_is_measured():
-    assert auto.need(GB) - auto.need(0) == auto.COPIES * GB
+    assert auto.need(GB) - auto.need(0) == auto.COPIES_OF_WEIGHTS * GB
     assert auto.need(0, gpu=True) > 0
-    assert auto.need(0) == auto.PROCESS + auto.KERNELS
+    assert auto.need(0) == auto.PROCESS_BYTES + auto.KERNEL_BYTES
     assert auto.matmul_speed(1) > 0

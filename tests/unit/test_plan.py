@@ -7,10 +7,14 @@ import pytest
 from rich.console import Console
 
 from support.fakes import dataset, outcome_of
+from transfergain.analysis.words import duration
 from transfergain.commands import plan
-from transfergain.commands.plan import Cell, Plan, Speed, _cell, _probe, _seconds, _speed, duration
+from transfergain.commands.plan import CellPlan, Plan, _cell, _seconds
 from transfergain.data.draws import budget_sizes
-from transfergain.running.planner import RUNGS, Planner
+from transfergain.errors import UserError
+from transfergain.running.planner import Planner
+from transfergain.running.search import RUNGS
+from transfergain.running.speed import SHORT_TRIAL_DEV, SHORT_TRIAL_STEPS, Speed, few_dev, short_trial, speed_of
 from transfergain.store import Row
 from transfergain.study import Study
 from transfergain.types import CurvePoint, Example, Outcome, Pools
@@ -48,9 +52,9 @@ def test_what_is_done_is_counted_and_timed_by_the_store():
 
 
 def test_what_is_left_is_the_time_of_what_is_not_done():
-    found = Cell("reviews", "full", 20, 6, 3, 4, 2.0, 10.0, 14.0, "measured")
+    found = CellPlan("reviews", "full", 20, 6, 3, 4, 2.0, 10.0, 14.0, "measured")
     assert (found.left, found.most) == (2 * 2.0 + 3 * 10.0, 2 * 2.0 + 3 * 14.0)
-    assert Cell("reviews", "full", 20, 6, 3, 9, 2.0, 10.0, 14.0, "measured").left == 0
+    assert CellPlan("reviews", "full", 20, 6, 3, 9, 2.0, 10.0, 14.0, "measured").left == 0
     whole = Plan([found, found], 4, 2, 1, "cpu", 2**30)
     assert whole.seconds == found.left
     assert json.loads(whole.to_json())["seconds_most"] == found.most
@@ -61,12 +65,12 @@ def test_a_longer_trial_takes_longer_and_a_rung_its_share():
     speeds = {("reviews", "full"): Speed(1.0, 0.1, 0.01), ("reviews", "probe"): Speed(2.0, 1e-6, 0.0)}
     data = planned.datasets["reviews"]
     by = _seconds(planned, speeds, data, "full", 20)
-    assert 1.0 < by[RUNGS[0]] < by[RUNGS[1]] < by["report"] < by["most"]
+    assert 1.0 < by.tuning[RUNGS[0]] < by.tuning[RUNGS[1]] < by.report < by.most
     evaluations = 16 + 3  # three more before the first
-    assert by["most"] == pytest.approx(1 + 300 * 0.1 + (evaluations * 4 + 10) * 0.01)
+    assert by.most == pytest.approx(1 + 300 * 0.1 + (evaluations * 4 + 10) * 0.01)
     probe = _seconds(planned, speeds, data, "probe", 20)
-    assert probe["most"] == pytest.approx(2 + 300e-6 + 10 * 0.01), "sealed examples go through the whole model"
-    assert _seconds(planned, speeds, data, "scratch", 20) == {}
+    assert probe.most == pytest.approx(2 + 300e-6 + 10 * 0.01), "sealed examples go through the whole model"
+    assert _seconds(planned, speeds, data, "scratch", 20) is None
 
 
 def test_shifts_and_adaptations_take_their_time():
@@ -75,7 +79,7 @@ def test_shifts_and_adaptations_take_their_time():
 
     def most(data):
         planned = Planner(Study(arms="scratch,full", budgets=[20]), {"reviews": data}, "sha256:0", "fp32")
-        return _seconds(planned, speeds, data, "full", 20)["most"]
+        return _seconds(planned, speeds, data, "full", 20).most
 
     assert most(shifted) - most(dataset()) == pytest.approx(10 * 0.01), "ten examples more"
     pools = Pools(train=shifted.train, dev=shifted.dev)  # 30 labels: enough for 16, not for 64
@@ -90,17 +94,17 @@ def test_steps_and_evaluations_are_timed_by_the_difference_of_two_trials():
         last = CurvePoint(steps, 0.5, 0.5, "stable", seconds=0.1 * steps)
         return Outcome("done", curve=(*curve, last), seconds=2 + 0.1 * steps + 0.5 * evaluations)
 
-    speed = _speed(ran(8, 4), ran(24, 6), n_dev=50)
+    speed = speed_of(ran(8, 4), ran(24, 6), n_dev=50)
     assert (speed.fixed, speed.step, speed.example) == pytest.approx((2.0, 0.1, 0.01))
-    assert _speed(Outcome("failed"), ran(24, 6), n_dev=50) is None
+    assert speed_of(Outcome("failed"), ran(24, 6), n_dev=50) is None
 
 
-@pytest.mark.parametrize("steps", plan.PROBE)
+@pytest.mark.parametrize("steps", SHORT_TRIAL_STEPS)
 def test_a_short_trial_ends_after_its_steps_and_reads_no_sealed_split(steps):
     planned = planner()
-    spec = _probe(planned, planned.datasets["reviews"], 30, "full", steps)
+    spec = short_trial(planned, planned.datasets["reviews"], 30, "full", steps)
     assert spec.recipe.steps_to(spec.rung, 24) == steps
-    assert spec.recipe.max_steps(24) // spec.recipe.evaluations == min(plan.PROBE)
+    assert spec.recipe.max_steps(24) // spec.recipe.evaluations == min(SHORT_TRIAL_STEPS)
     assert spec.splits == () and spec.phase == "tune"
 
 
@@ -108,19 +112,25 @@ def test_a_short_trial_has_the_training_examples_of_its_cell_and_few_dev_ones():
     rows = tuple(Example({"text": f"text {i}"}, i % 2) for i in range(2500))
     large = replace(dataset(), train=rows[:2000], dev=rows[2000:])
     planned = Planner(Study(arms="scratch,full", budgets=[2500]), {"reviews": large}, "sha256:0", "fp32")
-    spec = _probe(planned, large, 2500, "full", 4)
-    assert budget_sizes(spec.budget, 2000, len(plan._short(large).dev)) == (2000, plan.DEV)
-    assert plan._short(large).dev[-1] is rows[2000 + 7 * 63], "spread over all of them"
+    spec = short_trial(planned, large, 2500, "full", 4)
+    assert budget_sizes(spec.budget, 2000, len(few_dev(large).dev)) == (2000, SHORT_TRIAL_DEV)
+    assert few_dev(large).dev[-1] is rows[2000 + 7 * 63], "spread over all of them"
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(3.21, "3.2 s"), (40, "40 s"), (840, "14 min"), (11520, "3.2 h")])
 def test_durations_in_words(seconds, words):
-    assert duration(seconds) == words
+    assert duration(seconds, tenths=True) == words
+    assert duration(seconds) == words.replace("3.2 s", "3 s")
+
+
+def test_an_unknown_executor_is_refused_as_by_run():
+    with pytest.raises(UserError, match=r'--executor: unknown executor "lokal"\. Did you mean "local"'):
+        plan.plan(Study(executor="lokal"), Console(quiet=True))
 
 
 def test_the_table_and_the_total_are_shown():
     console = Console(width=160, record=True, quiet=False, file=open("/dev/null", "w"))  # noqa: PTH123, SIM115
-    plan.show(Plan([Cell("reviews", "full", 20, 6, 3, 4, 2.0, 10.0, 14.0, "measured")], 4, 2, 1, "cpu", 2**30), console)
+    plan.show(Plan([CellPlan("reviews", "full", 20, 6, 3, 4, 2.0, 10.0, 14.0, "measured")], 4, 2, 1, "cpu", 2**30), console)
     text = console.export_text()
     assert (
         "9 trials, 4 done, and 4 of floors · about 17 s on cpu, at most 23 s · 2 workers of 1 thread · up to 1.0 GB" in text

@@ -4,7 +4,9 @@ import pytest
 from rich.console import Console
 
 from support.fakes import run, spec
-from transfergain.running.progress import Bar, Cell, Forecast, Lines, Silent, follower
+from transfergain.running.live_page import due
+from transfergain.running.progress import Bar, Forecast, Lines, NotebookLine, follower
+from transfergain.running.watchers import Watcher, Watchers
 from transfergain.types import Outcome, Recipe
 
 
@@ -20,9 +22,9 @@ def test_lines_say_what_finished_and_how_much_is_left():
     with lines:
         lines.begin("trials", 3, 0)
         lines.step(spec(), 5, 10, 0.5)
-        lines.finish(spec(replicate=4), Outcome("done", dev_score=0.91234, seconds=10))
-        lines.finish(spec(arm="lora"), Outcome("failed", error="RuntimeError: [no] luck", seconds=20))
-        lines.finish(spec(arm="majority", recipe=None), Outcome("done", dev_score=0.5))
+        lines.end_trial(spec(replicate=4), Outcome("done", dev_score=0.91234, seconds=10))
+        lines.end_trial(spec(arm="lora"), Outcome("failed", error="RuntimeError: [no] luck", seconds=20))
+        lines.end_trial(spec(arm="majority", recipe=None), Outcome("done", dev_score=0.5))
     assert output().splitlines() == [
         "trials: 3 trials, 0 done already",
         "trials 1/3 · reviews · full · 20 labels · seed 4 · dev 0.912 · 20 s left",
@@ -34,7 +36,7 @@ def test_lines_say_what_finished_and_how_much_is_left():
 def test_lines_count_what_was_done_before():
     output, lines = written(lambda c: Lines(c, 1))
     lines.begin("tuning", 8, 6)
-    lines.finish(spec(phase="tune", recipe=Recipe(1e-4)), Outcome("done", dev_score=0.5, seconds=1))
+    lines.end_trial(spec(phase="tune", recipe=Recipe(1e-4)), Outcome("done", dev_score=0.5, seconds=1))
     assert output().splitlines() == [
         "tuning: 8 trials, 6 done already",
         "tuning 7/8 · reviews · full · 20 labels · tuning lr 1.0e-04 · dev 0.500 · 1 s left",
@@ -80,8 +82,8 @@ def test_bar_shows_the_running_trial_and_prints_failures():
         bar.begin("trials", 2, 0)
         bar.step(spec(dataset="my [data]"), 5, 10, 0.75)
         bar._progress.refresh()
-        bar.finish(spec(), Outcome("done", dev_score=0.8, seconds=3))
-        bar.finish(spec(arm="lora"), Outcome("failed", error="RuntimeError: [b]no[/b] luck", seconds=3))
+        bar.end_trial(spec(), Outcome("done", dev_score=0.8, seconds=3))
+        bar.end_trial(spec(arm="lora"), Outcome("failed", error="RuntimeError: [b]no[/b] luck", seconds=3))
     assert "my [data] · full · 20 labels · seed 0 · step 5 · dev 0.750" in output()
     assert "failed  reviews · lora · 20 labels · seed 0: RuntimeError: [b]no[/b] luck" in output()
     assert "2/2" in output()
@@ -104,9 +106,37 @@ def test_followers_go_through_a_whole_run(tmp_path, kind):
 
 
 def test_silent_says_nothing(tmp_path, capsys):
-    with Silent() as follower:
+    with Watcher() as follower:
         run(tmp_path, watcher=follower)
     assert capsys.readouterr() == ("", "")
+
+
+def test_several_watchers_hear_everything_in_the_order_given():
+    class Follower(Watcher):
+        def __init__(self, name):
+            self.name = name
+
+        def begin(self, stage, total, done):
+            heard.append((self.name, stage, total, done))
+
+        def end_trial(self, spec, outcome):
+            heard.append((self.name, outcome.status))
+
+        def step(self, spec, step, cap, dev_score):
+            heard.append((self.name, step, cap, dev_score))
+
+    heard = []
+    watchers = Watchers([Follower("a"), Watcher(), Follower("b")])
+    watchers.begin("trials", 2, 1)
+    watchers.step(spec(), 5, 10, 0.5)
+    watchers.end_trial(spec(), Outcome("done"))
+    told = [("trials", 2, 1), (5, 10, 0.5), ("done",)]
+    assert heard == [(name, *words) for words in told for name in "ab"]
+
+
+def test_a_live_page_costs_a_small_share_of_the_time():
+    assert not due(19, 0.1) and due(21, 0.1)
+    assert not due(100, 5) and due(126, 5)
 
 
 def test_the_follower_suits_the_console():
@@ -115,9 +145,9 @@ def test_the_follower_suits_the_console():
 
     assert kind() is Lines
     assert kind(force_terminal=True) is Bar
-    assert kind(force_jupyter=True) is Cell
+    assert kind(force_jupyter=True) is NotebookLine
     assert kind(force_terminal=True, verbose=True) is Lines
-    assert kind(quiet=True, force_terminal=True) is Silent
+    assert kind(quiet=True, force_terminal=True) is Watcher
 
 
 def test_verbose_lines_say_every_evaluation():

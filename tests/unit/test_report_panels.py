@@ -236,11 +236,6 @@ def test_a_live_page_is_whole_or_not_at_all(whole, tmp_path, monkeypatch):
     assert "seconds" in (tmp_path / "timings.json").read_text("utf-8")
 
 
-def test_a_live_page_costs_a_small_share_of_the_time():
-    assert not files.due(19, 0.1) and files.due(21, 0.1)
-    assert not files.due(100, 5) and files.due(126, 5)
-
-
 def test_a_sample_of_texts_keeps_its_place_and_its_perturbed_copy():
     rows = examples.sample(dataset(shift=True), ("test", "perturbed:keyboard@1", "perturbed:keyboard@5"))
     assert [(r["split"], r["index"]) for r in rows] == [(s, i) for s in ("test", "shift:tweets") for i in range(10)]

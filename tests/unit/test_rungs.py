@@ -18,7 +18,7 @@ def test_a_rung_ends_at_a_dev_evaluation_after_warm_up_begins(rung, steps, expec
 
 
 def test_the_rung_of_tuning_lies_beyond_warm_up():
-    from transfergain.running.planner import RUNGS
+    from transfergain.running.search import RUNGS
 
     for steps in (20, 160, 300, 1001, 12_345):
         recipe = Recipe(1e-4, min_steps=steps, epochs=1)

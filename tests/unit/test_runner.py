@@ -4,8 +4,11 @@ import pytest
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run, spec
 from transfergain.analysis.findings import load
-from transfergain.running.planner import HALVING_FROM, LEARNING_RATES, RUNGS, Planner, learning_rates
-from transfergain.running.runner import _merit, _pairs_together
+from transfergain.running.order import pairs_together
+from transfergain.running.planner import Planner
+from transfergain.running.search import FEWEST_RATES_TO_HALVE, LEARNING_RATES, RUNGS, learning_rates
+from transfergain.running.tuning import merit
+from transfergain.running.watchers import Watcher
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.types import CurvePoint, Outcome, Recipe
@@ -27,19 +30,19 @@ def rows(folder):
         return store.rows()
 
 
-class Follower:
+class Follower(Watcher):
     """Remembers what a runner reports."""
 
     def __init__(self):
         self.begun, self.finished, self.steps = [], [], 0
 
-    def begin(self, phase, total, done):
-        self.begun.append((phase, total, done))
+    def begin(self, stage, total, done):
+        self.begun.append((stage, total, done))
 
     def step(self, spec, step, cap, dev_score):
         self.steps += 1
 
-    def finish(self, spec, outcome):
+    def end_trial(self, spec, outcome):
         self.finished.append((spec, outcome.status))
 
 
@@ -90,10 +93,10 @@ def test_equal_dev_scores_go_to_the_lower_loss_and_no_loss_that_is_not_finite():
     def trial(*losses):
         return Outcome("done", dev_score=0.5, curve=tuple(CurvePoint(i, 0.5, x, "stable") for i, x in enumerate(losses)))
 
-    assert _merit(trial(0.9, 0.4)) > _merit(trial(0.5, 0.5))
-    assert _merit(trial(float("nan"))) < _merit(trial(5.0))
-    assert _merit(trial(float("nan"), 0.4)) == _merit(trial(0.4))
-    assert _merit(trial(0.7, float("inf"))) == _merit(trial(0.7))
+    assert merit(trial(0.9, 0.4)) > merit(trial(0.5, 0.5))
+    assert merit(trial(float("nan"))) < merit(trial(5.0))
+    assert merit(trial(float("nan"), 0.4)) == merit(trial(0.4))
+    assert merit(trial(0.7, float("inf"))) == merit(trial(0.7))
 
 
 def test_a_failing_trial_is_a_row_and_the_study_goes_on(tmp_path):
@@ -265,7 +268,7 @@ def test_a_late_failure_does_not_undo_a_result(tmp_path):
     assert not any("died" in r.outcome.error for r in rows(tmp_path))
 
 
-def test_the_watcher_hears_of_phases_steps_and_ends(tmp_path):
+def test_the_watcher_hears_of_stages_steps_and_ends(tmp_path):
     follower = Follower()
     run(tmp_path, watcher=follower)
     assert follower.begun == [("tuning", 2, 0), ("trials", 8, 0)]
@@ -353,7 +356,7 @@ def test_nothing_unfinished_is_left_behind(tmp_path):
 def test_an_interrupted_study_holds_whole_pairs():
     specs = [spec(arm=arm, replicate=r, budget=b) for b in (20, 30) for arm in ("scratch", "full") for r in (0, 1, 2)]
     specs += [spec(arm="majority", recipe=None, replicate=r) for r in (0, 1, 2)]
-    order = sorted(specs, key=_pairs_together({}))
+    order = sorted(specs, key=pairs_together({}))
     assert {s.arm for s in order[:3]} == {"majority"}
     pairs = [order[i : i + 2] for i in range(3, len(order), 2)]
     assert all({s.arm for s in pair} == {"scratch", "full"} for pair in pairs)
@@ -364,7 +367,7 @@ def test_within_a_seed_the_longest_trials_come_first():
     seconds = {("reviews", "scratch", 20): 9.0, ("reviews", "full", 20): 1.0, ("reviews", "scratch", 30): 5.0,
                ("reviews", "full", 30): 6.0}  # fmt: skip
     specs = [spec(arm=arm, replicate=r, budget=b) for b in (30, 20) for arm in ("full", "scratch") for r in (1, 0)]
-    order = [(s.replicate, s.budget, s.arm) for s in sorted(specs, key=_pairs_together(seconds))]
+    order = [(s.replicate, s.budget, s.arm) for s in sorted(specs, key=pairs_together(seconds))]
     assert order[:4] == [(0, 20, "scratch"), (0, 20, "full"), (0, 30, "full"), (0, 30, "scratch")]
     assert {r for r, _, _ in order[4:]} == {1}
 
@@ -421,7 +424,7 @@ def test_every_rate_runs_to_the_first_rung_and_the_better_half_to_the_second(tmp
 
 
 def test_fewer_rates_than_four_all_run_whole(tmp_path):
-    ran, _ = run(tmp_path, tune=HALVING_FROM - 1)
+    ran, _ = run(tmp_path, tune=FEWEST_RATES_TO_HALVE - 1)
     assert tuned(ran) == {(arm, 1.0): sorted(learning_rates(3)) for arm in ("scratch", "full")}
 
 

@@ -14,15 +14,8 @@ from transfergain.arms import ARMS
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
 from transfergain.floors import FLOORS
-from transfergain.running.planner import (
-    LEARNING_RATES,
-    REPLICATES,
-    Planner,
-    at_edge,
-    auto_budgets,
-    budgets_for,
-    learning_rates,
-)
+from transfergain.running.planner import REPLICATES, Planner, auto_budgets, budgets_for
+from transfergain.running.search import LEARNING_RATES, at_edge, learning_rates
 from transfergain.study import Study, TaskEntry, load, quarter
 from transfergain.tasks import TASKS
 from transfergain.types import Recipe, TrialSpec

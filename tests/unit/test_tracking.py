@@ -11,7 +11,6 @@ from support.fakes import dataset, outcome_of, run, spec
 from transfergain import tracking
 from transfergain.analysis.findings import load
 from transfergain.errors import UserError
-from transfergain.running.progress import Silent
 from transfergain.store import Store
 from transfergain.tracking import TRACKERS, Reporter
 
@@ -49,7 +48,7 @@ def tracker(monkeypatch):
 def reporter():
     """(reporter, what the console shows as a function)."""
     file = io.StringIO()
-    return Reporter("fake", "key", Silent(), Console(file=file, width=300)), file.getvalue
+    return Reporter("fake", "key", Console(file=file, width=300)), file.getvalue
 
 
 def test_every_trial_is_reported_as_it_finishes(tmp_path, tracker, reporter):
@@ -85,8 +84,8 @@ def test_the_key_stays_with_the_store_and_out_of_findings(tmp_path):
     run(tmp_path)
     before = load(tmp_path).to_json()
     with Store(tmp_path) as store:
-        assert tracking.reporter("none", store, Silent(), Console(quiet=True)) is None
-        keys = {tracking.reporter("mlflow", store, Silent(), Console(quiet=True))._key for _ in range(2)}
+        assert tracking.reporter("none", store, Console(quiet=True)) is None
+        keys = {tracking.reporter("mlflow", store, Console(quiet=True))._key for _ in range(2)}
         assert keys == {store.get_meta("tracking")}
     assert load(tmp_path).to_json() == before
 

@@ -13,7 +13,7 @@ import pytest
 import transfergain
 from support.fakes import spec
 from transfergain.seeds import generator, seed
-from transfergain.types import SCHEMA_VERSION, Recipe, TrialSpec
+from transfergain.types import SCHEMA_VERSION, Phase, Recipe, TrialSpec
 
 SOURCE = Path(transfergain.__file__).parent
 
@@ -48,6 +48,12 @@ def test_id_is_the_hash_of_the_canonical_json():
     }
     text = json.dumps([SCHEMA_VERSION, content], sort_keys=True, separators=(",", ":"))
     assert spec().id == hashlib.sha256(text.encode()).hexdigest()
+
+
+def test_a_phase_is_its_word_in_the_id_and_comes_back_as_a_phase():
+    written = spec(phase=Phase.REPORT)
+    assert (written.id, written.to_json()) == (spec().id, spec().to_json())
+    assert isinstance(TrialSpec.from_json(written.to_json()).phase, Phase)
 
 
 def test_id_is_the_same_in_another_process():

@@ -26,6 +26,7 @@ from transfergain.analysis.view import views
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.store import Row, Store
+from transfergain.types import Status
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -147,7 +148,7 @@ def analyse(store: Store) -> Findings:
     recipes = performance.with_expected_best(store.get_meta("recipes") or [])
     tables = _tables(found, data, gains)
     status = Counter(row.outcome.status for row in rows)
-    trials = {name: status[name] for name in ("done", "failed", "skipped")} | {"pending": len(wanted) - len(rows)}
+    trials = {name.value: status[name] for name in Status} | {"pending": len(wanted) - len(rows)}
     return Findings(
         study=study,
         environment=store.get_meta("environment"),
@@ -201,7 +202,7 @@ def _warnings(
     warnings = list(store.get_meta("warnings") or [])
     if trials["pending"]:
         warnings.append(f"{trials['pending']} trials have not run yet; the same command continues")
-    failed = [row for row in rows if row.outcome.status != "done"]
+    failed = [row for row in rows if row.outcome.status != Status.DONE]
     for reason, n in Counter(f"{r.outcome.status}: {r.outcome.error}" for r in failed).items():
         warnings.append(f"{n} trial{'s' if n > 1 else ''} {reason}")
     grouped = _Grouped()

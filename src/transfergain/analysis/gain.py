@@ -15,7 +15,7 @@ from transfergain.analysis.verdict import judge
 from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 from transfergain.store import Row
-from transfergain.types import Evaluated, Outcome
+from transfergain.types import Evaluated, Outcome, Phase, Status
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def cells(rows: Sequence[Row], pretrained: Mapping[str, bool], labels: Mapping[s
     """
     groups: dict[tuple[str, str, int, str], dict[int, Outcome]] = defaultdict(dict)
     for row in rows:
-        if row.spec.phase == "report" and row.outcome.status == "done":
+        if row.spec.phase == Phase.REPORT and row.outcome.status == Status.DONE:
             key = (row.spec.dataset, row.spec.task, row.spec.budget, row.spec.arm)
             groups[key][row.spec.replicate] = row.outcome
     order = {arm: i for i, arm in enumerate(pretrained)}

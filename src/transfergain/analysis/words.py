@@ -20,6 +20,13 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}".removesuffix(".0")
 
 
+def duration(seconds: float, tenths: bool = False) -> str:
+    """`40 s`, `14 min`, `3.2 h`; below ten seconds `4 s`, or `4.2 s` with `tenths`."""
+    if seconds < 90:
+        return f"{seconds:.1f} s" if tenths and seconds < 10 else f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 def measured_interval(
     low: float | None, high: float | None, low_open: bool, high_open: bool, say: Callable[[float], str] = times
 ) -> str:

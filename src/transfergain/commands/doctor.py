@@ -58,7 +58,7 @@ def _version(package: str) -> str | None:
 
 
 def _versions() -> Check:
-    from transfergain import __version__
+    from transfergain.version import __version__
 
     found = {package: _version(package) for package in NEEDED}
     missing = [package for package, version in found.items() if version is None]

@@ -7,55 +7,55 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-COPIES = 6
+COPIES_OF_WEIGHTS = 6
 """Sizes of the weights that a training holds: weights, gradients, two moments of AdamW, the best weights, one to spare."""
-PROCESS = 700 * 2**20
+PROCESS_BYTES = 700 * 2**20
 """Bytes of a worker with torch and transformers loaded, and the activations of a small model (measured: 0.7 to 1.1 GB in all
 with a model of 22 million parameters)."""
-KERNELS = 900 * 2**20
+KERNEL_BYTES = 900 * 2**20
 """Bytes of compiled kernels that a CPU worker comes to hold: oneDNN keeps those of the last 1,024 shapes of products
 (measured: from 0.23 to 1.13 GB over 2,000 shapes of two bf16 products; workers of a study grew from 0.9 to 1.9 GB)."""
-GPU_PROCESS = 1500 * 2**20
+GPU_PROCESS_BYTES = 1500 * 2**20
 """Bytes on a GPU beside the weights: context, kernels, activations. An assumption, not measured."""
-PER_GPU = 4
+MOST_PER_GPU = 4
 """Most workers of one GPU: beyond that they wait for each other. An assumption, not measured."""
-SPARE = 0.85
+USABLE_MEMORY = 0.85
 """Share of the free memory that workers may use."""
-WORTH = 1.2
+WORTHWHILE_SPEED_UP = 1.2
 """How much faster more threads must be than one before they are used."""
 
 
 def need(weights: int, gpu: bool = False) -> int:
-    """Bytes that a worker needs to train a model of `weights` bytes: of the GPU's memory, or of the machine's."""
-    return COPIES * weights + (GPU_PROCESS if gpu else PROCESS + KERNELS)
+    """Reckon the bytes that a worker needs to train a model of `weights` bytes: of the GPU's memory, or of the machine's."""
+    return COPIES_OF_WEIGHTS * weights + (GPU_PROCESS_BYTES if gpu else PROCESS_BYTES + KERNEL_BYTES)
 
 
 def choose(cores: int, free: int, each: int, threads: int | None, speed: Callable[[int], float]) -> tuple[int, int]:
-    """(workers, threads of each) for a CPU.
+    """Choose (workers, threads of each) for a CPU.
 
     One-thread processes have the highest throughput, so there is one for every core as long as `free` bytes hold them at
     `each`; cores that memory leaves over become threads, if `speed` (products a second by threads) says that it pays.
     """
-    holds = max(1, int(SPARE * free) // max(1, each))
+    holds = max(1, int(USABLE_MEMORY * free) // max(1, each))
     if threads is not None:
         return max(1, min(cores // threads, holds)), threads
     workers = max(1, min(cores, holds))
     more = cores // workers
-    return workers, more if more > 1 and speed(more) >= WORTH * speed(1) else 1
+    return workers, more if more > 1 and speed(more) >= WORTHWHILE_SPEED_UP * speed(1) else 1
 
 
 def per_gpu(free: int, each: int, cores: int) -> int:
-    """Workers that share a GPU with `free` bytes."""
-    return max(1, min(int(SPARE * free) // max(1, each), cores, PER_GPU))
+    """Choose how many workers share a GPU with `free` bytes."""
+    return max(1, min(int(USABLE_MEMORY * free) // max(1, each), cores, MOST_PER_GPU))
 
 
 def cores() -> int:
-    """Cores that this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def free_memory(root: Path = Path("/")) -> int:
-    """Bytes that new processes may use: what Linux calls available, or what is left of the container's limit."""
+    """Read how many bytes new processes may use: what Linux calls available, or what is left of the container's limit."""
     found = []
     try:
         lines = (root / "proc/meminfo").read_text().splitlines()
@@ -75,7 +75,7 @@ def free_memory(root: Path = Path("/")) -> int:
 
 
 def matmul_speed(threads: int) -> float:
-    """Products a second of matrices such as a small model has, with so many threads; takes about a fifth of a second."""
+    """Measure the products a second of matrices such as a small model has, with so many threads, for a fifth of a second."""
     import torch
 
     before = torch.get_num_threads()
@@ -93,5 +93,5 @@ def matmul_speed(threads: int) -> float:
 
 
 def weight_bytes(folder: str) -> int:
-    """Bytes of a checkpoint's weights, as they are stored."""
+    """Count the bytes of a checkpoint's weights, as they are stored."""
     return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))

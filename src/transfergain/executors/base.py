@@ -1,4 +1,4 @@
-"""What an executor is."""
+"""What an executor is: whatever runs jobs and yields their outcomes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Watch = Callable[[TrialSpec, int, int, float | None], None]
 
 
 class Executor(ABC):
-    """Runs jobs in any order, at least once each; the store makes it exactly once. Use as a context manager."""
+    """Run jobs in any order, at least once each; the store makes it exactly once. Use as a context manager."""
 
     own_machine = True
     """Whether workers are processes of this machine, so that their number is chosen for it where the user gives none."""

@@ -18,15 +18,15 @@ from typing import IO, Any
 from transfergain.executors.base import Executor, Job, Watch
 from transfergain.executors.worker import receive, send
 from transfergain.trial import Bench
-from transfergain.types import Outcome, TrialSpec
+from transfergain.types import Outcome, Status, TrialSpec
 
 TRIES = 2
 """A job whose worker dies (killed for memory, say) is tried once more on a fresh worker, then recorded as failed."""
 
-GRACE = 5.0
-"""Seconds that a worker whose pipe has closed is given to end by itself."""
+SECONDS_TO_END = 5.0
+"""What a worker whose pipe has closed is given to end by itself."""
 
-COMMAND = (sys.executable, "-P", "-c", "from transfergain.executors.worker import serve; serve()")
+WORKER_COMMAND = (sys.executable, "-P", "-c", "from transfergain.executors.worker import serve; serve()")
 """`-P`: a file of the user's called `random.py` in the current folder is none of a worker's modules."""
 
 
@@ -43,9 +43,9 @@ class _Worker:
             send(self.process.stdin, message)
 
     def end(self) -> int:
-        """Make sure that process, listener and pipes are gone; returns the exit code."""
+        """End the worker: make sure that process, listener and pipes are gone; returns the exit code."""
         try:
-            code = self.process.wait(GRACE)  # its pipe closes a little before it ends: the exit code tells why
+            code = self.process.wait(SECONDS_TO_END)  # its pipe closes a little before it ends: the exit code tells why
         except subprocess.TimeoutExpired:
             self.process.kill()
             code = self.process.wait()
@@ -59,7 +59,7 @@ class _Worker:
 
 
 class LocalExecutor(Executor):
-    """`workers` processes, each with its own copy of the bench; a worker that dies is replaced."""
+    """Run trials in `workers` processes, each with its own copy of the bench; a worker that dies is replaced."""
 
     def __init__(self, bench: Bench, workers: int) -> None:
         self._bench = bench
@@ -90,7 +90,7 @@ class LocalExecutor(Executor):
                 if waiting:
                     self._next(self._start(), waiting)
                 if not again:
-                    yield job.spec, Outcome("failed", error=obituary)
+                    yield job.spec, Outcome(Status.FAILED, error=obituary)
             elif job is not None and message[0] == "progress":
                 watch(job.spec, *message[1:])
             elif job is not None:
@@ -98,7 +98,7 @@ class LocalExecutor(Executor):
                 yield job.spec, message[1]
 
     def peak_memory(self) -> int | None:
-        """Bytes that the largest living worker has held at most; None on systems that do not say."""
+        """Read how many bytes the largest living worker has held at most; None on systems that do not say."""
         found = []
         for worker in self._workers:
             with contextlib.suppress(OSError, ValueError, IndexError):
@@ -118,7 +118,7 @@ class LocalExecutor(Executor):
     def _start(self) -> _Worker:
         stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
         process = subprocess.Popen(
-            COMMAND,
+            WORKER_COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=stderr,

@@ -8,38 +8,33 @@ path reads those, another one writes them to its temporary folder. Ray is import
 from __future__ import annotations
 
 import contextlib
-import functools
 import hashlib
 import logging
 import os
-import tempfile
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from transfergain.errors import UserError
-from transfergain.executors import worker
 from transfergain.executors.base import Executor, Job, Watch
 from transfergain.executors.local import TRIES
+from transfergain.executors.ray_node import Board, Refs, run_task, stamp, write_files
 from transfergain.trial import Bench
-from transfergain.types import SCHEMA_VERSION, Outcome, TrialSpec
+from transfergain.types import Outcome, Status, TrialSpec
 
-POLL = 1.0
-"""Seconds between two looks at what running trials report."""
-LOST_NODES = 20
+POLL_SECONDS = 1.0
+"""Between two looks at what running trials report."""
+TRIES_ON_LOST_NODES = 20
 """A trial whose node is lost (preempted, say) is no suspect: it is tried so many times before it is recorded as failed."""
-SHIPPED = {".safetensors", ".json", ".txt", ".model", ".py", ".jinja"}
-"""Files of a checkpoint that a node needs."""
-
-Refs = Sequence[Any]
-"""References to a bench, the checkpoint's manifest and its files; within a sequence Ray does not fetch them unasked."""
+SHIPPED_FILES = {".safetensors", ".json", ".txt", ".model", ".py", ".jinja"}
+"""Kinds of files of a checkpoint that a node needs."""
 
 
 class RayExecutor(Executor):
-    """Up to `workers` tasks at once; 0: as many as the cluster has room for."""
+    """Run up to `workers` tasks at once; 0: as many as the cluster has room for."""
 
     own_machine = False
 
@@ -67,7 +62,7 @@ class RayExecutor(Executor):
             raise
 
     def _slots(self) -> int:
-        """Trials that run at once, as the cluster is now."""
+        """Count the trials that run at once, as the cluster is now."""
         found = self._ray.cluster_resources()
         room = int(found.get("CPU", 0)) // self._threads
         return max(1, min(room, self._limit or room))
@@ -82,8 +77,8 @@ class RayExecutor(Executor):
                 room = self._limit or 2 * self.workers + 2  # a few wait on the nodes, so that none is idle
                 while waiting and len(running) < room:
                     job = waiting.popleft()
-                    running[self._task.remote(_stamp(), job.spec, job.save_to is not None, self._refs, self._board)] = job
-                ready, _ = self._ray.wait(list(running), timeout=POLL)
+                    running[self._task.remote(stamp(), job.spec, job.save_to is not None, self._refs, self._board)] = job
+                ready, _ = self._ray.wait(list(running), timeout=POLL_SECONDS)
                 self._report(running.values(), watch)
                 for ref in ready:
                     job = running.pop(ref)
@@ -104,11 +99,11 @@ class RayExecutor(Executor):
         self._started = False
 
     def _fetch(self, ref: Any, job: Job, died: Counter[str], lost: Counter[str]) -> Outcome | None:
-        """A task's outcome, its model written to its place; None when it is to be tried again."""
+        """Take a task's outcome and write its model to its place; None when it is to be tried again."""
         errors, name = self._ray.exceptions, job.spec.id
         try:
             outcome, files = self._ray.get(ref)
-            if job.save_to is not None and outcome.status == "done":
+            if job.save_to is not None and outcome.status == Status.DONE:
                 write_files(files, job.save_to)
         except UserError:
             raise
@@ -118,18 +113,18 @@ class RayExecutor(Executor):
             ) from None
         except (errors.NodeDiedError, errors.ObjectLostError) as error:
             lost[name] += 1
-            return None if lost[name] < LOST_NODES else Outcome("failed", error=_line("its node was lost", error))
+            return None if lost[name] < TRIES_ON_LOST_NODES else _failed("its node was lost", error)
         except errors.RayTaskError as error:  # not the trial's own: those come back as outcomes
-            return Outcome("failed", error=_line("the task failed", error))
+            return _failed("the task failed", error)
         except (errors.RayError, OSError) as error:
             died[name] += 1
-            return None if died[name] < TRIES else Outcome("failed", error=_line("the worker process ended", error))
+            return None if died[name] < TRIES else _failed("the worker process ended", error)
         return outcome  # type: ignore[no-any-return]
 
     def _report(self, jobs: Iterable[Job], watch: Watch) -> None:
         """Pass on what running trials have reported; a board that is away, with its node, costs a look and no trial."""
         if self._asked is None and time.monotonic() > self._ask_from:
-            self._asked, self._ask_from = self._board.read.remote(), time.monotonic() + POLL
+            self._asked, self._ask_from = self._board.read.remote(), time.monotonic() + POLL_SECONDS
         if self._asked is None or not self._ray.wait([self._asked], timeout=0)[0]:
             return
         asked, self._asked = self._asked, None
@@ -153,116 +148,19 @@ class RayExecutor(Executor):
         return [self._ray.put(part) for part in (bench, manifest, files)]
 
 
-class Board:
-    """Where tasks leave their progress and the driver reads it; an actor beside the driver."""
-
-    def __init__(self) -> None:
-        self._news: dict[str, tuple[int, int, float | None]] = {}
-
-    def write(self, name: str, step: int, cap: int, dev_score: float | None) -> None:
-        """Note where the trial called `name` is."""
-        self._news[name] = (step, cap, dev_score)
-
-    def read(self) -> dict[str, tuple[int, int, float | None]]:
-        """The latest of each trial since the last reading."""
-        news, self._news = self._news, {}
-        return news
-
-
-def run_task(stamp: str, spec: TrialSpec, save: bool, refs: Refs, board: Any) -> tuple[Outcome, Mapping[str, bytes]]:
-    """One trial on a node: its outcome, and the files of its model if it is to be saved."""
-    if stamp != _stamp():
-        raise UserError(f"--executor ray: a node has transfergain {_stamp()}, the driver {stamp}; install the same")
-    bench = _bench(refs)
-    if spec.recipe is not None:
-        worker.prepare_torch(bench.threads)
-    worker.give_memory_back()
-
-    def progress(step: int, cap: int, dev_score: float | None) -> None:
-        board.write.remote(spec.id, step, cap, dev_score)
-
-    if not save:
-        return worker.attempt(spec, bench, None, progress), {}
-    with tempfile.TemporaryDirectory(prefix="transfergain-") as folder:
-        outcome = worker.attempt(spec, bench, Path(folder), progress)
-        saved = [path for path in Path(folder).rglob("*") if path.is_file()]
-        return outcome, {path.relative_to(folder).as_posix(): path.read_bytes() for path in saved}
-
-
-@functools.lru_cache(maxsize=1)
-def _bench_of(name: str, refs: tuple[Any, ...]) -> Bench:
-    import ray
-
-    bench: Bench
-    bench, manifest = ray.get(list(refs[:2]))
-    path = _checkpoint(bench.checkpoint.path, manifest, refs[2])
-    return replace(bench, checkpoint=replace(bench.checkpoint, path=path))
-
-
-def _bench(refs: Refs) -> Bench:
-    """The bench, fetched once by a worker process, with the checkpoint at a path of this node."""
-    return _bench_of(refs[0].hex(), tuple(refs))
-
-
-def _checkpoint(path: str, manifest: Mapping[str, str], files: Any) -> str:
-    """A folder of this node with the checkpoint's files: its own at that path if they are the same, or a copy."""
-    import ray
-
-    mark = hashlib.sha256(repr(sorted(manifest.items())).encode()).hexdigest()[:24]
-    user = os.getuid() if hasattr(os, "getuid") else 0
-    copy = Path(tempfile.gettempdir()) / f"transfergain-{user}-{mark}"
-    for folder in (Path(path), copy):
-        if holds(folder, manifest):
-            return str(folder)
-    partial = Path(tempfile.mkdtemp(prefix=f"{copy.name}-", dir=copy.parent))
-    write_files(ray.get(files), partial)
-    try:
-        partial.replace(copy)
-    except OSError:  # another worker of the node was first, or something else is there
-        return str(copy if holds(copy, manifest) else partial)
-    return str(copy)
-
-
-def holds(folder: Path, manifest: Mapping[str, str]) -> bool:
-    """True when the folder has the manifest's files, byte for byte."""
-    with contextlib.suppress(OSError):
-        return all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == mark for name, mark in manifest.items())
-    return False
-
-
-def write_files(files: Mapping[str, bytes], folder: Path) -> None:
-    """Write files by relative name into a folder. Raises UserError for a name that leads out of it."""
-    for name, content in files.items():
-        path = PurePosixPath(name)
-        if path.is_absolute() or PureWindowsPath(name).drive or "\\" in name or ".." in path.parts or not path.parts:
-            raise UserError(
-                f"--executor ray: a node sent a file called {name!r}, which leads out of its folder; nothing kept"
-            )
-        target = folder.joinpath(*path.parts)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-
-
 def _shipped(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in SHIPPED and path.is_file())
-
-
-@functools.cache
-def _stamp() -> str:
-    from transfergain import __version__
-
-    return f"{__version__}, schema {SCHEMA_VERSION}"
+    return sorted(path for path in folder.rglob("*") if path.suffix in SHIPPED_FILES and path.is_file())
 
 
 def _device(name: str) -> str:
-    """The kind of device; which one of a kind, Ray says."""
+    """Tell the kind of device; which one of a kind, Ray says."""
     from transfergain.engine.precision import pick_device
 
     return pick_device(name).type
 
 
-def _line(what: str, error: BaseException) -> str:
-    return f"{what}: {' '.join(str(error).split())[:300]}"
+def _failed(what: str, error: BaseException) -> Outcome:
+    return Outcome(Status.FAILED, error=f"{what}: {' '.join(str(error).split())[:300]}")
 
 
 def _import_ray() -> Any:

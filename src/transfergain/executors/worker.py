@@ -100,14 +100,14 @@ def attempt(spec: TrialSpec, bench: Bench, save_to: Path | None, progress: Progr
     """Run one trial; what it raises becomes a `failed` outcome."""
     from transfergain.errors import UserError
     from transfergain.trial import run_trial
-    from transfergain.types import Outcome
+    from transfergain.types import Outcome, Status
 
     try:
         return run_trial(spec, bench, save_to, progress)
     except UserError as error:
-        return Outcome("failed", error=str(error))
+        return Outcome(Status.FAILED, error=str(error))
     except Exception as error:
-        return Outcome("failed", error=_explain(error))
+        return Outcome(Status.FAILED, error=_explain(error))
 
 
 @functools.cache

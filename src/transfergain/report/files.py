@@ -11,9 +11,6 @@ from transfergain.errors import writable
 from transfergain.report import markdown, model_card
 from transfergain.report.page import html
 
-LEAST, SHARE = 20.0, 25.0
-"""Seconds between two writings of the page while a study runs, at least; and the time spent writing is 1 / SHARE at most."""
-
 
 def write_files(findings: Findings, live: bool = False) -> None:
     """Write findings.json, timings.json, report.html, report.md and the kept models' cards, each whole or not at all.
@@ -34,11 +31,6 @@ def write_files(findings: Findings, live: bool = False) -> None:
             _write(path, text)
 
 
-def due(since: float, cost: float) -> bool:
-    """Whether a running study's page should be written again: `since` seconds ago it was, and that took `cost` seconds."""
-    return since >= max(LEAST, SHARE * cost)
-
-
 def _write(path: Path, content: str) -> None:
     for left in path.parent.glob(f"{path.name}.*.part"):  # of a run that was killed in this very moment
         if not _runs(left.suffixes[-2][1:]):
@@ -49,7 +41,7 @@ def _write(path: Path, content: str) -> None:
 
 
 def _runs(process: str) -> bool:
-    """Whether there is a process of that number; where this cannot be asked without harm, as if there were."""
+    """Tell whether there is a process of that number; where this cannot be asked without harm, as if there were."""
     if os.name != "posix" or not process.isdigit():
         return True
     try:

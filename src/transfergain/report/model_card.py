@@ -10,6 +10,7 @@ from typing import Any
 from transfergain.analysis.findings import Findings, trial_row
 from transfergain.store import Row
 from transfergain.tasks import TASKS
+from transfergain.types import Status
 
 
 def cards(findings: Findings) -> dict[Path, str]:
@@ -18,7 +19,7 @@ def cards(findings: Findings) -> dict[Path, str]:
     found = {}
     for mark in sorted(Path(findings.folder, "models").glob("*/trial")):
         row = rows.get(mark.read_text("utf-8"))
-        if row is not None and row.outcome.status == "done":
+        if row is not None and row.outcome.status == Status.DONE:
             found[mark.parent / "README.md"] = card(findings, row)
     return found
 

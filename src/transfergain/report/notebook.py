@@ -12,6 +12,7 @@ from transfergain.report import reading
 from transfergain.report.page import figures
 from transfergain.report.page.panels import data_efficiency
 from transfergain.report.page.panels.base import View
+from transfergain.types import Phase
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -115,7 +116,7 @@ def convergence(findings: Findings, dataset: str | None) -> go.Figure:
     name = _dataset(findings, dataset)
     budget, drawn, traces = reading.top_budget(findings, name), figures.styles(findings), []
     trials = [
-        row for row in findings.rows if (row.spec.dataset, row.spec.budget, row.spec.phase) == (name, budget, "report")
+        row for row in findings.rows if (row.spec.dataset, row.spec.budget, row.spec.phase) == (name, budget, Phase.REPORT)
     ]
     seen: set[str] = set()
     for row in trials:

@@ -1,8 +1,8 @@
-"""A study's trials: which there are, with which recipe, in which round of tuning."""
+"""A study's trials: which there are, each as a spec."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from transfergain.arms import ARMS
 from transfergain.arms.adapt import METHODS, SIZES, Adaptation
@@ -10,29 +10,23 @@ from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
 from transfergain.floors import FLOORS
 from transfergain.perturbations import split_names
+from transfergain.running import search
 from transfergain.study import Study, TaskEntry
-from transfergain.types import Dataset, Recipe, TrialSpec
+from transfergain.types import Dataset, Phase, Recipe, TrialSpec
 
-LEARNING_RATES = (1e-5, 3e-3)
-"""The search space, log-uniform, the same for every arm."""
 REPLICATES = 1000
 """Replicates of base seed s are s * 1000 + i; the last one of each thousand is for tuning alone."""
-RUNGS = (0.25, 0.5)
-"""Shares of the step cap: every learning rate runs to the first, the better half of them to the second, which decides."""
-HALVING_FROM = 4
-"""Learning rates from which on tuning halves: of fewer, too few would be left to choose from."""
-GOLDEN = 0.3819660112501051
 
 
 def auto_budgets(n_train: int, n_dev: int, classes: int) -> list[int]:
-    """Up to four budgets, each four times the one below, ending with all labels there are."""
+    """Choose up to four budgets, each four times the one below, ending with all labels there are."""
     top = max_budget(n_train, n_dev)
     least = max(32, 2 * classes)
     return sorted({top // 4**k for k in range(4) if k == 0 or top // 4**k >= least})
 
 
 def budgets_for(entry: TaskEntry, data: Dataset) -> list[int]:
-    """The entry's budgets, checked against the data. Raises UserError when one is larger than the data."""
+    """Check the entry's budgets against the data. Raises UserError when one is larger than the data."""
     if entry.budgets == "auto":
         return auto_budgets(len(data.train), len(data.dev), len(data.labels))
     for budget in entry.budgets:
@@ -43,24 +37,8 @@ def budgets_for(entry: TaskEntry, data: Dataset) -> list[int]:
     return list(entry.budgets)
 
 
-def learning_rates(count: int) -> list[float]:
-    """`count` learning rates spread evenly over the log of the search space: the additive golden-ratio sequence
-    from the middle upwards.
-
-    A longer list starts with the shorter one, so that raising `--tune` keeps the trials already run.
-    """
-    low, high = LEARNING_RATES
-    points = [(0.5 + k * GOLDEN) % 1 for k in range(count)]
-    return [float(f"{low * (high / low) ** u:.3g}") for u in points]
-
-
-def at_edge(learning_rate: float, tried: Sequence[float]) -> bool:
-    """True when the chosen rate is the smallest or largest of three or more tried: a better one may lie outside."""
-    return len(tried) > 2 and learning_rate in (min(tried), max(tried))
-
-
 class Planner:
-    """Expands a study over its loaded data sets into specs."""
+    """Expand a study over its loaded data sets into specs."""
 
     def __init__(self, study: Study, datasets: Mapping[str, Dataset], revision: str, precision: str) -> None:
         self.study, self.datasets, self.revision, self.precision = study, datasets, revision, precision
@@ -71,7 +49,7 @@ class Planner:
         self.options = {name: entry.encoding() for name, entry in entries.items()}
 
     def cells(self) -> Iterable[tuple[Dataset, str, int]]:
-        """(data set, arm, budget) of the study, floors left out."""
+        """Yield (data set, arm, budget) of all trainings, floors left out."""
         for name, data in self.datasets.items():
             for budget in self.budgets[name]:
                 for arm in self.study.arms:
@@ -79,7 +57,7 @@ class Planner:
                         yield data, arm, budget
 
     def recipe(self, data: Dataset, learning_rate: float) -> Recipe:
-        """The study's recipe with a learning rate: the only thing in which arms may differ."""
+        """Make the study's recipe with a learning rate: the only thing in which arms may differ."""
         entry = self.entries[data.name]
         return Recipe(
             learning_rate=learning_rate,
@@ -95,24 +73,24 @@ class Planner:
         )
 
     def rungs(self) -> tuple[float, ...]:
-        """The shares of the step cap to which the rounds of tuning run, the same for every arm."""
-        return RUNGS if self.study.tune >= HALVING_FROM else (1.0,)
+        """Name the shares of the step cap to which the rounds of tuning run; see `search.rungs`."""
+        return search.rungs(self.study.tune)
 
     def tuning(self, data: Dataset, arm: str, budget: int) -> list[TrialSpec]:
-        """The first round of one cell's tuning trials: one seed that no reported trial uses, no sealed split."""
+        """Plan the first round of one cell's tuning: one seed that no reported trial uses, no sealed split."""
         replicate = self.study.seed * REPLICATES + REPLICATES - 1
         return [
-            self._spec(data, arm, budget, replicate, "tune", self.recipe(data, rate), self.rungs()[0])
-            for rate in learning_rates(self.study.tune)
+            self._spec(data, arm, budget, replicate, Phase.TUNE, self.recipe(data, rate), self.rungs()[0])
+            for rate in search.learning_rates(self.study.tune)
         ]
 
     def reporting(self, data: Dataset, arm: str, budget: int, recipe: Recipe | None) -> list[TrialSpec]:
-        """The reported trials of one cell, one a seed."""
+        """Plan the reported trials of one cell, one a seed."""
         first = self.study.seed * REPLICATES
-        return [self._spec(data, arm, budget, first + i, "report", recipe) for i in range(self.entries[data.name].seeds)]
+        return [self._spec(data, arm, budget, first + i, Phase.REPORT, recipe) for i in range(self.entries[data.name].seeds)]
 
     def floors(self) -> list[TrialSpec]:
-        """The floors' trials of the whole study."""
+        """Plan the floors' trials of the whole study."""
         return [
             spec
             for name, data in self.datasets.items()
@@ -123,7 +101,7 @@ class Planner:
         ]
 
     def _spec(
-        self, data: Dataset, arm: str, budget: int, replicate: int, phase: str, recipe: Recipe | None, rung: float = 1.0
+        self, data: Dataset, arm: str, budget: int, replicate: int, phase: Phase, recipe: Recipe | None, rung: float = 1.0
     ) -> TrialSpec:
         sealed: tuple[tuple[str, str], ...] = (
             ("test", data.fingerprint),
@@ -140,7 +118,7 @@ class Planner:
             replicate=replicate,
             phase=phase,
             recipe=recipe,
-            splits=() if phase == "tune" else sealed,
+            splits=() if phase == Phase.TUNE else sealed,
             data_fingerprint=data.fingerprint,
             checkpoint_revision=self.revision if recipe else "",
             rung=rung,

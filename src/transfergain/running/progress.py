@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from transfergain.types import Outcome, TrialSpec
+from transfergain.analysis import words
+from transfergain.running.watchers import Watcher
+from transfergain.types import Outcome, Status, TrialSpec
 
 
 class Forecast:
@@ -30,27 +32,25 @@ class Forecast:
         if not known:
             return ""
         seconds = remaining * sum(known) / len(known) / max(1, min(self.workers, remaining))
-        if seconds < 90:
-            return f"{seconds:.0f} s left"
-        return f"{seconds / 60:.0f} min left" if seconds < 5400 else f"{seconds / 3600:.1f} h left"
+        return f"{words.duration(seconds)} left"
 
 
-def follower(console: Console, workers: int, verbose: bool = False) -> Bar | Lines | Silent:
+def follower(console: Console, workers: int, verbose: bool = False) -> Watcher:
     """What suits the console: a bar on a terminal, one line that changes in a notebook, else a line a trial."""
     if console.quiet:
-        return Silent()
+        return Watcher()
     if verbose or not (console.is_terminal or console.is_jupyter):
         return Lines(console, workers, verbose)
-    return Cell(console, workers) if console.is_jupyter else Bar(console, workers)
+    return NotebookLine(console, workers) if console.is_jupyter else Bar(console, workers)
 
 
-class Bar:
+class Bar(Watcher):
     """A rich progress bar with the current trial beside it."""
 
     def __init__(self, console: Console, workers: int) -> None:
         self._forecast = Forecast(workers)
         self._progress = Progress(
-            TextColumn("{task.fields[phase]:<7}"),
+            TextColumn("{task.fields[stage]:<7}"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[now]}", markup=False),
@@ -60,30 +60,30 @@ class Bar:
         self._bar: TaskID | None = None
         self._remaining = 0
 
-    def __enter__(self) -> Bar:
+    def __enter__(self) -> Self:
         self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def begin(self, phase: str, total: int, done: int) -> None:
+    def begin(self, stage: str, total: int, done: int) -> None:
         """See `runner.Watcher`."""
         self._remaining = total - done
         if total:
-            self._bar = self._progress.add_task("", total=total, completed=done, phase=phase, now="", left="")
+            self._bar = self._progress.add_task("", total=total, completed=done, stage=stage, now="", left="")
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
         """See `runner.Watcher`."""
         dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
         self._update(now=f"{spec.describe()} · step {step}{dev}")
 
-    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
+    def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
         """See `runner.Watcher`."""
         self._forecast.learn(spec, outcome)
         self._remaining -= 1
         self._update(advance=1, left=self._forecast.left(self._remaining))
-        if outcome.status != "done":
+        if outcome.status != Status.DONE:
             self._progress.console.print(
                 Text(f"{outcome.status}  ", style="yellow") + Text(f"{spec.describe()}: {outcome.error}")
             )
@@ -93,25 +93,19 @@ class Bar:
             self._progress.update(self._bar, **fields)  # type: ignore[arg-type]
 
 
-class Lines:
+class Lines(Watcher):
     """One plain line a finished trial, for logs and pipes; with `steps`, one a dev evaluation too."""
 
     def __init__(self, console: Console, workers: int, steps: bool = False) -> None:
         self._console, self._forecast, self._steps = console, Forecast(workers), steps
         self._total = self._done = 0
-        self._phase = ""
+        self._stage = ""
 
-    def __enter__(self) -> Lines:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def begin(self, phase: str, total: int, done: int) -> None:
+    def begin(self, stage: str, total: int, done: int) -> None:
         """See `runner.Watcher`."""
-        self._phase, self._total, self._done = phase, total, done
+        self._stage, self._total, self._done = stage, total, done
         if total:
-            self._print(f"{phase}: {total} trials, {done} done already")
+            self._print(f"{stage}: {total} trials, {done} done already")
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
         """See `runner.Watcher`; finished trials are enough for most logs."""
@@ -119,21 +113,21 @@ class Lines:
             dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
             self._print(f"  {spec.describe()} · step {step:,} of at most {cap:,}{dev}")
 
-    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
+    def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
         """See `runner.Watcher`."""
         self._forecast.learn(spec, outcome)
         self._done += 1
         dev = "" if outcome.dev_score is None else f" · dev {outcome.dev_score:.3f}"
-        what = dev if outcome.status == "done" else f" · {outcome.status}: {outcome.error}"
+        what = dev if outcome.status == Status.DONE else f" · {outcome.status}: {outcome.error}"
         left = self._forecast.left(self._total - self._done)
         tail = f" · {left}" if left and self._done < self._total else ""
-        self._print(f"{self._phase} {self._done}/{self._total} · {spec.describe()}{what}{tail}")
+        self._print(f"{self._stage} {self._done}/{self._total} · {spec.describe()}{what}{tail}")
 
     def _print(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
 
 
-class Cell(Lines):
+class NotebookLine(Lines):
     """One line of a notebook's cell, written anew; failures stay. Needs no widgets, which not every notebook has."""
 
     def __init__(self, console: Console, workers: int) -> None:
@@ -144,12 +138,12 @@ class Cell(Lines):
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
         """See `runner.Watcher`."""
         dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
-        self._show(f"{self._finished or self._phase} | {spec.describe()} · step {step:,}{dev}")
+        self._show(f"{self._finished or self._stage} | {spec.describe()} · step {step:,}{dev}")
 
-    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
+    def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
         """See `runner.Watcher`."""
-        super().finish(spec, outcome)
-        if outcome.status != "done":
+        super().end_trial(spec, outcome)
+        if outcome.status != Status.DONE:
             self._console.print(Text(f"{outcome.status}  {spec.describe()}: {outcome.error}"), soft_wrap=True)
 
     def _print(self, text: str) -> None:
@@ -164,22 +158,3 @@ class Cell(Lines):
             self._handle = display(content, raw=True, display_id=True)  # type: ignore[no-untyped-call]
         else:
             self._handle.update(content, raw=True)
-
-
-class Silent:
-    """Follows nothing."""
-
-    def __enter__(self) -> Silent:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def begin(self, phase: str, total: int, done: int) -> None:
-        """See `runner.Watcher`."""
-
-    def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
-        """See `runner.Watcher`."""
-
-    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
-        """See `runner.Watcher`."""

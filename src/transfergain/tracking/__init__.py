@@ -7,11 +7,11 @@ import uuid
 from typing import Protocol
 
 from rich.console import Console
-from rich.text import Text
 
 from transfergain.analysis.findings import Findings
 from transfergain.errors import UserError, nearest
-from transfergain.running.runner import Watcher
+from transfergain.running.console import warn
+from transfergain.running.watchers import Watcher
 from transfergain.store import Store
 from transfergain.types import Outcome, TrialSpec
 
@@ -32,25 +32,16 @@ class Tracker(Protocol):
         """Report the findings and their files."""
 
 
-class Reporter:
-    """A watcher that passes everything on to another and reports finished trials to the tracker."""
+class Reporter(Watcher):
+    """Report finished trials to the tracker as they end, and the findings at last."""
 
-    def __init__(self, name: str, key: str, watcher: Watcher, console: Console) -> None:
-        self._name, self._key, self._watcher, self._console = name, key, watcher, console
+    def __init__(self, name: str, key: str, console: Console) -> None:
+        self._name, self._key, self._console = name, key, console
         self._tracker: Tracker | None = None
         self._told = self._lost = False
 
-    def begin(self, phase: str, total: int, done: int) -> None:
-        """See `runner.Watcher`."""
-        self._watcher.begin(phase, total, done)
-
-    def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
-        """See `runner.Watcher`."""
-        self._watcher.step(spec, step, cap, dev_score)
-
-    def finish(self, spec: TrialSpec, outcome: Outcome) -> None:
-        """See `runner.Watcher`. Once the tracker has failed, it is not tried again before the end."""
-        self._watcher.finish(spec, outcome)
+    def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """Report the trial. Once the tracker has failed, it is not tried again before the end."""
         if self._lost:
             return
         try:
@@ -83,7 +74,7 @@ class Reporter:
         line = (
             f"{self._name} cannot be reported to ({reason}); the study goes on, and the same command sends what is missing"
         )
-        self._console.print(Text("warning  ", style="yellow") + Text(line), soft_wrap=True)
+        warn(self._console, line)
 
 
 def check(name: str) -> None:
@@ -98,10 +89,10 @@ def check(name: str) -> None:
         raise UserError(f'--report-to {name} needs its package: pip install "transfergain[{name}]"') from None
 
 
-def reporter(name: str, store: Store, watcher: Watcher, console: Console) -> Reporter | None:
-    """The reporter of a study, by a key that stays with its store; None where nothing is reported."""
+def reporter(name: str, store: Store, console: Console) -> Reporter | None:
+    """Make the reporter of a study, by a key that stays with its store; None where nothing is reported."""
     if name == NONE:
         return None
     key = store.get_meta("tracking") or uuid.uuid4().hex
     store.set_meta("tracking", key)
-    return Reporter(name, str(key), watcher, console)
+    return Reporter(name, str(key), console)

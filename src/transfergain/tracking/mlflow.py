@@ -22,11 +22,11 @@ from mlflow.tracking import MlflowClient  # noqa: E402
 
 from transfergain.analysis.findings import Findings, trial_row  # noqa: E402
 from transfergain.store import Row  # noqa: E402
-from transfergain.types import Outcome, TrialSpec  # noqa: E402
+from transfergain.types import Outcome, Status, TrialSpec  # noqa: E402
 
 EXPERIMENT = "transfergain"
 STUDY, TRIAL, PARENT = "transfergain.study", "transfergain.trial", "mlflow.parentRunId"
-STATUS = {"done": "FINISHED", "failed": "FAILED", "skipped": "KILLED"}
+STATUS = {Status.DONE: "FINISHED", Status.FAILED: "FAILED", Status.SKIPPED: "KILLED"}
 IDENTITY = ("model", "revision")
 """Keys of a study that stay the same when it is extended: MLflow's params never change."""
 BATCH = 900
@@ -77,7 +77,7 @@ class MlflowStudy:
     def trial(self, spec: TrialSpec, outcome: Outcome) -> None:
         """A nested run with the trial's params, its curve by steps and its scores; one that failed before gives way."""
         known = self._logged.get(spec.id)
-        if known and (outcome.status != "done" or known[1] == STATUS["done"]):
+        if known and (outcome.status != Status.DONE or known[1] == STATUS[Status.DONE]):
             return
         if known:
             self._client.delete_run(known[0])
@@ -101,7 +101,7 @@ class MlflowStudy:
         params = {name: study[name] for name in IDENTITY} | {"datasets": datasets}
         tags = {"mlflow.runName": f"{datasets} · {study['model']}"}
         tags |= {f"study.{_name_of(k)}": str(v)[:4000] for k, v in study.items()}
-        done = findings.trials["done"]
+        done = findings.trials[Status.DONE]
         metrics = [
             Metric(_name_of(f"{row['dataset']}/{row['arm']} {what}"), row[key], now, done)
             for row in findings.headline()

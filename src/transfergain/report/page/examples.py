@@ -10,7 +10,7 @@ from transfergain.analysis.findings import Findings
 from transfergain.perturbations import PREFIX, perturbed
 from transfergain.report import reading
 from transfergain.report.page.figures import Column, Group, Row, Table
-from transfergain.types import Dataset, Evaluated, Example
+from transfergain.types import Dataset, Evaluated, Example, Phase, Status
 
 SAMPLE = 200
 """Texts of a split that are kept: the first, as the order of a sealed split means nothing."""
@@ -97,8 +97,8 @@ def _turned(
 def _by_seed(findings: Findings, dataset: str, arm: str, budget: int | None) -> list[Mapping[str, Evaluated]]:
     return [
         row.outcome.evaluated for row in findings.rows
-        if (row.spec.dataset, row.spec.arm, row.spec.budget, row.spec.phase) == (dataset, arm, budget, "report")
-        and row.outcome.status == "done"
+        if (row.spec.dataset, row.spec.arm, row.spec.budget, row.spec.phase) == (dataset, arm, budget, Phase.REPORT)
+        and row.outcome.status == Status.DONE
     ]  # fmt: skip
 
 

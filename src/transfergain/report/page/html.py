@@ -24,7 +24,7 @@ from transfergain.report.page.forest import forest
 from transfergain.report.page.panels import PANELS
 from transfergain.report.page.panels.base import Kind, Panel, View, rows_table
 from transfergain.report.toml import study_toml
-from transfergain.running.planner import LEARNING_RATES
+from transfergain.running.search import LEARNING_RATES
 
 
 @dataclass(frozen=True)

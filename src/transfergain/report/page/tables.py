@@ -11,6 +11,7 @@ from transfergain.analysis.findings import Findings
 from transfergain.metrics import METRICS
 from transfergain.report.page.figures import MISSING, Column, Group, Row, Table, interval
 from transfergain.store import Row as Trial
+from transfergain.types import Status
 
 GAIN_COLUMNS = (
     *(Column("labels", True), Column("arm"), Column("error: scratch, arm", True), Column("gain [95 % interval]", True)),
@@ -146,7 +147,7 @@ def checks(findings: Findings) -> Table:
     """What the integrity checks of the finished trials measured, by data set and arm."""
     found: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for row in findings.rows:
-        if row.outcome.status == "done" and row.spec.recipe:
+        if row.outcome.status == Status.DONE and row.spec.recipe:
             found.setdefault((row.spec.dataset, row.spec.arm), []).append(row.outcome.details)
     body = []
     for (dataset, arm), details in found.items():
@@ -199,7 +200,7 @@ def failed(findings: Findings) -> Table:
     """The trials without a score and those that diverged, with the reason."""
     body = [
         _trial_cells(row, str(findings.data[row.spec.dataset]["metric"]))[:8] for row in findings.rows
-        if row.outcome.status != "done" or row.outcome.details.get("diverged")
+        if row.outcome.status != Status.DONE or row.outcome.details.get("diverged")
     ]  # fmt: skip
     return Table("Failed, skipped and diverged trials", TRIAL_COLUMNS[:8], [Group("", body)] if body else [])
 

@@ -11,6 +11,7 @@ from transfergain.analysis.findings import Findings
 from transfergain.report import reading
 from transfergain.report.page.figures import Column, Figure, Group, Row, Style, Table, styles
 from transfergain.store import Row as Trial
+from transfergain.types import Phase, Status
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,8 @@ class View:
         """Finished reported trials at the largest budget that trained a model."""
         return [
             row for row in self.findings.rows
-            if (row.spec.dataset, row.spec.budget, row.spec.phase) == (self.dataset, self.top, "report")
-            and row.outcome.status == "done" and row.spec.recipe is not None
+            if (row.spec.dataset, row.spec.budget, row.spec.phase) == (self.dataset, self.top, Phase.REPORT)
+            and row.outcome.status == Status.DONE and row.spec.recipe is not None
         ]  # fmt: skip
 
     def scores(self, split: str, budget: int | None = None) -> list[Row]:

@@ -24,6 +24,7 @@ from transfergain.report.page.figures import (
 )
 from transfergain.report.page.panels.base import Panel, View
 from transfergain.report.page.tables import gains, parts, scores
+from transfergain.types import Phase, Status
 
 Scores = Mapping[str, Mapping[int, float]]
 
@@ -85,11 +86,11 @@ def _by_seed(view: View) -> tuple[Scores, dict[tuple[int, str], str]]:
     finish = METRICS[view.metric].finish
     for row in view.findings.rows:
         spec, outcome = row.spec, row.outcome
-        if (spec.dataset, spec.budget, spec.phase) != (view.dataset, view.top, "report"):
+        if (spec.dataset, spec.budget, spec.phase) != (view.dataset, view.top, Phase.REPORT):
             continue
         cells[spec.replicate, spec.arm] = outcome.status
         test = outcome.evaluated.get("test")
-        if outcome.status == "done" and test is not None and view.metric in test.counts:
+        if outcome.status == Status.DONE and test is not None and view.metric in test.counts:
             score = float(finish(test.counts[view.metric].sum(axis=0)))
             found.setdefault(spec.arm, {})[spec.replicate] = score
             cells[spec.replicate, spec.arm] = f"{score:.4f}"

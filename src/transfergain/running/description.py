@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from transfergain.analysis import words
@@ -13,54 +13,50 @@ from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.perturbations import split_names
 from transfergain.report.page.examples import sample
-from transfergain.running.planner import Planner
+from transfergain.running.setup import Setup
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.types import Checkpoint, Dataset
 
 
-def describe(
-    store: Store,
-    study: Study,
-    datasets: Mapping[str, Dataset],
-    checkpoint: Checkpoint,
-    precision: str,
-    advice: Sequence[str],
-) -> None:
-    """Write down what the study is, and refuse a folder that holds another one."""
-    identity = {
-        "checkpoint": checkpoint.revision,
-        "data": {name: [data.task, data.fingerprint] for name, data in datasets.items()},
-    }
-    known = store.get_meta("identity")
-    if known is not None:
-        differs = [n for n, mark in known["data"].items() if identity["data"].get(n) != mark]  # type: ignore[attr-defined]
-        what = "another checkpoint" if known["checkpoint"] != checkpoint.revision else "other data" if differs else ""
-        if what:
-            raise UserError(
-                f"--output-dir {store.path.parent} holds a study of {what}; choose another folder, or delete this one"
-            )
+def describe(setup: Setup, store: Store) -> None:
+    """Write down what the study is. Raises UserError where the folder holds another one."""
+    study, datasets, checkpoint = setup.study, setup.datasets, setup.checkpoint
     shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor", "report_to"})
     store.update_meta(
         {
-            "identity": identity,
-            "study": shown | {"revision": checkpoint.revision, "precision": precision},
+            "identity": _identity(setup, store),
+            "study": shown | {"revision": checkpoint.revision, "precision": setup.planner.precision},
             "arms": [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms],
             "data": {name: _data_entry(data) for name, data in datasets.items()},
             "examples": [row for data in datasets.values() for row in _examples(study, data)],
-            "warnings": [*_warnings(study, datasets, checkpoint), *advice],
+            "warnings": [*_warnings(study, datasets, checkpoint), *setup.advice],
             "environment": _environment(study),
         }
     )
 
 
+def _identity(setup: Setup, store: Store) -> dict[str, Any]:
+    """Say which checkpoint and data the study is of. Raises UserError where the store's are others."""
+    checkpoint = setup.checkpoint.revision
+    data = {name: [data.task, data.fingerprint] for name, data in setup.datasets.items()}
+    if known := store.get_meta("identity"):
+        differs = any(data.get(name) != mark for name, mark in known["data"].items())
+        if what := "another checkpoint" if known["checkpoint"] != checkpoint else "other data" if differs else "":
+            raise UserError(
+                f"--output-dir {store.path.parent} holds a study of {what}; choose another folder, or delete this one"
+            )
+    return {"checkpoint": checkpoint, "data": data}
+
+
 def _examples(study: Study, data: Dataset) -> list[dict[str, Any]]:
-    """The sample of sealed texts that the page shows."""
+    """Sample the sealed texts that the page shows."""
     return sample(data, [name for name, _ in split_names(data.task, study.perturbations)])
 
 
 def _data_entry(data: Dataset) -> dict[str, Any]:
+    """Describe a data set: what it is scored with, its labels, sizes and notes."""
     task = TASKS[data.task]
     return {
         "task": data.task,
@@ -80,6 +76,7 @@ def _data_entry(data: Dataset) -> dict[str, Any]:
 
 
 def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpoint) -> list[str]:
+    """List what a reader must know before believing a figure."""
     warnings = [warning for data in datasets.values() for warning in data.warnings]
     if checkpoint.trained_on:
         warnings.append(f"{checkpoint.name} was trained on {checkpoint.trained_on}; check that your test set is none of it")
@@ -97,8 +94,9 @@ def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpo
 
 
 def _environment(study: Study) -> dict[str, str]:
-    from transfergain import __version__
+    """Say on which machine and with which packages the figures came about."""
     from transfergain.engine.precision import pick_device
+    from transfergain.version import __version__
 
     packages = ("torch", "transformers", "peft", "scikit-learn", "scipy", "numpy")
     device = pick_device(study.device)
@@ -116,11 +114,11 @@ def _environment(study: Study) -> dict[str, str]:
     } | {package: importlib.metadata.version(package) for package in packages}
 
 
-def plan_line(planner: Planner, checkpoint: Checkpoint, workers: int) -> str:
-    """The resolved study and its plan, for the console."""
+def summary(setup: Setup, workers: int) -> str:
+    """Say on a few lines what the study is and what it will run."""
     from transfergain.engine.precision import pick_device
 
-    study = planner.study
+    planner, study, checkpoint = setup.planner, setup.study, setup.checkpoint
     budgets = " · ".join(f"{name}: {', '.join(f'{b:,}' for b in sizes)}" for name, sizes in planner.budgets.items())
     lengths = ", ".join(str(length) for length in dict.fromkeys(planner.max_length.values()))
     recipe = planner.recipe(next(iter(planner.datasets.values())), 0.0)

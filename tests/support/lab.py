@@ -1,4 +1,4 @@
-"""A small real study to break, ways to run it, and what must hold of it afterwards; for faults.py."""
+"""A small real study to break, ways to run it, and what must hold of it afterwards; for tests/faults/broken."""
 
 import contextlib
 import os
@@ -9,19 +9,16 @@ import subprocess
 import sys
 import time
 import traceback
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "end_to_end")]
-os.environ.setdefault("OMP_NUM_THREADS", "1")
-
-from test_interruptions import alive  # noqa: E402
-
-from conftest import build_checkpoint  # noqa: E402
-from support.tiny import KEYS, InProcess, files, flags, models, outcomes  # noqa: E402
-from transfergain import cli  # noqa: E402
-from transfergain.executors import EXECUTORS  # noqa: E402
-from transfergain.store import FILE, Store  # noqa: E402
+from support.checkpoints import build_checkpoint
+from support.processes import alive
+from support.tiny import KEYS, InProcess, files, flags, models, outcomes
+from transfergain import cli
+from transfergain.executors import EXECUTORS
+from transfergain.store import FILE, Store
 
 LOCAL = EXECUTORS["local"]
 
@@ -68,7 +65,15 @@ class Lab:
             return int(end.code or 0)
         return 0
 
-    def start(self, out: Path, prepare=lambda: None, *, workers=False, terminal=None, said: Path | None = None) -> int:
+    def start(
+        self,
+        out: Path,
+        prepare: Callable[[], object] = lambda: None,
+        *,
+        workers=False,
+        terminal=None,
+        said: Path | None = None,
+    ) -> int:
         """`transfergain run` in a fork of this process; its id. What it says goes to a terminal or into a file."""
         if pid := os.fork():
             return pid
@@ -78,6 +83,7 @@ class Lab:
             sink = terminal or os.open(said or self.said(out), os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
             for stream in (1, 2):
                 os.dup2(sink, stream)
+            sys.stdout, sys.stderr = (os.fdopen(stream, "w", closefd=False) for stream in (1, 2))  # pytest has its own
             prepare()
             code = self.run(out, workers=workers)
         except BaseException:
@@ -170,7 +176,7 @@ def die_at(number: int) -> None:
     _on_events(event)
 
 
-def _on_events(event) -> None:
+def _on_events(event: Callable[[], object]) -> None:
     connect = sqlite3.connect
 
     def traced(*arguments, **options):
@@ -188,7 +194,7 @@ def _on_events(event) -> None:
     sys.addaudithook(hook)
 
 
-def until(condition, pid: int | None = None):
+def until(condition: Callable[[], Any], pid: int | None = None):
     for _ in range(60_000):
         if found := condition():
             return found
@@ -198,7 +204,7 @@ def until(condition, pid: int | None = None):
 
 
 @contextlib.contextmanager
-def tmpfs(lab: Lab, kilobytes: int):
+def tmpfs(lab: Lab, kilobytes: int) -> Iterator[Path]:
     """An output folder on a disk of its own."""
     place = lab.new()
     place.mkdir()
@@ -213,3 +219,9 @@ def root(*command: object) -> None:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
     if os.getuid() or done.returncode:
         raise Skipped(f"needs root and {command[0]}: {done.stderr.strip()[:80]}")
+
+
+def quote(lines: Iterable[str]) -> str:
+    """The first of the lines, in quotation marks."""
+    shown = sorted(lines)[:1]
+    return f"“{shown[0][:300]}”" if shown else ""

@@ -1,0 +1,71 @@
+"""The trained models that a study keeps in its output folder."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from transfergain.running.planner import Planner
+from transfergain.store import Store
+from transfergain.types import Outcome, Phase, TrialSpec
+
+MARK = "trial"
+"""The file of a kept model that holds the id of its trial."""
+
+
+class Models:
+    """Where trials save their models, and which of them stay (`--keep-models`)."""
+
+    def __init__(self, planner: Planner, store: Store) -> None:
+        self._planner, self._store = planner, store
+        self._folder = store.path.parent / "models"
+        self._unfinished = self._folder / ".unfinished"
+
+    def clear_unfinished(self) -> None:
+        """Remove what trials that did not finish have saved. Not while workers run."""
+        shutil.rmtree(self._unfinished, ignore_errors=True)
+
+    def save_to(self, spec: TrialSpec) -> Path | None:
+        """Name the folder that a trial saves its model to; None for most: those of reported trials at the data set's
+        largest budget are kept.
+        """
+        largest = max(self._planner.budgets[spec.dataset])
+        if self._planner.study.keep_models == "none" or spec.recipe is None:
+            return None
+        return self._unfinished / spec.id if spec.phase == Phase.REPORT and spec.budget == largest else None
+
+    def keep(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """Move a saved model to its place: each one (`all`), or the arm's seed with the best dev score (`best`)."""
+        saved = self.save_to(spec)
+        if saved is None or not saved.exists():
+            return
+        target = self._place(spec)
+        if self._planner.study.keep_models == "best" and not self._beats(spec, outcome, target):
+            shutil.rmtree(saved)
+            return
+        (saved / MARK).write_text(spec.id, "utf-8")
+        replaced = self._unfinished / "replaced"
+        if target.exists():  # moved away first, so that a kill leaves a whole model or none
+            shutil.rmtree(replaced, ignore_errors=True)
+            target.replace(replaced)
+        saved.replace(target)
+        shutil.rmtree(replaced, ignore_errors=True)
+
+    def _place(self, spec: TrialSpec) -> Path:
+        """Name the folder of a kept model: by arm, with the data set and the seed where there are several."""
+        name = f"{spec.dataset}-{spec.arm}" if len(self._planner.datasets) > 1 else spec.arm
+        return self._folder / (f"{name}-seed{spec.replicate}" if self._planner.study.keep_models == "all" else name)
+
+    def _beats(self, spec: TrialSpec, outcome: Outcome, target: Path) -> bool:
+        """Tell whether a trial's model is better than the one in `target`; of equals, the smaller seed is.
+
+        A model that is not of the current plan, or of another budget, is beaten whatever its score.
+        """
+        mark = target / MARK
+        kept = self._store.get(mark.read_text("utf-8")) if mark.exists() else None
+        if kept is None or kept.outcome.dev_score is None or kept.spec.budget != spec.budget:
+            return True
+        if kept.spec.id not in self._store.get_meta("plan"):
+            return True
+        score = outcome.dev_score if outcome.dev_score is not None else float("-inf")
+        return (score, -spec.replicate) > (kept.outcome.dev_score, -kept.spec.replicate)

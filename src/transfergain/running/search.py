@@ -1,0 +1,35 @@
+"""The search space of tuning: which learning rates are tried, and how far each of them runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LEARNING_RATES = (1e-5, 3e-3)
+"""The smallest and the largest tried, log-uniform between them, the same for every arm."""
+RUNGS = (0.25, 0.5)
+"""Shares of the step cap: every learning rate runs to the first, the better half of them to the second, which decides."""
+FEWEST_RATES_TO_HALVE = 4
+"""Learning rates from which on tuning halves: of fewer, too few would be left to choose from."""
+GOLDEN_RATIO = 0.3819660112501051
+"""As the step of an additive sequence, 2 minus the ratio itself: it spreads any number of points evenly."""
+
+
+def learning_rates(count: int) -> list[float]:
+    """Spread `count` learning rates evenly over the log of the search space: the additive golden-ratio sequence from the
+    middle upwards.
+
+    A longer list starts with the shorter one, so that raising `--tune` keeps the trials already run.
+    """
+    low, high = LEARNING_RATES
+    points = [(0.5 + k * GOLDEN_RATIO) % 1 for k in range(count)]
+    return [float(f"{low * (high / low) ** u:.3g}") for u in points]
+
+
+def rungs(count: int) -> tuple[float, ...]:
+    """Name the shares of the step cap to which the rounds of tuning `count` rates run, the same for every arm."""
+    return RUNGS if count >= FEWEST_RATES_TO_HALVE else (1.0,)
+
+
+def at_edge(learning_rate: float, tried: Sequence[float]) -> bool:
+    """Tell whether the chosen rate is the smallest or largest of three or more tried: a better one may lie outside."""
+    return len(tried) > 2 and learning_rate in (min(tried), max(tried))

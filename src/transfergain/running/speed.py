@@ -1,0 +1,91 @@
+"""Measure how fast each arm trains on this machine, by a few short trials."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+from rich.console import Console
+
+from transfergain.data.draws import budget_sizes
+from transfergain.executors.base import Job
+from transfergain.executors.local import LocalExecutor
+from transfergain.running.console import say
+from transfergain.running.planner import Planner
+from transfergain.running.setup import Setup
+from transfergain.types import Dataset, Outcome, Phase, Status, TrialSpec
+
+SHORT_TRIAL_STEPS = (4, 12)
+"""Steps of the two short trials from whose difference steps and dev evaluations are timed. Dev is read every 4."""
+SHORT_TRIAL_DEV = 64
+"""Dev examples that a short trial reads at most: where text is generated, evaluations are most of its time."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast one arm trains on one data set."""
+
+    fixed: float
+    """Seconds to load and encode, at the largest budget."""
+    step: float
+    """Seconds of an optimiser step."""
+    example: float
+    """Seconds to evaluate one example. Nothing much for a probe on dev, whose features are stored."""
+
+
+Speeds = Mapping[tuple[str, str], Speed]
+"""(data set, arm) -> its speed; without the arms that were not measured, or failed."""
+
+
+def measure(setup: Setup, known: Collection[tuple[str, str]], console: Console) -> tuple[Speeds, int | None]:
+    """Measure every arm and data set that is not `known`, saying so; returns the worker's peak memory too, in bytes."""
+    planner = setup.planner
+    cells = {(data.name, arm): (data, budget) for data, arm, budget in planner.cells() if (data.name, arm) not in known}
+    if not cells:
+        return {}, None
+    steps = (min(SHORT_TRIAL_STEPS), *SHORT_TRIAL_STEPS)  # the first warms up
+    trials = {key: [short_trial(planner, *cell, key[1], n) for n in steps] for key, cell in cells.items()}
+    bench = replace(setup.bench(), datasets={name: few_dev(data) for name, data in setup.datasets.items()})
+    speeds = dict[tuple[str, str], Speed]()
+    with LocalExecutor(bench, 1) as executor:
+        jobs = [Job(spec) for same in trials.values() for spec in same]
+        outcomes = (outcome for _, outcome in executor.submit(jobs, lambda *_: None))  # in order: there is one worker
+        for done, ((dataset, arm), same) in enumerate(trials.items(), start=1):
+            _, short, long = itertools.islice(outcomes, len(steps))
+            data = bench.datasets[dataset]
+            speed = speed_of(short, long, budget_sizes(same[-1].budget, len(data.train), len(data.dev))[1])
+            found = f"{1000 * speed.step:,.0f} ms a step" if speed else f"failed: {short.error or long.error}"
+            say(console, f"measured {done}/{len(trials)}".ljust(16) + f"{dataset} · {arm} · {found}")
+            if speed:
+                speeds[dataset, arm] = speed
+        return speeds, executor.peak_memory()
+
+
+def few_dev(data: Dataset) -> Dataset:
+    """Leave few dev examples in a data set, spread over all of them."""
+    return replace(data, dev=data.dev[:: max(1, len(data.dev) // SHORT_TRIAL_DEV)][:SHORT_TRIAL_DEV])
+
+
+def short_trial(planner: Planner, data: Dataset, budget: int, arm: str, steps: int) -> TrialSpec:
+    """Plan a trial on the cell's training examples and few dev ones that ends after so many steps."""
+    every = min(SHORT_TRIAL_STEPS)
+    n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
+    recipe = replace(planner.recipe(data, 1e-4), epochs=1, evaluations=1, min_steps=100 * max(SHORT_TRIAL_STEPS))
+    recipe = replace(recipe, evaluations=recipe.max_steps(n_train) // every)
+    spec = planner.reporting(data, arm, budget, recipe)[0]
+    rung = steps / every / recipe.evaluations
+    return replace(spec, phase=Phase.TUNE, splits=(), rung=rung, budget=n_train + min(n_dev, SHORT_TRIAL_DEV))
+
+
+def speed_of(short: Outcome, long: Outcome, n_dev: int) -> Speed | None:
+    """Tell what both trials took, by step and by dev example; None when one of them failed."""
+    if short.status != Status.DONE or long.status != Status.DONE:
+        return None
+    (short_train, short_rest), (long_train, long_rest) = (
+        (o.curve[-1].seconds, o.seconds - o.curve[-1].seconds) for o in (short, long)
+    )
+    step = max(1e-6, (long_train - short_train) / (long.curve[-1].step - short.curve[-1].step))
+    evaluation = max(0.0, (long_rest - short_rest) / (len(long.curve) - len(short.curve)))
+    fixed = short.seconds - short.curve[-1].step * step - len(short.curve) * evaluation
+    return Speed(max(0.0, fixed), step, evaluation / max(1, n_dev))

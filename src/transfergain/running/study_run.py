@@ -1,0 +1,79 @@
+"""Carry a checked study out: set it up, run its trials, write findings and report."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import NamedTuple
+
+from rich.console import Console
+
+from transfergain import tracking
+from transfergain.analysis.findings import Findings, analyse
+from transfergain.errors import writable
+from transfergain.executors.base import Executor
+from transfergain.report import next_steps, terminal
+from transfergain.report.files import write_files
+from transfergain.running import progress
+from transfergain.running.console import say, warn
+from transfergain.running.description import describe, summary
+from transfergain.running.live_page import LivePage
+from transfergain.running.models import Models
+from transfergain.running.runner import Runner
+from transfergain.running.setup import set_up
+from transfergain.running.signals import Terminal, locked, stoppable
+from transfergain.running.watchers import Watcher, Watchers
+from transfergain.store import Store
+from transfergain.study import Study
+
+
+class Ended(NamedTuple):
+    """A study that has ended, or was ended before its time."""
+
+    findings: Findings
+    signal: int | None
+    """The signal that ended it before its time; None where all was run."""
+
+
+def carry_out(study: Study, console: Console, verbose: bool = False) -> Ended:
+    """Carry a study out, showing progress on the console; with `verbose`, every dev evaluation on a line of its own."""
+    tracking.check(study.report_to)
+    setup = set_up(study, console)
+    for line in setup.advice:
+        warn(console, line)
+    folder = Path(study.folder())
+    with writable(folder), locked(folder), stoppable() as window, Store(folder, create=True) as store:
+        if damaged := store.mend():
+            warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
+        describe(setup, store)
+        executor = setup.executor(setup.bench(), setup.workers.count)
+        say(console, summary(setup, executor.workers))
+        follower = progress.follower(console, executor.workers, verbose)
+        reporter = tracking.reporter(study.report_to, store, console)
+        watchers = Watchers([follower, *([reporter] if reporter else []), LivePage(store)])
+        stopped = _run(Runner(setup.planner, store, executor, watchers), executor, follower, window)
+        Models(setup.planner, store).clear_unfinished()
+        findings = analyse(store)
+        write_files(findings)
+        if reporter:
+            reporter.end(findings, finished=stopped is None)
+        terminal.show(findings, console)
+        say(console, "\n" + "\n".join(next_steps.lines(findings)))
+        return Ended(findings, stopped)
+
+
+def _run(runner: Runner, executor: Executor, follower: Watcher, window: Terminal) -> int | None:
+    """Run the trials; returns the signal that ended the study before its time, or None."""
+    stopped: int | None = None
+    try:
+        with executor, follower:
+            try:
+                runner.run()
+            except KeyboardInterrupt as interrupt:
+                stopped = getattr(interrupt, "signal", signal.SIGINT)
+    except OSError as error:
+        if not window.is_gone(error):
+            raise
+        window.leave()
+        return signal.SIGHUP
+    return stopped

@@ -1,0 +1,116 @@
+"""Tuning: which learning rate each arm trains with at each budget, chosen by dev scores in rounds of halving."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from transfergain.arms import ARMS
+from transfergain.running.planner import Planner
+from transfergain.running.search import at_edge
+from transfergain.store import Row, Store
+from transfergain.types import Dataset, Outcome, Recipe, Status, TrialSpec
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The recipe of one arm at one budget and how it was chosen; stored, and printed in the report."""
+
+    dataset: str
+    arm: str
+    budget: int
+    recipe: Recipe
+    tried: tuple[tuple[float, float, float], ...] = ()
+    """(learning rate, dev score, share of the step cap it ran to) of each rate of which a trial finished; empty without
+    tuning."""
+    problem: str = ""
+    """Why the arm cannot run at this budget; empty when it can."""
+
+    @property
+    def at_edge(self) -> bool:
+        """Tell whether the best rate is the smallest or largest tried."""
+        return at_edge(self.recipe.learning_rate, [rate for rate, *_ in self.tried])
+
+    def to_stored(self) -> dict[str, Any]:
+        """Say it in JSON, as the store and findings.json hold it."""
+        return asdict(self) | {"learning_rate": self.recipe.learning_rate, "at_edge": self.at_edge}
+
+
+class Tuning:
+    """The tuning of a study's arms at all budgets, as far as the store knows it."""
+
+    def __init__(self, planner: Planner, store: Store) -> None:
+        self._planner, self._store = planner, store
+
+    def known(self) -> list[TrialSpec]:
+        """List the tuning trials of all rounds that are known so far."""
+        return [spec for cell in self._planner.cells() for known in self._rounds(*cell) for spec in known]
+
+    def of_round(self, number: int) -> list[TrialSpec]:
+        """List the trials of one round; those of the round before have all ended."""
+        return [spec for cell in self._planner.cells() for spec in self._rounds(*cell)[number]]
+
+    def choices(self) -> list[Chosen]:
+        """Choose the recipe of every arm at every budget."""
+        return [self._choose(*cell) for cell in self._planner.cells()]
+
+    def _rounds(self, data: Dataset, arm: str, budget: int) -> list[list[TrialSpec]]:
+        """Halve as far as trials have ended: successive halving (Jamieson and Talwalkar 2016).
+
+        Every rate runs to the first rung; the better half of them to the next, as soon as all have ended. That half is
+        one of the rates asked for, not of those that finished: the same number for every arm.
+        """
+        rounds = [self._planner.tuning(data, arm, budget)]
+        for rung in self._planner.rungs()[1:]:
+            rows = [self._store.get(spec.id) for spec in rounds[-1]]
+            ended = [row for row in rows if row is not None]
+            if len(ended) < len(rows):
+                break
+            better = sorted(_done(ended), key=_merit_of, reverse=True)[: math.ceil(len(rows) / 2)]
+            rounds.append([replace(row.spec, rung=rung) for row in better])
+        return rounds
+
+    def _choose(self, data: Dataset, arm: str, budget: int) -> Chosen:
+        """Choose the recipe with the best dev score among the last round; among equals the lower dev loss.
+
+        Without tuning, the arm's default. An arm none of whose tuning trials finished cannot run.
+        """
+        rounds = self._rounds(data, arm, budget)
+        default = self._planner.recipe(data, ARMS[arm].default_learning_rate)
+        if not rounds[0]:
+            return Chosen(data.name, arm, budget, default)
+        ended = [row for known in rounds for spec in known if (row := self._store.get(spec.id))]
+        last = [row for row in _done(ended) if row.spec in rounds[-1]]
+        if not last:
+            return Chosen(data.name, arm, budget, default, problem=f"no tuning trial finished: {_reason(ended)}")
+        winner = max(last, key=_merit_of).spec
+        assert winner.recipe is not None
+        return Chosen(data.name, arm, budget, winner.recipe, _tried(ended))
+
+
+def _done(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if row.outcome.status == Status.DONE]
+
+
+def _tried(ended: Sequence[Row]) -> tuple[tuple[float, float, float], ...]:
+    """List `Chosen.tried`, by learning rate; of one that ran in two rounds, the later."""
+    reached = {row.spec.recipe.learning_rate: row for row in _done(ended) if row.spec.recipe}
+    return tuple(sorted((rate, row.outcome.dev_score or 0.0, row.spec.rung) for rate, row in reached.items()))
+
+
+def _reason(ended: Sequence[Row]) -> str:
+    """Say why tuning failed: the last error there is."""
+    return next((row.outcome.error for row in reversed(ended) if row.outcome.error), "no tuning trial ran")
+
+
+def _merit_of(row: Row) -> tuple[float, float]:
+    return merit(row.outcome)
+
+
+def merit(outcome: Outcome) -> tuple[float, float]:
+    """Rank a tuning trial by (dev score, minus dev loss) at its best evaluation; one whose loss is not finite is none."""
+    finite = [point for point in outcome.curve if math.isfinite(point.loss)]
+    best = max(finite, key=lambda point: (point.score, -point.loss), default=None)
+    return (best.score, -best.loss) if best else (float("-inf"), 0.0)

@@ -1,0 +1,52 @@
+"""What follows a running study, and what tells all followers alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Self
+
+from transfergain.types import Outcome, TrialSpec
+
+
+class Watcher:
+    """Follow a running study, and do nothing about it: others override what they want to hear.
+
+    One that needs setting up and clearing away is a context manager.
+    """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def begin(self, stage: str, total: int, done: int) -> None:
+        """Hear that a stage (`tuning`, `finals`, `trials`) begins; `done` of its `total` trials are in the store already."""
+
+    def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
+        """Hear where a running trial is: its step of at most `cap`, and its best dev score so far."""
+
+    def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """Hear that a trial ended; it is in the store by now."""
+
+
+class Watchers(Watcher):
+    """Pass everything on to several watchers, in the order given."""
+
+    def __init__(self, watchers: Sequence[Watcher]) -> None:
+        self._watchers = tuple(watchers)
+
+    def begin(self, stage: str, total: int, done: int) -> None:
+        """Tell all; see `Watcher.begin`."""
+        for watcher in self._watchers:
+            watcher.begin(stage, total, done)
+
+    def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
+        """Tell all; see `Watcher.step`."""
+        for watcher in self._watchers:
+            watcher.step(spec, step, cap, dev_score)
+
+    def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
+        """Tell all; see `Watcher.end_trial`."""
+        for watcher in self._watchers:
+            watcher.end_trial(spec, outcome)
