@@ -1,13 +1,18 @@
-# The two commands: `make demo` runs the main job on the built-in data, `make test` checks and tests everything.
-# Both set up .venv from requirements.lock first, and skip that when nothing changed.
+# make demo    runs the main job on the built-in data
+# make check   while you work: lint, types, and the quick tests of units, statistics and interfaces, with one architecture
+# make test    lint, types and all tests but the validations that take minutes (pytest --slow); what CI calls
+# All set up .venv from requirements.lock first, and skip that when nothing changed.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test lint tests docs setup clean
+.PHONY: demo check test lint quick tests docs setup clean
 
 demo: setup
 	$(VENV)/bin/transfergain run studies/demo.toml
+
+check: setup
+	$(MAKE) --no-print-directory -j 2 lint quick
 
 test: lint tests
 
@@ -16,8 +21,14 @@ lint: setup
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
+# A file stays on one worker, whose fixtures it shares; the order keeps the small files of units for the end.
+PYTEST := OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+quick: setup
+	$(PYTEST) --quick tests/analysis tests/conformance tests/unit
+
 tests: setup
-	OMP_NUM_THREADS=1 $(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(PYTEST)
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict

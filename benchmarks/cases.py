@@ -13,12 +13,14 @@ import transformers
 
 from transfergain import checkpoint as checkpoints
 from transfergain.arms import ARMS
+from transfergain.arms.base import Blueprint
 from transfergain.data import prepare
 from transfergain.data.draws import draw
-from transfergain.engine import fit as engine
+from transfergain.engine.fit import fit
 from transfergain.engine.precision import pick_precision
 from transfergain.engine.predict import predict
-from transfergain.engine.shortcuts.vocabulary import Vocabulary
+from transfergain.engine.shortcuts import ALL, Shortcuts, Vocabulary
+from transfergain.engine.training import Training
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.tasks.scoring import score
@@ -52,7 +54,7 @@ class Case:
         tokenizer = checkpoints.load_tokenizer(checkpoint)
         data = prepare.load(entry.source(), task)
         drawn = draw(data, min(budget, len(data.train) + len(data.dev)), seed, task.stratum)
-        config = checkpoints.load_config(checkpoint, tokenizer, data.labels, task.auto_class)
+        config = checkpoints.load_config(checkpoint, tokenizer, data.labels, generates=task.generates)
         options = dict(entry.encoding()) | {"max_length": entry.tokens()}
         options["decoder_start_token_id"] = getattr(config, "decoder_start_token_id", None)
         encoded = {n: task.encode(rows, tokenizer, options) for n, rows in drawn._asdict().items()}
@@ -68,8 +70,8 @@ class Case:
         return self.recipe.max_steps(len(self.encoded["train"].features))
 
     def model(self, seed: int, arm: str = "full") -> Any:
-        config = checkpoints.load_config(self.checkpoint, self.tokenizer, self.data.labels, self.task.auto_class)
-        model = ARMS[arm].prepare(self.checkpoint, self.task.auto_class, config, seed).model
+        config = checkpoints.load_config(self.checkpoint, self.tokenizer, self.data.labels, generates=self.task.generates)
+        model = ARMS[arm].prepare(Blueprint(self.checkpoint, self.task.auto_class, config, seed)).model
         for module in () if self.dropout else model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
@@ -99,19 +101,6 @@ class Case:
             setting = self.task.calibrate(on_dev.outputs, dev, self.drawn.dev)
         answers = self.task.decode(predicted.outputs, encoded, examples, setting, self.tokenizer)
         return score(self.task, answers, examples, self.data.labels)
-
-
-@contextlib.contextmanager
-def plain() -> Any:
-    """The same loop without its shortcuts: PyTorch's own dropout and attention."""
-    module: Any = engine  # whose names are replaced for a while
-    saved = module.attention_by_parts, module.cheap_dropout
-    module.attention_by_parts = lambda *_: contextlib.nullcontext()
-    module.cheap_dropout = lambda *_: contextlib.nullcontext()
-    try:
-        yield
-    finally:
-        module.attention_by_parts, module.cheap_dropout = saved
 
 
 class Cost(NamedTuple):
@@ -154,10 +143,10 @@ def ours(
         seen = [f for part in case.encoded.values() for f in part.features]
         vocabulary = Vocabulary.shrink(model, seen, case.tokenizer.all_special_ids, pad, case.arguments)
     train, dev = (vocabulary.features(case.encoded[name].features) for name in ("train", "dev"))
-    with contextlib.nullcontext() if tricks else plain():
-        # As `Trainer` does, the last weights are kept: the step stands in for the score.
-        count = iter(range(10**9))
-        fitted = engine.fit(model, train, dev, recipe, seed, vocabulary.pad_token_id, lambda _: next(count), fields=outputs)
+    training = Training(train, dev, recipe, seed, vocabulary.pad_token_id, outputs)
+    # As `Trainer` does, the last weights are kept: the step stands in for the score.
+    count, shortcuts = iter(range(10**9)), ALL if tricks else Shortcuts(attention=False, dropout=False)
+    fitted = fit(model, training, lambda _: next(count), shortcuts=shortcuts)
     vocabulary.restore()
     cost = _since(start)
     return cost, judge(case, model), fitted

@@ -23,6 +23,7 @@ from transfergain.running.planner import Planner
 from transfergain.running.search import learning_rates
 from transfergain.running.setup import quiet_libraries
 from transfergain.running.tuning import merit
+from transfergain.split import TEST
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
@@ -53,9 +54,9 @@ def trials(study: Study, replicates: int):
                 assert spec.recipe, "an arm that trains"
                 cap = spec.recipe.max_steps(round(budget * len(data.train) / (len(data.train) + len(data.dev))))
                 yield {
-                    "cell": [replicate, arm, budget], "rate": rate, "cap": outcome.details.get("max_steps", cap),
-                    "steps": outcome.details["steps"], "merit": merit(outcome), "seconds": outcome.seconds,
-                    "test": float(METRICS[name].finish(outcome.evaluated["test"].counts[name].sum(0))),
+                    "cell": [replicate, arm, budget], "rate": rate, "cap": outcome.details.max_steps or cap,
+                    "steps": outcome.details.steps, "merit": merit(outcome), "seconds": outcome.seconds,
+                    "test": float(METRICS[name].finish(outcome.evaluated[TEST].counts[name].sum(0))),
                     "curve": [[p.step, p.score, p.loss] for p in outcome.curve],
                 }  # fmt: skip
 

@@ -67,7 +67,7 @@ def study(options: Any) -> Result:
         ours_wall = time.perf_counter() - start
         with Store(Path(folder) / "study") as store:
             rows = [row for row in store.rows() if row.spec.recipe is not None]
-    specs: list[tuple[TrialSpec, int]] = [(row.spec, int(row.outcome.details["steps"])) for row in rows]
+    specs: list[tuple[TrialSpec, int]] = [(row.spec, row.outcome.details.steps or 0) for row in rows]
     chosen = specs[:: max(1, len(specs) // options.peers)][: options.peers]
     walls = []
     for spec, steps in chosen:

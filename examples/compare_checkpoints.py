@@ -14,6 +14,7 @@ import numpy as np
 import transfergain as tg
 from transfergain.analysis.stats import paired_interval
 from transfergain.metrics import METRICS
+from transfergain.split import TEST
 
 STUDY: dict[str, Any] = {
     "task": "classification",
@@ -31,7 +32,7 @@ def main(models: list[str], train_file: str, output_dir: str = "runs/compared") 
     for number, model in enumerate(models, 1):
         folder = Path(output_dir, f"{number}-{Path(model).name.replace(':', '-')}")
         studies.append(tg.run(**STUDY, train_file=train_file, model=model, output_dir=folder, quiet=True))
-        print(f"{model}: {studies[-1].headline()[0]['sentence']}")
+        print(f"{model}: {studies[-1].headline()[0].sentence}")
     first, second = (scores(findings) for findings in studies)
     seeds = sorted(first.keys() & second.keys())
     one, other = (np.stack([side[seed] for seed in seeds]) for side in (first, second))
@@ -42,7 +43,7 @@ def main(models: list[str], train_file: str, output_dir: str = "runs/compared") 
 def scores(findings: tg.Findings) -> dict[int, np.ndarray]:
     """Seed -> hits of full fine-tuning on the test set."""
     rows = (row for row in findings.rows if row.spec.arm == "full" and row.spec.phase == "report")
-    return {row.spec.replicate: row.outcome.evaluated["test"].counts["accuracy"] for row in rows}
+    return {row.spec.replicate: row.outcome.evaluated[TEST].counts["accuracy"] for row in rows}
 
 
 if __name__ == "__main__":

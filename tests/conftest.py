@@ -6,18 +6,40 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
-from support.checkpoints import build_checkpoint
+from support.checkpoints import SPECIALS, build_checkpoint
 from support.texts import sentences, write_csv
 
 REAL_DATA = Path(os.environ.get("TRANSFERGAIN_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
 
+OTHER_ARCHITECTURES = SPECIALS.keys() - {"bert"}
+settings.register_profile("quick", max_examples=20)
+
 
 def pytest_addoption(parser):
     parser.addoption("--slow", action="store_true", help="run the long validations too")
+    parser.addoption(
+        "--quick", action="store_true", help="of all architectures BERT alone, no test marked long, few examples"
+    )
+
+
+def pytest_configure(config):
+    if config.getoption("--quick"):
+        settings.load_profile("quick")
+
+
+def is_quick(item):
+    """Whether a test is part of `make check`: not long, and of no architecture but BERT."""
+    given = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return "long" not in item.keywords and not any(isinstance(v, str) and v in OTHER_ARCHITECTURES for v in given)
 
 
 def pytest_collection_modifyitems(config, items):
+    if config.getoption("--quick"):
+        left_out = [item for item in items if not is_quick(item)]
+        items[:] = [item for item in items if is_quick(item)]
+        config.hook.pytest_deselected(items=left_out)
     if not config.getoption("--slow"):
         for item in items:
             if "slow" in item.keywords:

@@ -5,21 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from transfergain.analysis.findings import Findings
-    from transfergain.analysis.findings import load as load
     from transfergain.api import run as run
     from transfergain.errors import UserError as UserError
+    from transfergain.report.notebook import StudyFindings as Findings
+    from transfergain.report.notebook import load as load
     from transfergain.version import __version__ as __version__
 
 __all__ = ["Findings", "UserError", "__version__", "load", "run"]
 
 _HOMES = {
-    "Findings": "transfergain.analysis.findings",
-    "UserError": "transfergain.errors",
-    "__version__": "transfergain.version",
-    "load": "transfergain.analysis.findings",
-    "run": "transfergain.api",
+    "Findings": "transfergain.report.notebook:StudyFindings",
+    "UserError": "transfergain.errors:UserError",
+    "__version__": "transfergain.version:__version__",
+    "load": "transfergain.report.notebook:load",
+    "run": "transfergain.api:run",
 }
+"""Public name -> its module and its name there."""
 
 
 def __getattr__(name: str) -> Any:
@@ -27,5 +28,6 @@ def __getattr__(name: str) -> Any:
     if name in _HOMES:
         import importlib
 
-        return getattr(importlib.import_module(_HOMES[name]), name)
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
     raise AttributeError(f"module 'transfergain' has no attribute {name!r}")

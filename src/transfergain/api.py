@@ -8,21 +8,13 @@ from typing import Any
 
 from rich.console import Console
 
-from transfergain.analysis.findings import Findings
+from transfergain.errors import Interrupted as Interrupted
+from transfergain.report.notebook import StudyFindings
 from transfergain.running.study_run import carry_out
 from transfergain.study import Study, load
 
 
-class Interrupted(Exception):
-    """Ctrl-C, or SIGTERM or SIGHUP: the findings of what is done are written; `findings` holds them."""
-
-    def __init__(self, findings: Findings, signal: int) -> None:
-        super().__init__("interrupted")
-        self.findings = findings
-        self.signal = signal
-
-
-def run(config: str | Path | None = None, *, quiet: bool = False, **keys: Any) -> Findings:
+def run(config: str | Path | None = None, *, quiet: bool = False, **keys: Any) -> StudyFindings:
     """Run a study and return its findings; the keys are those of a study file, which `config` may name. Paths may be
     strings or `Path` objects.
 
@@ -33,7 +25,7 @@ def run(config: str | Path | None = None, *, quiet: bool = False, **keys: Any) -
     return run_study(study, Console(quiet=quiet))
 
 
-def run_study(study: Study, console: Console, verbose: bool = False) -> Findings:
+def run_study(study: Study, console: Console, verbose: bool = False) -> StudyFindings:
     """Run a checked study, showing progress on the console; see `run` for what is raised."""
     findings, signal = carry_out(study, console, verbose)
     if signal is not None:
@@ -42,7 +34,7 @@ def run_study(study: Study, console: Console, verbose: bool = False) -> Findings
 
 
 def _plain(value: Any) -> Any:
-    """Paths as strings, within lists and dicts too."""
+    """Turn paths into strings, within lists and dicts too."""
     if isinstance(value, Mapping):
         return {key: _plain(part) for key, part in value.items()}
     if isinstance(value, list | tuple):

@@ -13,7 +13,6 @@ from transfergain.errors import UserError, nearest
 from transfergain.types import Checkpoint
 
 BUILTIN = "builtin:"
-SEQ2SEQ = "AutoModelForSeq2SeqLM"
 
 
 @dataclass(frozen=True)
@@ -211,10 +210,10 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     return tokenizer
 
 
-def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...], auto_class: str = "") -> Any:
+def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...], *, generates: bool = False) -> Any:
     """The checkpoint's config with the task's labels, if it has any, and the tokenizer's pad token.
 
-    For a sequence-to-sequence task an encoder's config becomes that of an encoder-decoder of its kind on both sides.
+    For a task whose models generate text, an encoder's config becomes that of an encoder-decoder of its kind on both sides.
     """
     from transformers import AutoConfig
 
@@ -235,7 +234,7 @@ def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...],
             f"--model {checkpoint.name}: transformers cannot read its config ({reason}); a model with its own code "
             "needs --trust-remote-code"
         ) from None
-    if auto_class == SEQ2SEQ and not config.is_encoder_decoder:
+    if generates and not config.is_encoder_decoder:
         return _encoder_decoder(checkpoint, tokenizer, config)
     return config
 

@@ -1,12 +1,13 @@
-"""The two exceptions with a meaning of their own. Anything else that is raised is a bug."""
+"""The three exceptions with a meaning of their own. Anything else that is raised is a bug."""
 
 from __future__ import annotations
 
 import contextlib
 import difflib
 import errno
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Generic, Protocol, TypeVar
 
 LONGEST = 1500
 """Characters of a message; a file may have thousands of columns."""
@@ -26,6 +27,26 @@ class UserError(Exception):
 
 class Declined(Exception):
     """An arm or floor does not apply to this checkpoint or task; the trial is `skipped` with this reason."""
+
+
+class Counted(Protocol):
+    """Findings, as far as the one who ends the process needs them."""
+
+    @property
+    def trials(self) -> Mapping[str, int]:
+        """Status -> number of trials."""
+
+
+F = TypeVar("F", bound=Counted)
+
+
+class Interrupted(Exception, Generic[F]):
+    """Ctrl-C, or SIGTERM or SIGHUP: the findings of what is done are written; `findings` holds them."""
+
+    def __init__(self, findings: F, signal: int) -> None:
+        super().__init__("interrupted")
+        self.findings = findings
+        self.signal = signal
 
 
 def printable(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Name a set of examples that trials are scored on. Imports nothing of the package."""
+"""Name a set of examples of a data set. Imports nothing of the package."""
 
 from __future__ import annotations
 
@@ -17,8 +17,12 @@ class Kind(StrEnum):
     """The test set with one corruption at one severity."""
     ADAPTED = "adapted"
     """A shift, after the trained model was adapted to its domain with a few of its labels."""
+    TRAIN = "train"
+    """The pool that budgets draw from; this and the next two are no sealed splits, so no trial's spec holds them."""
     DEV = "dev"
-    """The dev set, which curves are read on. Trials evaluate sealed splits only, so no trial's spec holds it."""
+    """The dev set, which curves are read on."""
+    TARGET = "target"
+    """Labelled examples of a shift's domain, to adapt to it with."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,7 @@ class Split:
 
     kind: Kind
     name: str = ""
-    """Of the shift, or of the perturbation."""
+    """Of the shift, which its target shares, or of the perturbation."""
     severity: int = 0
     """Of a perturbation, from 1 to 5."""
     labels: int = 0
@@ -57,7 +61,7 @@ class Split:
             name, _, setting = rest.rpartition("@")
             labels, _, method = setting.partition("/")
             return cls(kind, name, labels=int(labels), method=method)
-        if bool(rest) != (kind is Kind.SHIFT):
+        if bool(rest) != (kind in (Kind.SHIFT, Kind.TARGET)):
             raise ValueError(f'"{text}" is no split')
         return cls(kind, rest)
 
@@ -77,12 +81,18 @@ class Split:
 
 
 TEST = Split(Kind.TEST)
+TRAIN = Split(Kind.TRAIN)
 DEV = Split(Kind.DEV)
 
 
 def shift(name: str) -> Split:
     """Name the test set of another domain."""
     return Split(Kind.SHIFT, name)
+
+
+def target(name: str) -> Split:
+    """Name the labelled examples of a shift's domain."""
+    return Split(Kind.TARGET, name)
 
 
 def perturbed(name: str, severity: int) -> Split:

@@ -1,4 +1,4 @@
-"""The only memory of a study: one SQLite file, one row a trial, one transaction each."""
+"""Keep the only memory of a study: one SQLite file, one row a trial, one transaction each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sqlite3
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergain.errors import UserError
-from transfergain.types import SCHEMA_VERSION, CurvePoint, Evaluated, Outcome, Status, TrialSpec
+from transfergain.split import Split
+from transfergain.types import SCHEMA_VERSION, AdaptationDetails, CurvePoint, Details, Evaluated, Outcome, Status, TrialSpec
 
 FILE = "study.sqlite"
 
@@ -39,7 +40,7 @@ UPDATED = ", ".join(f"{name}=excluded.{name}" for name in [*COLUMNS.split(", ")[
 
 
 @dataclass(frozen=True)
-class Row:
+class StoredTrial:
     """One trial as stored."""
 
     spec: TrialSpec
@@ -99,7 +100,7 @@ class Store:
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """What a damaged file makes of reading, as one line for the user."""
+        """Say in one line for the user what a damaged file makes of reading."""
         try:
             yield
         except (sqlite3.Error, zlib.error, ValueError, KeyError, TypeError) as error:
@@ -122,7 +123,7 @@ class Store:
             raise UserError(f"{self.path}: cannot write to the study's store ({error}); check the disk") from None
 
     def get_meta(self, key: str) -> Any:
-        """The value stored under `key`, or None."""
+        """Read the value stored under `key`, or None."""
         with self._readable():
             row = self._db.execute("SELECT value, digest FROM meta WHERE key = ?", (key,)).fetchone()
             if row is not None and _digest((key, row[0])) != row[1]:
@@ -150,8 +151,8 @@ class Store:
             None if outcome.dev_score is None or math.isnan(outcome.dev_score) else outcome.dev_score,  # as SQLite has it
             None if outcome.converged is None else int(outcome.converged),
             json.dumps([asdict(point) for point in outcome.curve]),
-            json.dumps({name: _pack(e) for name, e in outcome.evaluated.items()}),
-            json.dumps(outcome.details, sort_keys=True),
+            json.dumps({str(split): _pack(e) for split, e in outcome.evaluated.items()}),
+            json.dumps(_pack_details(outcome.details), sort_keys=True),
             outcome.seconds,
         )
         with self._transaction():
@@ -174,26 +175,26 @@ class Store:
         with self._readable():
             return {name: Status(status) for name, status in self._db.execute("SELECT id, status FROM trials").fetchall()}
 
-    def get(self, trial_id: str) -> Row | None:
-        """One trial by id, or None."""
+    def get(self, trial_id: str) -> StoredTrial | None:
+        """Read one trial by id, or None."""
         with self._readable():
             values = self._db.execute(f"{SELECT} WHERE id = ?", (trial_id,)).fetchone()
-            return None if values is None else _row(values)
+            return None if values is None else _stored(values)
 
-    def rows(self) -> list[Row]:
-        """All trials, in an order that depends on their specs alone."""
+    def rows(self) -> list[StoredTrial]:
+        """Read all trials, in an order that depends on their specs alone."""
         with self._readable():
-            rows = [_row(values) for values in self._db.execute(SELECT).fetchall()]
+            rows = [_stored(values) for values in self._db.execute(SELECT).fetchall()]
         return sorted(rows, key=lambda r: (r.spec.dataset, r.spec.phase, r.spec.budget, r.spec.arm, r.spec.replicate,
                                            r.spec.id))  # fmt: skip
 
 
 def _digest(values: tuple[Any, ...]) -> str:
-    """sha256 of a row's values: SQLite has no checksums of its own, and a flipped bit would be a wrong number."""
+    """Hash a row's values (sha256): SQLite has no checksums of its own, and a flipped bit would be a wrong number."""
     return hashlib.sha256(json.dumps(values, default=repr).encode()).hexdigest()
 
 
-def _row(values: tuple[Any, ...]) -> Row:
+def _stored(values: tuple[Any, ...]) -> StoredTrial:
     if _digest(values[:-1]) != values[-1]:
         raise ValueError(f"trial {str(values[0])[:12]} was changed after it was written: the command of its run mends it")
     _, spec, status, error, dev_score, converged, curve, evaluated, details, seconds, _ = values
@@ -203,11 +204,38 @@ def _row(values: tuple[Any, ...]) -> Row:
         dev_score=dev_score,
         converged=None if converged is None else bool(converged),
         curve=tuple(CurvePoint(**point) for point in json.loads(curve)),
-        evaluated={name: _unpack(packed) for name, packed in json.loads(evaluated).items()},
-        details=json.loads(details),
+        evaluated={Split.parse(split): _unpack(packed) for split, packed in json.loads(evaluated).items()},
+        details=_unpack_details(json.loads(details)),
         seconds=seconds,
     )
-    return Row(TrialSpec.from_json(spec), outcome)
+    return StoredTrial(TrialSpec.from_json(spec), outcome)
+
+
+def _pack_details(details: Details) -> Mapping[str, Any]:
+    """Details as JSON's types; empty where nothing is known, as of a floor."""
+    if details == Details():
+        return {}
+    adapted = {str(split): _pack_adaptation(adaptation) for split, adaptation in details.adapted.items()}
+    alike = [str(split) for split in details.read_as_test]
+    return asdict(replace(details, adapted={}, read_as_test=())) | {"adapted": adapted, "read_as_test": alike}
+
+
+def _pack_adaptation(details: AdaptationDetails) -> Mapping[str, Any]:
+    if details.declined:
+        return {"declined": details.declined}
+    return {name: value for name, value in asdict(details).items() if name != "declined"}
+
+
+def _unpack_details(packed: Mapping[str, Any]) -> Details:
+    """The inverse of `_pack_details`; names that this version does not know are passed over."""
+    known = {field.name: packed[field.name] for field in fields(Details) if field.name in packed}
+    adapted = {Split.parse(split): _unpack_adaptation(values) for split, values in packed.get("adapted", {}).items()}
+    alike = tuple(Split.parse(split) for split in packed.get("read_as_test", ()))
+    return Details(**known | {"adapted": adapted, "read_as_test": alike})
+
+
+def _unpack_adaptation(packed: Mapping[str, Any]) -> AdaptationDetails:
+    return AdaptationDetails(**{**packed, "curve": tuple((step, score) for step, score in packed.get("curve", ()))})
 
 
 def _pack(evaluated: Evaluated) -> Mapping[str, Any]:

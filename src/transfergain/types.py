@@ -1,7 +1,8 @@
-"""The frozen values that all parts share. Imports nothing of the package."""
+"""Hold the frozen values that all parts share. Imports only `split` of the package."""
 
 from __future__ import annotations
 
+import enum
 import hashlib
 import json
 from collections.abc import Mapping
@@ -11,6 +12,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from transfergain.split import TEST, Split, shift
 
 SCHEMA_VERSION = 3
 """Enters every trial's id: raise it whenever a change of code changes the numbers of a trial."""
@@ -78,6 +81,19 @@ class Example:
     target: Any
 
 
+class Target(enum.Enum):
+    """What the target of an example is in relation to its text."""
+
+    LABEL = "label"
+    """One label of the whole text."""
+    TAGS = "tags"
+    """A tag for each of its words."""
+    SPANS = "spans"
+    """Stretches of it."""
+    TEXT = "text"
+    """A text that follows it, such as its translation."""
+
+
 class Pools(NamedTuple):
     """The labelled examples that budgets draw from."""
 
@@ -108,11 +124,11 @@ class Dataset:
     target_fingerprints: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """What was read, dropped and carved, in words for the user."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[StudyWarning, ...] = ()
 
-    def splits(self) -> dict[str, tuple[Example, ...]]:
-        """The sealed splits by their name in findings: `test`, `shift:NAME`."""
-        return {"test": self.test} | {f"shift:{name}": rows for name, rows in self.shifts.items()}
+    def splits(self) -> dict[Split, tuple[Example, ...]]:
+        """Name the sealed splits that need no further work: the test set, and every shift."""
+        return {TEST: self.test} | {shift(name): rows for name, rows in self.shifts.items()}
 
 
 @dataclass(frozen=True)
@@ -176,8 +192,8 @@ class TrialSpec:
     phase: Phase
     recipe: Recipe | None
     """None for floors, which train no transformer."""
-    splits: tuple[tuple[str, str], ...]
-    """(name, fingerprint) of the sealed splits to evaluate; none in tuning."""
+    splits: tuple[tuple[Split, str], ...]
+    """(split, fingerprint) of the sealed splits to evaluate; none in tuning."""
     data_fingerprint: str
     checkpoint_revision: str
     """Empty for floors."""
@@ -187,7 +203,7 @@ class TrialSpec:
     @property
     def id(self) -> str:
         """sha256 of the canonical JSON of the spec and the schema version."""
-        text = json.dumps([SCHEMA_VERSION, asdict(self)], sort_keys=True, separators=(",", ":"))
+        text = json.dumps([SCHEMA_VERSION, self._plain()], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @classmethod
@@ -198,12 +214,15 @@ class TrialSpec:
         if raw["recipe"]:
             options = tuple((name, value) for name, value in raw["recipe"]["options"])
             recipe = Recipe(**raw["recipe"] | {"options": options})
-        splits = tuple((name, mark) for name, mark in raw["splits"])
+        splits = tuple((Split.parse(split), mark) for split, mark in raw["splits"])
         return cls(**raw | {"recipe": recipe, "splits": splits, "phase": Phase(raw["phase"])})
 
     def to_json(self) -> str:
         """Canonical JSON, as stored."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+        return json.dumps(self._plain(), sort_keys=True, separators=(",", ":"))
+
+    def _plain(self) -> dict[str, Any]:
+        return asdict(self) | {"splits": [(str(split), mark) for split, mark in self.splits]}
 
     def describe(self) -> str:
         """A short name for progress lines and errors."""
@@ -250,6 +269,56 @@ class CurvePoint:
 
 
 @dataclass(frozen=True)
+class AdaptationDetails:
+    """How a trained model was adapted to the domain of a shift. None is what is not known."""
+
+    steps: int | None = None
+    best_step: int | None = None
+    max_steps: int | None = None
+    trained_parameters: int | None = None
+    curve: tuple[tuple[int, float], ...] = ()
+    """(step, dev score) of each dev evaluation."""
+    declined: str = ""
+    """Why the method does not apply to the model; nothing else is known then."""
+
+
+@dataclass(frozen=True)
+class Details:
+    """What is known of a trial beside its scores: checks, steps, costs. None is what is not known.
+
+    A floor trains nothing, and all of it is unknown; a store of an earlier version may lack some.
+    """
+
+    setting: Any = None
+    """The task's own, fitted on dev (`Task.calibrate`); JSON."""
+    temperature: float | None = None
+    """Of probabilities, fitted on dev."""
+    checks: Mapping[str, Any] = field(default_factory=dict)
+    """What the arm checked about the weights it prepared; JSON."""
+    steps: int | None = None
+    best_step: int | None = None
+    max_steps: int | None = None
+    """The step cap."""
+    diverged: bool = False
+    flops: float | None = None
+    """Floating-point operations of training, forward and backward."""
+    train_seconds: float | None = field(default=None, compare=False)
+    """Of training alone, evaluations left out; measured, so no two trials agree in it."""
+    micro_batch: int | None = None
+    checkpointing: bool | None = None
+    """What it took to fit into memory: see `engine.step`."""
+    parameters: int | None = None
+    trained_parameters: int | None = None
+    frozen_features: bool | None = None
+    """Whether the frozen part of the model was run once and its output stored."""
+    tokens_kept: int | str | None = None
+    """The size of the vocabulary in training, or why it was whole."""
+    read_as_test: tuple[Split, ...] = ()
+    """Perturbed splits in which the model reads the very tokens of the test set."""
+    adapted: Mapping[Split, AdaptationDetails] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What became of a trial."""
 
@@ -259,7 +328,6 @@ class Outcome:
     curve: tuple[CurvePoint, ...] = ()
     converged: bool | None = None
     """False when the dev score was still improving at the step cap; None for floors and tuning without curve."""
-    evaluated: Mapping[str, Evaluated] = field(default_factory=dict)
-    details: Mapping[str, Any] = field(default_factory=dict)
-    """Integrity checks, step and parameter counts, and the like: small, JSON."""
+    evaluated: Mapping[Split, Evaluated] = field(default_factory=dict)
+    details: Details = field(default_factory=Details)
     seconds: float = 0.0

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from support.synthetic import DATA, World, analysed, pick, study
+from support.synthetic import DATA, TWEETS, World, analysed, pick, study
 from transfergain.analysis.aggregate import interquartile_mean, partial_conjunction, probability_of_improvement
-from transfergain.analysis.performance import expected_best, normalised, with_expected_best
+from transfergain.analysis.performance import expected_best, normalised, recipe_rows
 from transfergain.analysis.stats import holm
 from transfergain.data.contamination import overlap
+from transfergain.split import TEST
 
 
 def test_interquartile_mean_of_a_worked_example_and_scipys():
@@ -67,13 +68,13 @@ def studies(gains, **changes):
 def test_aggregates_over_data_sets():
     rows = analysed(studies((0.2, 0.2, 0.0), seeds=4, budgets=(64,)))["aggregate"]
     (u,) = pick(rows, measure="tasks_supported")
-    assert (u["estimate"], u["of"]) == (2, 3) and "at least 2 of 3 data sets" in u["sentence"]
+    assert (u.estimate, u.of) == (2, 3) and "at least 2 of 3 data sets" in u.sentence
     full, scratch = pick(rows, measure="iqm")
-    assert (full["arm"], scratch["arm"]) == ("full", "scratch")
-    assert scratch["low"] < 0.2 < scratch["high"] and full["estimate"] > scratch["estimate"], "(.6 - .5) / .5"
+    assert (full.arm, scratch.arm) == ("full", "scratch")
+    assert scratch.low < 0.2 < scratch.high and full.estimate > scratch.estimate, "(.6 - .5) / .5"
     (better,) = pick(rows, measure="probability_of_improvement")
-    assert 2 / 3 < better["estimate"] <= 1 and better["low"] <= better["estimate"] <= better["high"]
-    assert {(row["task"], row["dataset"]) for row in rows} == {("", "")}
+    assert 2 / 3 < better.estimate <= 1 and better.low <= better.estimate <= better.high
+    assert {(row.task, row.dataset) for row in rows} == {("", "")}
 
 
 def test_aggregates_repeat_and_one_data_set_has_none():
@@ -81,8 +82,8 @@ def test_aggregates_repeat_and_one_data_set_has_none():
     assert analysed(rows)["aggregate"] == analysed(rows[::-1])["aggregate"]
     assert analysed(studies((0.2,), seeds=3, budgets=(64,)))["aggregate"] == []
     single = analysed(studies((0.2, 0.1), seeds=1, budgets=(64,)))["aggregate"]
-    assert all(row["low"] is None for row in single if row["measure"] != "tasks_supported")
-    assert pick(single, measure="tasks_supported")[0]["estimate"] == 0
+    assert all(row.low is None for row in single if row.measure != "tasks_supported")
+    assert pick(single, measure="tasks_supported")[0].estimate == 0
 
 
 def test_expected_best_is_the_mean_over_all_draws():
@@ -94,22 +95,23 @@ def test_expected_best_is_the_mean_over_all_draws():
 
 
 def test_recipes_gain_the_curve():
-    tried, untried = with_expected_best(
-        [{"arm": "full", "tried": [[1e-4, 0.5], [1e-3, 0.7]]}, {"arm": "probe", "tried": []}]
+    recipe = {"dataset": "d", "budget": 64, "learning_rate": 1e-4, "at_edge": False, "problem": "", "recipe": {}}
+    tried, untried = recipe_rows(
+        [recipe | {"arm": "full", "tried": [[1e-4, 0.5], [1e-3, 0.7]]}, recipe | {"arm": "probe", "tried": []}]
     )
-    assert tried["expected_best"] == pytest.approx([0.6, 0.65]) and untried["expected_best"] == []
+    assert tried.expected_best == pytest.approx([0.6, 0.65]) and untried.expected_best == []
 
 
 def test_scores_against_chance_and_collapsed_seeds():
     rows = study(World(seeds=4, budgets=(64,), score=lambda arm, b: 0.8 if arm == "full" else 0.2))
     scores = analysed(rows)["scores"]
-    (full,) = pick(scores, arm="full", split="test", metric="accuracy")
-    (scratch,) = pick(scores, arm="scratch", split="test", metric="accuracy")
-    assert full["chance_normalised"] == pytest.approx((full["mean"] - 0.5) / 0.5) and full["collapsed"] == 0
-    assert scratch["chance_normalised"] < 0 and scratch["collapsed"] == 4
-    for other in (*pick(scores, metric="macro_f1"), *pick(scores, split="shift:tweets")):
-        assert other["chance_normalised"] is None and other["collapsed"] is None
-    assert normalised(0.5, 0.5) == 0 and DATA["chance"] == 0.5
+    (full,) = pick(scores, arm="full", split=TEST, metric="accuracy")
+    (scratch,) = pick(scores, arm="scratch", split=TEST, metric="accuracy")
+    assert full.chance_normalised == pytest.approx((full.mean - 0.5) / 0.5) and full.collapsed == 0
+    assert scratch.chance_normalised < 0 and scratch.collapsed == 4
+    for other in (*pick(scores, metric="macro_f1"), *pick(scores, split=TWEETS)):
+        assert other.chance_normalised is None and other.collapsed is None
+    assert normalised(0.5, 0.5) == 0 and DATA.chance == 0.5
 
 
 def test_a_planted_leak_rings():

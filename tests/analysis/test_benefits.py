@@ -1,80 +1,82 @@
 """The lead rows of the four benefits, from whole tables of made-up studies."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from support.synthetic import DATA, World, analysed, study
-from transfergain.analysis.benefits import BENEFITS, headline_arm, lead
+from support.synthetic import DATA, TWEETS, World, analysed, study
+from transfergain.analysis.benefits import lead, leading_arm
+from transfergain.analysis.rows import Benefit, Measure, Verdict
 
 
-def leads(world, arms=("scratch", "full"), seed=0):
+def leads(world, arm="full", seed=0):
     tables = SimpleNamespace(**analysed(study(world, seed)))
-    return {row["benefit"]: row for row in lead({"arms": list(arms)}, {world.dataset: DATA}, tables)}
+    return {row.benefit: row for row in lead(arm, {world.dataset: DATA}, tables)}
 
 
 def test_the_four_claims_in_order_each_with_a_sentence():
     found = leads(World(seeds=6, n_test=800))
-    assert tuple(found) == BENEFITS
-    assert [row["verdict"] for row in found.values()] == ["supported"] * 3 + ["partly"]
-    assert "64 labels with full do what" in found["data efficiency"]["sentence"], "the smallest budget leads"
-    assert "with 1,024 labels" in found["performance"]["sentence"], "the largest does elsewhere"
-    assert "with 1,024 labels full reaches scratch's level" in found["convergence"]["sentence"]
-    assert (
-        "robust for its accuracy" in found["robustness"]["sentence"] or "not identifiable" in found["robustness"]["sentence"]
-    )
+    assert tuple(found) == tuple(Benefit)
+    assert [row.verdict for row in found.values()] == ["supported"] * 3 + ["partly"]
+    assert "64 labels with full do what" in found["data efficiency"].sentence, "the smallest budget leads"
+    assert "with 1,024 labels" in found["performance"].sentence, "the largest does elsewhere"
+    assert "with 1,024 labels full reaches scratch's level" in found["convergence"].sentence
+    assert "robust for its accuracy" in found["robustness"].sentence or "not identifiable" in found["robustness"].sentence
 
 
+@pytest.mark.long
 def test_equal_arms_support_nothing():
     """Labels, curves and scores alike, and labels permuted (accuracy .5): none of the four is claimed."""
     for accuracy in (0.7, 0.5):
         flat = World(seeds=6, score=lambda arm, b, a=accuracy: a, rate=lambda arm: 60.0)
         for seed in range(2):
             found = leads(flat, seed=seed)
-            assert not [row["sentence"] for row in found.values() if row["verdict"] in ("supported", "partly")]
+            assert not [row.sentence for row in found.values() if row.verdict in ("supported", "partly")]
 
 
 def test_a_worse_arm_is_shown_as_such():
     worse = World(seeds=6, n_test=800, score=lambda arm, b: 0.6 + 0.04 * np.log2(b / 64) - (0.1 if arm == "full" else 0))
     found = leads(worse)
-    assert found["performance"]["verdict"] == found["robustness"]["verdict"] == "negative transfer"
-    assert found["convergence"]["verdict"] == "not supported"
+    assert found["performance"].verdict == found["robustness"].verdict == "negative transfer"
+    assert found["convergence"].verdict == "not supported"
 
 
 def test_robust_beyond_its_accuracy_is_supported():
     def away(world):
         tables = analysed(study(world))
-        for row in tables["robustness"]:
-            if row["measure"] == "effective_robustness":
-                row |= {"verdict": "supported", "estimate": 0.4, "low": 0.2, "high": 0.6}
-        return tables
+        better = {"verdict": Verdict.SUPPORTED, "estimate": 0.4, "low": 0.2, "high": 0.6}
+        robustness = [
+            replace(row, **better) if row.measure is Measure.EFFECTIVE_ROBUSTNESS else row for row in tables["robustness"]
+        ]
+        return tables | {"robustness": robustness}
 
     world = World(seeds=6)
-    rows = lead({"arms": ["scratch", "full"]}, {"reviews": DATA}, SimpleNamespace(**away(world)))
-    assert rows[3]["verdict"] == "supported" and "more robust than its accuracy explains" in rows[3]["sentence"]
+    rows = lead("full", {"reviews": DATA}, SimpleNamespace(**away(world)))
+    assert rows[3].verdict == "supported" and "more robust than its accuracy explains" in rows[3].sentence
 
 
 @pytest.mark.parametrize("tables", [{}, {"gains": []}])
 def test_nothing_finished_is_not_measured(tables):
     empty = dict.fromkeys(("gains", "data_efficiency", "convergence", "robustness"), ()) | tables
-    rows = lead({"arms": ["scratch", "probe"]}, {"reviews": DATA}, SimpleNamespace(**empty))
-    assert {row["verdict"] for row in rows} == {"not measured"} and {row["arm"] for row in rows} == {"probe"}
-    assert "no seed of probe and scratch has finished" in rows[0]["sentence"]
-    assert "(--shift)" in rows[3]["sentence"]
-    assert "no arm beside scratch" in lead({"arms": ["scratch"]}, {"reviews": DATA}, SimpleNamespace(**empty))[0]["sentence"]
+    rows = lead("probe", {"reviews": DATA}, SimpleNamespace(**empty))
+    assert {row.verdict for row in rows} == {"not measured"} and {row.arm for row in rows} == {"probe"}
+    assert "no seed of probe and scratch has finished" in rows[0].sentence
+    assert "(--shift)" in rows[3].sentence
+    assert "no arm beside scratch" in lead("", {"reviews": DATA}, SimpleNamespace(**empty))[0].sentence
 
 
-def test_the_headline_arm_is_full_fine_tuning_or_the_first():
-    assert headline_arm({"arms": ["scratch", "probe", "full"]}) == "full"
-    assert headline_arm({"arms": ["scratch", "lora", "probe"]}) == "lora"
-    assert headline_arm({"arms": ["scratch"]}) == ""
+def test_the_leading_arm_is_full_fine_tuning_or_the_first_of_the_study():
+    assert leading_arm(["scratch", "probe", "full"]) == "full"
+    assert leading_arm(["scratch", "lora", "probe"]) == "lora"
+    assert leading_arm(["scratch"]) == ""
 
 
 def test_perturbations_alone_answer_where_there_is_no_shift():
     rows = study(World(seeds=6, n_test=800, perturbations=("keyboard",)))
     for row in rows:
-        row.outcome.evaluated.pop("shift:tweets")
+        row.outcome.evaluated.pop(TWEETS)
     tables = SimpleNamespace(**analysed(rows))
-    found = lead({"arms": ["scratch", "full"]}, {"reviews": DATA}, tables)[3]
-    assert found["verdict"] == "supported" and "full gains on 2 of 2 perturbed test sets" in found["sentence"]
+    found = lead("full", {"reviews": DATA}, tables)[3]
+    assert found.verdict == "supported" and "full gains on 2 of 2 perturbed test sets" in found.sentence

@@ -64,7 +64,7 @@ def test_float_counts_and_other_metrics_and_a_last_chunk():
     targets = rng.integers(0, 3, 60)
     predictions = [np.where(rng.random(60) < 0.8, targets, rng.integers(0, 3, 60)) for _ in range(3)]
     counts = np.stack([METRICS["macro_f1"].counts(p, targets, ("a", "b", "c")) for p in predictions])
-    draws = bootstrap.CHUNK + 7
+    draws = bootstrap.DRAWS_AT_A_TIME + 7
     whole = bootstrap.two_stage(counts, MACRO, draws, np.random.default_rng(8))
     floats = bootstrap.two_stage(counts.astype(float), MACRO, draws, np.random.default_rng(8))
     assert whole.shape == (draws,) and whole == pytest.approx(floats, abs=1e-12)

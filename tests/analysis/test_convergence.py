@@ -9,6 +9,8 @@ import pytest
 from support.synthetic import World, analysed, pick, study
 from transfergain.analysis import convergence
 from transfergain.analysis.convergence import Crossing, crossing, plateau, speed_up, stable
+from transfergain.analysis.rows import ConvergenceRow, Measure, Verdict
+from transfergain.split import DEV
 from transfergain.types import CurvePoint, Outcome
 
 
@@ -85,32 +87,39 @@ def test_bounds_of_both_kinds_and_silent_pairs_say_nothing():
 def test_a_planted_speed_up_is_found_in_every_unit():
     tables = analysed(study(World(seeds=8, budgets=(256,), rate=lambda arm: 20.0 if arm == "full" else 100.0)))
     steps, examples, flops = tables["convergence"]
-    assert [row["unit"] for row in tables["convergence"]] == ["steps", "examples", "flops"]
-    assert steps["verdict"] == "supported" and steps["reached"] == 1.0
+    assert [row.unit for row in tables["convergence"]] == ["steps", "examples", "flops"]
+    assert steps.verdict == "supported" and steps.reached == 1.0
     # 20 steps against 100 for 63 % of the way, and the arm's own way is twice as long: -20 log(1 - .95 / 2) against 300.
-    assert steps["low"] < 100 * math.log(20) / (20 * -math.log(1 - 0.95 / 2)) < 1.2 * steps["high"]
-    assert examples["estimate"] == pytest.approx(steps["estimate"])
-    assert flops["estimate"] == pytest.approx(1.5 * steps["estimate"]), "scratch costs half as much again a step"
-    assert steps["target"] == pytest.approx(0.5 + 0.95 * 0.15, abs=0.01)
-    assert len(steps["times"]) == len(steps["targets"]) == 8
-    assert "instead of" in steps["sentence"] and "pretraining not counted" in steps["sentence"]
+    assert steps.low < 100 * math.log(20) / (20 * -math.log(1 - 0.95 / 2)) < 1.2 * steps.high
+    assert examples.estimate == pytest.approx(steps.estimate)
+    assert flops.estimate == pytest.approx(1.5 * steps.estimate), "scratch costs half as much again a step"
+    assert steps.target == pytest.approx(0.5 + 0.95 * 0.15, abs=0.01)
+    assert len(steps.times) == len(steps.targets) == 8
+    assert "instead of" in steps.sentence and "pretraining not counted" in steps.sentence
     (seconds,) = pick(tables["timings"], measure="speed_up")
-    assert seconds["unit"] == "seconds" and seconds["estimate"] == pytest.approx(steps["estimate"])
+    assert seconds.unit == "seconds" and seconds.estimate == pytest.approx(steps.estimate)
 
 
 def test_an_arm_that_gets_there_less_often_is_not_supported():
     worse = World(seeds=6, budgets=(256,), score=lambda arm, budget: 0.6 if arm == "full" else 0.8)
     (row, *_) = analysed(study(worse))["convergence"]
-    assert (row["reached"], row["reached_reference"]) == (0.0, 1.0)
-    assert row["verdict"] == "not supported" and "never reaches scratch's level" in row["sentence"]
-    assert all(time is None for time in row["times"]) and row["horizon"] == 600
+    assert (row.reached, row.reached_reference) == (0.0, 1.0)
+    assert row.verdict == "not supported" and "never reaches scratch's level" in row.sentence
+    assert all(time is None for time in row.times) and row.horizon == 600
 
 
 def test_that_an_arm_gets_there_less_often_is_open_where_it_was_cut_short():
     worse = World(seeds=6, budgets=(256,), score=lambda arm, budget: 0.6 if arm == "full" else 0.8)
     (row, *_) = analysed(study(replace(worse, converged=lambda arm, seed: arm != "full")))["convergence"]
-    assert row["verdict"] == "inconclusive"
-    assert row["sentence"].endswith("; full was still improving at the step cap: inconclusive.")
+    assert row.verdict == "inconclusive"
+    assert row.sentence.endswith("; full was still improving at the step cap: inconclusive.")
+
+
+def speed_up_row(**known):
+    """What is known of a speed-up before it has a sentence."""
+    place = {"task": "sentiment", "dataset": "reviews", "arm": "full", "budget": 64, "split": DEV, "metric": "accuracy"}
+    about = {"measure": Measure.SPEED_UP, "reference": "scratch", "n_seeds": 3, "target": 0.7, "targets": [0.7] * 3}
+    return ConvergenceRow(**place, **about, unit="steps", **known)
 
 
 @pytest.mark.parametrize(
@@ -119,11 +128,8 @@ def test_that_an_arm_gets_there_less_often_is_open_where_it_was_cut_short():
 def test_a_mean_of_the_seeds_that_get_there_is_called_one(late, says):
     """The ratio knows that the third seed of scratch took longer than it was watched; a mean cannot."""
     mine, theirs = times(10, 15, 40), times(100, 180, late)
-    row = {"dataset": "reviews", "arm": "full", "budget": 64, "n_seeds": 3, "target": 0.7, "unit": "steps"}
-    known = speed_up(mine, theirs)
-    row |= {"estimate": known.estimate, "low": known.low, "high": known.high, "verdict": "supported"}
-    row |= {key: getattr(known, key) for key in ("censored", "low_open", "high_open")}
-    assert says in convergence._sentence(row, mine, theirs)
+    row = speed_up_row(verdict=Verdict.SUPPORTED, **speed_up(mine, theirs)._asdict())
+    assert says in convergence._sentence(row, mine, theirs, "")
 
 
 @pytest.mark.parametrize(
@@ -131,10 +137,9 @@ def test_a_mean_of_the_seeds_that_get_there_is_called_one(late, says):
     [((100, 180, None), "which scratch holds in 2 of 3 seeds"), ((None,) * 3, "which scratch does not hold either")],
 )
 def test_an_arm_that_never_gets_there_is_told_once(theirs, says):
-    row = {"dataset": "reviews", "arm": "full", "budget": 64, "n_seeds": 3, "target": 0.7, "unit": "steps"}
-    row |= {"estimate": None, "verdict": "void"}
+    row = speed_up_row(verdict=Verdict.VOID)
     told = f"reviews: with 64 labels full never reaches scratch's level (dev 0.700), {says}, pretraining not counted"
-    assert convergence._sentence(row, times(None, None, None), times(*theirs)) == f"{told}: void."
+    assert convergence._sentence(row, times(None, None, None), times(*theirs), "") == f"{told}: void."
 
 
 def test_whether_scratch_rose_is_asked_one_sided():
@@ -148,8 +153,8 @@ def test_scratch_at_chance_has_no_level_to_reach():
     (row, *_) = analysed(study(World(seeds=6, budgets=(64,), score=lambda arm, budget: 0.8 if arm == "full" else 0.49)))[
         "convergence"
     ]
-    assert row["estimate"] is None and row["target"] is None and row["verdict"] == "inconclusive"
-    assert "undefined: scratch's dev scores do not clearly beat chance" in row["sentence"]
+    assert row.estimate is None and row.target is None and row.verdict == "inconclusive"
+    assert "undefined: scratch's dev scores do not clearly beat chance" in row.sentence
 
 
 def test_scratch_that_stays_where_it_began_has_no_level_to_reach():
@@ -164,20 +169,20 @@ def test_scratch_that_stays_where_it_began_has_no_level_to_reach():
         for row in rows
     ]
     (row, *_) = analysed(stuck)["convergence"]
-    assert row["estimate"] is None and row["target"] is None and row["verdict"] == "inconclusive"
-    assert "undefined: scratch's dev scores do not rise clearly above their first (0.610)" in row["sentence"]
+    assert row.estimate is None and row.target is None and row.verdict == "inconclusive"
+    assert "undefined: scratch's dev scores do not rise clearly above their first (0.610)" in row.sentence
 
 
 def test_an_unconverged_scratch_voids():
     (row, *_) = analysed(study(World(budgets=(64,), converged=lambda arm, seed: arm != "scratch")))["convergence"]
-    assert row["verdict"] == "void"
+    assert row.verdict == "void"
 
 
 def test_no_curves_are_said():
     rows = study(World(budgets=(64,), seeds=3))
     bare = [replace(row, outcome=replace(row.outcome, curve=())) for row in rows]
     (row,) = analysed(bare)["convergence"]
-    assert row["estimate"] is None and "no seed has dev evaluations" in row["sentence"]
+    assert row.estimate is None and "no seed has dev evaluations" in row.sentence
     unpriced = [
         replace(
             row, outcome=replace(row.outcome, curve=tuple(replace(p, flops=0.0, seconds=0.0) for p in row.outcome.curve))
@@ -185,7 +190,7 @@ def test_no_curves_are_said():
         for row in rows
     ]
     tables = analysed(unpriced)
-    assert [row["unit"] for row in tables["convergence"]] == ["steps", "examples"]
+    assert [row.unit for row in tables["convergence"]] == ["steps", "examples"]
     assert not pick(tables["timings"], measure="speed_up")
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from transfergain.analysis import gain, stats
 from transfergain.metrics import METRICS
-from transfergain.store import Row
+from transfergain.split import TEST
+from transfergain.store import StoredTrial
 from transfergain.tasks.scoring import narrow
 from transfergain.types import Evaluated, Outcome, Recipe, TrialSpec
 
@@ -20,9 +21,9 @@ N_TEST = 400
 def trial(arm, replicate, predictions, targets, dataset="reviews", budget=100, converged=True, **changes):
     """A finished reported trial with these predictions on the test set."""
     counts = {m: METRICS[m].counts(predictions, targets, LABELS) for m in ("accuracy", "macro_f1")}
-    spec = TrialSpec("sentiment", dataset, arm, budget, replicate, "report", Recipe(1e-4), (("test", "x"),), "x", "y")
-    outcome = Outcome("done", converged=converged, evaluated={"test": Evaluated(tuple(predictions), counts)})
-    return Row(replace(spec, **changes), outcome)
+    spec = TrialSpec("sentiment", dataset, arm, budget, replicate, "report", Recipe(1e-4), ((TEST, "x"),), "x", "y")
+    outcome = Outcome("done", converged=converged, evaluated={TEST: Evaluated(tuple(predictions), counts)})
+    return StoredTrial(replace(spec, **changes), outcome)
 
 
 def study(rng, accuracies, seeds=range(5), **changes):
@@ -42,31 +43,31 @@ def analysed(rows, margin=0.01):
 
 
 def accuracy_rows(rows, **wanted):
-    return [g for g in rows if g["metric"] == "accuracy" and all(g[k] == v for k, v in wanted.items())]
+    return [g for g in rows if g.metric == "accuracy" and all(getattr(g, k) == v for k, v in wanted.items())]
 
 
 def test_a_planted_gain_is_found_and_described():
     rows = study(np.random.default_rng(0), {"scratch": 0.6, "full": 0.8})
     (found,) = accuracy_rows(analysed(rows)[0])
-    assert found["estimate"] == pytest.approx(0.2, abs=0.04)
-    assert found["low"] < found["estimate"] < found["high"]
-    assert found["estimate"] == pytest.approx(found["reference_error"] - found["error"])
-    assert found["relative_error_reduction"] == pytest.approx(found["estimate"] / found["reference_error"])
-    assert (found["verdict"], found["why"], found["prob_better"]) == ("supported", "meaningful", 1.0)
-    assert (found["n_seeds"], found["n_test"]) == (5, N_TEST)
-    assert found["sentence"].startswith("reviews: full cuts the error from ")
+    assert found.estimate == pytest.approx(0.2, abs=0.04)
+    assert found.low < found.estimate < found.high
+    assert found.estimate == pytest.approx(found.reference_error - found.error)
+    assert found.relative_error_reduction == pytest.approx(found.estimate / found.reference_error)
+    assert (found.verdict, found.why, found.prob_better) == ("supported", "meaningful", 1.0)
+    assert (found.n_seeds, found.n_test) == (5, N_TEST)
+    assert found.sentence.startswith("reviews: full cuts the error from ")
 
 
 def test_swapped_arms_change_the_sign():
     rows = study(np.random.default_rng(1), {"scratch": 0.6, "full": 0.8})
     names = {"scratch": "full", "full": "scratch"}
-    swapped = [Row(replace(row.spec, arm=names[row.spec.arm]), row.outcome) for row in rows]
+    swapped = [StoredTrial(replace(row.spec, arm=names[row.spec.arm]), row.outcome) for row in rows]
     for one, other in zip(analysed(rows)[0], analysed(swapped)[0], strict=True):
-        assert one["estimate"] == -other["estimate"]
-        assert (one["low"], one["high"]) == (-other["high"], -other["low"])
-        assert one["p_value"] == other["p_value"]
-        assert one["prob_better"] == 1 - other["prob_better"]
-        assert (one["verdict"], other["verdict"]) == ("supported", "negative transfer")
+        assert one.estimate == -other.estimate
+        assert (one.low, one.high) == (-other.high, -other.low)
+        assert one.p_value == other.p_value
+        assert one.prob_better == 1 - other.prob_better
+        assert (one.verdict, other.verdict) == ("supported", "negative transfer")
 
 
 def test_order_of_rows_and_of_seeds_is_nothing():
@@ -75,6 +76,7 @@ def test_order_of_rows_and_of_seeds_is_nothing():
     assert analysed(shuffled) == analysed(rows)
 
 
+@pytest.mark.long
 def test_permuted_labels_leave_no_gain():
     """Predictions of good models against labels shuffled over the test set: nothing is learnt, nothing is found."""
     rng, estimates, words = np.random.default_rng(3), [], []
@@ -87,8 +89,8 @@ def test_permuted_labels_leave_no_gain():
             for r in range(4)
         ]
         (found,) = accuracy_rows(analysed(rows)[0])
-        estimates.append(found["estimate"])
-        words.append(found["verdict"])
+        estimates.append(found.estimate)
+        words.append(found.verdict)
     assert abs(np.mean(estimates)) < 4 * np.std(estimates) / np.sqrt(60)
     assert abs(np.mean(estimates)) < 0.02
     # At the 5 % level half of the false alarms are on the side of a gain; 60 studies see 1.5 on average, rarely 6.
@@ -97,14 +99,14 @@ def test_permuted_labels_leave_no_gain():
 
 def test_an_arm_that_failed_altogether_has_no_gain_and_no_score():
     rows = study(np.random.default_rng(4), {"scratch": 0.6, "full": 0.8, "probe": 0.7})
-    failed = [Row(r.spec, Outcome("failed", error="out of memory")) if r.spec.arm == "full" else r for r in rows]
+    failed = [StoredTrial(r.spec, Outcome("failed", error="out of memory")) if r.spec.arm == "full" else r for r in rows]
     gains, scores = analysed(failed)
-    assert {g["arm"] for g in gains} == {"probe"}
-    assert {s["arm"] for s in scores} == {"scratch", "probe"}
-    no_reference = [Row(r.spec, Outcome("skipped", error="x")) if r.spec.arm == "scratch" else r for r in rows]
+    assert {g.arm for g in gains} == {"probe"}
+    assert {s.arm for s in scores} == {"scratch", "probe"}
+    no_reference = [StoredTrial(r.spec, Outcome("skipped", error="x")) if r.spec.arm == "scratch" else r for r in rows]
     gains, scores = analysed(no_reference)
     assert gains == []
-    assert {s["arm"] for s in scores} == {"full", "probe"}
+    assert {s.arm for s in scores} == {"full", "probe"}
     assert analysed([]) == ([], [])
 
 
@@ -115,9 +117,9 @@ def test_only_seeds_of_both_arms_are_compared():
     common = [r for r in rows if r.spec.replicate in {1, 2, 3}]
     found, expected = analysed(kept)[0], analysed(common)[0]
     assert found == expected
-    assert found[0]["n_seeds"] == 3
-    scores = [s for s in analysed(kept)[1] if s["metric"] == "accuracy"]
-    assert [s["n_seeds"] for s in scores] == [4, 4]
+    assert found[0].n_seeds == 3
+    scores = [s for s in analysed(kept)[1] if s.metric == "accuracy"]
+    assert [s.n_seeds for s in scores] == [4, 4]
 
 
 def test_no_seed_in_common_gives_no_gain():
@@ -131,50 +133,52 @@ def test_no_seed_in_common_gives_no_gain():
 def test_one_seed_is_reported_without_an_interval():
     (found,) = accuracy_rows(analysed(study(np.random.default_rng(7), {"scratch": 0.6, "full": 0.8}, seeds=[0]))[0])
     unknown = ("low", "high", "p_value", "p_holm", "p_sign_flip", "mde")
-    assert all(found[key] is None for key in unknown)
-    assert found["verdict"] == "inconclusive"
-    assert "one seed" in found["sentence"]
-    json.dumps(found, allow_nan=False)
+    assert all(getattr(found, key) is None for key in unknown)
+    assert found.verdict == "inconclusive"
+    assert "one seed" in found.sentence
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 def test_a_tuning_trial_is_no_evidence():
     rows = study(np.random.default_rng(8), {"scratch": 0.6, "full": 0.8})
-    extra = [Row(replace(rows[-1].spec, phase="tune", replicate=999), rows[-1].outcome)]
+    extra = [StoredTrial(replace(rows[-1].spec, phase="tune", replicate=999), rows[-1].outcome)]
     assert analysed(rows + extra) == analysed(rows)
 
 
 def test_unconverged_reference_voids_and_unconverged_arm_does_not():
     rows = study(np.random.default_rng(9), {"scratch": 0.6, "full": 0.8})
     for arm, verdict in (("scratch", "void"), ("full", "supported")):
-        changed = [Row(r.spec, replace(r.outcome, converged=not (r.spec.arm == arm and r.spec.replicate < 3))) for r in rows]
-        assert {g["verdict"] for g in analysed(changed)[0]} == {verdict}
+        changed = [
+            replace(r, outcome=replace(r.outcome, converged=not (r.spec.arm == arm and r.spec.replicate < 3))) for r in rows
+        ]
+        assert {g.verdict for g in analysed(changed)[0]} == {verdict}
 
 
 def test_an_unconverged_arm_is_not_called_worse():
     rows = study(np.random.default_rng(9), {"scratch": 0.8, "full": 0.6})
-    assert {g["verdict"] for g in analysed(rows)[0]} == {"negative transfer"}
-    changed = [Row(r.spec, replace(r.outcome, converged=r.spec.arm == "scratch")) for r in rows]
+    assert {g.verdict for g in analysed(rows)[0]} == {"negative transfer"}
+    changed = [StoredTrial(r.spec, replace(r.outcome, converged=r.spec.arm == "scratch")) for r in rows]
     for found in analysed(changed)[0]:
-        assert found["verdict"] == "inconclusive"
-        assert "the pretrained arm was still improving at the step cap" in found["sentence"]
+        assert found.verdict == "inconclusive"
+        assert "the pretrained arm was still improving at the step cap" in found.sentence
 
 
 def test_a_gain_below_a_floor_is_no_recommendation():
     rng = np.random.default_rng(10)
     rows = study(rng, {"scratch": 0.6, "full": 0.7, "tfidf": 0.9, "majority": 0.5})
     (found,) = accuracy_rows(analysed(rows)[0])
-    assert (found["verdict"], found["below_floor"]) == ("supported", "tfidf")
-    assert "no recommendation, as the tfidf floor does as well or better" in found["sentence"]
+    assert (found.verdict, found.below_floor) == ("supported", "tfidf")
+    assert "no recommendation, as the tfidf floor does as well or better" in found.sentence
     (found,) = accuracy_rows(analysed([r for r in rows if r.spec.arm != "tfidf"])[0])
-    assert found["below_floor"] is None
+    assert found.below_floor is None
 
 
 def test_sign_flip_stands_beside_from_six_seeds_on():
     for seeds, known in ((5, False), (6, True), (20, True), (21, False)):
         (found,) = accuracy_rows(analysed(study(np.random.default_rng(11), {"scratch": 0.6, "full": 0.8}, range(seeds)))[0])
-        assert (found["p_sign_flip"] is not None) is known
+        assert (found.p_sign_flip is not None) is known
         if known:
-            assert found["p_sign_flip"] == 2 / 2**seeds
+            assert found.p_sign_flip == 2 / 2**seeds
 
 
 def test_holm_families_are_an_arm_over_data_sets():
@@ -190,30 +194,28 @@ def test_holm_families_are_an_arm_over_data_sets():
     for arm in ("full", "probe"):
         for metric in ("accuracy", "macro_f1"):
             for budget in (largest, smallest):
-                family = [
-                    g for g in gains if (g["arm"], g["metric"]) == (arm, metric) and g["budget"] == budget[g["dataset"]]
-                ]
-                assert [g["dataset"] for g in family] == ["a", "b"]
-                assert [g["p_holm"] for g in family] == stats.holm([g["p_value"] for g in family])
-    assert any(g["p_holm"] > g["p_value"] for g in gains)
+                family = [g for g in gains if (g.arm, g.metric) == (arm, metric) and g.budget == budget[g.dataset]]
+                assert [g.dataset for g in family] == ["a", "b"]
+                assert [g.p_holm for g in family] == stats.holm([g.p_value for g in family])
+    assert any(g.p_holm > g.p_value for g in gains)
 
 
 def test_holm_leaves_one_data_set_alone_and_skips_what_was_not_tested():
     rng = np.random.default_rng(13)
     alone = analysed(study(rng, {"scratch": 0.6, "full": 0.65, "probe": 0.63}))[0]
-    assert all(g["p_holm"] == g["p_value"] for g in alone)
+    assert all(g.p_holm == g.p_value for g in alone)
     one_seed = study(rng, {"scratch": 0.6, "full": 0.65}, seeds=[0], dataset="b")
     both = analysed(study(rng, {"scratch": 0.6, "full": 0.65}, dataset="a") + one_seed)[0]
-    assert [g["p_holm"] for g in both if g["dataset"] == "b"] == [None, None]
-    assert all(g["p_holm"] == g["p_value"] for g in both if g["dataset"] == "a")
+    assert [g.p_holm for g in both if g.dataset == "b"] == [None, None]
+    assert all(g.p_holm == g.p_value for g in both if g.dataset == "a")
 
 
 def clustered(rows, clusters):
     """The same trials, with the cluster of each test example."""
     marked = []
     for row in rows:
-        test = replace(row.outcome.evaluated["test"], clusters=np.asarray(clusters))
-        marked.append(Row(row.spec, replace(row.outcome, evaluated={"test": test})))
+        test = replace(row.outcome.evaluated[TEST], clusters=np.asarray(clusters))
+        marked.append(StoredTrial(row.spec, replace(row.outcome, evaluated={TEST: test})))
     return marked
 
 
@@ -231,13 +233,13 @@ def test_clusters_count_as_their_summed_examples():
     together = clustered(thrice, np.tile(np.arange(N_TEST), 3))
     for table in (0, 1):
         for alone, summed in zip(analysed(once)[table], analysed(together)[table], strict=True):
-            assert (alone["n_test"], summed["n_test"]) == (N_TEST, 3 * N_TEST)
-            assert alone["n_clusters"] == summed["n_clusters"] == N_TEST
-            for key in alone.keys() - {"n_test"}:
-                close = pytest.approx(alone[key], abs=1e-9) if isinstance(alone[key], float | list) else alone[key]
-                assert summed[key] == close, key
+            assert (alone.n_test, summed.n_test) == (N_TEST, 3 * N_TEST)
+            assert alone.n_clusters == summed.n_clusters == N_TEST
+            for key, value in alone.to_dict().items():
+                close = pytest.approx(value, abs=1e-9) if isinstance(value, float | list) else value
+                assert key == "n_test" or summed.to_dict()[key] == close, key
     ((ignored,), (counted,)) = (accuracy_rows(analysed(rows)[0]) for rows in (thrice, together))
-    assert ignored["high"] - ignored["low"] < 0.9 * (counted["high"] - counted["low"]), "ignoring articles is overconfident"
+    assert ignored.high - ignored.low < 0.9 * (counted.high - counted.low), "ignoring articles is overconfident"
 
 
 def test_counts_in_narrow_integers_are_summed_without_overflow():
@@ -247,10 +249,10 @@ def test_counts_in_narrow_integers_are_summed_without_overflow():
     assert (kept.dtype, wide.dtype) == (np.int8, np.int64)
     clusters = np.zeros(300, dtype=np.int64)
     for known in (None, clusters):
-        spec = TrialSpec("qa", "d", "full", 100, 0, "report", Recipe(1e-4), (("test", "x"),), "x", "y")
-        row = Row(spec, Outcome("done", evaluated={"test": Evaluated((1,) * 300, {"accuracy": kept}, known)}))
+        spec = TrialSpec("qa", "d", "full", 100, 0, "report", Recipe(1e-4), ((TEST, "x"),), "x", "y")
+        row = StoredTrial(spec, Outcome("done", evaluated={TEST: Evaluated((1,) * 300, {"accuracy": kept}, known)}))
         (cell,) = gain.cells([row], {"full": True}, {})
-        counts = cell.counts("test", "accuracy", [0])
+        counts = cell.counts(TEST, "accuracy", [0])
         assert counts.dtype == np.int64
         np.testing.assert_array_equal(counts.sum(axis=(0, 1)), wide.sum(axis=0))
 
@@ -278,21 +280,21 @@ def test_clusters_of_several_sizes_and_any_order_are_summed():
     numbers[:50] = np.arange(50)  # none is empty
     cell = gain.cells(clustered(rows, numbers), PRETRAINED, {})[0]
     for metric in cell.metrics():
-        found = cell.counts("test", metric, [3, 1])
-        assert found.shape[:2] == (2, 50) and cell.examples("test") == N_TEST
+        found = cell.counts(TEST, metric, [3, 1])
+        assert found.shape[:2] == (2, 50) and cell.examples(TEST) == N_TEST
         for part, replicate in zip(found, (3, 1), strict=True):
-            whole = cell.outcomes[replicate].evaluated["test"].counts[metric]
+            whole = cell.outcomes[replicate].evaluated[TEST].counts[metric]
             assert np.array_equal(part, [whole[numbers == i].sum(axis=0) for i in range(50)])
             assert part.dtype == whole.dtype
     renamed = rng.permutation(50)
     one, other = (accuracy_rows(analysed(clustered(rows, n))[0])[0] for n in (numbers, renamed[numbers]))
     for key in ("estimate", "low", "high", "p_value", "mde"):
-        assert one[key] == pytest.approx(other[key], rel=1e-9)
+        assert getattr(one, key) == pytest.approx(getattr(other, key), rel=1e-9)
 
 
 def test_scores_without_clusters_have_as_many_as_examples():
     gains, scores = analysed(study(np.random.default_rng(16), {"scratch": 0.6, "full": 0.8}))
-    assert all(row["n_clusters"] == row["n_test"] == N_TEST for row in (*gains, *scores))
+    assert all(row.n_clusters == row.n_test == N_TEST for row in (*gains, *scores))
 
 
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
@@ -302,15 +304,15 @@ TRUE = [[1, 2, 0, 3], [0, 3, 4], [1, 0, 0], [0, 0, 1]]
 def entity_trial(arm, replicate, predictions):
     """A finished trial on TRUE."""
     counts = {m: METRICS[m].counts(predictions, TRUE, TAGS) for m in ("entity_f1", "entity_recall")}
-    spec = TrialSpec("ner", "names", arm, 100, replicate, "report", Recipe(1e-4), (("test", "x"),), "x", "y")
-    return Row(spec, Outcome("done", converged=True, evaluated={"test": Evaluated(tuple(predictions), counts)}))
+    spec = TrialSpec("ner", "names", arm, 100, replicate, "report", Recipe(1e-4), ((TEST, "x"),), "x", "y")
+    return StoredTrial(spec, Outcome("done", converged=True, evaluated={TEST: Evaluated(tuple(predictions), counts)}))
 
 
 def test_parts_of_a_metric_are_means_over_seeds():
     half = [[1, 2, 0, 0], [0, 3, 4], [0, 0, 0], [0, 3, 1]]  # LOC 2 of 3, none wrong; PER 1 of 2, one wrong
     rows = [entity_trial("full", 0, TRUE), entity_trial("full", 1, half), entity_trial("scratch", 0, half)]
     scores = gain.scores(gain.cells(rows, PRETRAINED, {"names": TAGS}))
-    parts = {(s["arm"], s["metric"]): s.get("parts") for s in scores}
+    parts = {(s.arm, s.metric): s.parts for s in scores}
     assert parts["full", "entity_recall"] is parts["scratch", "entity_recall"] is None, "parts are the primary metric's"
     assert parts["scratch", "entity_f1"] == {
         "LOC": pytest.approx({"precision": 1, "recall": 2 / 3, "f1": 0.8, "support": 3}),
@@ -320,24 +322,22 @@ def test_parts_of_a_metric_are_means_over_seeds():
         "LOC": pytest.approx({"precision": 1, "recall": 5 / 6, "f1": 0.9, "support": 3}),
         "PER": pytest.approx({"precision": 0.75, "recall": 0.75, "f1": 0.75, "support": 2}),
     }
-    json.dumps(scores, allow_nan=False)
+    json.dumps([s.to_dict() for s in scores], allow_nan=False)
 
 
 def test_the_interval_of_a_score_stays_between_0_and_1():
     half = [[1, 2, 0, 0], [0, 3, 4], [0, 0, 0], [0, 3, 1]]
     rows = [entity_trial("full", 0, TRUE), entity_trial("full", 1, half)]
-    low, high = next((s["low"], s["high"]) for s in gain.scores(gain.cells(rows, PRETRAINED, {"names": TAGS})))
+    low, high = next((s.low, s.high) for s in gain.scores(gain.cells(rows, PRETRAINED, {"names": TAGS})))
     assert (low, high) == (0.0, 1.0), "two seeds, one perfect: nothing is known, and no more than nothing"
 
 
 def test_classes_have_no_parts():
-    assert not any("parts" in s for s in analysed(study(np.random.default_rng(17), {"scratch": 0.6, "full": 0.8}))[1])
+    assert not any(s.parts for s in analysed(study(np.random.default_rng(17), {"scratch": 0.6, "full": 0.8}))[1])
 
 
 def test_an_error_that_rounds_to_the_same_is_not_said_to_move():
-    row = {"split": "test", "dataset": "reviews", "arm": "full", "budget": 100, "n_seeds": 5, "verdict": "inconclusive"}
-    row |= {"reference_error": 0.36601, "error": 0.36604, "estimate": -0.00003, "low": -0.03, "high": 0.03, "p_holm": 0.98}
-    assert "full leaves the error at 36.6 % on" in gain.sentence(row | {"why": "", "below_floor": None})
-    assert "full raises the error from 36.6 % to 36.7 % on" in gain.sentence(
-        row | {"error": 0.36702, "estimate": -0.00101, "why": "", "below_floor": None}
-    )
+    row = analysed(study(np.random.default_rng(18), {"scratch": 0.6, "full": 0.8}))[0][0]
+    same = replace(row, reference_error=0.36601, error=0.36604, estimate=-0.00003)
+    assert "full leaves the error at 36.6 % on" in gain.sentence(same)
+    assert "full raises the error from 36.6 % to 36.7 % on" in gain.sentence(replace(same, error=0.36702, estimate=-0.00101))

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from support.synthetic import World, analysed, evaluated, pick, study
+from support.synthetic import TWEETS, World, analysed, evaluated, pick, study
 from transfergain.analysis import stats, words
 from transfergain.analysis.effective import _estimate
 from transfergain.analysis.stats import Values
-from transfergain.store import Row
+from transfergain.split import TEST, Kind, perturbed
+from transfergain.store import StoredTrial
 
 
 def table(world, seed=0):
@@ -19,13 +20,13 @@ def table(world, seed=0):
 
 def test_gains_on_shifts_and_perturbations_are_those_of_the_gains_table():
     tables = analysed(study(World(perturbations=("keyboard",))))
-    for measure, prefix in (("ood_gain", "shift:"), ("perturbation_gain", "perturbed:")):
+    for measure, kind in (("ood_gain", Kind.SHIFT), ("perturbation_gain", Kind.PERTURBED)):
         rows = pick(tables["robustness"], measure=measure)
-        gains = [g for g in tables["gains"] if g["split"].startswith(prefix) and g["metric"] == "accuracy"]
+        gains = [g for g in tables["gains"] if g.split.kind is kind and g.metric == "accuracy"]
         keys = ("split", "budget", "arm", "estimate", "low", "high", "verdict", "sentence")
-        assert [[r[k] for k in keys] for r in rows] == [[g[k] for k in keys] for g in gains]
+        assert [[getattr(r, k) for k in keys] for r in rows] == [[getattr(g, k) for k in keys] for g in gains]
         assert rows
-    assert "on keyboard at severity 5 with" in rows[-1]["sentence"]
+    assert "on keyboard at severity 5 with" in rows[-1].sentence
 
 
 def test_gap_and_retention_of_every_arm():
@@ -33,42 +34,42 @@ def test_gap_and_retention_of_every_arm():
     for arm in ("scratch", "full"):
         (gap,) = pick(tables["robustness"], measure="gap", arm=arm, budget=256)
         (kept,) = pick(tables["robustness"], measure="retention", arm=arm, budget=256)
-        home, away = (pick(tables["scores"], arm=arm, budget=256, split=split, metric="accuracy")[0]["mean"]
-                      for split in ("test", "shift:tweets"))  # fmt: skip
-        assert gap["estimate"] == pytest.approx(home - away) and gap["low"] < 0.1 < gap["high"]
-        assert kept["estimate"] == pytest.approx(away / home) and kept["low"] < kept["estimate"] < kept["high"]
-        assert gap["verdict"] == kept["verdict"] == ""
+        home, away = (pick(tables["scores"], arm=arm, budget=256, split=split, metric="accuracy")[0].mean
+                      for split in (TEST, TWEETS))  # fmt: skip
+        assert gap.estimate == pytest.approx(home - away) and gap.low < 0.1 < gap.high
+        assert kept.estimate == pytest.approx(away / home) and kept.low < kept.estimate < kept.high
+        assert gap.verdict == kept.verdict == ""
 
 
 def test_a_drop_is_paired_by_example():
     """Where a perturbation changes nothing, nothing drops and nothing varies, however noisy the scores are."""
     rows = study(World(seeds=4, perturbations=("keyboard",)))
     same = [
-        Row(
-            r.spec, replace(r.outcome, evaluated=r.outcome.evaluated | {"perturbed:keyboard@1": r.outcome.evaluated["test"]})
+        StoredTrial(
+            r.spec, replace(r.outcome, evaluated=r.outcome.evaluated | {perturbed("keyboard", 1): r.outcome.evaluated[TEST]})
         )
         for r in rows
     ]
     found = analysed(same)["robustness"]
-    drops = pick(found, split="perturbed:keyboard@1", measure="perturbation_drop")
-    assert {(r["estimate"], r["low"], r["high"]) for r in drops} == {(0.0, 0.0, 0.0)}
-    (other,) = pick(found, split="perturbed:keyboard@5", measure="perturbation_drop", arm="full", budget=64)
-    assert other["low"] < 0.1 < other["high"]
+    drops = pick(found, split=perturbed("keyboard", 1), measure="perturbation_drop")
+    assert {(r.estimate, r.low, r.high) for r in drops} == {(0.0, 0.0, 0.0)}
+    (other,) = pick(found, split=perturbed("keyboard", 5), measure="perturbation_drop", arm="full", budget=64)
+    assert other.low < 0.1 < other.high
 
 
 def test_a_perturbation_that_the_tokenizer_undoes_is_said_to_be_none():
-    names = [f"perturbed:lowercase@{s}" for s in (1, 5)]
+    splits = [perturbed("lowercase", severity) for severity in (1, 5)]
     rows = [
-        Row(r.spec, replace(r.outcome, details=r.outcome.details | {"read_as_test": names[:1]}))
+        StoredTrial(r.spec, replace(r.outcome, details=replace(r.outcome.details, read_as_test=(splits[0],))))
         for r in study(World(perturbations=("lowercase",)))
     ]
-    drops = [pick(analysed(rows)["robustness"], split=s, arm="full", budget=64, measure="perturbation_drop") for s in names]
-    assert "full reads lowercase at severity 1 as the test set itself: its tokenizer undoes it" in drops[0][0]["sentence"]
-    assert "full with 64 labels loses" in drops[1][0]["sentence"]
+    drops = [pick(analysed(rows)["robustness"], split=s, arm="full", budget=64, measure="perturbation_drop") for s in splits]
+    assert "full reads lowercase at severity 1 as the test set itself: its tokenizer undoes it" in drops[0][0].sentence
+    assert "full with 64 labels loses" in drops[1][0].sentence
 
 
 def test_perturbations_in_words():
-    of = [f"perturbed:{name}@{s}" for name in ("accents", "lowercase") for s in (1, 3, 5)]
+    of = [perturbed(name, s) for name in ("accents", "lowercase") for s in (1, 3, 5)]
     assert words.perturbations(of, of) == "accents and lowercase"
     assert words.perturbations(of[1:], of) == "accents at severity 3 and 5 and lowercase"
 
@@ -110,12 +111,13 @@ def test_more_accurate_but_not_more_robust():
     )
     rows = table(overlapping)
     (row,) = pick(rows, measure="effective_robustness")
-    assert row["identifiable"] and row["low"] < 0 < row["high"] and row["verdict"] == "inconclusive"
-    assert "not shown to be more robust" in row["sentence"]
-    assert len(row["points"]) == 2 * 3 * 6 and {p[2] for p in row["points"]} == {"scratch", "full"}
-    assert {r["verdict"] for r in pick(rows, measure="ood_gain")} == {"supported"}
+    assert row.identifiable and row.low < 0 < row.high and row.verdict == "inconclusive"
+    assert "not shown to be more robust" in row.sentence
+    assert len(row.points) == 2 * 3 * 6 and {p[2] for p in row.points} == {"scratch", "full"}
+    assert {r.verdict for r in pick(rows, measure="ood_gain")} == {"supported"}
 
 
+@pytest.mark.long
 def test_effective_robustness_of_arms_that_were_cut_short():
     """An arm that loses more away from home than its accuracy explains; unless it, or scratch, was not given its steps."""
 
@@ -127,25 +129,25 @@ def test_effective_robustness_of_arms_that_were_cut_short():
         return pick(analysed(rows)["robustness"], measure="effective_robustness")[0]
 
     row = found("")
-    assert row["verdict"] == "negative transfer" and row["sentence"].endswith(": less robust.")
+    assert row.verdict == "negative transfer" and row.sentence.endswith(": less robust.")
     for cut, verdict in (("full", "inconclusive"), ("scratch", "void")):
         row = found(cut)
-        assert row["verdict"] == verdict
-        assert f"{cut} was still improving at the step cap): not shown to be more robust." in row["sentence"]
+        assert row.verdict == verdict
+        assert f"{cut} was still improving at the step cap): not shown to be more robust." in row.sentence
 
 
 def test_without_overlap_it_is_not_identifiable():
     apart = World(score=lambda arm, b: (0.9 if arm == "full" else 0.6) + 0.005 * np.log2(b))
     (row,) = pick(table(apart), measure="effective_robustness")
-    assert not row["identifiable"] and row["estimate"] is None
-    assert "not identifiable: the scores at home do not overlap" in row["sentence"]
+    assert not row.identifiable and row.estimate is None
+    assert "not identifiable: the scores at home do not overlap" in row.sentence
     (row,) = pick(table(World(budgets=(64,))), measure="effective_robustness")
-    assert "not identifiable: it takes two budgets of both arms, and full and scratch ran at one." in row["sentence"]
+    assert "not identifiable: it takes two budgets of both arms, and full and scratch ran at one." in row.sentence
 
 
 def test_one_seed_has_no_interval():
     (row,) = pick(table(World(seeds=1)), measure="effective_robustness")
-    assert row["identifiable"] and row["estimate"] is not None and row["low"] is None
+    assert row.identifiable and row.estimate is not None and row.low is None
 
 
 def test_a_sum_of_one_part_is_the_plain_interval():
@@ -162,6 +164,6 @@ def test_a_score_of_zero_at_home_has_no_retention():
     rows = study(World(seeds=3, budgets=(64,)))
     targets = np.zeros(50, dtype=int)
     nothing = evaluated(targets, 0.0, np.random.default_rng(0), calibrated=False)
-    zero = [Row(r.spec, replace(r.outcome, evaluated={"test": nothing, "shift:tweets": nothing})) for r in rows]
+    zero = [StoredTrial(r.spec, replace(r.outcome, evaluated={TEST: nothing, TWEETS: nothing})) for r in rows]
     found = pick(analysed(zero)["robustness"], measure="retention")
-    assert found and all(row["estimate"] is None and "scores 0 at home" in row["sentence"] for row in found)
+    assert found and all(row.estimate is None and "scores 0 at home" in row.sentence for row in found)

@@ -234,6 +234,7 @@ def test_holm_by_its_definition(p_values):
         assert found >= p
 
 
+@pytest.mark.long
 @settings(max_examples=10, deadline=None)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=8))
 def test_holm_against_another_library(p_values):

@@ -30,7 +30,7 @@ def test_every_verdict_from_its_interval():
     assert set(cases) == set(VERDICTS)
     for word, (result, p_holm, unconverged) in cases.items():
         verdict = judge(result, p_holm, 0.01, unconverged, 5)
-        assert verdict.word == word
+        assert verdict.verdict == word
         assert verdict.why
 
 
@@ -53,7 +53,7 @@ def test_verdicts_from_counts(scratch, treated, margin, word):
     rng = np.random.default_rng(0)
     against = counts_with(rng, scratch)
     result = stats.paired_interval(counts_with(rng, treated), against, FINISH)
-    assert judge(result, result.p_value, margin, 0, 5).word == word
+    assert judge(result, result.p_value, margin, 0, 5).verdict == word
 
 
 def test_a_gain_is_meaningful_from_the_margin_on():
@@ -64,27 +64,27 @@ def test_a_gain_is_meaningful_from_the_margin_on():
 
 def test_half_of_the_seeds_unconverged_void_it():
     result = estimate(0.02, 0.06)
-    assert [judge(result, 0.001, 0.01, k, 5).word for k in range(6)] == ["supported"] * 3 + ["void"] * 3
-    assert judge(result, 0.001, 0.01, 2, 4).word == "void"
+    assert [judge(result, 0.001, 0.01, k, 5).verdict for k in range(6)] == ["supported"] * 3 + ["void"] * 3
+    assert judge(result, 0.001, 0.01, 2, 4).verdict == "void"
     assert "2 of 4 seeds" in judge(result, 0.001, 0.01, 2, 4).why
 
 
 def test_nothing_is_said_against_an_arm_that_was_cut_short():
     worse, useless, better = estimate(-0.06, -0.02, 0.001), estimate(-0.02, 0.008), estimate(0.02, 0.06, 0.001)
-    words = [judge(worse, 0.001, 0.01, 0, 5, arm_unconverged=k).word for k in range(6)]
+    words = [judge(worse, 0.001, 0.01, 0, 5, arm_unconverged=k).verdict for k in range(6)]
     assert words == ["negative transfer"] * 3 + ["inconclusive"] * 3
-    assert judge(useless, 0.4, 0.01, 0, 5, arm_unconverged=3).word == "inconclusive"
+    assert judge(useless, 0.4, 0.01, 0, 5, arm_unconverged=3).verdict == "inconclusive"
     why = judge(worse, 0.001, 0.01, 0, 5, arm_unconverged=4).why
     assert why.startswith("the pretrained arm was still improving at the step cap in 4 of 5 seeds")
-    assert judge(better, 0.001, 0.01, 0, 5, arm_unconverged=5).word == "supported", "more steps would only add to it"
-    assert judge(worse, 0.001, 0.01, 3, 5, arm_unconverged=5).word == "void"
+    assert judge(better, 0.001, 0.01, 0, 5, arm_unconverged=5).verdict == "supported", "more steps would only add to it"
+    assert judge(worse, 0.001, 0.01, 3, 5, arm_unconverged=5).verdict == "void"
 
 
 def test_one_seed_is_said_plainly():
     counts = counts_with(np.random.default_rng(1), 0.7, seeds=1)
     verdict = judge(stats.paired_interval(counts, counts, FINISH), None, 0.01, 0, 1)
     assert verdict == ("inconclusive", "one seed shows no variance between seeds; run at least 3", None, False)
-    assert judge(stats.paired_interval(counts, counts, FINISH), None, 0.01, 1, 1).word == "void"
+    assert judge(stats.paired_interval(counts, counts, FINISH), None, 0.01, 1, 1).verdict == "void"
 
 
 @pytest.mark.parametrize(("value", "word"), [(0.1, "supported"), (0.0, "not supported"), (-0.1, "negative transfer")])
@@ -96,7 +96,7 @@ def test_no_variance_at_all(value, word):
 
 def test_significant_alone_but_not_among_the_data_sets():
     verdict = judge(estimate(0.002, 0.05, 0.03), 0.09, 0.01, 0, 5)
-    assert verdict.word == "inconclusive"
+    assert verdict.verdict == "inconclusive"
     assert "p = 0.09 after Holm" in verdict.why
 
 
@@ -127,12 +127,12 @@ def test_a_verdict_for_everything_and_never_nan(seed, seeds, clusters, one, othe
     result = stats.paired_interval(counts_with(rng, one, seeds, clusters), counts_with(rng, other, seeds, clusters), FINISH)
     p_holm = None if result.p_value is None else min(1.0, family * result.p_value)
     verdict = judge(result, p_holm, margin, min(unconverged, seeds), seeds)
-    assert verdict.word in VERDICTS
+    assert verdict.verdict in VERDICTS
     assert verdict.why
     assert "nan" not in verdict.why
     assert all(x is None or math.isfinite(x) for x in (result.estimate, result.low, result.high, result.p_value))
-    if verdict.word == "supported":
+    if verdict.verdict == "supported":
         assert result.estimate > 0
         assert p_holm < 0.05
-    if verdict.word == "negative transfer":
+    if verdict.verdict == "negative transfer":
         assert result.estimate < 0

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from support.checkpoints import build_checkpoint, build_tokenizer
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS, weights
+from transfergain.arms.base import Blueprint
 from transfergain.checkpoint import PACKAGED, Packaged, resolve
 from transfergain.errors import UserError
 
@@ -33,7 +34,7 @@ def folder(checkpoints, tmp_path):
 def prepare(path, arm, replicate=0):
     checkpoint = resolve(str(path))
     config = checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), LABELS)
-    return ARMS[arm].prepare(checkpoint, AUTO, config, replicate)
+    return ARMS[arm].prepare(Blueprint(checkpoint, AUTO, config, replicate))
 
 
 def refused(path, arm, *words):
@@ -256,9 +257,10 @@ def test_weights_that_were_not_loaded_are_refused(checkpoints):
     prepared = prepare(checkpoints("bert"), "full")
     checkpoint = resolve(checkpoints("bert"))
     config = prepared.model.config
-    model = weights.fresh_model(checkpoint, AUTO, config, "head", 0)
+    blueprint = Blueprint(checkpoint, AUTO, config, 0)
+    model = weights.fresh_model(blueprint, "head")
     new = weights.head_names(model)
-    fresh, other = (weights.fresh_draw(checkpoint, AUTO, config, stream, 0) for stream in ("head", "initialisation"))
+    fresh, other = (weights.fresh_draw(blueprint, stream) for stream in ("head", "initialisation"))
     with pytest.raises(UserError, match=r"^--model .* equals the fresh initialisation; it was not loaded$"):
         weights._check_pretrained(model, fresh, lambda: other, new, checkpoint)
 

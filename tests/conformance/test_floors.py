@@ -9,14 +9,14 @@ import pytest
 from support.texts import articles, sentences, tagged, translations
 from transfergain.data.draws import Drawn
 from transfergain.data.formats.table import Table
-from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS
-from transfergain.tasks import TASKS
+from transfergain.options import OptionKind
+from transfergain.tasks import TASKS, floors
 from transfergain.types import Example
 
 LABELS = ("negative", "positive")
 TEXT = TASKS["sentiment"].text
-PAIRS = [(name, task) for name, floor in FLOORS.items() for task in floor.tasks]
+PAIRS = [(floor.name, name) for name, task in TASKS.items() for floor in task.floors]
 OPTIONS = {"translation": {"source_lang": "fr", "target_lang": "en"}}
 
 
@@ -59,7 +59,7 @@ def data():
         if name not in made:
             task, sizes = TASKS[name], {"train": 120, "dev": 30, "test": 60}
             tables = {split: Table(split, ROWS[name](size, i)) for i, (split, size) in enumerate(sizes.items())}
-            parsed = task.parse(tables, {**task.columns, **task.reading, **OPTIONS.get(name, {})})
+            parsed = task.parse(tables, {**task.defaults(OptionKind.PARSE), **OPTIONS.get(name, {})})
             splits = parsed.splits
             made[name] = Drawn(splits["train"], splits["dev"]), splits["test"], parsed.labels
         return made[name]
@@ -71,21 +71,32 @@ def accuracy(predictions, examples=TEST):
     return sum(p == e.target for p, e in zip(predictions, examples, strict=True)) / len(examples)
 
 
-@pytest.fixture(params=[name for name, floor in FLOORS.items() if "sentiment" in floor.tasks])
+@pytest.fixture(params=[floor.name for floor in TASKS["sentiment"].floors])
 def floor(request):
     """The floors of classes."""
-    return FLOORS[request.param]
+    return floors()[request.param]
 
 
-@pytest.mark.parametrize("floor", FLOORS.values(), ids=FLOORS)
+@pytest.mark.parametrize("floor", floors().values(), ids=floors())
 def test_a_floor_describes_itself(floor):
-    assert FLOORS[floor.name] is floor
+    assert floors()[floor.name] is floor
     assert floor.title and floor.citation
-    assert floor.tasks and set(floor.tasks) <= set(TASKS)
+    mine = [task for task in TASKS.values() if floor in task.floors]
+    assert mine and all(task.floor(floor.name) is floor for task in mine)
 
 
 def test_every_task_has_a_floor():
-    assert {task for floor in FLOORS.values() for task in floor.tasks} == set(TASKS) == set(ROWS)
+    assert all(task.floors for task in TASKS.values()) and set(TASKS) == set(ROWS)
+
+
+def test_floors_of_one_name_are_one_floor():
+    assert len({floor.name for task in TASKS.values() for floor in task.floors}) == len(floors())
+    assert all(floor is floors()[floor.name] for task in TASKS.values() for floor in task.floors)
+
+
+def test_a_floor_of_another_task_is_not_found():
+    with pytest.raises(KeyError):
+        TASKS["ner"].floor("majority")
 
 
 def score(task, predictions, test, labels):
@@ -96,7 +107,7 @@ def score(task, predictions, test, labels):
 @pytest.mark.parametrize(("name", "task"), PAIRS)
 def test_predicts_what_the_metrics_of_its_task_take(data, name, task):
     (drawn, test, labels), task = data(task), TASKS[task]
-    predictions = FLOORS[name].fit(drawn, task.text, 0)(test)
+    predictions = floors()[name].fit(drawn, task.text, 0)(test)
     assert len(predictions) == len(test)
     assert json.loads(json.dumps(predictions)) == predictions, "the store keeps JSON, so numpy's numbers are none"
     for metric in task.metrics:
@@ -110,7 +121,7 @@ def as_json(*parts):
 
 @pytest.mark.parametrize(("name", "task"), PAIRS)
 def test_is_deterministic_and_does_not_look_at_test_targets(data, name, task):
-    (drawn, test, _), text, fit = data(task), TASKS[task].text, FLOORS[name].fit
+    (drawn, test, _), text, fit = data(task), TASKS[task].text, floors()[name].fit
     before = as_json(*drawn, test)
     first = fit(drawn, text, 7)(test)
     random.seed(1)
@@ -123,7 +134,7 @@ def test_is_deterministic_and_does_not_look_at_test_targets(data, name, task):
 @pytest.mark.parametrize(("name", "task"), PAIRS)
 def test_a_prediction_depends_on_its_example_alone(data, name, task):
     drawn, test, _ = data(task)
-    predict = FLOORS[name].fit(drawn, TASKS[task].text, 0)
+    predict = floors()[name].fit(drawn, TASKS[task].text, 0)
     together = predict(test[:8])
     assert [predict([e])[0] for e in test[:8]] == together
     assert predict(test[:8][::-1]) == together[::-1]
@@ -134,7 +145,7 @@ def test_the_smallest_budget_is_enough(data, name, task):
     """Eight train and two dev examples, whatever they are."""
     drawn, test, labels = data(task)
     few = Drawn(drawn.train[:8], drawn.dev[:2])
-    predictions = FLOORS[name].fit(few, TASKS[task].text, 0)(test)
+    predictions = floors()[name].fit(few, TASKS[task].text, 0)(test)
     assert 0 <= score(TASKS[task], predictions, test, labels) <= 1
 
 
@@ -142,7 +153,7 @@ def test_floors_that_learn_do_better_where_names_and_phrases_of_train_return(dat
     found = {}
     for name, task in (("frequent_tag", "ner"), ("copy_source", "translation"), ("nearest", "translation")):
         drawn, test, labels = data(task)
-        found[name] = score(TASKS[task], FLOORS[name].fit(drawn, TASKS[task].text, 0)(test), test, labels)
+        found[name] = score(TASKS[task], floors()[name].fit(drawn, TASKS[task].text, 0)(test), test, labels)
     assert found["frequent_tag"] > 0.6
     assert found["nearest"] > found["copy_source"] + 0.2
 
@@ -161,12 +172,12 @@ def test_one_class_in_train_is_predicted_throughout(floor):
 
 def test_majority_is_the_commonest_class_of_train_and_the_first_among_equals():
     mostly = Drawn(tuple(e for i, e in enumerate(DRAWN.train) if e.target == 1 or i % 3 == 0), DRAWN.dev)
-    assert set(FLOORS["majority"].fit(mostly, TEXT, 0)(TEST)) == {1}
-    assert set(FLOORS["majority"].fit(DRAWN, TEXT, 0)(TEST)) == {0}
+    assert set(floors()["majority"].fit(mostly, TEXT, 0)(TEST)) == {1}
+    assert set(floors()["majority"].fit(DRAWN, TEXT, 0)(TEST)) == {0}
 
 
 def test_tfidf_beats_the_majority_where_words_tell():
-    scores = {name: accuracy(FLOORS[name].fit(DRAWN, TEXT, 0)(TEST)) for name in ("majority", "tfidf")}
+    scores = {name: accuracy(floors()[name].fit(DRAWN, TEXT, 0)(TEST)) for name in ("majority", "tfidf")}
     assert scores["majority"] == 0.5
     assert scores["tfidf"] > 0.9
 
@@ -181,8 +192,8 @@ def test_tfidf_chooses_its_strength_on_dev(monkeypatch):
     found = []
     for strength in tfidf.STRENGTHS:
         monkeypatch.setattr(tfidf, "STRENGTHS", (strength,))
-        found.append(accuracy(FLOORS["tfidf"].fit(Drawn(noisy, dev), TEXT, 0)(dev), dev))
+        found.append(accuracy(floors()["tfidf"].fit(Drawn(noisy, dev), TEXT, 0)(dev), dev))
     monkeypatch.undo()
     assert len(set(found)) > 1, "the strengths must differ for the test to say anything"
-    assert accuracy(FLOORS["tfidf"].fit(Drawn(noisy, dev), TEXT, 0)(dev), dev) == max(found)
-    assert accuracy(FLOORS["tfidf"].fit(Drawn(noisy, flipped), TEXT, 0)(dev), dev) == min(found)
+    assert accuracy(floors()["tfidf"].fit(Drawn(noisy, dev), TEXT, 0)(dev), dev) == max(found)
+    assert accuracy(floors()["tfidf"].fit(Drawn(noisy, flipped), TEXT, 0)(dev), dev) == min(found)

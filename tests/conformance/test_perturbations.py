@@ -11,10 +11,13 @@ import pytest
 
 from transfergain import perturbations
 from transfergain.data.formats.table import Table
+from transfergain.options import OptionKind
 from transfergain.perturbations import GROUPS, PERTURBATIONS, SEVERITIES, expand, perturbed, split_names
+from transfergain.split import perturbed as corruption
 from transfergain.tasks import TASKS
-from transfergain.types import Example
+from transfergain.types import Example, Target
 
+pytestmark = pytest.mark.long
 SENTENCE = (
     "The Quick brown fox doesn't jump over Zoë's café crème, São Paulo's déjà vu, and nobody will mind it; people do not "
     "cheer, they are being naïve: it's the end!"
@@ -57,7 +60,7 @@ TEXTS = {
     "qa": lambda e: f"{e.inputs['context']} {e.inputs['question']}",
     "translation": lambda e: e.inputs["source"],
 }
-CASES = [(name, task) for name, entry in PERTURBATIONS.items() for task in entry.tasks]
+CASES = [(name, task) for name, entry in PERTURBATIONS.items() for task in TASKS if entry.keeps(TASKS[task].target)]
 pytestmark = pytest.mark.filterwarnings("error")
 
 
@@ -81,7 +84,7 @@ def words_changed(task, rows, others):
 
 
 def test_every_task_has_examples_and_perturbations():
-    assert set(ROWS) == set(TASKS) == {task for entry in PERTURBATIONS.values() for task in entry.tasks}
+    assert set(ROWS) == set(TASKS) == {task for _, task in CASES}
 
 
 @pytest.mark.parametrize("name", PERTURBATIONS)
@@ -89,20 +92,20 @@ def test_an_entry_is_complete(name):
     entry = PERTURBATIONS[name]
     assert entry.name == name and entry.title and entry.unit and entry.citation and entry.version >= 1
     assert entry.share(1) > 0 and entry.share(5) <= 1 and entry.share(5) == pytest.approx(5 * entry.share(1))
-    assert len(set(entry.tasks)) == len(entry.tasks) > 0 and set(entry.tasks) <= set(TASKS)
+    assert not entry.keeps(None) and any(entry.keeps(target) for target in Target)
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_the_same_rows_give_the_same_text_and_something_changes(name, task):
-    once, again = (perturbed(ROWS[task], f"perturbed:{name}@3") for _ in range(2))
+    once, again = (perturbed(ROWS[task], corruption(name, 3)) for _ in range(2))
     assert once == again
     assert once != tuple(ROWS[task]) and len(once) == len(ROWS[task])
-    assert perturbed(ROWS[task], f"perturbed:{name}@4") != once
+    assert perturbed(ROWS[task], corruption(name, 4)) != once
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_severity_grows(name, task):
-    changed = [words_changed(task, ROWS[task], perturbed(ROWS[task], f"perturbed:{name}@{s}")) for s in SEVERITIES]
+    changed = [words_changed(task, ROWS[task], perturbed(ROWS[task], corruption(name, s))) for s in SEVERITIES]
     assert changed[0] > 0 and all(a < b for a, b in pairwise(changed)), changed
 
 
@@ -111,7 +114,7 @@ def test_the_edit_distance_grows_with_severity(name):
     rows = ROWS["sentiment"][:50]
 
     def distance(severity):
-        pairs = zip(rows, perturbed(rows, f"perturbed:{name}@{severity}"), strict=True)
+        pairs = zip(rows, perturbed(rows, corruption(name, severity)), strict=True)
         return np.mean([1 - difflib.SequenceMatcher(None, a.inputs["text"], b.inputs["text"]).ratio() for a, b in pairs])
 
     by_severity = [distance(s) for s in SEVERITIES]
@@ -122,43 +125,43 @@ def test_the_edit_distance_grows_with_severity(name):
 def test_the_task_reads_the_perturbed_rows_as_they_are(name, task):
     """The task's own reader checks no text or word is empty, each word has a tag, answers are at their offsets."""
     for severity in (1, 5):
-        rows = perturbed(ROWS[task], f"perturbed:{name}@{severity}")
+        rows = perturbed(ROWS[task], corruption(name, severity))
         table, options = tables(task, rows)
-        parsed = TASKS[task].parse({"train": table}, {**TASKS[task].columns, **TASKS[task].reading, **options})
+        parsed = TASKS[task].parse({"train": table}, {**TASKS[task].defaults(OptionKind.PARSE), **options})
         assert [e.target for e in parsed.splits["train"]] == [e.target for e in rows]
         assert not parsed.warnings
 
 
 @pytest.mark.parametrize(("name", "task"), [case for case in CASES if case[1] not in ("ner", "qa")])
 def test_targets_without_spans_are_kept_and_so_are_the_other_inputs(name, task):
-    rows = perturbed(ROWS[task], f"perturbed:{name}@5")
+    rows = perturbed(ROWS[task], corruption(name, 5))
     assert [e.target for e in rows] == [e.target for e in ROWS[task]]
     assert [set(e.inputs) for e in rows] == [set(e.inputs) for e in ROWS[task]]
 
 
 @pytest.mark.parametrize("name", [name for name, task in CASES if task == "ner"])
 def test_entities_keep_their_words_number_type_and_order(name):
-    for before, after in zip(ROWS["ner"], perturbed(ROWS["ner"], f"perturbed:{name}@5"), strict=True):
+    for before, after in zip(ROWS["ner"], perturbed(ROWS["ner"], corruption(name, 5)), strict=True):
         assert len(after.inputs["tokens"]) == len(after.target)
         assert [tag for tag in after.target if tag] == [tag for tag in before.target if tag]
 
 
 @pytest.mark.parametrize("name", [name for name, task in CASES if task == "qa"])
 def test_answers_keep_their_text_and_examples_their_cluster(name):
-    for before, after in zip(ROWS["qa"], perturbed(ROWS["qa"], f"perturbed:{name}@5"), strict=True):
+    for before, after in zip(ROWS["qa"], perturbed(ROWS["qa"], corruption(name, 5)), strict=True):
         assert [text.lower() for text in after.target["text"]] == [text.lower() for text in before.target["text"]]
         assert TASKS["qa"].cluster(after) == TASKS["qa"].cluster(before)
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_a_row_does_not_depend_on_the_other_rows(name, task):
-    split = f"perturbed:{name}@5"
+    split = corruption(name, 5)
     assert perturbed(ROWS[task][:7], split)[6] == perturbed([*ROWS[task][10:16], ROWS[task][6]], split)[6]
 
 
 @pytest.mark.parametrize("name", PERTURBATIONS)
 def test_rows_with_the_same_text_have_streams_of_their_own(name):
-    assert len({e.inputs["text"] for e in perturbed([ROWS["sentiment"][0]] * 40, f"perturbed:{name}@3")}) > 3
+    assert len({e.inputs["text"] for e in perturbed([ROWS["sentiment"][0]] * 40, corruption(name, 3))}) > 3
 
 
 # Names.
@@ -167,29 +170,31 @@ def test_rows_with_the_same_text_have_streams_of_their_own(name):
 @pytest.mark.parametrize("name", PERTURBATIONS)
 def test_it_is_left_out_of_tasks_it_is_not_valid_for(name):
     for task in TASKS:
-        expected = [f"perturbed:{name}@{s}" for s in SEVERITIES] if task in PERTURBATIONS[name].tasks else []
-        assert [split for split, _ in split_names(task, [name])] == expected
-    assert split_names("no such task", [name]) == ()
+        expected = [corruption(name, s) for s in SEVERITIES] if (name, task) in CASES else []
+        assert [split for split, _ in split_names(TASKS[task].target, [name])] == expected
+    assert split_names(None, [name]) == ()
 
 
 def test_the_order_in_which_they_are_named_does_not_matter():
-    assert split_names("qa", ["drop", "keyboard@2", "fast"]) == split_names("qa", ["fast", "keyboard@2", "drop"])
+    assert split_names(Target.SPANS, ["drop", "keyboard@2", "fast"]) == split_names(
+        Target.SPANS, ["fast", "keyboard@2", "drop"]
+    )
     assert expand(["drop@3", "keyboard", "drop@1", "keyboard@2"]) == [
-        *(f"keyboard@{s}" for s in SEVERITIES),
-        "drop@1",
-        "drop@3",
+        *(corruption("keyboard", s) for s in SEVERITIES),
+        corruption("drop", 1),
+        corruption("drop", 3),
     ]
-    assert expand(expand(["all"])) == expand(["all"]) and expand(["none"]) == []
+    assert len(expand(["all"])) == len(PERTURBATIONS) * len(SEVERITIES) and expand(["none"]) == []
 
 
 def test_a_new_version_changes_the_fingerprint():
-    marks = dict(split_names("sentiment", ["all"]))
-    assert marks["perturbed:keyboard@1"] == "version 2" and marks["perturbed:drop@1"] == "version 1"
+    marks = dict(split_names(Target.LABEL, ["all"]))
+    assert marks[corruption("keyboard", 1)] == "version 2" and marks[corruption("drop", 1)] == "version 1"
 
 
 def test_the_fast_ones_are_valid_for_every_task_at_three_severities():
     assert len(expand(["fast"])) == 15
-    assert {len(split_names(task, ["fast"])) for task in TASKS} == {15}
+    assert {len(split_names(target, ["fast"])) for target in Target} == {15}
     assert not set(GROUPS) & set(PERTURBATIONS)
 
 

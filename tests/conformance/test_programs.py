@@ -33,6 +33,7 @@ def programs():
     return [".".join(path.with_suffix("").parts).removeprefix("tests.") for path in found]
 
 
+@pytest.mark.long
 def test_every_module_imports():
     names = modules()
     assert {"benchmarks.halving", "examples.use_the_model", "support.lab", "faults.broken.storage"} <= set(names)
@@ -44,6 +45,7 @@ def test_the_programs_are_found():
     assert {"benchmarks.run", "benchmarks.halving", "faults.run", "fuzz.run"} <= set(programs())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("program", programs())
 def test_a_program_says_how_to_use_it(program, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", [program, "--help"])

@@ -12,8 +12,11 @@ from support.checkpoints import build_checkpoint
 from support.texts import articles, tagged, translations, write_conll, write_parallel, write_squad
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS, REFERENCE, weights
+from transfergain.arms.base import Blueprint
 from transfergain.data.prepare import DataSource, load
 from transfergain.errors import UserError
+from transfergain.options import OptionKind
+from transfergain.split import TEST
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Checkpoint, Recipe, TrialSpec
@@ -23,7 +26,18 @@ DECODERS = ("t5", "bart", "marian")
 """Kinds whose checkpoints bring all that translates."""
 KINDS = {"ner": ENCODERS, "qa": ENCODERS, "translation": (*DECODERS, "bert")}
 PAIRS = [(task, kind) for task, kinds in KINDS.items() for kind in kinds]
-TRIALS = [(*pair, arm) for pair, arm in product(PAIRS, ARMS)]
+EVERYWHERE = ("full", "lora")
+"""The arms that every architecture trains: the model as it is, and wrapped."""
+
+
+def is_long(kind, arm):
+    """Whether a trial is one of those that only --slow runs. BERT trains every arm; a refusal costs nothing."""
+    return not (kind == "bert" or arm in EVERYWHERE or (kind in DECODERS and arm == "probe"))
+
+
+TRIALS = [
+    pytest.param(*pair, arm, marks=pytest.mark.slow if is_long(pair[1], arm) else ()) for pair, arm in product(PAIRS, ARMS)
+]
 LANGUAGES = {"source_lang": "fr", "target_lang": "en"}
 OPTIONS = {"translation": LANGUAGES | {"max_target_length": 8, "num_beams": 2}}
 BATCH = 5
@@ -62,11 +76,11 @@ def folders(tmp_path_factory):
 def trial(data, folder, arm, save_to, max_length=64, **changes):
     """(outcome, options of `encode`) of a trial of a few steps."""
     task, checkpoint = TASKS[data.task], checkpoints_.resolve(folder)
-    options = tuple(sorted({**task.encoding, **OPTIONS.get(data.task, {})}.items()))
+    options = tuple(sorted({**task.defaults(OptionKind.ENCODING), **OPTIONS.get(data.task, {})}.items()))
     rate = 1e-4 if task.generation else 1e-3  # of what generates little is left that differs from text to text
     few = {"learning_rate": rate, "batch_size": 8, "epochs": 1, "min_steps": 6, "evaluations": 2}
     recipe = Recipe(**few | changes, max_length=max_length, options=options)
-    spec = TrialSpec(data.task, data.name, arm, 60, 0, "report", recipe, (("test", data.fingerprint),), "f", "c")
+    spec = TrialSpec(data.task, data.name, arm, 60, 0, "report", recipe, ((TEST, data.fingerprint),), "f", "c")
     bench = Bench({data.name: data}, checkpoint, "cpu", 1)
     return run_trial(spec, bench, save_to), dict(options) | {"max_length": max_length}
 
@@ -119,6 +133,7 @@ def translate(folder, rows, labels, options, setting):
 ANSWERS = {"ner": tag_words, "qa": answer_questions, "translation": translate}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("task", "kind", "arm"), TRIALS)
 def test_a_trials_saved_model_answers_as_the_trial_did(datasets, folders, tmp_path, task, kind, arm):
     data, folder = datasets[task], folders(kind)
@@ -129,27 +144,29 @@ def test_a_trials_saved_model_answers_as_the_trial_did(datasets, folders, tmp_pa
         return
     assert outcome.status == "done", outcome.error
     details = outcome.details
-    assert details["steps"] == details["max_steps"] == 6 and details["best_step"] > 0
-    assert details["frozen_features"] == (arm == "probe" and kind in ENCODERS and task != "translation")
+    assert details.steps == details.max_steps == 6 and details.best_step > 0
+    assert details.frozen_features == (arm == "probe" and kind in ENCODERS and task != "translation")
     if arm in ("scratch", "full") and kind != "t5":  # whose output layer has no bias
-        assert type(details["tokens_kept"]) is int, details["tokens_kept"]
-    predictions = outcome.evaluated["test"].predictions
+        assert type(details.tokens_kept) is int, details.tokens_kept
+    predictions = outcome.evaluated[TEST].predictions
     assert len(predictions) == len(data.test)
     assert len(set(map(str, predictions))) >= 3, "the test would not see a wrong model"
-    loaded = ANSWERS[task](tmp_path / "model", data.test, data.labels, options, details["setting"])
+    loaded = ANSWERS[task](tmp_path / "model", data.test, data.labels, options, details.setting)
     assert loaded == list(predictions)
 
 
+@pytest.mark.long
 def test_windows_and_unanswerable_questions_are_answered_as_in_the_trial(datasets, folders, tmp_path):
     data = datasets["doubtful"]
     outcome, options = trial(data, folders("bert"), "full", tmp_path, 20, learning_rate=3e-3, min_steps=100)
     tokenizer = transformers.AutoTokenizer.from_pretrained(tmp_path)
     assert len(TASKS["qa"].encode(data.test, tokenizer, options).features) > 1.5 * len(data.test)
-    predictions, setting = outcome.evaluated["test"].predictions, outcome.details["setting"]
+    predictions, setting = outcome.evaluated[TEST].predictions, outcome.details.setting
     assert setting["null"] and "" in predictions and len(set(predictions)) >= 4
     assert answer_questions(tmp_path, data.test, (), options, setting) == list(predictions)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", DECODERS)
 def test_a_saved_translator_has_the_recipes_search_and_not_the_checkpoints(datasets, folders, tmp_path, kind):
     trial(datasets["translation"], folders(kind), "lora", tmp_path)
@@ -171,8 +188,9 @@ def prepare(datasets, folders):
             task, kind, arm, replicate = key
             checkpoint = checkpoints_.resolve(folders(kind))
             auto_class, labels = TASKS[task].auto_class, datasets[task].labels
-            config = checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), labels, auto_class)
-            made[key] = ARMS[arm].prepare(checkpoint, auto_class, config, replicate)
+            tokenizer, generates = checkpoints_.load_tokenizer(checkpoint), TASKS[task].generates
+            config = checkpoints_.load_config(checkpoint, tokenizer, labels, generates=generates)
+            made[key] = ARMS[arm].prepare(Blueprint(checkpoint, auto_class, config, replicate))
         return made[key]
 
     return get
@@ -227,12 +245,14 @@ def test_arms_share_the_head_and_differ_from_scratch_in_the_files_weights_alone(
 def test_a_checkpoint_that_cannot_translate_is_refused(checkpoints, kind):
     checkpoint = checkpoints_.resolve(checkpoints(kind))
     with pytest.raises(UserError, match=f"{kind} models are neither sequence-to-sequence nor encoders") as error:
-        checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), (), TASKS["translation"].auto_class)
+        checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), (), generates=True)
     assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("task", ["ner", "qa"])
 def test_an_architecture_without_a_head_for_the_task_is_refused(task):
     with pytest.raises(UserError, match=r"^--model here: transformers has no \w+ head for marian models") as error:
-        ARMS["scratch"].prepare(Checkpoint("here", "", ""), TASKS[task].auto_class, transformers.MarianConfig(), 0)
+        ARMS["scratch"].prepare(
+            Blueprint(Checkpoint("here", "", ""), TASKS[task].auto_class, transformers.MarianConfig(), 0)
+        )
     assert "\n" not in str(error.value)

@@ -12,9 +12,10 @@ from transfergain import cli
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
+from transfergain.options import OptionKind
 from transfergain.study import Study, TaskEntry
 from transfergain.tasks import TASKS
-from transfergain.types import Checkpoint
+from transfergain.types import Checkpoint, StudyWarning
 
 TEXTS = ["good film", "a bad book", "the meal was very poor and cold", "lovely phone", "dull", "my room is bright"]
 ANSWERS = ["positive", "negative", "negative", "positive", "negative", "positive"]
@@ -97,13 +98,13 @@ def small(task):
 
 
 def parse(task, **tables):
-    return task.parse(tables, {**task.columns, **task.reading, **OPTIONS.get(task.name, {})})
+    return task.parse(tables, {**task.defaults(OptionKind.PARSE), **OPTIONS.get(task.name, {})})
 
 
 def settings_of(task, max_length, start=None):
     """Options of `encode` as a trial gives them."""
-    given = {key: value for key, value in OPTIONS.get(task.name, {}).items() if key in task.encoding}
-    return {**task.encoding, **given, "max_length": max_length, "decoder_start_token_id": start}
+    given = {key: value for key, value in OPTIONS.get(task.name, {}).items() if key in task.defaults(OptionKind.ENCODING)}
+    return {**task.defaults(OptionKind.ENCODING), **given, "max_length": max_length, "decoder_start_token_id": start}
 
 
 @pytest.fixture(params=TASKS)
@@ -141,23 +142,26 @@ def test_a_task_describes_itself(name):
 
     task = TASKS[name]
     assert task.name == name and task.title and task.citation and task.pipeline
-    assert all(option.endswith("_column") and column for option, column in task.columns.items())
+    assert all(option.endswith("_column") and column for option, column in task.defaults(OptionKind.COLUMN).items())
     assert task.auto_class.startswith("AutoModelFor") and hasattr(transformers, task.auto_class)
     assert task.metrics and set(task.metrics) <= set(METRICS) and len(set(task.metrics)) == len(task.metrics)
     assert task.max_length >= 16
     assert bool(task.outputs) == (task.generation is None), "a task reads outputs of the model, or what it generates"
-    assert json.loads(json.dumps([task.columns, task.reading, task.encoding])) == [task.columns, task.reading, task.encoding]
+    defaults = [task.defaults(kind) for kind in OptionKind]
+    assert json.loads(json.dumps(defaults)) == defaults
+    assert len({option.name for option in task.options}) == len(task.options) == len(set().union(*defaults))
+    assert all(option.help and option.kind for option in task.options)
 
 
 def test_every_option_is_a_key_of_a_study_and_a_flag(task):
     flags = {flag for p in typer.main.get_command(cli.app).commands["run"].params for flag in p.opts}
-    defaults = {**task.columns, **task.reading, **task.encoding}
+    defaults = {**task.defaults(OptionKind.PARSE), **task.defaults(OptionKind.ENCODING)}
     for option, value in defaults.items():
         assert option in TaskEntry.model_fields and "--" + option.replace("_", "-") in flags, option
         if value not in ("", None):  # empty is "not given", which flags cannot say
             assert getattr(Study(task=task.name, **{option: value}), option) == value
     entry = Study(task=task.name).entries()[0]
-    assert dict(entry.encoding()) == dict(task.encoding) and not entry.source().options
+    assert dict(entry.encoding()) == dict(task.defaults(OptionKind.ENCODING)) and not entry.source().options
     assert entry.tokens() == task.max_length
 
 
@@ -178,12 +182,12 @@ def test_a_small_table_becomes_examples(task, parsed):
 
 def test_reading_takes_no_option_for_another(task):
     """Every option is one that `parse` or `readers` reads: a table in columns of other names is read by them."""
-    readers = task.readers({**task.columns, **task.reading})
+    readers = task.readers({**task.defaults(OptionKind.PARSE)})
     assert all((not ending or ending[0] == ".") and callable(read) for ending, read in readers.items())
-    renamed = {option: f"my {column}" for option, column in task.columns.items()}
-    names = {task.columns[option]: name for option, name in renamed.items()}
+    renamed = {option: f"my {column}" for option, column in task.defaults(OptionKind.COLUMN).items()}
+    names = {task.defaults(OptionKind.COLUMN)[option]: name for option, name in renamed.items()}
     rows = [{names.get(key, key): value for key, value in row.items()} for row in ROWS[task.name]()]
-    options = {**task.columns, **task.reading, **OPTIONS.get(task.name, {}), **renamed}
+    options = {**task.defaults(OptionKind.PARSE), **OPTIONS.get(task.name, {}), **renamed}
     assert task.parse({"train": Table("train.csv", rows)}, options).splits["train"] == small(task).splits["train"]
 
 
@@ -306,7 +310,7 @@ def test_generation_is_greedy_by_default_and_takes_the_recipes_options(task, tok
         arguments = task.generation(options, tokenizer)
         assert json.loads(json.dumps(arguments)) == arguments
         assert arguments["num_beams"] == 1 and arguments["do_sample"] is False
-        assert arguments["max_new_tokens"] == task.encoding["max_target_length"]
+        assert arguments["max_new_tokens"] == task.defaults(OptionKind.ENCODING)["max_target_length"]
         other = task.generation(options | {"num_beams": 3, "max_target_length": 7}, tokenizer)
         assert other == arguments | {"num_beams": 3, "max_new_tokens": 7}
 
@@ -330,15 +334,15 @@ def test_what_examples_share_is_their_article():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_advice_is_lines_or_none(task, tokenizer_of, kind):
-    options = {**task.columns, **task.reading, **OPTIONS.get(task.name, {})}
+    options = {**task.defaults(OptionKind.PARSE), **OPTIONS.get(task.name, {})}
     for seen in ("", "pairs of SQuAD"):
-        lines = task.advise(Checkpoint("here", "", "", seen), tokenizer_of(kind), options)
-        assert all(isinstance(line, str) and "here" in line and "\n" not in line for line in lines)
+        found = task.advise(Checkpoint("here", "", "", seen), tokenizer_of(kind), options)
+        assert all(isinstance(w, StudyWarning) and "here" in w.text and "\n" not in w.text for w in found)
 
 
 def test_sentiment_refuses_topics():
     rows = [{"text": f"{GOOD[i % 10]} {i}", "label": f"topic {i % 12}"} for i in range(48)]
     tables = {"train": Table("train.csv", rows)}
-    assert len(TASKS["classification"].parse(tables, TASKS["classification"].columns).labels) == 12
+    assert len(TASKS["classification"].parse(tables, TASKS["classification"].defaults(OptionKind.COLUMN)).labels) == 12
     with pytest.raises(UserError, match="--task classification"):
-        TASKS["sentiment"].parse(tables, TASKS["sentiment"].columns)
+        TASKS["sentiment"].parse(tables, TASKS["sentiment"].defaults(OptionKind.COLUMN))

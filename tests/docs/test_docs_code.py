@@ -17,6 +17,7 @@ from transfergain.data.prepare import DataSource
 from transfergain.data.prepare import load as load_data
 from transfergain.errors import UserError
 from transfergain.running.setup import quiet_libraries
+from transfergain.split import TEST
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Recipe, TrialSpec
@@ -115,7 +116,7 @@ def trial(tmp_path, checkpoints, task, arm, file):
     """One real trial with a tiny checkpoint."""
     data = load_data(DataSource(train_file=str(file)), TASKS[task])
     checkpoint = checkpoints_.resolve(checkpoints("bert"))
-    spec = TrialSpec(task, data.name, arm, 40, 0, "report", RECIPE, (("test", data.fingerprint),), data.fingerprint,
+    spec = TrialSpec(task, data.name, arm, 40, 0, "report", RECIPE, ((TEST, data.fingerprint),), data.fingerprint,
                      checkpoint.revision)  # fmt: skip
     return data, run_trial(spec, Bench({data.name: data}, checkpoint, "cpu", 1), None, lambda *_: None)
 
@@ -129,8 +130,8 @@ def test_the_added_task_works(tmp_path, checkpoints, monkeypatch, arm):
         write_csv(tmp_path / "pairs.csv", rows, ("question", "context", "label")),
     )  # fmt: skip
     assert outcome.status == "done" and data.labels == ("no", "yes")
-    assert set(outcome.evaluated["test"].counts) == {"accuracy", "macro_f1"}
-    assert len(outcome.evaluated["test"].predictions) == len(data.test) == 30
+    assert set(outcome.evaluated[TEST].counts) == {"accuracy", "macro_f1"}
+    assert len(outcome.evaluated[TEST].predictions) == len(data.test) == 30
 
 
 def test_the_added_task_refuses_what_it_cannot_use(tmp_path):
@@ -148,7 +149,7 @@ def test_the_added_arm_works(tmp_path, checkpoints, monkeypatch):
     monkeypatch.setitem(ARMS, arm.name, arm)
     _, outcome = trial(tmp_path, checkpoints, "sentiment", arm.name, write_csv(tmp_path / "r.csv", sentences(150)))
     assert outcome.status == "done"
-    assert 0 < outcome.details["trained_parameters"] < outcome.details["parameters"] / 5
+    assert 0 < outcome.details.trained_parameters < outcome.details.parameters / 5
 
 
 def literal(node):

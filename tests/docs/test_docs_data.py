@@ -8,7 +8,8 @@ import pytest
 from typer.main import get_command
 
 from transfergain import cli
-from transfergain.data.formats.table import read_file
+from transfergain.data.read import read_file
+from transfergain.options import OptionKind
 from transfergain.study import load
 from transfergain.tasks import TASKS
 
@@ -47,7 +48,7 @@ def parsed(command):
     flags = get_command(cli.app).commands["run"].make_context("run", shlex.split(command.removeprefix(RUN))).params
     (entry,) = load({key: value for key, value in flags.items() if value}).entries()
     task, source = TASKS[entry.task], entry.source()
-    options = {**task.columns, **task.reading, **source.options}
+    options = {**task.defaults(OptionKind.PARSE), **source.options}
     files = {"train": source.train_file} | {f"shift:{name}": path for name, path in source.shifts.items()}
     return source.train_file, task.parse({s: read_file(path, task.readers(options)) for s, path in files.items()}, options)
 
@@ -62,7 +63,11 @@ def test_every_task_and_option_has_its_place():
     text = PAGE.read_text("utf-8")
     for task in TASKS.values():
         assert task.name in text
-        for option in (*task.columns, *task.reading, *task.encoding):
+        for option in (
+            *task.defaults(OptionKind.COLUMN),
+            *task.defaults(OptionKind.READING),
+            *task.defaults(OptionKind.ENCODING),
+        ):
             assert f"--{option.replace('_', '-')}" in text
 
 

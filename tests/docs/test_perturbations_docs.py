@@ -9,7 +9,7 @@ import pytest
 
 from transfergain.errors import UserError
 from transfergain.perturbations import GROUPS, PERTURBATIONS, SEVERITIES, expand, perturbed, split_names
-from transfergain.perturbations.base import ANY_TASK
+from transfergain.split import Kind, Split
 from transfergain.study import load
 from transfergain.tasks import TASKS
 from transfergain.types import Example
@@ -27,7 +27,8 @@ def test_the_page_lists_it_with_its_shares_tasks_and_source(name):
     assert what.startswith(f"{entry.title}: ")
     assert shares == f"{entry.share(1):.0%} to {entry.share(5):.0%}".replace("%", " %")
     assert unit == entry.unit
-    assert tasks == ("all" if entry.tasks == ANY_TASK else ", ".join(entry.tasks))
+    valid = [task.name for task in TASKS.values() if entry.keeps(task.target)]
+    assert tasks == ("all" if valid == list(TASKS) else ", ".join(valid))
     assert re.search(rf"^- .*`{name}`.*: {re.escape(entry.citation)}\.$", PAGE, re.MULTILINE)
 
 
@@ -38,16 +39,16 @@ def test_the_page_lists_nothing_else():
 
 @pytest.mark.parametrize(("name", "severity", "text"), EXAMPLES)
 def test_the_examples_are_what_comes_out(name, severity, text):
-    (found,) = perturbed([Example({"text": SAMPLE}, 0)], f"perturbed:{name}@{severity}")
+    (found,) = perturbed([Example({"text": SAMPLE}, 0)], Split(Kind.PERTURBED, name, severity=int(severity)))
     assert found.inputs["text"] == text != SAMPLE
 
 
 def test_the_page_says_what_the_groups_are():
     fast = ", ".join(f"`{name}`" for name in dict.fromkeys(word.partition("@")[0] for word in GROUPS["fast"]))
     assert f"| {fast} at severities 1, 3 and 5: {len(GROUPS['fast'])} more evaluations" in PAGE
-    counts = [len(split_names(task, ["all"])) for task in TASKS]
+    counts = [len(split_names(task.target, ["all"])) for task in TASKS.values()]
     assert f"severities 1 to 5: {min(counts)} to {max(counts)} more evaluations" in PAGE
-    left_out = {name for name, entry in PERTURBATIONS.items() if entry.tasks != ANY_TASK}
+    left_out = {name for name, entry in PERTURBATIONS.items() if entry.spoils}
     bullets = "\n".join(line for line in PAGE.splitlines() if line.startswith("- `"))
     assert all(f"`{name}`" in bullets for name in left_out)
 
@@ -60,7 +61,8 @@ def test_the_flag_takes_what_the_page_says():
     for command in re.findall(r"^transfergain run .*$", PAGE, re.MULTILINE):
         assert chosen(shlex.split(command)[-1])
     for key in re.findall(r"`(perturbations = .+?)`", PAGE):
-        assert chosen(tomllib.loads(key)["perturbations"]) == expand(["fast", "accents"])
+        words = [f"{split.name}@{split.severity}" for split in expand(["fast", "accents"])]
+        assert chosen(tomllib.loads(key)["perturbations"]) == words
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,13 @@ def test_as_the_user_runs_it(name, world):
     assert complains(done.stderr, says), done.stderr
 
 
-@pytest.mark.parametrize("settings", [{"HF_HUB_OFFLINE": "1"}, {"HF_ENDPOINT": "http://127.0.0.1:9", "NO_PROXY": "*"}])
-@pytest.mark.parametrize("what", ["--model", "--dataset-name"])
+DOWN = {"HF_ENDPOINT": "http://127.0.0.1:9", "NO_PROXY": "*"}
+
+
+@pytest.mark.parametrize(
+    ("what", "settings"),
+    [("--model", DOWN), ("--dataset-name", DOWN), ("--dataset-name", {"HF_HUB_OFFLINE": "1"})],
+)
 def test_hub_out_of_reach_fails_clearly(what, settings, world):
     """Told to stay offline, or with nobody at the other end. In a process of its own: the client reads its settings once."""
     arguments = [*(train(world) if what == "--model" else ["run"]), what, "nobody/nothing"]

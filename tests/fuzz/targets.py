@@ -101,7 +101,7 @@ def _study(content: bytes, folder: Path) -> None:
 def check(data) -> None:
     """What loads is fit for training."""
     json.dumps(data.labels, ensure_ascii=False).encode()
-    assert all(line.isprintable() for line in data.notes + data.warnings)
+    assert all(line.isprintable() for line in (*data.notes, *(warning.text for warning in data.warnings)))
     task = TASKS[data.task]
     for split, rows in {"train": data.train, "dev": data.dev, **data.splits()}.items():
         assert len(rows) >= prepare.MIN_SPLIT, split

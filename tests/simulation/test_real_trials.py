@@ -13,6 +13,7 @@ from transfergain.checkpoint import resolve
 from transfergain.data.prepare import DataSource, load
 from transfergain.metrics import METRICS
 from transfergain.running.planner import Planner
+from transfergain.split import TEST
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
@@ -34,14 +35,16 @@ def pairs(checkpoints, tmp_path_factory):
     planner = Planner(Study(train_file=file, **keys), {data.name: data}, checkpoint.revision, "fp32")
     bench, recipe = Bench({data.name: data}, checkpoint, "cpu", 1), planner.recipe(data, 2e-3)
     real = ARMS["scratch"]
-    again = dataclasses.replace(real, prepare=lambda *rest: real.prepare(*rest[:-1], rest[-1] + ELSEWHERE))
+    again = dataclasses.replace(
+        real, prepare=lambda given: real.prepare(dataclasses.replace(given, replicate=given.replicate + ELSEWHERE))
+    )
     counts = []
     with pytest.MonkeyPatch.context() as patch:
         for spec in planner.reporting(data, "scratch", 40, recipe):
             pair = []
             for arm in (real, again):
                 patch.setitem(ARMS, "scratch", arm)
-                pair.append(run_trial(spec, bench).evaluated["test"].counts["accuracy"])
+                pair.append(run_trial(spec, bench).evaluated[TEST].counts["accuracy"])
             counts.append(pair)
     return np.array(counts)
 

@@ -5,6 +5,7 @@ Needs Chromium; and for accessibility the script of axe-core: `npm install axe-c
 
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from support.browser import CHROMIUM, Browser
 from support.findings_fixture import synthetic
 from transfergain.report.page.html import render
+from transfergain.types import StudyWarning, WarningKind
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 AXE = os.environ.get("AXE_CORE", "")
@@ -56,14 +58,23 @@ def test_every_figure_draws_and_nothing_is_asked_for_or_complained_of(browser, p
 
 def test_text_from_data_runs_nowhere(browser, tmp_path):
     found = synthetic(datasets=1, seeds=2)
-    evil = {EVIL: found.data["reviews"] | {"notes": [EVIL], "shifts": {EVIL: 3}}}
+    evil = {EVIL: replace(found.data["reviews"], notes=[EVIL], shifts={EVIL: 3})}
 
     def rename(rows):
-        return [row | {"dataset": EVIL, "sentence": EVIL} for row in rows]
+        return [replace(row, dataset=EVIL, **({"sentence": EVIL} if hasattr(row, "sentence") else {})) for row in rows]
 
-    odd = synthetic(datasets=1, seeds=2, data=evil, rows=(), warnings=[EVIL], environment={EVIL: EVIL}, examples=(), told=(),
-                    **{name: rename(getattr(found, name)) for name in ("scores", "gains", "data_efficiency", "robustness",
-                       "convergence", "adaptation", "calibration", "recipes")})  # fmt: skip
+    tables = ("scores", "gains", "data_efficiency", "robustness", "convergence", "adaptation", "calibration", "recipes")
+    odd = synthetic(
+        datasets=1,
+        seeds=2,
+        data=evil,
+        rows=(),
+        warnings=[StudyWarning(WarningKind.OTHER, EVIL)],
+        environment={EVIL: EVIL},
+        examples=(),
+        told=(),
+        **{name: rename(getattr(found, name)) for name in tables},
+    )
     path = tmp_path / "evil.html"
     path.write_text(render(odd), "utf-8")
     browser.open(path)
@@ -131,8 +142,8 @@ def test_tables_are_downloaded_whole(browser, page):
     browser.until("saved.length === 1")
     rows = list(csv.DictReader(browser.run("saved[0]").splitlines()))
     expected = synthetic(datasets=2, seeds=4).gains
-    assert [float(row["estimate"]) for row in rows] == [row["estimate"] for row in expected]
-    assert [row["sentence"] for row in rows] == [row["sentence"] for row in expected]
+    assert [float(row["estimate"]) for row in rows] == [row.estimate for row in expected]
+    assert [row["sentence"] for row in rows] == [row.sentence for row in expected]
 
 
 def test_it_reads_without_javascript_and_in_print(browser, page):

@@ -11,8 +11,9 @@ from dataclasses import replace
 import pytest
 
 import transfergain as tg
+from support.processes import poll
 from support.texts import sentences
-from support.tiny import KEYS, InProcess, command, count, files, findings, flags, models, outcomes, poll
+from support.tiny import KEYS, InProcess, command, count, files, findings, flags, models, outcomes
 from transfergain.checkpoint import resolve
 from transfergain.errors import UserError
 from transfergain.executors import EXECUTORS

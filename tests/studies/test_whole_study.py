@@ -6,17 +6,21 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import jsonschema
 import pandas as pd
 import pytest
 from huggingface_hub import ModelCard
 
 import transfergain as tg
 from support.tiny import KEYS, command, files, findings, flags, models, outcomes, ran
+from transfergain.analysis.rows import Measure
+from transfergain.analysis.schema import schema
 from transfergain.arms import ARMS
 from transfergain.data import prepare
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.tasks import TASKS
+from transfergain.types import WarningKind
 
 assert ran  # a fixture
 
@@ -40,12 +44,13 @@ def first(tmp_path_factory, checkpoints):
 def test_findings_json_has_the_promised_shape(first):
     _, folder, returned = first
     found = findings(folder)
-    assert found["schema_version"] == 1
+    assert found["schema_version"] == 2
     assert {"schema_version", "study", "environment", "warnings", "trials", "scores", "gains"} <= set(found)
     assert found["trials"] == {"done": 8 + 16 + 8, "failed": 0, "skipped": 0, "pending": 0}
     assert found["study"]["seeds"] == 2
     assert {"torch", "transformers", "python", "transfergain", "device"} <= set(found["environment"])
-    assert all(isinstance(warning, str) for warning in found["warnings"])
+    assert all(set(warning) == {"kind", "text"} for warning in found["warnings"])
+    jsonschema.validate(found, schema())
     assert all(set(row) >= SCORE_KEYS for row in found["scores"])
     assert all(set(row) >= GAIN_KEYS for row in found["gains"])
     assert found["gains"] == returned.table("gains")
@@ -75,13 +80,13 @@ def test_every_arm_budget_split_and_metric_has_its_score_and_gain(first):
 def test_scores_and_gains_follow_from_the_stored_predictions(first):
     keys, folder, _ = first
     data = prepare.load(Study(**keys).source(), TASKS["sentiment"])
-    truth = {name: [e.target for e in rows] for name, rows in data.splits().items()}
+    truth = {split: [e.target for e in rows] for split, rows in data.splits().items()}
     hits = {}
     with Store(folder) as store:
         for row in store.rows():
             for split, e in row.outcome.evaluated.items():
                 share = sum(p == t for p, t in zip(e.predictions, truth[split], strict=True)) / len(truth[split])
-                hits.setdefault((row.spec.arm, row.spec.budget, split), []).append(share)
+                hits.setdefault((row.spec.arm, row.spec.budget, str(split)), []).append(share)
     found = findings(folder)
     for s in found["scores"]:
         if s["metric"] == "accuracy":
@@ -158,7 +163,7 @@ def test_more_seeds_run_only_the_new_ones(first, ran, tmp_path):
     assert {(s.phase, s.replicate) for s in ran} == {("report", 2)}
     assert len(ran) == 2 * (4 + 2)
     assert old < {row.spec.id for row in more.rows}
-    assert {row["n_seeds"] for row in more.gains} == {3}
+    assert {row.n_seeds for row in more.gains} == {3}
     stored = outcomes(folder)
     assert {i: o for i, o in outcomes(tmp_path / "more").items() if i in stored} == stored
 
@@ -179,8 +184,8 @@ def test_export_writes_the_gains(first, monkeypatch, tmp_path, format, capsys):
     assert capsys.readouterr().out.strip() == str(path)
     read = {"csv": pd.read_csv, "parquet": pd.read_parquet, "json": lambda p: pd.DataFrame(json.loads(p.read_text()))}
     frame = read[format](path)
-    assert frame["estimate"].tolist() == [g["estimate"] for g in returned.gains]
-    assert frame["sentence"].tolist() == [g["sentence"] for g in returned.gains]
+    assert frame["estimate"].tolist() == [g.estimate for g in returned.gains]
+    assert frame["sentence"].tolist() == [g.sentence for g in returned.gains]
 
 
 def test_report_analyses_the_store_again(first, monkeypatch, tmp_path, capsys):
@@ -189,7 +194,7 @@ def test_report_analyses_the_store_again(first, monkeypatch, tmp_path, capsys):
     assert command(monkeypatch, "report", tmp_path / "copy") == 0
     assert (tmp_path / "copy" / "findings.json").read_bytes() == (folder / "findings.json").read_bytes()
     assert (tmp_path / "copy" / "report.html").exists()
-    assert returned.headline()[0]["sentence"] in capsys.readouterr().out
+    assert returned.headline()[0].sentence in capsys.readouterr().out
 
 
 def test_a_plan_measures_every_arm_and_writes_nothing(first, monkeypatch, tmp_path, capsys):
@@ -283,15 +288,15 @@ budgets = [30]
     output = capsys.readouterr().out
     assert "Sentiment on reviews" in output
     assert "Classification on topics" in output
-    few = [w for w in found["warnings"] if "too few to tell" in w]
+    few = [w["text"] for w in found["warnings"] if "too few to tell" in w["text"]]
     assert few == ["reviews, topics: 2 seeds: too few to tell luck from gain; use 5 or more"]
 
 
 def test_a_failing_trial_gives_exit_code_1_and_findings_of_the_rest(checkpoints, tmp_path, ran, monkeypatch, capsys):
-    def prepare(checkpoint, auto_class, config, replicate, kept=ARMS["full"].prepare):
-        if replicate == 0:
+    def prepare(blueprint, kept=ARMS["full"].prepare):
+        if blueprint.replicate == 0:
             raise RuntimeError("no luck")
-        return kept(checkpoint, auto_class, config, replicate)
+        return kept(blueprint)
 
     train, _ = files(tmp_path)
     changed = {"arms": "scratch,full", "budgets": [40], "tune": 0, "model": checkpoints(), "train_file": train}
@@ -306,22 +311,22 @@ def test_a_failing_trial_gives_exit_code_1_and_findings_of_the_rest(checkpoints,
     failed = [o for o in outcomes(tmp_path / "out").values() if o["status"] == "failed"]
     assert [o["error"] for o in failed] == ["RuntimeError: no luck"]
     assert "seed 0 · failed: RuntimeError: no luck" in capsys.readouterr().out
-    assert any("failed: RuntimeError: no luck" in warning for warning in found["warnings"])
+    assert any("failed: RuntimeError: no luck" in warning["text"] for warning in found["warnings"])
     assert (tmp_path / "out" / "report.html").exists()
     ran.clear()  # mended, the same command runs the failed trial alone
     assert command(monkeypatch, "run", *flags(keys)) == 0
     assert [(s.arm, s.replicate) for s in ran] == [("full", 0)]
 
 
-def test_noise_is_measured_and_noise_that_the_tokenizer_undoes_is_said_to_be_none(checkpoints, tmp_path):
+def test_noise_is_measured_and_noise_that_the_tokenizer_undoes_is_said_to_be_none(checkpoints, tmp_path, ran):
     train, _ = files(tmp_path)
     noise = ["lowercase@1", "lowercase@5", "drop@5"]
     keys = {"arms": ["scratch", "full"], "budgets": [40], "seeds": 1, "tune": 0, "perturbations": noise}
     found = tg.run(**KEYS | keys, model=checkpoints(), train_file=train, output_dir=tmp_path / "out", quiet=True)
     says = "reviews: nothing that the model reads is changed by lowercase: scores repeat the test set's"
-    assert [w for w in found.warnings if "that the model reads" in w] == [says]
-    drops = {r["split"]: r for r in found.robustness if r["measure"] == "perturbation_drop" and r["arm"] == "full"}
+    assert [w.text for w in found.warnings if w.kind is WarningKind.UNSEEN_PERTURBATION] == [says]
+    drops = {str(r.split): r for r in found.robustness if r.measure is Measure.PERTURBATION_DROP and r.arm == "full"}
     assert set(drops) == {f"perturbed:{name}" for name in noise}
-    assert drops["perturbed:lowercase@5"]["estimate"] == 0
-    assert "its tokenizer undoes it" in drops["perturbed:lowercase@5"]["sentence"]
-    assert "loses" in drops["perturbed:drop@5"]["sentence"]
+    assert drops["perturbed:lowercase@5"].estimate == 0
+    assert "its tokenizer undoes it" in drops["perturbed:lowercase@5"].sentence
+    assert "loses" in drops["perturbed:drop@5"].sentence

@@ -8,10 +8,11 @@ from transfergain.running.models import Models
 from transfergain.running.planner import Planner
 from transfergain.running.runner import Runner
 from transfergain.running.watchers import Watcher
+from transfergain.split import TEST
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.tasks import TASKS
-from transfergain.types import CurvePoint, Dataset, Evaluated, Example, Outcome, Recipe, Status, TrialSpec
+from transfergain.types import CurvePoint, Dataset, Details, Evaluated, Example, Outcome, Recipe, Status, TrialSpec
 
 LABELS = ("negative", "positive")
 
@@ -42,7 +43,7 @@ def spec(**changes):
         "replicate": 0,
         "phase": "report",
         "recipe": Recipe(1e-4),
-        "splits": (("test", "data of reviews"),),
+        "splits": ((TEST, "data of reviews"),),
         "data_fingerprint": "data of reviews",
         "checkpoint_revision": "sha256:0",
     }
@@ -67,7 +68,7 @@ def outcome_of(spec, data, right=None):
         curve=(CurvePoint(10, score, 0.5, "stable"),) if spec.recipe else (),
         converged=True if spec.recipe else None,
         evaluated={name: evaluated([e.target for e in sealed[name]], right) for name, _ in spec.splits},
-        details={"steps": 10, "best_step": 10} if spec.recipe else {},
+        details=Details(steps=10, best_step=10) if spec.recipe else Details(),
         seconds=0.25,
     )
 

@@ -1,6 +1,9 @@
 """Other processes, as /proc shows them."""
 
+import time
 from pathlib import Path
+
+import pytest
 
 
 def children(pid):
@@ -21,3 +24,14 @@ def alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def poll(condition, driver=None):
+    """Wait until the condition holds; fails when it does not within two minutes, or when the driver ends before."""
+    for _ in range(12_000):
+        if found := condition():
+            return found
+        if driver is not None and driver.poll() is not None:
+            pytest.fail(f"the driver ended with code {driver.returncode}: {driver.stderr.read()}")
+        time.sleep(0.01)
+    return pytest.fail("nothing happens")

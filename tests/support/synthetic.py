@@ -1,18 +1,22 @@
 """Finished trials of every benefit, made up: learning curves, dev curves, shifts, perturbations, adapting, calibration."""
 
+import json
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from transfergain.analysis import gain, performance
-from transfergain.analysis.findings import _tables
+from transfergain.analysis.entries import DatasetEntry
+from transfergain.analysis.findings import tables
 from transfergain.metrics import METRICS
 from transfergain.metrics.calibration import columns
-from transfergain.store import Row
-from transfergain.types import CurvePoint, Evaluated, Outcome, Phase, Recipe, Status, TrialSpec
+from transfergain.split import TEST, Split, adapted, perturbed, shift
+from transfergain.store import StoredTrial
+from transfergain.types import AdaptationDetails, CurvePoint, Details, Evaluated, Outcome, Phase, Recipe, Status, TrialSpec
 
 LABELS = ("no", "yes")
-DATA = {"metric": "accuracy", "chance": 0.5, "labels": list(LABELS), "title": "Sentiment", "n_test": 400}
+DATA = DatasetEntry(task="sentiment", title="Sentiment", metric="accuracy", chance=0.5, labels=LABELS, n_test=400)
+TWEETS = shift("tweets")
 SIZES = {"head": 100, "lora": 1000, "full": 100_000}
 PARAMETERS = {"scratch": 100_000, "full": 100_000, "probe": 100, "lora": 1000}
 
@@ -72,27 +76,24 @@ def trial(world, arm, budget, seed, rng, targets):
     accuracy = world.score(arm, budget) + 0.01 * rng.standard_normal()
     away = accuracy - world.shift_cost
     heat = world.overconfidence(arm)
-    splits = {"test": evaluated(targets[0], accuracy, rng, heat=heat)}
-    splits["shift:tweets"] = evaluated(targets[1], away, rng, heat=heat)
+    splits: dict[Split, Evaluated] = {TEST: evaluated(targets[0], accuracy, rng, heat=heat)}
+    splits[TWEETS] = evaluated(targets[1], away, rng, heat=heat)
     for kind in world.perturbations:
         for severity in (1, 5):
-            splits[f"perturbed:{kind}@{severity}"] = evaluated(targets[0], accuracy - 0.02 * severity, rng, False)
-    adapted: dict[str, object] = {}
-    details = {
-        "trained_parameters": PARAMETERS[arm], "steps": 600, "best_step": 500, "train_seconds": 6.0, "adapted": adapted,
-    }  # fmt: skip
+            splits[perturbed(kind, severity)] = evaluated(targets[0], accuracy - 0.02 * severity, rng, False)
+    took: dict[Split, AdaptationDetails] = {}
     for k in world.adapted if budget == max(world.budgets) else ():
         for method, worth in (("head", 0.3), ("lora", 0.97), ("full", 1.0)):
-            name = f"adapted:tweets@{k}/{method}"
-            splits[name] = evaluated(targets[1], away + 0.02 * worth * np.log2(1 + k), rng, False)
-            adapted[name] = {"steps": 50, "best_step": 30, "max_steps": 60, "trained_parameters": SIZES[method],
-                                        "curve": [[10, 0.6], [20, 0.7]]}  # fmt: skip
-    spec = TrialSpec("sentiment", world.dataset, arm, budget, seed, Phase.REPORT, Recipe(1e-4), (("test", "x"),), "x", "y")
+            split = adapted(TWEETS.name, k, method)
+            splits[split] = evaluated(targets[1], away + 0.02 * worth * np.log2(1 + k), rng, False)
+            took[split] = AdaptationDetails(50, 30, 60, SIZES[method], ((10, 0.6), (20, 0.7)))
+    spec = TrialSpec("sentiment", world.dataset, arm, budget, seed, Phase.REPORT, Recipe(1e-4), ((TEST, "x"),), "x", "y")
     outcome = Outcome(
         Status.DONE, dev_score=0.8, curve=curve(world, arm, seed, rng), converged=world.converged(arm, seed),
-        evaluated=splits, details=details,
+        evaluated=splits,
+        details=Details(trained_parameters=PARAMETERS[arm], steps=600, best_step=500, train_seconds=6.0, adapted=took),
     )  # fmt: skip
-    return Row(spec, outcome)
+    return StoredTrial(spec, outcome)
 
 
 def study(world, seed=0):
@@ -115,9 +116,15 @@ def analysed(rows, data=None):
     cells = gain.cells(rows, {arm: arm != "scratch" for arm in arms}, {})
     scores = performance.against_chance(gain.scores(cells), data)
     gains = gain.gains(cells, scores, 0.01)
-    return _tables(cells, data, gains) | {"gains": gains, "scores": scores}
+    return tables(cells, data, gains) | {"gains": gains, "scores": scores}
+
+
+def as_json(tables):
+    """The tables as findings.json has them."""
+    plain = {name: [row.to_dict() for row in rows] for name, rows in tables.items()}
+    return json.dumps(plain, allow_nan=False)
 
 
 def pick(rows, **wanted):
     """The rows with these values."""
-    return [row for row in rows if all(row.get(key) == value for key, value in wanted.items())]
+    return [row for row in rows if all(getattr(row, key) == value for key, value in wanted.items())]

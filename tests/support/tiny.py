@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import sys
-import time
 from dataclasses import replace
 from functools import partial
 
@@ -56,17 +55,6 @@ def command(monkeypatch, *arguments):
     return 0
 
 
-def poll(condition, driver=None):
-    """Wait until the condition holds; fails when it does not within two minutes, or when the driver ends before."""
-    for _ in range(12_000):
-        if found := condition():
-            return found
-        if driver is not None and driver.poll() is not None:
-            pytest.fail(f"the driver ended with code {driver.returncode}: {driver.stderr.read()}")
-        time.sleep(0.01)
-    return pytest.fail("nothing happens")
-
-
 def count(folder):
     """Rows in the store while another process writes it; 0 before there is one."""
     try:
@@ -93,10 +81,9 @@ def outcomes(folder):
     found = {}
     for row in rows:
         fields = vars(row.outcome) | {"seconds": None}
-        fields["details"] = {k: v for k, v in row.outcome.details.items() if k != "train_seconds"}
         fields["curve"] = [replace(point, seconds=0.0) for point in row.outcome.curve]
         fields["evaluated"] = {
-            split: (e.predictions, {m: np.asarray(c).tolist() for m, c in e.counts.items()})
+            str(split): (e.predictions, {m: np.asarray(c).tolist() for m, c in e.counts.items()})
             for split, e in row.outcome.evaluated.items()
         }
         found[row.spec.id] = fields

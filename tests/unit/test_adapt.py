@@ -13,6 +13,7 @@ from transfergain.checkpoint import resolve
 from transfergain.data.prepare import DataSource, load
 from transfergain.errors import UserError
 from transfergain.running.planner import Planner
+from transfergain.split import TEST, Kind, Split, adapted, shift
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
@@ -21,7 +22,7 @@ from transfergain.trial import Bench, run_trial
 @given(st.text(min_size=1), st.sampled_from(SIZES), st.sampled_from(list(METHODS)))
 def test_a_split_name_says_which_adaptation_it_is(shift, labels, method):
     adaptation = Adaptation(shift, labels, method)
-    assert Adaptation.parse(str(adaptation)) == adaptation
+    assert Adaptation.of(Split.parse(str(adaptation.split))) == adaptation
 
 
 @pytest.fixture
@@ -77,17 +78,18 @@ def planned(source, checkpoint, **keys):
 def test_the_two_ends_of_the_comparison_adapt_at_the_largest_budget(source, checkpoints):
     planner, data = planned(source, resolve(checkpoints("bert")))
 
-    def adapted(arm, budget):
+    def adaptations(arm, budget):
         spec = planner.reporting(data, arm, budget, planner.recipe(data, 1e-3))[0]
-        return [name for name, _ in spec.splits if name.startswith("adapted:")]
+        return [split for split, _ in spec.splits if split.kind is Kind.ADAPTED]
 
     sizes = [size for size in SIZES if size <= 90]
-    every = {f"adapted:tweets@{size}/{method}" for size in sizes for method in METHODS}
-    assert set(adapted("full", 120)) == set(adapted("scratch", 120)) == every
-    assert [adapted("full", 40), adapted("probe", 120), adapted("lora", 120)] == [[], [], []]
-    assert not [name for name, _ in planner.tuning(data, "full", 120) if name.startswith("adapted:")]
+    every = {adapted("tweets", size, method) for size in sizes for method in METHODS}
+    assert set(adaptations("full", 120)) == set(adaptations("scratch", 120)) == every
+    assert [adaptations("full", 40), adaptations("probe", 120), adaptations("lora", 120)] == [[], [], []]
+    assert not any(spec.splits for spec in planner.tuning(data, "full", 120))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["bert", "gpt2"])
 @pytest.mark.parametrize("arm", ["scratch", "full"])
 def test_adapting_leaves_the_trained_model_alone(source, checkpoints, kind, arm):
@@ -96,18 +98,18 @@ def test_adapting_leaves_the_trained_model_alone(source, checkpoints, kind, arm)
     bench = Bench({data.name: data}, checkpoint, "cpu", 1)
     spec = planner.reporting(data, arm, 120, planner.recipe(data, 3e-3))[0]
     outcome = run_trial(spec, bench)
-    details = outcome.details["adapted"]
-    splits = {f"adapted:tweets@{size}/{method}" for size in (16, 64) for method in METHODS}
-    assert set(details) == splits == {name for name in outcome.evaluated if name.startswith("adapted:")}
-    trained = {method: details[f"adapted:tweets@16/{method}"]["trained_parameters"] for method in METHODS}
+    details = outcome.details.adapted
+    splits = {adapted("tweets", size, method) for size in (16, 64) for method in METHODS}
+    assert set(details) == splits == {name for name in outcome.evaluated if name.kind is Kind.ADAPTED}
+    trained = {method: details[adapted("tweets", 16, method)].trained_parameters for method in METHODS}
     assert 0 < trained["head"] < trained["lora"] < trained["full"]
-    assert all(found["steps"] >= 1 and found["curve"] for found in details.values())
-    before = outcome.evaluated["shift:tweets"]
+    assert all(found.steps >= 1 and found.curve for found in details.values())
+    before = outcome.evaluated[shift("tweets")]
     assert not any(np.array_equal(outcome.evaluated[name].calibration, before.calibration) for name in splits)
     alone = replace(spec, splits=spec.splits[:2])
     without = run_trial(alone, bench)
-    assert without.evaluated["test"].predictions == outcome.evaluated["test"].predictions
-    assert without.evaluated["shift:tweets"].predictions == before.predictions
+    assert without.evaluated[TEST].predictions == outcome.evaluated[TEST].predictions
+    assert without.evaluated[shift("tweets")].predictions == before.predictions
 
 
 def test_trials_of_classes_are_calibrated(source, checkpoints):
@@ -115,9 +117,9 @@ def test_trials_of_classes_are_calibrated(source, checkpoints):
     planner, data = planned(source, checkpoint)
     spec = planner.reporting(data, "full", 40, planner.recipe(data, 3e-3))[0]
     outcome = run_trial(spec, Bench({data.name: data}, checkpoint, "cpu", 1))
-    columns = outcome.evaluated["test"].calibration
+    columns = outcome.evaluated[TEST].calibration
     assert columns.shape == (len(data.test), 5) and np.isfinite(columns).all()
-    assert outcome.details["temperature"] > 0
-    hits = [p == e.target for p, e in zip(outcome.evaluated["test"].predictions, data.test, strict=True)]
+    assert outcome.details.temperature > 0
+    hits = [p == e.target for p, e in zip(outcome.evaluated[TEST].predictions, data.test, strict=True)]
     np.testing.assert_array_equal(columns[:, 4], hits)
     assert ((columns[:, 0] >= 0.5 - 1e-6) & (columns[:, 0] <= 1)).all()

@@ -10,8 +10,10 @@ from support.numeric import assert_same_gradients
 from support.numeric import gradients as gradients_of
 from transfergain.engine.batching import collate
 from transfergain.engine.fit import fit
-from transfergain.engine.shortcuts.attention import NAME, attend, attention_by_parts
+from transfergain.engine.shortcuts import Shortcuts
+from transfergain.engine.shortcuts.attention import ATTENTION_NAME, attend, attention_by_parts
 from transfergain.engine.shortcuts.dropout import cheap_dropout
+from transfergain.engine.training import Training
 from transfergain.types import Recipe
 
 CPU = torch.device("cpu")
@@ -54,7 +56,7 @@ def test_models_compute_the_same_padding_included(checkpoints, kind):
 
     logits, gradients = run()
     with attention_by_parts(model, features, 0) as used:
-        assert used and model.config._attn_implementation == NAME
+        assert used and model.config._attn_implementation == ATTENTION_NAME
         got, got_gradients = run()
     assert model.config._attn_implementation == "sdpa"
     assert torch.allclose(got, logits, atol=1e-5)
@@ -94,7 +96,7 @@ def test_a_model_that_computes_something_else_keeps_its_own(checkpoints, monkeyp
     model = load(checkpoints, "bert")
     features = rows([3, 9], False)
     monkeypatch.setattr(
-        attention, "_loss_and_outputs", lambda *a: [torch.tensor(float(model.config._attn_implementation == NAME))]
+        attention, "_loss_and_outputs", lambda *a: [torch.tensor(float(model.config._attn_implementation == ATTENTION_NAME))]
     )
     with attention_by_parts(model, features, 0) as used:
         assert not used and model.config._attn_implementation == "sdpa"
@@ -108,19 +110,14 @@ def test_a_model_that_was_loaded_with_another_keeps_it(checkpoints):
 
 @pytest.mark.parametrize("kind", ["bert", "t5"])
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_a_whole_training_run_learns_alike(checkpoints, kind, precision, monkeypatch):
+def test_a_whole_training_run_learns_alike(checkpoints, kind, precision):
     """Without dropout, attending by parts or not leads to the same losses, to the precision's rounding."""
-    from contextlib import nullcontext
-
-    from transfergain.engine import fit as module
-
     features, curves = rows([3, 9, 14, 5, 6, 7], "Seq2Seq" in CASES[kind]), []
     recipe = Recipe(1e-3, batch_size=4, epochs=1, min_steps=12, evaluations=4, precision=precision)
     for by_parts in (True, False):
         model = load(checkpoints, kind, **NO_DROPOUT[kind])
-        if not by_parts:
-            monkeypatch.setattr(module, "attention_by_parts", lambda *a: nullcontext())
-        curves.append([p.loss for p in fit(model, features, features, recipe, 0, 0, lambda predicted: 0.5).curve])
+        training, shortcuts = Training(features, features, recipe, 0, 0), Shortcuts(attention=by_parts)
+        curves.append([p.loss for p in fit(model, training, lambda predicted: 0.5, shortcuts=shortcuts).curve])
     first, second = curves
     assert first == pytest.approx(second, abs=1e-4 if precision == "fp32" else 2e-2)
     assert max(first) > min(first) + 1e-3, "the model learns"

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfergain.engine.batching import POOL, collate, evaluation_batches, length, training_batches
+from transfergain.engine.batching import POOL_BATCHES, collate, evaluation_batches, length, training_batches
 
 CPU = torch.device("cpu")
 LENGTHS = st.lists(st.integers(1, 60), min_size=1, max_size=120)
@@ -50,13 +50,13 @@ def test_training_batches_are_the_same_whatever_the_arm_makes_of_the_tokens():
 
 
 def test_texts_of_like_length_share_a_training_batch():
-    rows = features([1 + i % 50 for i in range(8 * POOL)])
+    rows = features([1 + i % 50 for i in range(8 * POOL_BATCHES)])
     spread = [max(length(rows[i]) for i in b) - min(length(rows[i]) for i in b) for b in epoch(rows, 8, 0)]
     assert max(spread) < 10
 
 
 def test_batches_do_not_come_in_the_order_of_length():
-    rows = features([1 + i % 50 for i in range(8 * POOL)])
+    rows = features([1 + i % 50 for i in range(8 * POOL_BATCHES)])
     longest = [max(length(rows[i]) for i in batch) for batch in epoch(rows, 8, 0)]
     assert longest not in (sorted(longest), sorted(longest, reverse=True))
 

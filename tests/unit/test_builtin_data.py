@@ -13,10 +13,9 @@ import pytest
 import transfergain.data
 from transfergain.data.draws import Drawn
 from transfergain.data.prepare import DataSource, load
-from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS
 from transfergain.metrics.entity_f1 import spans
-from transfergain.tasks import TASKS
+from transfergain.tasks import TASKS, floors
 
 FOLDER = Path(transfergain.data.__file__).parent / "builtin"
 SHIFTS = {
@@ -286,6 +285,7 @@ def test_the_package_reads_it_whole(task):
     assert data.warnings == ()
 
 
+@pytest.mark.long
 @each_labelled
 def test_counted_words_leave_room_for_better_models(task):
     from sklearn.feature_extraction.text import TfidfVectorizer
@@ -304,10 +304,11 @@ def test_counted_words_leave_room_for_better_models(task):
     assert low <= max(scores) <= high
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("task", "floor"), sorted(FLOOR_BAND))
 def test_floors_leave_room_for_better_models(task, floor):
     data = loaded(task)
-    predict = FLOORS[floor].fit(Drawn(data.train, data.dev), TASKS[task].text, 0)
+    predict = floors()[floor].fit(Drawn(data.train, data.dev), TASKS[task].text, 0)
     metric = METRICS[TASKS[task].metrics[0]]
     counts = metric.counts(predict(data.test), [row.target for row in data.test], data.labels)
     low, high = FLOOR_BAND[task, floor]

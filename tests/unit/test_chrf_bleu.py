@@ -63,6 +63,7 @@ def name(request):
     return request.param
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", REFERENCES)
 @given(pairs=corpora)
 @example(pairs=PERFECT)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import types
+from functools import partial
 
 import pytest
 
@@ -15,8 +16,8 @@ from support.terminal import on_terminal
 from transfergain import __version__, cli
 from transfergain.arms import ARMS
 from transfergain.checkpoint import PACKAGED
-from transfergain.floors import FLOORS
-from transfergain.tasks import TASKS
+from transfergain.options import OptionKind
+from transfergain.tasks import TASKS, floors
 
 HEAVY = ("torch", "transformers", "datasets", "peft")
 
@@ -65,7 +66,7 @@ def test_help_of_run_names_every_key_of_a_study(command, monkeypatch):
 
 @pytest.mark.parametrize(
     ("listing", "names"),
-    [("tasks", TASKS), ("arms", [*ARMS, *FLOORS]), ("models", PACKAGED)],
+    [("tasks", TASKS), ("arms", [*ARMS, *floors()]), ("models", PACKAGED)],
     ids=["tasks", "arms", "models"],
 )
 def test_listings_name_every_entry(command, listing, names):
@@ -74,7 +75,7 @@ def test_listings_name_every_entry(command, listing, names):
     assert all(any(line.startswith(name) for line in out.splitlines()) for name in names)
 
 
-@pytest.mark.parametrize(("listing", "names"), [("tasks", TASKS), ("arms", [*ARMS, *FLOORS]), ("models", PACKAGED)])
+@pytest.mark.parametrize(("listing", "names"), [("tasks", TASKS), ("arms", [*ARMS, *floors()]), ("models", PACKAGED)])
 def test_listings_as_json(command, listing, names):
     code, out, err = command(listing, "--json")
     rows = json.loads(out)
@@ -112,6 +113,7 @@ def test_json_of_a_run_is_findings_alone_and_the_console_goes_to_stderr(command,
     assert command("run", "-q", "-v")[0] == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("words", "offered"),
     [
@@ -162,6 +164,23 @@ def test_report_says_what_the_store_holds(command, study):
     assert (study / "report.html").stat().st_size > 0
 
 
+def test_help_of_export_names_every_format_and_table(command, monkeypatch):
+    from transfergain.report.export import FORMATS, TABLES
+
+    monkeypatch.setenv("COLUMNS", "200")
+    text = command("export", "--help")[1]
+    assert all(name in text for name in (*FORMATS, *TABLES))
+
+
+def test_help_of_run_is_in_groups_with_common_flags_first(command, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    lines = command("run", "--help")[1].splitlines()
+    panels = [line.strip("╭─╮ ") for line in lines if line.startswith("╭")]
+    assert panels == ["Arguments", "Input", "Question", "Training", "Machine", "Output", "Options of single tasks"]
+    flags = [line.split()[1] for line in lines if line.startswith("│ --")]
+    assert flags[:3] == ["--task", "--model,--model-name-or-path", "--train-file"]
+
+
 @pytest.mark.parametrize("table", ["gains", "scores", "trials"])
 @pytest.mark.parametrize("format", ["csv", "json", "parquet"])
 def test_export_writes_every_row_of_every_table(command, study, table, format):
@@ -196,7 +215,7 @@ def test_compare_loads_every_folder_and_shows_prints_and_writes(command, study, 
     other = tmp_path / "other"
     run_fakes(other)
     module = types.ModuleType("transfergain.commands.compare")
-    module.compare = lambda found: [{"study": f.folder} for f in found]
+    module.compare = lambda found: [types.SimpleNamespace(to_dict=partial(dict, study=f.folder)) for f in found]
     module.show = lambda rows, console: console.print(f"{len(rows)} rows")
     module.page = lambda rows: f"<p>{len(rows)}</p>"
     monkeypatch.setitem(sys.modules, "transfergain.commands.compare", module)
@@ -284,6 +303,7 @@ def call(arguments):
 """
 
 
+@pytest.mark.long
 def test_listings_import_nothing_heavy():
     assert imported(CALL, [["--help"], ["run", "--help"], ["tasks"], ["arms"], ["models"]]) == []
 
@@ -296,6 +316,7 @@ def test_help_imports_no_package_of_numbers():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+@pytest.mark.long
 def test_report_and_export_import_nothing_heavy(study):
     assert imported(CALL, [["report", str(study)], ["export", str(study)]]) == []
     assert (study / "gains.csv").exists()
@@ -321,8 +342,8 @@ def test_help_names_the_defaults_that_a_study_has(command, monkeypatch):
         for key in ("seeds", "tune", "batch_size", "epochs", "min_steps", "evaluations", "margin")
     }
     for task in TASKS.values():
-        numbers = {key: value for key, value in task.encoding.items() if isinstance(value, int)}
-        wanted |= {"max_length": TASKS["sentiment"].max_length} | task.columns | numbers
+        numbers = {key: value for key, value in task.defaults(OptionKind.ENCODING).items() if isinstance(value, int)}
+        wanted |= {"max_length": TASKS["sentiment"].max_length} | task.defaults(OptionKind.COLUMN) | numbers
     for key, default in wanted.items():
         flag = f"--{key.replace('_', '-')}"
         line = next((line for line in text.splitlines() if flag in line.split(" <")[0]), "")

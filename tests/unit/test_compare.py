@@ -1,5 +1,6 @@
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -26,42 +27,42 @@ def study(folder, better=0, **keys):
 def test_a_better_checkpoint_has_the_difference_of_the_scores(tmp_path):
     first, second = study(tmp_path / "a"), study(tmp_path / "b", better=2)
     rows = compare([first, second])
-    assert [(row["study"], row["arm"], row["budget"]) for row in rows] == [("a", "full", 20), ("b", "full", 20)]
-    assert rows[0]["difference"] is None
-    assert rows[1]["difference"] == pytest.approx(0.2)
-    assert rows[1]["low"] <= 0.2 <= rows[1]["high"]
-    assert rows[1]["score"] - rows[0]["score"] == pytest.approx(0.2)
-    assert rows[1]["gain"] == next(g["estimate"] for g in second.headline())
+    assert [(row.study, row.arm, row.budget) for row in rows] == [("a", "full", 20), ("b", "full", 20)]
+    assert rows[0].difference is None
+    assert rows[1].difference == pytest.approx(0.2)
+    assert rows[1].low <= 0.2 <= rows[1].high
+    assert rows[1].score - rows[0].score == pytest.approx(0.2)
+    assert rows[1].gain == next(g.estimate for g in second.headline())
     back = compare([second, first])
-    assert back[1]["difference"] == pytest.approx(-0.2)
-    assert (back[1]["low"], back[1]["high"]) == (pytest.approx(-rows[1]["high"]), pytest.approx(-rows[1]["low"]))
+    assert back[1].difference == pytest.approx(-0.2)
+    assert (back[1].low, back[1].high) == (pytest.approx(-rows[1].high), pytest.approx(-rows[1].low))
 
 
 def test_the_same_study_twice_is_not_told_apart(tmp_path):
     rows = compare([study(tmp_path / "a"), study(tmp_path / "b")])
-    assert rows[1]["difference"] == 0
-    assert "not told apart from a's" in rows[1]["note"]
+    assert rows[1].difference == 0
+    assert "not told apart from a's" in rows[1].note
 
 
 def test_what_cannot_be_paired_is_said(tmp_path):
     first = study(tmp_path / "a", seeds=2)
     later = study(tmp_path / "b", seeds=2, seed=100)
     single = study(tmp_path / "c", seeds=1)
-    rows = {row["study"]: row for row in compare([first, later, single])}
-    assert rows["c"]["note"] == "one seed in common with a: no interval"
-    assert rows["c"]["difference"] is not None and rows["c"]["low"] is None
+    rows = {row.study: row for row in compare([first, later, single])}
+    assert rows["c"].note == "one seed in common with a: no interval"
+    assert rows["c"].difference is not None and rows["c"].low is None
     later_seeds = {row.spec.replicate for row in later.rows if row.spec.phase == "report" and row.spec.recipe}
     expected = "no seed in common" if later_seeds.isdisjoint({0, 1}) else "2 seeds"
-    assert expected in rows["b"]["note"]
-    assert rows["b"]["score"] is not None
+    assert expected in rows["b"].note
+    assert rows["b"].score is not None
 
 
 def test_budgets_that_all_share_are_compared(tmp_path):
     rows = compare([study(tmp_path / "a", budgets=[10, 20]), study(tmp_path / "b", budgets=[10])])
-    assert {row["budget"] for row in rows} == {10}
+    assert {row.budget for row in rows} == {10}
     apart = compare([study(tmp_path / "c", budgets=[12]), study(tmp_path / "d", budgets=[10])])
-    assert {row["note"] for row in apart} == {"no label budget in common"}
-    assert all(row["score"] is None for row in apart)
+    assert {row.note for row in apart} == {"no label budget in common"}
+    assert all(row.score is None for row in apart)
 
 
 def test_other_data_is_not_compared(tmp_path):
@@ -81,7 +82,7 @@ def test_names_tell_studies_apart(tmp_path):
 
 def test_the_page_and_the_terminal_say_the_same_and_escape_it(tmp_path):
     first, second = study(tmp_path / "a"), study(tmp_path / "b", better=2)
-    second.study["model"] = EVIL
+    second = replace(second, study=replace(second.study, model=EVIL))
     rows = compare([first, second])
     html = page(rows)
     assert EVIL not in html and "&lt;script&gt;" in html

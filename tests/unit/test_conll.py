@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from transfergain.data.formats.conll import BARE, ENDINGS, read, to_bio
-from transfergain.data.formats.table import read_file
+from transfergain.data.read import read_file
 from transfergain.errors import UserError
 
 QUICK = settings(max_examples=60, deadline=None)

@@ -21,7 +21,7 @@ def examine(monkeypatch):
             monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
         if not whole:
             monkeypatch.setattr(doctor, "_device", lambda: iter(()))
-            monkeypatch.setattr(doctor, "_builtin", lambda: iter(()))
+            monkeypatch.setattr(doctor, "_builtin_checkpoints", lambda: iter(()))
         return {check.name: check for check in doctor.examine(timeout=0.5)}
 
     return call
@@ -79,11 +79,11 @@ def test_a_hub_that_answers(examine, status, answers):
 
 def test_what_stops_a_study_is_a_problem(examine, monkeypatch, tmp_path):
     (tmp_path / "file").write_text("")
-    monkeypatch.setattr(doctor, "NEEDED", (*doctor.NEEDED, "no-such-package"))
+    monkeypatch.setattr(doctor, "NEEDED_PACKAGES", (*doctor.NEEDED_PACKAGES, "no-such-package"))
     checks = examine(HF_HUB_OFFLINE=True, HF_HUB_CACHE=str(tmp_path / "file" / "hub"))
     assert checks["versions"].status == "problem" and "no-such-package" in checks["versions"].advice
     assert checks["cache"].status == "problem" and "HF_HOME" in checks["cache"].advice
-    monkeypatch.setattr(doctor, "LEAST_DISK", 1e18)
+    monkeypatch.setattr(doctor, "LEAST_DISK_BYTES", 1e18)
     assert doctor._space("output", tmp_path, "x").status == "problem"
 
     def damaged(name):
@@ -91,7 +91,7 @@ def test_what_stops_a_study_is_a_problem(examine, monkeypatch, tmp_path):
 
     monkeypatch.undo()
     monkeypatch.setattr(doctor, "resolve", damaged)
-    assert [check.status for check in doctor._builtin()] == ["problem"]
+    assert [check.status for check in doctor._builtin_checkpoints()] == ["problem"]
 
 
 @pytest.mark.parametrize(("status", "code"), [("ok", 0), ("note", 0), ("problem", 1)])

@@ -46,6 +46,7 @@ STRAYS = ([[2, 2, 0, 4]], [[1, 2, 0, 3]])
 TYPE_CHANGES_INSIDE = ([[1, 4, 4]], [[1, 2, 2]])
 
 
+@pytest.mark.long
 @settings(deadline=None, max_examples=300)
 @given(case=sentences())
 @example(case=SINGLE)

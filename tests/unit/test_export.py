@@ -1,6 +1,7 @@
 import json
 import re
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -73,7 +74,7 @@ def test_failed_trials_are_exported_with_their_error(folder):
 
 def test_json_is_exact_to_the_last_digit(folder):
     written = json.loads(write_table(str(folder), "gains", "json").read_text("utf-8"))
-    assert written == [dict(row) for row in load(folder).gains]
+    assert written == [row.to_dict() for row in load(folder).gains]
 
 
 def test_output_goes_where_it_is_told_and_the_store_is_left_alone(folder, tmp_path):
@@ -139,9 +140,7 @@ def test_an_empty_table_is_said(folder):
 def test_a_cell_of_text_is_no_formula(tmp_path, monkeypatch, start):
     found = synthetic(datasets=1, seeds=3)
     text = f'{start}HYPERLINK("http://x","y")'
-    found.gains[0]["sentence"] = text
-    assert found.gains[1]["estimate"] > 0 and (found.gains[1] | {})["low"] is not None
-    found.gains[1]["estimate"] = -0.25
+    found.gains[:2] = [replace(found.gains[0], sentence=text), replace(found.gains[1], estimate=-0.25)]
     monkeypatch.setattr(export, "load", lambda folder: found)
     path = write_table(str(tmp_path), "gains", "csv")
     frame = pd.read_csv(path)
@@ -151,7 +150,7 @@ def test_a_cell_of_text_is_no_formula(tmp_path, monkeypatch, start):
 
 
 def test_latex_is_a_booktabs_table_with_its_text_escaped(whole, tmp_path):
-    whole.gains[0]["dataset"] = r"a_b & 50 % \input{x} $y$ #1 ~^"
+    whole.gains[0] = replace(whole.gains[0], dataset=r"a_b & 50 % \input{x} $y$ #1 ~^")
     text = write_table(str(tmp_path), "gains", "latex").read_text("utf-8")
     assert r"\toprule" in text and r"\midrule" in text and r"\bottomrule" in text
     assert r"a\_b \& 50 \% \textbackslash{}input\{x\} \$y\$ \#1 \textasciitilde{}\textasciicircum{}" in text

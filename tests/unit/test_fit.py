@@ -13,9 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.texts import sentences
-from transfergain.engine.fit import Patience, Schedule, evaluation_steps, fit
+from transfergain.engine.fit import fit, silent
 from transfergain.engine.predict import predict
-from transfergain.engine.shortcuts.weights import Weights
+from transfergain.engine.schedule import Patience, Schedule, evaluation_steps
+from transfergain.engine.training import Training
+from transfergain.engine.weights import Weights
+from transfergain.split import TEST
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Recipe, TrialSpec
 
@@ -78,9 +81,9 @@ class Scripted:
         return self.scores[min(len(self.seen), len(self.scores)) - 1]
 
 
-def run(model=None, score=accuracy, recipe=RECIPE, replicate=0, **keys):
+def run(model=None, score=accuracy, recipe=RECIPE, replicate=0, progress=silent, **keys):
     model = model or Bag()
-    return model, fit(model, TRAIN, DEV, recipe, replicate, 0, score, **keys)
+    return model, fit(model, Training(TRAIN, DEV, recipe, replicate, 0, **keys), score, progress)
 
 
 def same(model, weights):
@@ -129,7 +132,7 @@ def test_an_early_decay_takes_its_share_and_never_passes_the_cap(n, step, warmup
 def test_matrices_decay_and_nothing_else_does():
     model = Bag()
     model.out.bias.requires_grad_(False)
-    decayed, kept = Weights(model, RECIPE).optimizer.param_groups
+    decayed, kept = Weights(model, RECIPE, {}).optimizer.param_groups
     assert decayed["weight_decay"] == RECIPE.weight_decay and kept["weight_decay"] == 0
     assert [id(p) for p in decayed["params"]] == [id(model.out.weight)]
     assert [id(p) for p in kept["params"]] == [id(model.words.weight)], "frozen parameters are in no group"
@@ -368,13 +371,13 @@ def test_the_same_spec_gives_the_same_trial_twice(checkpoints):
     data = Dataset("sentiment", "tiny", labels, *parts, {}, "f", {})
     checkpoint = resolve(checkpoints("bert"))
     recipe = Recipe(3e-3, batch_size=8, epochs=1, min_steps=8, evaluations=4, max_length=16)
-    key = ("sentiment", "tiny", "full", 40, 0, "report", recipe, (("test", "f"),), "f", checkpoint.revision)
+    key = ("sentiment", "tiny", "full", 40, 0, "report", recipe, ((TEST, "f"),), "f", checkpoint.revision)
     found = []
     for stray in (1, 2):
         torch.manual_seed(stray)
         outcome = vars(run_trial(TrialSpec(*key), Bench({"tiny": data}, checkpoint, "cpu", 1)))
-        evaluated = outcome.pop("evaluated")["test"]
-        del outcome["seconds"], outcome["details"]["train_seconds"]
+        evaluated = outcome.pop("evaluated")[TEST]
+        del outcome["seconds"]
         found.append((outcome, evaluated.predictions, {n: c.tolist() for n, c in evaluated.counts.items()}))
     assert found[0] == found[1]
     assert [p.step for p in found[0][0]["curve"]] == [1, 2, 4, 6, 8]

@@ -9,10 +9,13 @@ import torch
 from support.texts import FILLER, GOOD, sentences
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS
+from transfergain.arms.base import Blueprint
 from transfergain.engine.batching import collate, training_batches
 from transfergain.engine.fit import fit
 from transfergain.engine.predict import predict
 from transfergain.engine.shortcuts import frozen
+from transfergain.engine.training import Training
+from transfergain.split import TEST
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Recipe, TrialSpec
@@ -50,7 +53,7 @@ def frozen_model(checkpoints):
         for key, value in config.to_dict().items():
             if ("drop" in key or "pdrop" in key) and isinstance(value, float):
                 setattr(config, key, 0.0)
-        model = ARMS["probe"].prepare(checkpoint, "AutoModelForSequenceClassification", config, 0).model
+        model = ARMS["probe"].prepare(Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)).model
 
         def encode(rows):
             return TASKS["sentiment"].encode(rows, tokenizer, {"max_length": 32}).features
@@ -93,7 +96,7 @@ def test_training_on_stored_features_gives_the_numbers_of_the_whole_model(frozen
             return float(np.mean([row.argmax() == e.target for row, e in zip(predicted.outputs, VARIED, strict=True)]))
 
         before = {n: p.detach().clone() for n, p in model.base_model.named_parameters()}
-        fitted = fit(module, features(of_one_length(40)), features(VARIED), recipe, 0, pad, accuracy)
+        fitted = fit(module, Training(features(of_one_length(40)), features(VARIED), recipe, 0, pad), accuracy)
         assert all(torch.equal(p, before[n]) for n, p in model.base_model.named_parameters())
         curves.append(fitted.curve)
         assert len({p.loss for p in fitted.curve}) == 8, "the head learns"
@@ -116,10 +119,8 @@ def test_stored_features_come_in_the_batches_of_the_tokens(frozen_model):
 def test_only_models_whose_head_alone_trains_are_frozen(checkpoints):
     checkpoint = checkpoints_.resolve(checkpoints("bert"))
     config = checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), LABELS)
-    found = {
-        arm: frozen.only_head_trains(ARMS[arm].prepare(checkpoint, "AutoModelForSequenceClassification", config, 0).model)
-        for arm in ARMS
-    }
+    blueprint = Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)
+    found = {arm: frozen.only_head_trains(ARMS[arm].prepare(blueprint).model) for arm in ARMS}
     assert found == {arm: arm == "probe" for arm in ARMS}
 
 
@@ -176,10 +177,10 @@ def test_a_trial_says_whether_features_were_stored(checkpoints, monkeypatch, pos
     rows = examples(sentences(60))
     data = Dataset("sentiment", "tiny", LABELS, rows[:30], rows[30:40], rows[40:], {}, "f", {})
     recipe = Recipe(3e-3, batch_size=8, epochs=1, min_steps=4, evaluations=2, max_length=16)
-    key = ("sentiment", "tiny", "probe", 30, 0, "report", recipe, (("test", "f"),), "f", checkpoint.revision)
+    key = ("sentiment", "tiny", "probe", 30, 0, "report", recipe, ((TEST, "f"),), "f", checkpoint.revision)
     outcome = run_trial(TrialSpec(*key), Bench({"tiny": data}, checkpoint, "cpu", 1))
     assert outcome.status == "done"
-    assert outcome.details["frozen_features"] is bool(positions)
+    assert outcome.details.frozen_features is bool(positions)
     read_once = 24 * 2 * 10_000  # the 24 training texts have over 10,000 products each in the frozen layers
     assert min(point.flops for point in outcome.curve) > read_once, "storing the features is part of the price"
 
@@ -189,7 +190,7 @@ def test_stored_features_are_those_of_evaluation_mode(checkpoints):
     checkpoint = checkpoints_.resolve(checkpoints("bert"))
     tokenizer = checkpoints_.load_tokenizer(checkpoint)
     config = checkpoints_.load_config(checkpoint, tokenizer, LABELS)
-    model = ARMS["probe"].prepare(checkpoint, "AutoModelForSequenceClassification", config, 0).model.train()
+    model = ARMS["probe"].prepare(Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)).model.train()
     features = TASKS["sentiment"].encode([Example({"text": w}, 0) for w in GOOD], tokenizer, {"max_length": 16}).features
     state = torch.get_rng_state()
     first = frozen.run_base(model, features, tokenizer.pad_token_id, "first", "fp32")

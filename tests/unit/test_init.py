@@ -12,11 +12,13 @@ from support.terminal import on_terminal
 from support.texts import articles, sentences, tagged, translations, write_conll, write_csv, write_parallel, write_squad
 from transfergain.cli import main
 from transfergain.commands import init
-from transfergain.data import prepare, recognise
+from transfergain.data import prepare
+from transfergain.data.formats import parallel
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
+from transfergain.options import OptionKind
 from transfergain.study import load
-from transfergain.tasks import TASKS
+from transfergain.tasks import TASKS, surest_first
 
 
 @pytest.fixture
@@ -70,9 +72,13 @@ def test_a_file_of_every_task_becomes_a_study_that_loads(start, tmp_path, task):
     assert f"transfergain run {tmp_path / 'study.toml'}" in out
 
 
-def test_every_task_has_a_probe_and_every_column_names():
-    assert set(recognise.PROBES) == set(TASKS)
-    assert {column for task in TASKS.values() for column in task.columns} <= set(recognise.NAMES)
+def test_every_column_has_usual_names_and_its_default_is_the_first():
+    columns = [option for task in TASKS.values() for option in task.options if option.kind & OptionKind.COLUMN]
+    assert columns and all(option.usual_names[0] == option.default for option in columns)
+
+
+def test_the_surest_task_is_asked_first():
+    assert [task.name for task in surest_first()] == ["qa", "translation", "ner", "sentiment", "classification"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +95,7 @@ def test_text_and_label_are_told_by_name_or_by_what_they_hold(header, labels, ta
     table = rows("f.csv", [
         {"id": str(i), header[0]: text, header[1]: labels[i % len(labels)]} for i, (text, _) in enumerate(sentences(100))
     ])  # fmt: skip
-    found = next((name, guess) for name, probe in recognise.PROBES.items() if (guess := probe(table)) is not None)
+    found = next((kind.name, guess) for kind in surest_first() if (guess := kind.recognise(table)) is not None)
     assert found == (task, {"text_column": header[0], "label_column": header[1]})
 
 
@@ -103,21 +109,21 @@ def test_text_and_label_are_told_by_name_or_by_what_they_hold(header, labels, ta
     ],
 )
 def test_languages_are_told_from_columns(records, wanted):
-    assert recognise.translations(rows("f.jsonl", records)) == wanted
+    assert TASKS["translation"].recognise(rows("f.jsonl", records)) == wanted
 
 
 def test_marked_text_is_ner_unless_it_has_labels():
     marked = [{"text": "[Ada Lovelace|PER] was here"}, {"text": "nobody was"}] * 9
-    assert recognise.entities(rows("f.jsonl", marked)) == {"text_column": "text"}
-    assert recognise.entities(rows("f.jsonl", [row | {"label": "x"} for row in marked])) is None
+    assert TASKS["ner"].recognise(rows("f.jsonl", marked)) == {"text_column": "text"}
+    assert TASKS["ner"].recognise(rows("f.jsonl", [row | {"label": "x"} for row in marked])) is None
 
 
 def test_languages_are_told_from_the_files_beside(tmp_path):
     for ending in ("fr", "en", "de", "md"):
         (tmp_path / f"train.{ending}").write_text("x\n")
-    assert recognise.beside(tmp_path / "train.fr") == {"source_lang": "fr", "target_lang": "en"}
-    assert recognise.beside(tmp_path / "train.en") is None
-    assert recognise.beside(tmp_path / "train.md") is None
+    assert parallel.beside(tmp_path / "train.fr") == {"source_lang": "fr", "target_lang": "en"}
+    assert parallel.beside(tmp_path / "train.en") is None
+    assert parallel.beside(tmp_path / "train.md") is None
 
 
 def test_dev_and_test_files_beside_a_train_file_are_used(start, tmp_path):
@@ -208,6 +214,7 @@ def test_no_label_or_column_breaks_the_file(tmp_path, labels, column):
                          "tune", "output_dir"}  # fmt: skip
 
 
+@pytest.mark.long
 def test_on_a_terminal_it_asks_a_few_questions(tmp_path, reviews):
     arguments = [sys.executable, "-m", "transfergain", "init", reviews, "-o", str(tmp_path / "study.toml")]
     typed = "classification\n\n\n\n\n4\n"  # task, text and label column, model, shift, seeds

@@ -7,6 +7,7 @@ from transfergain.checkpoint import resolve
 from transfergain.data.prepare import DataSource, load
 from transfergain.engine import learner
 from transfergain.running.planner import Planner
+from transfergain.split import TEST
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
@@ -32,9 +33,9 @@ def test_a_corruption_that_the_tokenizer_undoes_is_not_read_again(tmp_path, chec
     planner = Planner(study, {data.name: data}, checkpoint.revision, "fp32")
     spec = planner.reporting(data, "full", 40, planner.recipe(data, 1e-3))[0]
     outcome = run_trial(spec, Bench({data.name: data}, checkpoint, "cpu", 1))
-    names = [name for name, _ in spec.splits]
-    assert {name.partition("@")[0] for name in names} == {"test", "perturbed:lowercase", "perturbed:uppercase"}
-    lowered = [name for name in names if "lowercase" in name]
-    assert all(outcome.evaluated[name].predictions == outcome.evaluated["test"].predictions for name in lowered)
-    assert evaluations.count(len(data.test)) == len(names) - len(lowered)
-    assert outcome.details["read_as_test"] == lowered
+    splits = [split for split, _ in spec.splits]
+    assert {split.name for split in splits} == {"", "lowercase", "uppercase"}
+    lowered = [split for split in splits if split.name == "lowercase"]
+    assert all(outcome.evaluated[split].predictions == outcome.evaluated[TEST].predictions for split in lowered)
+    assert evaluations.count(len(data.test)) == len(splits) - len(lowered)
+    assert list(outcome.details.read_as_test) == lowered

@@ -15,13 +15,14 @@ from transfergain.executors.local import TRIES, LocalExecutor
 from transfergain.trial import Bench
 from transfergain.types import Checkpoint
 
+pytestmark = pytest.mark.long
 PLUGIN = '''
 """In a worker: trials that do what their arm says, in place of training."""
 import os, pathlib, signal, sys, time
 if "transfergain.executors.worker" in " ".join(sys.orig_argv):
     import transfergain.trial
     from transfergain.errors import UserError
-    from transfergain.types import Outcome
+    from transfergain.types import Details, Outcome
 
     def run_trial(spec, bench, save_to=None, progress=None):
         tries = pathlib.Path(bench.checkpoint.path, spec.id)
@@ -57,7 +58,7 @@ if "transfergain.executors.worker" in " ".join(sys.orig_argv):
                 except OSError:
                     pass
             time.sleep(600)
-        return Outcome("done", dev_score=float(spec.replicate), details={"pid": os.getpid()})
+        return Outcome("done", dev_score=float(spec.replicate), details=Details(steps=os.getpid()))
 
     transfergain.trial.run_trial = run_trial
 '''
@@ -69,7 +70,7 @@ def executor(tmp_path, monkeypatch):
     (tmp_path / "plugin").mkdir()
     (tmp_path / "plugin" / "sitecustomize.py").write_text(PLUGIN)
     (tmp_path / "tries").mkdir()
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "plugin"))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "plugin"), prepend=os.pathsep)
     started = []
 
     def start(workers):
@@ -123,7 +124,7 @@ def test_every_job_is_run_and_watched(executor):
     assert sorted(seen) == [(i, i, 100, 0.5) for i in range(6)]
     assert len(local._workers) == 2
     again = collect(local, jobs("fine"))
-    assert again["fine", 0].details["pid"] in {w.process.pid for w in local._workers}
+    assert again["fine", 0].details.steps in {w.process.pid for w in local._workers}
 
 
 def test_no_more_workers_than_jobs(executor):
@@ -266,7 +267,7 @@ def test_interruption_of_the_driver_does_not_reach_the_workers(executor):
     worker = local._workers[0].process
     assert os.getpgid(worker.pid) != os.getpgid(0)
     worker.send_signal(signal.SIGINT)
-    assert collect(local, jobs("fine"))["fine", 0].details["pid"] == worker.pid
+    assert collect(local, jobs("fine"))["fine", 0].details.steps == worker.pid
 
 
 def test_files_of_the_current_folder_are_no_modules_of_a_worker(executor, tmp_path, monkeypatch):

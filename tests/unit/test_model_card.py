@@ -6,6 +6,7 @@ from support.fakes import FakeExecutor, dataset, outcome_of, run
 from transfergain.analysis.findings import load
 from transfergain.report.files import write_files
 from transfergain.report.model_card import cards
+from transfergain.split import TEST
 from transfergain.store import Store
 from transfergain.types import Outcome
 
@@ -29,10 +30,10 @@ def test_front_matter_holds_the_measured_scores(tmp_path):
     results = ModelCard.load(readme["full"]).data.eval_results
     measured = {(r.dataset_split, r.metric_type): r.metric_value for r in results}
     assert set(measured) == {(s, m) for s in ("test", "shift:tweets") for m in ("accuracy", "macro_f1")}
-    scores = {(s["split"], s["metric"]): s["per_seed"] for s in findings.scores if s["arm"] == "full"}
+    scores = {(str(s.split), s.metric): s.per_seed for s in findings.scores if s.arm == "full"}
     for key, value in measured.items():
         assert value == scores[key][kept.spec.replicate]
-    hits = sum(int(p == e.target) for p, e in zip(kept.outcome.evaluated["test"].predictions, dataset().test, strict=True))
+    hits = sum(int(p == e.target) for p, e in zip(kept.outcome.evaluated[TEST].predictions, dataset().test, strict=True))
     assert measured["test", "accuracy"] == hits / 10
 
 
@@ -43,11 +44,11 @@ def test_the_page_names_budget_seed_labels_recipe_and_gain(tmp_path):
     assert "Trained on 30 labelled examples (train and dev together), seed 2, chosen among the seeds by dev accuracy" in text
     assert "Labels: negative, positive." in text
     assert '"learning_rate": 0.000173' in text
-    gains = [g["sentence"] for g in findings.primary(findings.gains) if g["budget"] == 30]
+    gains = [g.sentence for g in findings.primary(findings.gains) if g.budget == 30]
     assert len(gains) == 1
     assert f"- {gains[0]}" in text
-    assert not [g for g in findings.gains if g["budget"] == 20 and g["sentence"] in text]
-    assert findings.gains[0]["sentence"] not in readme["scratch"].read_text("utf-8")
+    assert not [g for g in findings.gains if g.budget == 20 and g.sentence in text]
+    assert findings.gains[0].sentence not in readme["scratch"].read_text("utf-8")
 
 
 def test_a_card_of_one_seed_among_all_does_not_claim_to_be_the_best(tmp_path):

@@ -9,17 +9,18 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from transfergain.data.draws import Drawn
-from transfergain.data.formats.table import Table, read_file
+from transfergain.data.formats.table import Table
 from transfergain.data.prepare import DataSource, load
+from transfergain.data.read import read_file
 from transfergain.errors import UserError
-from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS
-from transfergain.tasks import TASKS
+from transfergain.options import OptionKind
+from transfergain.tasks import TASKS, floors
 from transfergain.tasks.ner import IGNORED, NER
 from transfergain.types import Checkpoint, Example
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-DEFAULTS = {**NER.columns, **NER.reading}
+DEFAULTS = {**NER.defaults(OptionKind.PARSE)}
 TAGGED = [
     (["Ada", "Lovelace", "met", "Babbage", "in", "London"], ["B-PER", "I-PER", "O", "B-PER", "O", "B-LOC"]),
     (["Nothing", "here"], ["O", "O"]),
@@ -488,7 +489,7 @@ CHECKPOINT = Checkpoint("some/model", "path", "revision")
 
 def test_a_tokenizer_that_lower_cases_is_warned_of(tokenizers):
     (warning,) = NER.advise(CHECKPOINT, tokenizers["wordpiece"], DEFAULTS)
-    assert "some/model lower-cases" in warning
+    assert "some/model lower-cases" in warning.text
     for kind in ("roberta", "gpt2", "unigram"):
         assert NER.advise(CHECKPOINT, tokenizers[kind], DEFAULTS) == ()
     assert NER.advise(CHECKPOINT, NUMBERED, DEFAULTS) == (), "words it does not know say nothing"
@@ -503,7 +504,7 @@ def rows_of(*pairs):
 
 def test_the_floor_gives_each_word_its_commonest_tag_and_repairs_bio():
     train = rows_of(("Ada Lovelace met ada", [5, 6, 0, 0]), ("Ada Lovelace", [5, 6]), ("ada won", [1, 0]), ("Ada x", [0, 3]))
-    predict = FLOORS["frequent_tag"].fit(Drawn(train, ()), NER.text, 0)
+    predict = floors()["frequent_tag"].fit(Drawn(train, ()), NER.text, 0)
     cases = {
         "Ada Lovelace x": [5, 6, 3],
         "ada": [0],  # the first of O and B-LOC, which it has once each
@@ -518,7 +519,7 @@ def test_the_floor_gives_each_word_its_commonest_tag_and_repairs_bio():
 
 def test_the_floor_looks_at_train_alone():
     train = rows_of(("Ada won", [5, 0]))
-    first = FLOORS["frequent_tag"].fit(Drawn(train, rows_of(("Ada won", [1, 1]))), NER.text, 3)
+    first = floors()["frequent_tag"].fit(Drawn(train, rows_of(("Ada won", [1, 1]))), NER.text, 3)
     assert first(rows_of(("Ada won", [0, 1]))) == [[5, 0]]
 
 
@@ -534,7 +535,7 @@ def test_noisy_text_with_wikipedia_as_its_shift(real_data):
     assert (len(data.dev), len(data.test)) == pytest.approx((1009, 1287), abs=20)
     notes = " · ".join(data.notes)
     assert "tags: IO in all.conll, read as BIO" in notes and "1,559 person to PER" in notes
-    predict = FLOORS["frequent_tag"].fit(Drawn(data.train, data.dev), NER.text, 0)
+    predict = floors()["frequent_tag"].fit(Drawn(data.train, data.dev), NER.text, 0)
     f1 = METRICS["entity_f1"]
     for rows in (data.test, data.shifts["wiki"]):
         score = f1.finish(f1.counts(predict(rows), [e.target for e in rows], data.labels).sum(axis=0))

@@ -8,8 +8,14 @@ from dataclasses import replace
 import pytest
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run
-from transfergain.analysis.findings import load
-from transfergain.types import CurvePoint
+from transfergain import split
+from transfergain.analysis.findings import BENEFITS
+from transfergain.analysis.rows import Benefit, BenefitRow, ConvergenceRow, Measure, Verdict
+from transfergain.report.notebook import StudyFindings, load
+from transfergain.report.page.panels import convergence
+from transfergain.report.page.panels.base import DatasetView
+from transfergain.split import DEV, TEST
+from transfergain.types import CurvePoint, Outcome, StudyWarning, WarningKind
 
 NAME = "my <b>reviews</b>"
 
@@ -62,22 +68,18 @@ def seen(text):
 
 def test_html_leads_with_verdicts_and_holds_the_arms(findings):
     found = seen(findings._repr_html_())
-    row = next(r for r in findings.headline() if r["arm"] == "full")
-    assert row["sentence"] in found.text and row["verdict"] in found.text
-    assert f"{row['estimate']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" in found.text
+    row = next(r for r in findings.headline() if r.arm == "full")
+    assert row.sentence in found.text and row.verdict in found.text
+    assert f"{row.estimate:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" in found.text
     assert all(name in found.text for name in ("scratch", "majority", "tfidf", "20 labels", "report.html"))
     assert len(findings._repr_html_()) < 6000
 
 
 def renamed(findings, name):
-    def with_name(rows):
-        return [dict(row) | {"dataset": name, "sentence": f"{name} gains"} for row in rows]
-
-    warnings = ["<script>alert(1)</script>"]
-    data = {name: findings.data["reviews"]}
-    return replace(
-        findings, data=data, gains=with_name(findings.gains), scores=with_name(findings.scores), warnings=warnings
-    )
+    gains = [replace(row, dataset=name, sentence=f"{name} gains") for row in findings.gains]
+    scores = [replace(row, dataset=name) for row in findings.scores]
+    warnings = [StudyWarning(WarningKind.OTHER, "<script>alert(1)</script>")]
+    return replace(findings, data={name: findings.data["reviews"]}, gains=gains, scores=scores, warnings=warnings)
 
 
 def test_text_of_the_user_is_escaped(findings):
@@ -85,20 +87,22 @@ def test_text_of_the_user_is_escaped(findings):
     assert f"{NAME}, accuracy, 20 labels" in found.text and "<script>alert(1)</script>" in found.text
     assert "script" not in found.met
     figure = renamed(findings, NAME).plot_gains()
-    assert figure.data[0].y == ("my &lt;b&gt;reviews&lt;/b&gt; · full",)
+    assert figure.layout.yaxis.ticktext == ("my &lt;b&gt;reviews&lt;/b&gt;, full",)
 
 
 def test_benefits_lead_where_there_are_some(findings):
-    class WithBenefits(type(findings)):
+    class WithBenefits(StudyFindings):
         def benefits(self):
-            return [{"benefit": "robustness", "verdict": "not measured", "sentence": "no <shift>"}]
+            return [BenefitRow(benefit=Benefit.ROBUSTNESS, dataset="reviews", arm="full", verdict=Verdict.NOT_MEASURED,
+                               sentence="no <shift>")]  # fmt: skip
 
-    shown = WithBenefits(**{f: getattr(findings, f) for f in findings.__dataclass_fields__})._repr_html_()
+    shown = WithBenefits.of(findings)._repr_html_()
     assert "robustness, not measured: no <shift>" in seen(shown).text
 
 
 def test_html_of_a_study_without_a_finished_trial(findings):
-    empty = replace(findings, gains=[], scores=[], rows=[], trials={"done": 0, "failed": 0, "skipped": 0, "pending": 8})
+    nothing = dict.fromkeys(("gains", "scores", "rows", *BENEFITS), ())
+    empty = replace(findings, **nothing, trials={"done": 0, "failed": 0, "skipped": 0, "pending": 8})
     assert "no trial has finished" in seen(empty._repr_html_()).text
     for plot in (empty.plot_gains, empty.plot_learning_curve, empty.plot_convergence, empty.plot_robustness):
         with pytest.raises(ValueError, match=r"no |was tested on no"):
@@ -110,42 +114,55 @@ def test_figures_hold_the_findings_numbers(findings):
 
     curve, gains = findings.plot_learning_curve(), findings.plot_gains()
     assert isinstance(curve, go.Figure) and isinstance(gains, go.Figure)
-    means = [r["mean"] for r in findings.scores if (r["arm"], r["split"], r["metric"]) == ("full", "test", "accuracy")]
+    means = [r.mean for r in findings.scores if (r.arm, r.split, r.metric) == ("full", TEST, "accuracy")]
     full = next(t for t in curve.data if t.name == "full" and t.showlegend is None)
     assert list(full.x) == [10, 20] and list(full.y) == means
     row = findings.headline()[0]
-    trace = gains.data[0]
-    assert trace.x[0] == row["estimate"]
-    assert trace.x[0] + trace.error_x.array[0] == pytest.approx(row["high"])
-    assert trace.x[0] - trace.error_x.arrayminus[0] == pytest.approx(row["low"])
+    interval, point = (t for t in gains.data if t.name == "full")
+    assert list(interval.x) == [row.low, row.high, None] and list(point.x) == [row.estimate]
+    assert list(point.text) == [row.sentence.replace(">", "&gt;").replace("<", "&lt;")]
     lines = findings.plot_convergence("reviews").data
-    assert len(lines) == 2 * 3 and list(lines[0].x) == [5, 10, 15, 20] and list(lines[0].y) == [0.55, 0.6, 0.65, 0.7]
-    assert sum(bool(line.showlegend) for line in lines) == 2
+    assert [t.name for t in lines] == ["scratch", "full", "target"]
+    assert list(lines[0].x) == [5, 10, 15, 20, None] * 3 and list(lines[0].y) == [0.55, 0.6, 0.65, 0.7, None] * 3
     points = {t.name: t for t in findings.plot_robustness().data}
-    shift = [r["mean"] for r in findings.scores
-             if (r["arm"], r["split"], r["metric"]) == ("full", "shift:tweets", "accuracy")]  # fmt: skip
-    assert list(points["full on tweets"].x) == means and list(points["full on tweets"].y) == shift
+    pairs = [pair for r in findings.scores if (r.arm, r.split, r.metric) == ("full", TEST, "accuracy")
+             for other in findings.scores
+             if (other.arm, other.split, other.metric, other.budget) == ("full", split.shift("tweets"), "accuracy", r.budget)
+             for pair in zip(r.per_seed, other.per_seed, strict=True)]  # fmt: skip
+    assert set(zip(points["full"].x, points["full"].y, strict=True)) == set(pairs)
     with pytest.raises(ValueError, match='no data set "x" in this study; it has: reviews'):
         findings.plot_convergence("x")
+    with pytest.raises(ValueError, match='reviews has no shift "x"; it has: tweets'):
+        findings.plot_robustness(shift="x")
 
 
 def test_a_target_is_drawn_where_it_is_known(findings):
-    target = {"dataset": "reviews", "budget": 20, "target": 0.62}
-    (shape,) = replace(findings, convergence=[target]).plot_convergence().layout.shapes
-    assert (shape.y0, shape.y1) == (0.62, 0.62)
+    target = ConvergenceRow(
+        task="sentiment", dataset="reviews", arm="full", budget=20, split=DEV, metric="accuracy", reference="scratch",
+        measure=Measure.SPEED_UP, unit="steps", target=0.62, targets=[0.62] * 3,
+    )  # fmt: skip
+    lines = {t.name: t for t in replace(findings, convergence=[target]).plot_convergence().data}
+    assert lines["target"].y == (0.62, 0.62)
 
 
 def test_severities_are_drawn_where_there_is_no_shift(tmp_path):
-    from transfergain.types import Outcome
-
     def perturbed(spec, data):
         done = behave(spec, data)
-        more = {f"perturbed:keyboard@{s}": done.evaluated["test"] for s in (1, 2)} if done.evaluated else {}
+        more = {split.perturbed("keyboard", s): done.evaluated[TEST] for s in (1, 2)} if done.evaluated else {}
         return Outcome(**vars(done) | {"evaluated": {**done.evaluated, **more}})
 
     run(tmp_path, executor=FakeExecutor(behave=perturbed), seeds=2)
     lines = {t.name: t for t in load(tmp_path).plot_robustness().data}
-    assert list(lines["full, keyboard"].x) == [0, 1, 2]
+    assert list(lines["full"].x) == [0, 1, 2]
+
+
+def test_the_figures_are_those_of_the_page(findings):
+    view = DatasetView(findings, "reviews")
+    drawn = findings.plot_convergence()
+    figure = convergence.curves(view, "steps")
+    assert [t.name for t in drawn.data] == [t.get("name") for t in figure.traces]
+    assert drawn.layout.title.text == figure.title and drawn.layout.showlegend
+    assert drawn.layout.xaxis.type == "log"
 
 
 CELLS = [
@@ -164,6 +181,7 @@ print('torch' in sys.modules)
 ]
 
 
+@pytest.mark.long
 def test_a_real_notebook(folder, tmp_path, monkeypatch):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     pytest.importorskip("ipykernel")

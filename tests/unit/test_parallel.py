@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from transfergain.data.formats import parallel
-from transfergain.data.formats.table import read_file, read_folder
+from transfergain.data.formats.table import ANY_ENDING
 from transfergain.data.prepare import DataSource, load
+from transfergain.data.read import read_file, read_folder
 from transfergain.errors import UserError
 from transfergain.tasks import TASKS
 
@@ -144,9 +145,9 @@ def test_languages_that_are_not_named_are_asked_for(tmp_path):
     put(tmp_path, train_fr=FRENCH, train_en=ENGLISH, train_de=ENGLISH, test_it=ENGLISH)
     for given_ in (("fr", ""), ("", "en"), ("", "")):
         readers = parallel.readers(*given_)
-        assert set(readers) == {parallel.ANY}
+        assert set(readers) == {ANY_ENDING}
         with pytest.raises(UserError, match=r"--source-lang and --target-lang.*found: train\.fr, train\.de, train\.en"):
-            readers[parallel.ANY](tmp_path / "train.fr")
+            readers[ANY_ENDING](tmp_path / "train.fr")
 
 
 def test_other_formats_are_read_as_ever(tmp_path):

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from transfergain.perturbations import PERTURBATIONS, perturbed
 from transfergain.perturbations.align import align
 from transfergain.perturbations.base import Edit, draw, pick, rewritten
-from transfergain.types import Example
+from transfergain.split import Kind, Split
+from transfergain.types import Example, Target
 
 QUICK = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 PLAIN = ["Ada", "don't", "do n't", "it's a", "we will go", "Modern", "clown", "x", "3.5", ",", ".", "!?", ":)", " ", "\n"]
@@ -16,7 +17,8 @@ STRANGE = "é|e\u0301|\u0301|ß|İ|ſ|Σ|ς|K|ŉ|ﬁ|日本語|👩\u200d👩\u2
 PIECES = st.sampled_from([*PLAIN, *STRANGE])
 TEXTS = st.one_of(st.lists(PIECES, max_size=25).map("".join), st.text(max_size=60))
 WORD = st.one_of(PIECES, st.text(min_size=1, max_size=12)).map(lambda t: "".join(t.split())).filter(bool)
-FOR = {task: [n for n, entry in PERTURBATIONS.items() if task in entry.tasks] for task in ("sentiment", "ner", "qa")}
+TARGETS = {"sentiment": Target.LABEL, "ner": Target.TAGS, "qa": Target.SPANS}
+FOR = {task: [n for n, entry in PERTURBATIONS.items() if entry.keeps(target)] for task, target in TARGETS.items()}
 
 
 def editor(*edits):
@@ -24,7 +26,7 @@ def editor(*edits):
 
 
 def one(inputs, target, name, severity=5):
-    (found,) = perturbed([Example(inputs, target)], f"perturbed:{name}@{severity}")
+    (found,) = perturbed([Example(inputs, target)], Split(Kind.PERTURBED, name, severity=severity))
     return found
 
 
@@ -106,6 +108,7 @@ def test_words_are_neither_added_nor_lost_where_none_are_inserted(name, pair):
     assert found.target == tags and len(found.inputs["tokens"]) == len(words)
 
 
+@pytest.mark.long
 @QUICK
 @given(pair=tagged(), data=st.data())
 def test_the_words_of_a_sentence_with_fillers_are_the_words_of_the_sentence(pair, data):
@@ -254,3 +257,9 @@ def test_no_text_is_edited_away(text):
     assume(text.strip())
     assert rewritten(text, [Edit(0, len(text), " ")]) == text
     assert rewritten(text, [Edit(0, 0, "a"), Edit(len(text), len(text), "b")]) == f"a{text}b"
+
+
+def test_a_pair_of_texts_with_a_label_is_edited_as_texts():
+    """A task such as relevance has a passage and a question, and no answer that must stay."""
+    found = one({"question": "Who came home?", "context": "Ada came home late."}, 1, "uppercase")
+    assert found.target == 1 and "ADA" in found.inputs["context"] and found.inputs["question"] != "Who came home?"

@@ -15,7 +15,7 @@ from transfergain.errors import UserError
 from transfergain.running.planner import Planner
 from transfergain.running.search import RUNGS
 from transfergain.running.speed import SHORT_TRIAL_DEV, SHORT_TRIAL_STEPS, Speed, few_dev, short_trial, speed_of
-from transfergain.store import Row
+from transfergain.store import StoredTrial
 from transfergain.study import Study
 from transfergain.types import CurvePoint, Example, Outcome, Pools
 
@@ -26,7 +26,7 @@ def planner(**keys):
 
 
 def row(spec, seconds=2.0):
-    return Row(spec, Outcome(**vars(outcome_of(spec, dataset())) | {"seconds": seconds}))
+    return StoredTrial(spec, Outcome(**vars(outcome_of(spec, dataset())) | {"seconds": seconds}))
 
 
 def cell(planned, rows=(), speeds=None, arm="full", budget=20):

@@ -8,7 +8,10 @@ import pytest
 from support.texts import sentences, write_csv
 from transfergain.data.prepare import DataSource, load
 from transfergain.errors import UserError
+from transfergain.options import OptionKind
+from transfergain.split import TEST, shift
 from transfergain.tasks import TASKS
+from transfergain.types import WarningKind
 
 SENTIMENT = TASKS["sentiment"]
 
@@ -73,7 +76,7 @@ def test_labels_are_those_of_train_and_shared_by_every_split(tmp_path):
     wanted = dict(rows)
     for part in (*data.splits().values(), data.train, data.dev):
         assert all(data.labels[e.target] == wanted[e.inputs["text"]] for e in part)
-    assert list(data.splits()) == ["test", "shift:tweets"]
+    assert list(data.splits()) == [TEST, shift("tweets")]
 
 
 def long_rows(count, seed):
@@ -84,11 +87,11 @@ def long_rows(count, seed):
 def test_classes_that_differ_in_case_only_are_pointed_out(tmp_path):
     rows = [(text, label.title() if i % 5 == 0 else label) for i, (text, label) in enumerate(sentences(200))]
     data = load(DataSource(write_csv(tmp_path / "reviews.csv", rows)), TASKS["classification"])
-    (warning,) = [w for w in data.warnings if "different classes" in w]
-    assert '"Negative" and "negative"; "Positive" and "positive" count as different classes' in warning
-    assert "reviews.csv" in warning
+    (warning,) = [w for w in data.warnings if "different classes" in w.text]
+    assert '"Negative" and "negative"; "Positive" and "positive" count as different classes' in warning.text
+    assert "reviews.csv" in warning.text and warning.kind is WarningKind.DATA
     clean = load(DataSource(write_csv(tmp_path / "clean.csv", sentences(200))), TASKS["classification"])
-    assert not any("different classes" in w for w in clean.warnings)
+    assert not any("different classes" in w.text for w in clean.warnings)
 
 
 def test_a_planted_leak_rings_and_a_clean_set_does_not(tmp_path):
@@ -102,8 +105,9 @@ def test_a_planted_leak_rings_and_a_clean_set_does_not(tmp_path):
     assert len(data.test) == 55
     assert "13-gram overlap of test with train: 5 of 55 test texts of 13 words or more" in data.notes
     assert len(data.warnings) == 1
-    assert "5 of 55 test texts share a 13-gram with train" in data.warnings[0]
-    assert data.warnings[0].startswith("leaky: ")
+    assert "5 of 55 test texts share a 13-gram with train" in data.warnings[0].text
+    assert data.warnings[0].text.startswith("leaky: ")
+    assert data.warnings[0].kind is WarningKind.CONTAMINATION, "so that the report can say it is a leak"
 
 
 def test_fingerprint_follows_content_and_not_the_path(tmp_path):
@@ -169,7 +173,7 @@ def test_folder_of_splits(tmp_path):
 @pytest.mark.parametrize("task", TASKS)
 def test_builtin_data_sets_bring_test_and_shift(task):
     languages = {"source_lang": "fr", "target_lang": "en"}
-    options = languages if languages.keys() <= TASKS[task].reading.keys() else {}
+    options = languages if languages.keys() <= TASKS[task].defaults(OptionKind.READING).keys() else {}
     data = load(DataSource(dataset_name=f"builtin:{task}", options=options), TASKS[task])
     assert data.task == task
     assert len(data.shifts) == 1

@@ -13,11 +13,11 @@ from support.checkpoints import build_tokenizer
 from support.texts import BAD, FILLER, GOOD
 from transfergain import checkpoint as checkpoints_
 from transfergain.data.draws import Drawn
-from transfergain.data.formats.table import read_folder
+from transfergain.data.read import read_folder
 from transfergain.errors import UserError
-from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS, squad
-from transfergain.tasks import TASKS, qa
+from transfergain.options import OptionKind
+from transfergain.tasks import TASKS, floors, qa
 from transfergain.tasks.base import Encoded
 from transfergain.types import Checkpoint, Example
 
@@ -403,7 +403,7 @@ def test_settings_that_cannot_be_encoded_are_refused():
 def test_a_checkpoint_that_has_seen_squad_is_flagged():
     tokenizer = TOKENIZERS["words"]
     (warning,) = QA.advise(Checkpoint("m", "", "", "Natural Questions, squad and TriviaQA pairs"), tokenizer, {})
-    assert warning.startswith("m has seen") and "SQuAD" in warning and "\n" not in warning
+    assert warning.text.startswith("m has seen") and "SQuAD" in warning.text and "\n" not in warning.text
     assert QA.advise(Checkpoint("m", "", "", "Wikipedia"), tokenizer, {}) == ()
     assert QA.advise(Checkpoint("m", "", ""), tokenizer, {}) == ()
 
@@ -429,9 +429,9 @@ def test_models_take_the_features_and_give_the_outputs(checkpoints, kind):
 
 
 def test_real_passages_are_decoded_to_their_answers(real_data):
-    rows = QA.parse(read_folder(real_data / "xquad_en"), QA.columns).splits["validation"]
+    rows = QA.parse(read_folder(real_data / "xquad_en"), QA.defaults(OptionKind.COLUMN)).splits["validation"]
     for length in (128, 384):
-        encoded = QA.encode(rows, TOKENIZERS["words"], {"max_length": length, **QA.encoding})
+        encoded = QA.encode(rows, TOKENIZERS["words"], {"max_length": length, **QA.defaults(OptionKind.ENCODING)})
         said = QA.decode(gold_logits(encoded), encoded, rows, None, None)
         counts = METRICS["squad_f1"].counts(said, [r.target for r in rows], ())
         assert METRICS["squad_f1"].finish(counts.sum(axis=0)) > 0.98  # a word such as "2008-2009" is one token or three
@@ -447,7 +447,7 @@ def drawn(*rows, dev=()):
 
 
 def test_overlap_answers_from_the_sentence_that_shares_most():
-    fit = FLOORS["overlap"].fit
+    fit = floors()["overlap"].fit
     rows = [question(MILL, "1841", asked="When did the mill burn?"), question(MILL, "1850", asked="When was it bought?")]
     predict = fit(drawn(*rows), QA.text, 0)
     (said,) = predict([question(MILL, asked="Who bought the ruin?")])
@@ -462,18 +462,18 @@ def test_overlap_learns_how_long_answers_are():
     asked = "Who bought the ruin?"
     short = [question(MILL, "Anna", asked=asked)] * 4
     long = [question(MILL, "Anna Orle bought the ruin for nine crowns", asked=asked)] * 4
-    lengths = [len(FLOORS["overlap"].fit(drawn(*rows), QA.text, 0)(rows[:1])[0].split()) for rows in (short, long)]
+    lengths = [len(floors()["overlap"].fit(drawn(*rows), QA.text, 0)(rows[:1])[0].split()) for rows in (short, long)]
     assert lengths[0] < lengths[1]
 
 
 def test_overlap_says_nothing_where_most_questions_have_no_answer():
     rows = [question(MILL)] * 3 + [question(MILL, "1841")] * 2
-    assert FLOORS["overlap"].fit(drawn(*rows), QA.text, 0)(rows) == [""] * 5
-    assert all(FLOORS["overlap"].fit(drawn(*rows, question(MILL, "1850")), QA.text, 0)(rows))
+    assert floors()["overlap"].fit(drawn(*rows), QA.text, 0)(rows) == [""] * 5
+    assert all(floors()["overlap"].fit(drawn(*rows, question(MILL, "1850")), QA.text, 0)(rows))
 
 
 def test_overlap_reaches_what_was_published_for_sliding_windows(real_data):
-    splits = QA.parse(read_folder(real_data / "xquad_en"), QA.columns).splits
-    said = FLOORS["overlap"].fit(drawn(*splits["train"][:200], dev=splits["validation"][:50]), QA.text, 0)(splits["test"])
+    splits = QA.parse(read_folder(real_data / "xquad_en"), QA.defaults(OptionKind.COLUMN)).splits
+    said = floors()["overlap"].fit(drawn(*splits["train"][:200], dev=splits["validation"][:50]), QA.text, 0)(splits["test"])
     counts = METRICS["squad_f1"].counts(said, [e.target for e in splits["test"]], ())
     assert 0.15 < METRICS["squad_f1"].finish(counts.sum(axis=0)) < 0.3

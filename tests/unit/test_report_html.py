@@ -8,22 +8,27 @@ import subprocess
 import sys
 import tomllib
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
+from support.findings_fixture import entry as invented_entry
+from support.findings_fixture import request
 from transfergain.analysis import gain
 from transfergain.analysis.findings import Findings
+from transfergain.analysis.rows import RecipeRow, Verdict
 from transfergain.report.page.downloads import embed
 from transfergain.report.page.html import _flags, render
 from transfergain.report.page.panels import data_efficiency, performance
-from transfergain.report.page.panels.base import View
+from transfergain.report.page.panels.base import DatasetView
 from transfergain.report.page.tables import _modules
 from transfergain.report.toml import study_toml
-from transfergain.store import Row
+from transfergain.split import TEST, shift
+from transfergain.store import StoredTrial
 from transfergain.study import Study
-from transfergain.types import Evaluated, Outcome, Recipe, TrialSpec
+from transfergain.types import Details, Evaluated, Outcome, Recipe, StudyWarning, TrialSpec, WarningKind
 
 EVIL = "<script>alert(1)</script><!--"
 LEVELS = {"majority": 0.5, "scratch": 0.6, "full": 0.9, "lora": 0.35}
@@ -33,7 +38,7 @@ PRETRAINED = {"scratch": False, "full": True, "lora": True}
 
 def spec(arm, seed=0, dataset="reviews", budget=64, phase="report"):
     recipe = Recipe(1e-4) if arm in PRETRAINED else None
-    splits = () if phase == "tune" else (("test", "t"), ("shift:tweets", "s"))
+    splits = () if phase == "tune" else ((TEST, "t"), (shift("tweets"), "s"))
     return TrialSpec("sentiment", dataset, arm, budget, seed, phase, recipe, splits, "data", "revision" if recipe else "")
 
 
@@ -45,8 +50,10 @@ def counts(level, rng, size=200):
 def done(trial, converged=True):
     rng = np.random.default_rng([trial.replicate, trial.budget, *trial.arm.encode()])
     evaluated = {name: counts(LEVELS[trial.arm], rng) for name, _ in trial.splits}
-    details = {"steps": 30, "best_step": 20, "trained_parameters": 1234, "checks": {"median_std": 0.02}, "diverged": False}
-    return Row(trial, Outcome("done", "", 0.7, (), converged, evaluated, details if trial.recipe else {}, 1.5))
+    details = Details(steps=30, best_step=20, trained_parameters=1234, checks={"median_std": 0.02})
+    return StoredTrial(
+        trial, Outcome("done", "", 0.7, (), converged, evaluated, details if trial.recipe else Details(), 1.5)
+    )
 
 
 def grid(arms=tuple(LEVELS), seeds=3, budgets=(64, 256), dataset="reviews", converged=True):
@@ -54,24 +61,23 @@ def grid(arms=tuple(LEVELS), seeds=3, budgets=(64, 256), dataset="reviews", conv
 
 
 def entry(**changes):
-    return {"task": "sentiment", "title": "Sentiment", "metric": "accuracy", "chance": 0.5, "labels": ["bad", "good"],
-            "notes": ["no duplicates"], "signatures": {}, "fingerprint": "f" * 64, "n_train": 300, "n_dev": 60, "n_test": 50,
-            "shifts": {"tweets": 50}} | changes  # fmt: skip
+    return invented_entry(**{"notes": ["no duplicates"], "n_train": 300, "n_dev": 60, "n_test": 50, "shifts": {"tweets": 50}}
+                          | changes)  # fmt: skip
 
 
 def recipes(dataset="reviews", **changes):
-    return [{"dataset": dataset, "arm": arm, "budget": 64, "learning_rate": 0.000173,
-             "tried": [[1.96e-5, 0.5, 0.25], [0.000173, 0.75, 1.0]], "at_edge": False, "problem": "",
-             "expected_best": [0.625, 0.6875],
-             "recipe": vars(Recipe(0.000173))} | changes for arm in PRETRAINED]  # fmt: skip
+    known = {"dataset": dataset, "budget": 64, "learning_rate": 0.000173, "at_edge": False, "problem": "",
+             "tried": [[1.96e-5, 0.5, 0.25], [0.000173, 0.75, 1.0]], "expected_best": [0.625, 0.6875],
+             "recipe": vars(Recipe(0.000173))}  # fmt: skip
+    return [RecipeRow(arm=arm, **known | changes) for arm in PRETRAINED]
 
 
 def learning_curve(found, dataset, split):
-    return data_efficiency.learning_curve(View(found, dataset), split)
+    return data_efficiency.learning_curve(DatasetView(found, dataset), split)
 
 
 def paired(found, dataset):
-    return performance.paired(View(found, dataset))
+    return performance.paired(DatasetView(found, dataset))
 
 
 def findings(rows, data=None, pending=0, **changes):
@@ -79,9 +85,9 @@ def findings(rows, data=None, pending=0, **changes):
     cells = gain.cells(rows, PRETRAINED, {})
     scores = gain.scores(cells)
     status = Counter(row.outcome.status for row in rows)
-    study = Study(arms=list(PRETRAINED), train_file="reviews.csv", shift={"tweets": "tweets.csv"}).model_dump(mode="json")
+    study = Study(arms=list(PRETRAINED), train_file="reviews.csv", shift={"tweets": "tweets.csv"})
     given = {
-        "study": study | {"revision": "sha256:abc"},
+        "study": request(study, revision="sha256:abc"),
         "environment": {"transfergain": "0.1.0", "device": "cpu"},
         "warnings": [],
         "trials": {name: status[name] for name in ("done", "failed", "skipped")} | {"pending": pending},
@@ -142,16 +148,16 @@ def page(usual):
 def test_the_headline_comes_before_every_table_and_figure(usual):
     html = render(usual)
     headline = usual.headline()
-    assert {row["verdict"] for row in headline} >= {"supported", "negative transfer"}
+    assert {row.verdict for row in headline} >= {Verdict.SUPPORTED, Verdict.NEGATIVE_TRANSFER}
     for row in headline:
-        sentence = row["sentence"].split(" [")[0]
+        sentence = row.sentence.split(" [")[0]
         assert 0 < html.index(sentence) < html.index("<figure")
-        assert f">{row['verdict']}</span>" in html[: html.index("<figure")]
+        assert f">{row.verdict}</span>" in html[: html.index("<figure")]
     first = html[: html.index('id="limits"')]
-    assert all(f"{row['estimate']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]" in first for row in headline)
-    shifts = [r for r in usual.gains if r["split"] == "shift:tweets" and r["budget"] == 256]
+    assert all(f"{row.estimate:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" in first for row in headline)
+    shifts = [r for r in usual.gains if r.split == shift("tweets") and r.budget == 256]
     assert shifts
-    assert all(html.index(r["sentence"].split(" [")[0]) < html.index("<figure") for r in shifts)
+    assert all(html.index(r.sentence.split(" [")[0]) < html.index("<figure") for r in shifts)
 
 
 def test_nothing_is_loaded_from_outside(page):
@@ -168,11 +174,19 @@ def test_nothing_is_loaded_from_outside(page):
 
 
 def test_text_from_data_stays_text():
-    bad = Row(spec("full", 9, EVIL), Outcome("failed", error=f"boom {EVIL}"))
+    bad = StoredTrial(spec("full", 9, EVIL), Outcome("failed", error=f"boom {EVIL}"))
     rows = [*grid(dataset=EVIL), bad]
     data = {EVIL: entry(labels=[EVIL, "b"], notes=[EVIL], shifts={EVIL: 5, "tweets": 50}, title=EVIL)}
-    study = findings(rows, data).study | {"model": EVIL, "text_column": EVIL}
-    odd = findings(rows, data, study=study, warnings=[EVIL], environment={EVIL: EVIL}, recipes=recipes(EVIL, problem=EVIL))
+    study = findings(rows, data).study
+    study = replace(study, model=EVIL, request={**study.request, "model": EVIL, "text_column": EVIL})
+    odd = findings(
+        rows,
+        data,
+        study=study,
+        warnings=[StudyWarning(WarningKind.OTHER, EVIL)],
+        environment={EVIL: EVIL},
+        recipes=recipes(EVIL, problem=EVIL),
+    )
     page, plain = Page(render(odd)), Page(render(findings(grid())))
     script_count = Counter(tag for tag, _ in page.elements)["script"]
     assert script_count == Counter(tag for tag, _ in plain.elements)["script"]
@@ -212,8 +226,8 @@ def test_embedded_json_cannot_end_its_script():
 
 def test_every_trial_is_listed_with_what_became_of_it():
     rows = grid(budgets=(64,))
-    rows += [Row(spec("full", 7), Outcome("failed", error="CUDA out of memory"))]
-    rows += [Row(spec("lora", 8), Outcome("skipped", error="no linear layers"))]
+    rows += [StoredTrial(spec("full", 7), Outcome("failed", error="CUDA out of memory"))]
+    rows += [StoredTrial(spec("lora", 8), Outcome("skipped", error="no linear layers"))]
     rows += [done(spec("full", 999, phase="tune"))]
     html = render(findings(rows, pending=4))
     listing = html[html.index('id="trials"') :]
@@ -229,13 +243,14 @@ def test_every_trial_is_listed_with_what_became_of_it():
 
 def test_a_diverged_trial_says_so():
     rows = grid(budgets=(64,))
-    rows[-1].outcome.details["diverged"] = True
+    outcome = rows[-1].outcome
+    rows[-1] = StoredTrial(rows[-1].spec, replace(outcome, details=replace(outcome.details, diverged=True)))
     assert render(findings(rows)).count("done, diverged") == 2  # among those that failed, and among all
 
 
 def test_figures_have_their_numbers_in_a_table(usual, page):
-    drawn = [paired(usual, "reviews"), learning_curve(usual, "reviews", "test")]
-    drawn += [learning_curve(usual, "reviews", "shift:tweets")]
+    drawn = [paired(usual, "reviews"), learning_curve(usual, "reviews", TEST)]
+    drawn += [learning_curve(usual, "reviews", shift("tweets"))]
     assert [(f.traces, f.layout) for f in drawn] == [(f["data"], f["layout"]) for f in page.figures()[:3]]
     cells = {cell for figure in drawn for group in figure.table.groups for row in group.rows for cell in row}
     assert cells <= {word.strip() for word in page.words}
@@ -258,7 +273,7 @@ def test_paired_dots_join_the_scores_of_one_seed(usual):
 
 def test_a_seed_without_its_pair_is_not_drawn_but_shown():
     rows = [r for r in grid(budgets=(64,)) if (r.spec.arm, r.spec.replicate) != ("full", 1)]
-    rows.append(Row(spec("full", 1), Outcome("failed", error="boom")))
+    rows.append(StoredTrial(spec("full", 1), Outcome("failed", error="boom")))
     odd = findings(rows)
     figure = paired(odd, "reviews")
     dots = next(t for t in figure.traces if t.get("name") == "full" and t.get("showlegend", True))
@@ -267,20 +282,20 @@ def test_a_seed_without_its_pair_is_not_drawn_but_shown():
 
 
 def test_learning_curve_has_a_log_axis_and_a_band_for_each_arm_and_floor(usual):
-    figure = learning_curve(usual, "reviews", "test")
+    figure = learning_curve(usual, "reviews", TEST)
     assert figure.layout["xaxis"]["type"] == "log"
     assert figure.layout["xaxis"]["tickvals"] == [64, 256]
     names = [trace["name"] for trace in figure.traces if "name" in trace]
     assert sorted(names) == ["full", "lora", "majority (floor)", "scratch"]
     bands = {trace["legendgroup"]: trace for trace in figure.traces if trace.get("fill")}
     assert set(bands) == set(names)
-    rows = [r for r in usual.scores if r["arm"] == "full" and r["split"] == "test"]
-    assert bands["full"]["y"] == [*(r["high"] for r in rows), *(r["low"] for r in reversed(rows))]
+    rows = [r for r in usual.scores if r.arm == "full" and r.split == TEST]
+    assert bands["full"]["y"] == [*(r.high for r in rows), *(r.low for r in reversed(rows))]
 
 
 def test_one_seed_has_no_band_and_no_interval():
     single = findings(grid(seeds=1))
-    assert single.headline()[0]["low"] is None
+    assert single.headline()[0].low is None
     page = Page(render(single))
     assert not any(trace.get("fill") or "error_y" in trace for figure in page.figures() for trace in figure["data"])
     assert "None" not in page.text
@@ -288,7 +303,7 @@ def test_one_seed_has_no_band_and_no_interval():
 
 
 def test_one_budget_stands_side_by_side_with_bars():
-    figure = learning_curve(findings(grid(budgets=(64,))), "reviews", "test")
+    figure = learning_curve(findings(grid(budgets=(64,))), "reviews", TEST)
     assert figure.layout["xaxis"]["type"] == "category"
     assert all(len(trace["error_y"]["array"]) == 1 for trace in figure.traces)
     assert {trace["x"][0] for trace in figure.traces} == {"scratch", "full", "lora", "majority (floor)"}
@@ -311,7 +326,7 @@ def test_void_verdicts_and_several_data_sets():
     rows = grid(converged=False) + grid(dataset="films", budgets=(64, 512))
     both = findings(rows, {"reviews": entry(), "films": entry(shifts={})}, recipes=recipes() + recipes("films"))
     page = Page(render(both))
-    assert [row["verdict"] for row in both.headline() if row["dataset"] == "reviews"] == ["void", "void"]
+    assert [row.verdict for row in both.headline() if row.dataset == "reviews"] == ["void", "void"]
     assert "still improving at the step cap" in page.text
     assert "accuracy on the test set, seed by seed, with 512 labels" in page.text
     identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
@@ -320,9 +335,9 @@ def test_void_verdicts_and_several_data_sets():
 
 
 def test_negative_gains_keep_their_sign(usual, page):
-    worse = next(row for row in usual.headline() if row["arm"] == "lora")
-    assert worse["estimate"] < 0
-    assert f"{worse['estimate']:+.3f} [{worse['low']:+.3f}, {worse['high']:+.3f}]" in page.text
+    worse = next(row for row in usual.headline() if row.arm == "lora")
+    assert worse.estimate < 0
+    assert f"{worse.estimate:+.3f} [{worse.low:+.3f}, {worse.high:+.3f}]" in page.text
 
 
 def test_recipes_show_the_choice_and_what_was_tried(page):
@@ -352,6 +367,7 @@ def test_the_page_is_the_same_twice(usual):
     assert render(usual) == render(findings(grid()))
 
 
+@pytest.mark.long
 def test_rendering_imports_neither_torch_nor_plotly():
     code = (
         "import sys, transfergain.report.page.html as h\n"

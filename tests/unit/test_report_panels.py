@@ -9,14 +9,20 @@ import numpy as np
 import pytest
 
 from support.fakes import dataset
-from support.findings_fixture import BUDGETS, N_TEST, Told, synthetic
+from support.findings_fixture import BUDGETS, N_TEST, Told, row, synthetic
+from transfergain import split
 from transfergain.analysis.findings import BENEFITS
+from transfergain.analysis.rows import Censored, ConvergenceRow, Measure, MeasureRow, Verdict
+from transfergain.data.sample import SampledText, sample
+from transfergain.perturbations import perturbed as perturb
 from transfergain.report import files, markdown, reading
 from transfergain.report.limits import limits
 from transfergain.report.page import examples, forest, html, svg
 from transfergain.report.page.figures import Figure, Style, Table, axis, layout, line, note
 from transfergain.report.page.panels import PANELS, calibration, convergence, data_efficiency, effort, robustness
-from transfergain.report.page.panels.base import View, leading
+from transfergain.report.page.panels.base import DatasetView, leading
+from transfergain.split import DEV, TEST
+from transfergain.types import StudyWarning, WarningKind
 
 EVIL = "<b>&\"'</b>"
 
@@ -28,15 +34,15 @@ def whole():
 
 @pytest.fixture(scope="module")
 def view(whole):
-    return View(whole, "reviews")
+    return DatasetView(whole, "reviews")
 
 
 def bare(**changes):
     """Findings without shifts, perturbations, tuning and tables of benefits."""
     found = synthetic(datasets=1, tune=0, kinds=(), adapt=False)
-    given = dict.fromkeys((*BENEFITS, "timings", "examples", "told"), ())
-    given |= {"data": {"reviews": found.data["reviews"] | {"shifts": {}}}}
-    given |= {"scores": [row for row in found.scores if row["split"] == "test"]}
+    given = dict.fromkeys((*BENEFITS, "timings", "examples"), ())
+    given |= {"data": {"reviews": dataclasses.replace(found.data["reviews"], shifts={})}}
+    given |= {"scores": [row for row in found.scores if row.split == TEST]}
     return dataclasses.replace(found, **given | changes)
 
 
@@ -52,51 +58,55 @@ def test_a_panel_says_something_draws_it_and_gives_its_numbers(view, name):
 
 @pytest.mark.parametrize("name", PANELS)
 def test_what_was_not_measured_is_said_in_words(name):
-    words = PANELS[name].build(View(bare(), "reviews")).missing
+    words = PANELS[name].build(DatasetView(bare(), "reviews")).missing
     measured = {"performance", "effort"}
     assert bool(words) == (name not in measured)
     assert name in measured or "not measured" in words or "none" in words
     nothing = bare(scores=(), gains=(), rows=(), recipes=())
-    assert PANELS[name].build(View(nothing, "reviews")).missing
+    assert PANELS[name].build(DatasetView(nothing, "reviews")).missing
 
 
-@pytest.mark.parametrize(
-    "gone", ["estimate", "low", "high", "target", "times", "slope", "bins", "points", "k", "horizon", "budget"]
-)
+UNKNOWN = {"estimate": None, "low": None, "high": None, "target": None, "times": (), "slope": None, "bins": (), "points": (),
+           "k": 0, "horizon": None, "budget": 0}  # fmt: skip
+"""Field of a row -> what it holds where nothing is known."""
+
+
+@pytest.mark.parametrize("gone", UNKNOWN)
 def test_a_value_that_is_unknown_is_no_obstacle(whole, gone):
-    rows = {name: [row | {gone: None} if gone in row else row for row in getattr(whole, name)] for name in BENEFITS}
+    def without(row):
+        return dataclasses.replace(row, **{gone: UNKNOWN[gone]}) if hasattr(row, gone) else row
+
+    rows = {name: [without(row) for row in getattr(whole, name)] for name in BENEFITS}
     page = html.render(dataclasses.replace(whole, **rows))
     assert ">None<" not in page and ">nan<" not in page
     assert gone != "estimate" or ">undefined<" in page
 
 
 def test_rows_that_say_the_same_are_read_once(view):
-    rows = [{"arm": "full", "budget": 64, "verdict": "inconclusive", "sentence": "undefined.", "unit": u} for u in "ab"]
+    says = (Verdict.INCONCLUSIVE, "undefined.")
+    rows = [row(ConvergenceRow, "reviews", "full", 64, DEV, Measure.SPEED_UP, unit=unit, target=None, targets=(), says=says)
+            for unit in ("steps", "flops")]  # fmt: skip
     assert len(leading(rows, view)) == 1
-    assert len(leading([*rows, rows[0] | {"sentence": "another."}], view)) == 2
+    assert len(leading([*rows, dataclasses.replace(rows[0], sentence="another.")], view)) == 2
 
 
 def test_the_label_equivalent_is_an_arrow_at_the_arms_score(whole, view):
-    figure = data_efficiency.learning_curve(view, "test")
+    figure = data_efficiency.learning_curve(view, TEST)
     arrow = next(t for t in figure.traces if t.get("name") == "label-equivalent")
-    mean = next(
-        r["mean"]
-        for r in whole.scores
-        if (r["dataset"], r["arm"], r["budget"], r["split"]) == ("reviews", "full", 64, "test")
-    )
+    mean = next(r.mean for r in whole.scores if (r.dataset, r.arm, r.budget, r.split) == ("reviews", "full", 64, TEST))
     assert (arrow["x"], arrow["y"]) == ([64, 640.0], [mean, mean])
-    rows = [r | {"censored": "above"} for r in whole.data_efficiency if r["dataset"] == "reviews"]
-    bound = data_efficiency.learning_curve(View(dataclasses.replace(whole, data_efficiency=rows), "reviews"), "test")
+    rows = [dataclasses.replace(r, censored=Censored.ABOVE) for r in whole.data_efficiency if r.dataset == "reviews"]
+    bound = data_efficiency.learning_curve(DatasetView(dataclasses.replace(whole, data_efficiency=rows), "reviews"), TEST)
     assert any("64 → &gt; 640" in words for t in bound.traces for words in t.get("text", ()))
 
 
 def test_every_crossing_is_marked_at_the_target(whole, view):
     figure = convergence.curves(view, "steps")
-    row = next(r for r in whole.convergence if r["dataset"] == "reviews" and r["unit"] == "steps")
+    row = next(r for r in whole.convergence if r.dataset == "reviews" and r.unit == "steps")
     marks = {t["legendgroup"]: t for t in figure.traces if t.get("showlegend") is False}
-    assert marks["full"]["x"] == row["times"]
-    assert marks["scratch"]["x"] == [time for time in row["times_reference"] if time is not None]
-    assert set(marks["full"]["y"]) == {row["target"]}
+    assert marks["full"]["x"] == row.times
+    assert marks["scratch"]["x"] == [time for time in row.times_reference if time is not None]
+    assert set(marks["full"]["y"]) == {row.target}
     assert "> 240" in convergence.reached(view, [row])[0].groups[0].rows[0][-1]
 
 
@@ -105,8 +115,8 @@ def test_the_robustness_line_is_the_fit_on_logits_and_left_out_where_it_is_none(
     fitted = next(t for t in figure.traces if t.get("name") == "as the test score implies")
     for x, y in zip(fitted["x"], fitted["y"], strict=True):
         assert math.log(y / (1 - y)) == pytest.approx(0.85 * math.log(x / (1 - x)) - 0.25)
-    rows = [row | {"identifiable": False} for row in whole.robustness]
-    figure = robustness.effective(View(dataclasses.replace(whole, robustness=rows), "reviews"), "tweets")
+    rows = [dataclasses.replace(row, identifiable=False) for row in whole.robustness]
+    figure = robustness.effective(DatasetView(dataclasses.replace(whole, robustness=rows), "reviews"), "tweets")
     assert not any(t.get("name") == "as the test score implies" for t in figure.traces)
     assert "No line" in figure.description
 
@@ -115,15 +125,13 @@ def test_perturbation_curves_begin_at_the_clean_test_set(whole, view):
     kinds = robustness.perturbation_kinds(view)
     assert len(kinds) == 4
     line_ = next(t for t in robustness.perturbed(view, kinds, "all").traces if t.get("name") == "full")
-    found = {
-        r["split"]: r["mean"] for r in whole.scores if (r["dataset"], r["arm"], r["budget"]) == ("reviews", "full", 1024)
-    }
-    assert line_["y"][0] == found["test"]
-    assert line_["y"][3] == pytest.approx(np.mean([found[f"perturbed:{kind}@3"] for kind in kinds]))
+    found = {r.split: r.mean for r in whole.scores if (r.dataset, r.arm, r.budget) == ("reviews", "full", 1024)}
+    assert line_["y"][0] == found[TEST]
+    assert line_["y"][3] == pytest.approx(np.mean([found[split.perturbed(kind, 3)] for kind in kinds]))
 
 
 def test_empty_bins_are_not_drawn(view):
-    figure = calibration.reliability(view, "test", "ece")
+    figure = calibration.reliability(view, TEST, Measure.ECE)
     drawn = next(t for t in figure.traces if t.get("name") == "full")
     assert len(drawn["x"]) == 14
 
@@ -178,9 +186,9 @@ def test_pictures_escape_what_they_are_given():
 
 def test_the_forest_keeps_signs_and_order(whole):
     found = forest.forest(whole)
-    for row, drawn in zip(whole.headline(), found.lines, strict=True):
+    for gained, drawn in zip(whole.headline(), found.lines, strict=True):
         assert drawn.low < drawn.middle < drawn.high
-        assert (drawn.middle > found.zero) == (row["estimate"] > 0)
+        assert (drawn.middle > found.zero) == (gained.estimate > 0)
     assert all(0 <= v <= 100 for drawn in found.lines for v in (drawn.low, drawn.high))
     assert forest.forest(bare(gains=())) is None
 
@@ -191,16 +199,20 @@ def test_limits_name_what_matters(whole):
 
     study = whole.study
     assert "1 failed" in said() and "One data set" not in said()
-    assert "2 seeds: another draw" in said(study=study | {"seeds": 2})
-    assert "Not tuned" in said(study=study | {"tune": 0}) and "Not tuned" not in said()
-    assert "No fair comparison on reviews, news" in said(gains=[row | {"verdict": "void"} for row in whole.gains])
-    assert "cheap floor" in said() and "cheap floor" not in said(gains=[row | {"below_floor": None} for row in whole.gains])
+    assert "2 seeds: another draw" in said(study=dataclasses.replace(study, seeds=(2,)))
+    assert "Not tuned" in said(study=dataclasses.replace(study, tune=0)) and "Not tuned" not in said()
+    assert "No fair comparison on reviews, news" in said(
+        gains=[dataclasses.replace(row, verdict=Verdict.VOID) for row in whole.gains]
+    )
+    assert "cheap floor" in said() and "cheap floor" not in said(
+        gains=[dataclasses.replace(row, below_floor=None) for row in whole.gains]
+    )
     assert "Not measured: data efficiency, convergence, robustness" in said(told=whole.told[:1])
     assert "9 not run yet" in said(trials=dict(whole.trials) | {"pending": 9})
 
 
 def test_the_markdown_is_short_and_stays_text(whole):
-    text = markdown.render(dataclasses.replace(whole, warnings=[f"{EVIL} @team #1"] * 30))
+    text = markdown.render(dataclasses.replace(whole, warnings=[StudyWarning(WarningKind.OTHER, f"{EVIL} @team #1")] * 30))
     assert text.count("**supported**") == 6 and "**partly**" in text
     assert "| reviews | 1,024 | full | test |" in text
     assert "and 20 more" in text and EVIL not in text and "@team" not in text
@@ -208,11 +220,15 @@ def test_the_markdown_is_short_and_stays_text(whole):
 
 
 def test_measures_are_written_as_what_they_are():
-    row = {"measure": "multiplier", "estimate": 15.234, "low": 10.0, "high": None, "censored": "above"}
-    assert (reading.value(row), reading.bounds(row)) == ("> 15.2×", "[10×, unknown]")
-    assert reading.value({"measure": "label_saving", "estimate": 0.934}) == "93%"
-    assert reading.value({"measure": "ood_gain", "estimate": -0.05}) == "-0.050"
-    assert reading.value({"measure": "speed_up", "estimate": None}) == "undefined"
+    def measured(measure, *figures, **more):
+        return row(MeasureRow, "reviews", "full", 64, TEST, measure, *figures, **more)
+
+    bound = measured(Measure.MULTIPLIER, 15.234, 10.0, censored=Censored.ABOVE)
+    assert (reading.value(bound), reading.bounds(bound)) == ("> 15.2×", "[10×, unknown]")
+    assert reading.value(measured(Measure.LABEL_SAVING, 0.934)) == "93%"
+    assert reading.value(measured(Measure.OOD_GAIN, -0.05)) == "-0.050"
+    assert reading.value(measured(Measure.SPEED_UP)) == "undefined"
+    assert set(reading.MEASURES) == set(Measure)
 
 
 def test_a_live_page_is_whole_or_not_at_all(whole, tmp_path, monkeypatch):
@@ -237,18 +253,31 @@ def test_a_live_page_is_whole_or_not_at_all(whole, tmp_path, monkeypatch):
 
 
 def test_a_sample_of_texts_keeps_its_place_and_its_perturbed_copy():
-    rows = examples.sample(dataset(shift=True), ("test", "perturbed:keyboard@1", "perturbed:keyboard@5"))
-    assert [(r["split"], r["index"]) for r in rows] == [(s, i) for s in ("test", "shift:tweets") for i in range(10)]
-    assert rows[3]["text"] == "text 33" and rows[3]["target"] == 1
-    assert all(set(r["perturbed"]) == ({"perturbed:keyboard@5"} if r["split"] == "test" else set()) for r in rows)
-    assert any(r["perturbed"]["perturbed:keyboard@5"] != r["text"] for r in rows[:10])
-    json.dumps(rows)
+    data, keyboard = dataset(shift=True), split.perturbed("keyboard", 5)
+    rows = sample(data, {keyboard: perturb(data.test, keyboard)})
+    assert [(r.split, r.index) for r in rows] == [(s, i) for s in (TEST, split.shift("tweets")) for i in range(10)]
+    assert rows[3].text == "text 33" and rows[3].target == 1
+    assert all(set(r.perturbed) == ({keyboard} if r.split == TEST else set()) for r in rows)
+    assert any(r.perturbed[keyboard] != r.text for r in rows[:10])
+
+
+def test_the_store_keeps_a_sampled_text_as_json():
+    text = SampledText(dataset="news", split=TEST, index=2, text="a", target=1, perturbed={split.perturbed("ocr", 5): "á"})
+    stored = {
+        "dataset": "news",
+        "split": "test",
+        "index": 2,
+        "text": "a",
+        "target": 1,
+        "perturbed": {"perturbed:ocr@5": "á"},
+    }
+    assert text.to_dict() == stored and SampledText.from_dict(json.loads(json.dumps(stored))) == text
 
 
 def test_disagreements_are_those_of_most_seeds(whole):
     found = examples.disagreements(whole, "reviews")
     outcomes = {
-        arm: [r.outcome.evaluated["test"].predictions for r in whole.rows
+        arm: [r.outcome.evaluated[TEST].predictions for r in whole.rows
               if (r.spec.dataset, r.spec.arm, r.spec.budget, r.spec.phase) == ("reviews", arm, max(BUDGETS), "report")
               and r.outcome.status == "done"]
         for arm in ("scratch", "full")
@@ -269,3 +298,34 @@ def test_the_page_of_a_real_findings_object_needs_no_more_than_it_has(whole):
     given = {f.name: getattr(whole, f.name) for f in dataclasses.fields(Told.__mro__[1])}
     page = html.render(Told.__mro__[1](**given))
     assert "Does starting from builtin:minilm beat training from scratch?" in page
+
+
+def test_a_leak_of_test_texts_into_train_stands_among_the_limits(whole):
+    leak = "reviews: 12 of 80 test texts share a 13-gram with train: scores may be too high for every arm"
+    warnings = [
+        StudyWarning(WarningKind.CONTAMINATION, leak),
+        StudyWarning(WarningKind.DATA, "reviews: overlaps its own shift"),
+    ]
+    said = " ".join(limits(dataclasses.replace(whole, warnings=warnings)))
+    assert f"Contamination: {leak}." in said and "its own shift" not in said
+    assert f"Contamination: {leak}." in " ".join(html.render(dataclasses.replace(whole, warnings=warnings)).split())
+    assert "Contamination" not in " ".join(limits(dataclasses.replace(whole, warnings=[])))
+
+
+def without_full(whole):
+    """A study of the arms scratch, lora and probe, in this order: lora leads, though probe comes first in the registry."""
+    kept = {name: [row for row in getattr(whole, name) if row.arm != "full"] for name in ("scores", "gains")}
+    efficiency = [dataclasses.replace(row, arm=arm, sentence=f"{arm}: {row.sentence}")
+                  for row in whole.data_efficiency for arm in ("probe", "lora") if row.arm == "full"]  # fmt: skip
+    study = dataclasses.replace(whole.study, arms=("scratch", "lora", "probe"))
+    return dataclasses.replace(whole, study=study, told=(), data_efficiency=efficiency, **kept)
+
+
+def test_verdict_panels_and_examples_are_of_the_plans_leading_arm(whole):
+    found = without_full(whole)
+    assert found.leading_arm == "lora" == found.benefits()[0].arm
+    view = DatasetView(found, "reviews")
+    assert PANELS["data efficiency"].build(view).sentences[0].arm == "lora"
+    arrow = next(t for t in data_efficiency.learning_curve(view, TEST).traces if t.get("name") == "label-equivalent")
+    assert arrow["text"][0].startswith("lora with 64 labels")
+    assert examples.disagreements(found, "reviews")[0].columns[-1].title == "lora"

@@ -38,6 +38,6 @@ def test_a_rung_has_the_numbers_of_the_whole_trial_up_to_there(arm, checkpoints)
     )
     known = [(p.step, p.score, p.loss, p.phase) for p in whole.curve]
     assert [(p.step, p.score, p.loss, p.phase) for p in early.curve] == known[: len(early.curve)]
-    assert (early.details["steps"], early.details["max_steps"]) == (8, 32)
+    assert (early.details.steps, early.details.max_steps) == (8, 32)
     assert early.dev_score == max(score for _, score, _, _ in known[: len(early.curve)])
     assert len(known) > len(early.curve) >= 4 and not early.evaluated

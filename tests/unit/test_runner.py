@@ -9,6 +9,7 @@ from transfergain.running.planner import Planner
 from transfergain.running.search import FEWEST_RATES_TO_HALVE, LEARNING_RATES, RUNGS, learning_rates
 from transfergain.running.tuning import merit
 from transfergain.running.watchers import Watcher
+from transfergain.split import TEST, shift
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.types import CurvePoint, Outcome, Recipe
@@ -66,7 +67,7 @@ def test_tuning_comes_first_and_sees_no_sealed_split(tmp_path):
     ran, _ = run(tmp_path, {"reviews": dataset(shift=True)}, seeds=2, tune=3)
     assert [s.phase for s in ran] == ["tune"] * 6 + ["report"] * 8
     assert all(s.splits == () for s in ran if s.phase == "tune")
-    assert all([name for name, _ in s.splits] == ["test", "shift:tweets"] for s in ran if s.phase == "report")
+    assert all([split for split, _ in s.splits] == [TEST, shift("tweets")] for s in ran if s.phase == "report")
     assert not {s.replicate for s in ran if s.phase == "tune"} & {s.replicate for s in ran if s.phase == "report"}
 
 
@@ -109,9 +110,9 @@ def test_a_failing_trial_is_a_row_and_the_study_goes_on(tmp_path):
     assert failed[0].outcome.error == "RuntimeError: no luck with full"
     findings = load(tmp_path)
     assert findings.trials == {"done": 13, "failed": 1, "skipped": 0, "pending": 0}
-    gain = next(g for g in findings.gains if g["metric"] == "accuracy")
-    assert gain["n_seeds"] == 2
-    assert any("failed: RuntimeError: no luck with full" in w for w in findings.warnings)
+    gain = next(g for g in findings.gains if g.metric == "accuracy")
+    assert gain.n_seeds == 2
+    assert any("failed: RuntimeError: no luck with full" in w.text for w in findings.warnings)
 
 
 def test_a_failed_trial_is_tried_again_by_the_next_run(tmp_path):
@@ -133,7 +134,7 @@ def test_an_arm_whose_tuning_fails_is_skipped_with_the_reason(tmp_path):
     assert {r.outcome.error for r in skipped} == {reason}
     findings = load(tmp_path)
     assert findings.gains == []
-    assert any(reason in w for w in findings.warnings)
+    assert any(reason in w.text for w in findings.warnings)
     ran, counts = run(tmp_path, seeds=3, tune=2)  # mended: all of the arm runs, and no skipped row stays in the findings
     assert len(ran) == 2 + 3
     assert counts == {"done": 16}
@@ -172,7 +173,7 @@ def test_a_smaller_study_keeps_rows_but_not_in_its_findings(tmp_path):
     ran, _ = run(tmp_path, seeds=2)
     assert ran == []
     assert len(rows(tmp_path)) == stored
-    assert {row["n_seeds"] for row in load(tmp_path).scores} == {2}
+    assert {row.n_seeds for row in load(tmp_path).scores} == {2}
 
 
 def test_another_choice_of_tuning_leaves_stale_rows_out_of_the_findings(tmp_path):
@@ -213,7 +214,7 @@ def test_an_interrupted_run_has_findings_and_continues(tmp_path, after):
     json.loads(findings.to_json(), parse_constant=pytest.fail)
     assert findings.trials["done"] == after
     assert findings.trials["pending"] == (16 if after >= 4 else 10) - after  # the reported trials follow from tuning
-    assert any("have not run yet" in w for w in findings.warnings)
+    assert any("have not run yet" in w.text for w in findings.warnings)
     ran, counts = run(tmp_path, seeds=3, tune=2)
     assert len(ran) == 16 - after
     assert counts == {"done": 16}
@@ -381,7 +382,7 @@ def test_shifts_added_later_run_the_reported_trials_again(tmp_path):
     run(tmp_path)
     ran, _ = run(tmp_path, {"reviews": dataset(shift=True)})
     assert {s.phase for s in ran} == {"report"}
-    assert {row["split"] for row in load(tmp_path).gains} == {"test", "shift:tweets"}
+    assert {row.split for row in load(tmp_path).gains} == {TEST, shift("tweets")}
 
 
 def test_the_recipe_differs_between_arms_in_the_learning_rate_alone(tmp_path):
@@ -482,4 +483,4 @@ def test_an_arm_without_finalists_is_skipped_with_the_reason(tmp_path):
     ran, counts = run(tmp_path, executor=fails(when=lambda s: s.arm == "full" and s.rung == RUNGS[1]), tune=4)
     assert not [s for s in ran if s.arm == "full" and s.phase == "report"]
     assert counts == {"done": 4 + 6 + 2 + 4, "failed": 2, "skipped": 2}
-    assert any("no tuning trial finished: RuntimeError: no luck with full" in w for w in load(tmp_path).warnings)
+    assert any("no tuning trial finished: RuntimeError: no luck with full" in w.text for w in load(tmp_path).warnings)

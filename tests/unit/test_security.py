@@ -22,9 +22,9 @@ from support.fakes import dataset, run
 from transfergain.analysis.findings import load
 from transfergain.checkpoint import load_config, load_tokenizer, resolve
 from transfergain.data.formats import unpacked
-from transfergain.data.formats.table import read_file, read_folder
 from transfergain.data.prepare import DataSource
 from transfergain.data.prepare import load as load_data
+from transfergain.data.read import read_file, read_folder
 from transfergain.errors import UserError
 from transfergain.report.files import write_files
 from transfergain.study import Study
@@ -133,11 +133,12 @@ def test_the_trap_works(model, tmp_path):
 
 
 def test_pickles_beside_the_weights_are_never_read(model, tmp_path):
+    from transfergain.arms.base import Blueprint
     from transfergain.arms.weights import build_pretrained
 
     checkpoint = resolve(str(model))
     config = load_config(checkpoint, load_tokenizer(checkpoint), ("no", "yes"))
-    build_pretrained(checkpoint, "AutoModelForSequenceClassification", config, 0)
+    build_pretrained(Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0))
     assert not (tmp_path / "ran").exists()
 
 
@@ -196,6 +197,7 @@ def test_a_study_file_is_data(text, tmp_path, monkeypatch):
 BOMBS = ("reviews.csv.gz", "reviews.tsv.gz", "reviews.json.gz", "reviews.jsonl.gz", "names.conll.gz", "reviews.parquet.gz")
 
 
+@pytest.mark.long
 def test_a_gzip_bomb_is_refused_in_bounded_memory(tmp_path):
     bomb = tmp_path / "reviews.csv.gz"
     with gzip.open(bomb, "wb") as file:

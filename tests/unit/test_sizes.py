@@ -9,10 +9,12 @@ import pytest
 from transfergain.data import contamination, prepare
 from transfergain.data import draws as splits
 from transfergain.data.draws import Drawn
-from transfergain.data.formats import table as sources
-from transfergain.errors import Declined
-from transfergain.floors import FLOORS, tfidf
-from transfergain.tasks import TASKS
+from transfergain.data.formats import delimited
+from transfergain.data.read import read_file
+from transfergain.errors import Declined, UserError
+from transfergain.floors import tfidf
+from transfergain.split import TEST, TRAIN
+from transfergain.tasks import TASKS, floors
 from transfergain.types import Example
 
 
@@ -77,7 +79,7 @@ def test_keys_are_looked_up_and_not_searched(work):
         examples = tuple(Example({"text": str(i)}, Counted(i // 2)) for i in range(count))
         Counted.used = 0
         {
-            "duplicates": lambda e: splits.drop_duplicates({"train": e, "test": e[:100]}, lambda x: x.target),
+            "duplicates": lambda e: splits.drop_duplicates({TRAIN: e, TEST: e[:100]}, lambda x: x.target),
             "carve": lambda e: splits.carve(e, 0.2, lambda x: x.target, "test"),
             "carve clusters": lambda e: splits.carve(e, 0.2, lambda x: 0, "test", lambda x: x.target),
             "order": lambda e: splits.stratified_order([x.target for x in e], "train", replicate=0),
@@ -100,13 +102,13 @@ def test_a_csv_read_in_blocks_is_the_same(ending, tmp_path, monkeypatch):
     separator = {"csv": ",", "tsv": "\t"}[ending]
     lines = [separator.join(["text", "label"]), *(separator.join([f'"a{i}\n b"', f"0{i % 3}"]) for i in range(100))]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
-    whole = sources.read_file(path)
-    monkeypatch.setattr(sources, "BLOCK", 7)
-    assert sources.read_file(path) == whole
+    whole = read_file(path)
+    monkeypatch.setattr(delimited, "BLOCK", 7)
+    assert read_file(path) == whole
     assert whole.rows[99] == {"text": "a99\n b", "label": "00"}
     path.write_bytes("\r\n".join(lines).encode() + b"\r\ncaf\xe9" + separator.encode() + b"1\r\n")
-    with pytest.raises(sources.UserError, match="line 202: byte 0xe9 is not UTF-8"):
-        sources.read_file(path)
+    with pytest.raises(UserError, match="line 202: byte 0xe9 is not UTF-8"):
+        read_file(path)
 
 
 def test_a_line_of_a_hundred_thousand_characters_loads(tmp_path):
@@ -120,10 +122,10 @@ def test_a_line_of_a_hundred_thousand_characters_loads(tmp_path):
 def test_tfidf_declines_what_would_take_gigabytes(monkeypatch):
     examples = tuple(Example({"text": f"word{i} word{i % 7}"}, i % 20) for i in range(80))
     text, drawn = (lambda e: e.inputs["text"]), Drawn(examples[:60], examples[60:])
-    assert len(FLOORS["tfidf"].fit(drawn, text, 0)(examples[60:])) == 20
+    assert len(floors()["tfidf"].fit(drawn, text, 0)(examples[60:])) == 20
     monkeypatch.setattr(tfidf, "MOST", 1000)
     with pytest.raises(Declined, match="20 classes with"):
-        FLOORS["tfidf"].fit(drawn, text, 0)
+        floors()["tfidf"].fit(drawn, text, 0)
 
 
 def test_hashes_do_not_depend_on_the_process():

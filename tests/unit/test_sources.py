@@ -16,9 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from transfergain.data.formats import conll
-from transfergain.data.formats import table as sources
-from transfergain.data.formats.table import Table, read_file, read_folder, read_hub, require_columns
+from transfergain.data.formats.hub import read_hub
+from transfergain.data.formats.table import Table, require_columns
+from transfergain.data.read import READERS, read_file, read_folder
 from transfergain.errors import UserError
+from transfergain.options import OptionKind
 from transfergain.tasks.classification import CLASSIFICATION
 
 QUICK = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -60,7 +62,7 @@ rows = st.lists(
 
 
 def test_every_reader_has_a_round_trip():
-    assert set(WRITERS) == set(sources.READERS) - set(conll.ENDINGS), "CoNLL's are in test_conll.py"
+    assert set(WRITERS) == set(READERS) - set(conll.ENDINGS), "CoNLL's are in test_conll.py"
 
 
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gz"])
@@ -124,11 +126,11 @@ def test_blank_lines_do_not_shift_the_line_a_complaint_names(tmp_path):
     table = read_file(path)
     assert [table.where(0), table.where(1)] == ["a.jsonl line 2", "a.jsonl line 5"]
     with pytest.raises(UserError, match=r"a\.jsonl line 5"):
-        CLASSIFICATION.parse({"train": table}, CLASSIFICATION.columns)
+        CLASSIFICATION.parse({"train": table}, CLASSIFICATION.defaults(OptionKind.COLUMN))
 
 
 def labels_of(path):
-    parsed = CLASSIFICATION.parse({"train": read_file(path)}, CLASSIFICATION.columns)
+    parsed = CLASSIFICATION.parse({"train": read_file(path)}, CLASSIFICATION.defaults(OptionKind.COLUMN))
     return parsed.labels, [example.target for example in parsed.splits["train"]]
 
 
@@ -300,5 +302,5 @@ def test_require_columns_names_the_flag():
 def test_a_label_has_one_spelling_whatever_its_type(number, flag):
     rows = [{"text": "a", "label": v} for v in (number, float(number), np.int64(number), np.float32(number % 1000))]
     rows += [{"text": "b", "label": flag}, {"text": "b", "label": np.bool_(flag)}, {"text": "c", "label": "other"}]
-    parsed = CLASSIFICATION.parse({"train": Table("a", rows)}, CLASSIFICATION.columns)
+    parsed = CLASSIFICATION.parse({"train": Table("a", rows)}, CLASSIFICATION.defaults(OptionKind.COLUMN))
     assert set(parsed.labels) == {str(number), str(number % 1000), str(flag).lower(), "other"}

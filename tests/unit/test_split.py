@@ -4,14 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transfergain.split import DEV, TEST, Split, adapted, perturbed, shift
+from transfergain.split import DEV, TEST, TRAIN, Split, adapted, perturbed, shift, target
 
 NAMES = st.text(min_size=1)
 
 
 @given(st.one_of(
-    st.sampled_from([TEST, DEV]),
+    st.sampled_from([TRAIN, TEST, DEV]),
     st.builds(shift, NAMES),
+    st.builds(target, NAMES),
     st.builds(perturbed, st.sampled_from(["keyboard", "drop"]), st.integers(1, 5)),
     st.builds(adapted, NAMES, st.integers(0, 4096), st.sampled_from(["head", "lora", "full"])),
 ))  # fmt: skip
@@ -33,7 +34,9 @@ def test_texts_are_those_that_stores_hold(text, split, title):
     assert (str(split), Split.parse(text), split.title) == (text, split, title)
 
 
-@pytest.mark.parametrize("text", ["", "train", "shift", "shift:", "test:x", "perturbed:keyboard", "adapted:x@y/lora"])
+@pytest.mark.parametrize(
+    "text", ["", "validation", "shift", "shift:", "test:x", "train:x", "target", "perturbed:keyboard", "adapted:x@y/lora"]
+)
 def test_any_other_text_is_refused(text):
     with pytest.raises(ValueError, match=r".+"):
         Split.parse(text)

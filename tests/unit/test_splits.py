@@ -18,6 +18,7 @@ from transfergain.data.draws import (
     stratified_order,
 )
 from transfergain.errors import UserError
+from transfergain.split import DEV, TEST, TRAIN, shift
 from transfergain.types import Dataset, Example
 
 QUICK = settings(max_examples=60, deadline=None)
@@ -204,28 +205,28 @@ def of(*texts):
 
 def test_test_keeps_its_examples_then_dev_then_train_and_shifts_lose_theirs():
     parts = {
-        "train": of("a", "b", "c", "c", "d"),
-        "dev": of("b", "c2", "a"),
-        "test": of("a", "e", "e"),
-        "shift:x": of("d", "f", "f", "e", "g"),
-        "shift:y": of("f", "c2"),
+        TRAIN: of("a", "b", "c", "c", "d"),
+        DEV: of("b", "c2", "a"),
+        TEST: of("a", "e", "e"),
+        shift("x"): of("d", "f", "f", "e", "g"),
+        shift("y"): of("f", "c2"),
     }
     kept, dropped = drop_duplicates(parts, text)
     assert {name: [text(e) for e in rows] for name, rows in kept.items()} == {
-        "train": ["c", "d"],
-        "dev": ["b", "c2"],
-        "test": ["a", "e"],
-        "shift:x": ["f", "g"],
-        "shift:y": ["f"],
+        TRAIN: ["c", "d"],
+        DEV: ["b", "c2"],
+        TEST: ["a", "e"],
+        shift("x"): ["f", "g"],
+        shift("y"): ["f"],
     }
-    assert dropped == {"train": 3, "dev": 1, "test": 1, "shift:x": 3, "shift:y": 1}
+    assert dropped == {TRAIN: 3, DEV: 1, TEST: 1, shift("x"): 3, shift("y"): 1}
     assert list(kept) == list(parts)
 
 
 @given(
     st.fixed_dictionaries(
-        {name: st.lists(st.sampled_from("abcdefgh"), max_size=8).map(lambda t: of(*t)) for name in ("train", "test", "dev")},
-        optional={"shift:x": st.lists(st.sampled_from("abcdefgh"), max_size=8).map(lambda t: of(*t))},
+        {name: st.lists(st.sampled_from("abcdefgh"), max_size=8).map(lambda t: of(*t)) for name in (TRAIN, TEST, DEV)},
+        optional={shift("x"): st.lists(st.sampled_from("abcdefgh"), max_size=8).map(lambda t: of(*t))},
     )
 )
 def test_no_text_is_in_two_splits_and_none_vanishes(parts):
@@ -234,7 +235,7 @@ def test_no_text_is_in_two_splits_and_none_vanishes(parts):
     assert len(set(every)) == len(every)
     assert set(every) == {text(e) for rows in parts.values() for e in rows}
     assert sum(dropped.values()) == sum(map(len, parts.values())) - len(every)
-    assert {text(e) for e in kept["test"]} == {text(e) for e in parts["test"]}
+    assert {text(e) for e in kept[TEST]} == {text(e) for e in parts[TEST]}
 
 
 def words(start, count):

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfergain.data.formats.table import Table, read_file, read_folder
+from transfergain.data.formats.table import Table
+from transfergain.data.read import read_file, read_folder
 from transfergain.errors import UserError
+from transfergain.options import OptionKind
 from transfergain.tasks import TASKS
 
 QA = TASKS["qa"]
+COLUMNS = QA.defaults(OptionKind.COLUMN)
 CONTEXT = "The mill 😀 at Orle was built in 1712. A flood took it in 1841."
 EMPTY = {"text": [], "answer_start": []}
 
@@ -46,12 +49,12 @@ def flat(shape=as_lists):
 
 
 def parse(*rows, name="train.jsonl", **columns):
-    return QA.parse({"train": Table(name, list(rows))}, {**QA.columns, **columns})
+    return QA.parse({"train": Table(name, list(rows))}, {**COLUMNS, **columns})
 
 
 def parse_file(path, content):
     path.write_text(json.dumps(content))
-    return QA.parse({"train": read_file(path)}, QA.columns)
+    return QA.parse({"train": read_file(path)}, COLUMNS)
 
 
 def lines(rows):
@@ -100,7 +103,7 @@ def test_an_example_knows_its_duplicates_article_and_stratum(expected):
     ids=["v2.0 gz", "list of articles", "flat json", "an article a line", "flat jsonl", "list of answers"],
 )
 def test_every_shape_gives_the_same_examples(tmp_path, expected, name, make):
-    parsed = QA.parse({"train": read_file(written(tmp_path / name, make()))}, QA.columns)
+    parsed = QA.parse({"train": read_file(written(tmp_path / name, make()))}, COLUMNS)
     assert parsed.splits["train"] == expected
     assert parsed.labels == () and parsed.warnings == ()
 
@@ -108,14 +111,14 @@ def test_every_shape_gives_the_same_examples(tmp_path, expected, name, make):
 @pytest.mark.parametrize("shape", [as_lists, list])
 def test_parquet_gives_the_same_examples(tmp_path, expected, shape):
     pq.write_table(pa.Table.from_pylist(flat(shape)), tmp_path / "a.parquet")
-    assert QA.parse({"train": read_file(tmp_path / "a.parquet")}, QA.columns).splits["train"] == expected
+    assert QA.parse({"train": read_file(tmp_path / "a.parquet")}, COLUMNS).splits["train"] == expected
 
 
 def test_a_saved_hub_data_set_gives_the_same_examples(tmp_path, expected):
     datasets = pytest.importorskip("datasets")
     datasets.disable_progress_bars()
     datasets.DatasetDict({"train": datasets.Dataset.from_list(flat())}).save_to_disk(str(tmp_path / "saved"))
-    assert QA.parse(read_folder(tmp_path / "saved"), QA.columns).splits["train"] == expected
+    assert QA.parse(read_folder(tmp_path / "saved"), COLUMNS).splits["train"] == expected
 
 
 def test_version_1_needs_no_is_impossible(tmp_path):
@@ -174,7 +177,7 @@ def test_rows_without_id_are_named_by_their_line(tmp_path):
     rows = [{k: v for k, v in row.items() if k != "id"} for row in flat()]
     rows[1]["answers"] = {"text": ["A flood"], "answer_start": [0]}
     path = written(tmp_path / "a.jsonl", b"\n" + lines(rows))
-    assert "(first: a.jsonl line 3)" in QA.parse({"train": read_file(path)}, QA.columns).warnings[0]
+    assert "(first: a.jsonl line 3)" in QA.parse({"train": read_file(path)}, COLUMNS).warnings[0]
 
 
 def test_answers_of_no_text_are_no_answers():
@@ -261,9 +264,9 @@ def test_a_test_set_with_hidden_answers_is_refused():
     hidden = Table("test.jsonl", [r | {"answers": EMPTY} for r in flat()])
     answered = Table("train.jsonl", [r for r in flat() if r["id"] != "q3"])
     with pytest.raises(UserError, match=r"test\.jsonl: none of its 4 questions has an answer"):
-        QA.parse({"train": answered, "test": hidden}, QA.columns)
+        QA.parse({"train": answered, "test": hidden}, COLUMNS)
     # Where training shows that questions may go unanswered, a shift of such questions alone is a fair test.
-    assert len(QA.parse({"train": Table("train.jsonl", flat()), "shift:x": hidden}, QA.columns).splits["shift:x"]) == 4
+    assert len(QA.parse({"train": Table("train.jsonl", flat()), "shift:x": hidden}, COLUMNS).splits["shift:x"]) == 4
 
 
 words = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=4)
@@ -296,7 +299,7 @@ def test_what_is_kept_stands_at_its_offset_and_the_rest_is_counted(data, pieces)
 
 
 def test_real_questions(real_data):
-    parsed = QA.parse(read_folder(real_data / "xquad_en"), QA.columns)
+    parsed = QA.parse(read_folder(real_data / "xquad_en"), COLUMNS)
     assert {s: len(rows) for s, rows in parsed.splits.items()} == {"train": 732, "validation": 195, "test": 263}
     assert not parsed.warnings and all(e.target["text"] for e in parsed.splits["train"])
     assert len({QA.cluster(e) for e in parsed.splits["train"]}) == 28

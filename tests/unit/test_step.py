@@ -7,8 +7,9 @@ import transformers
 from support.numeric import assert_same_gradients
 from support.numeric import gradients as gradients_of
 from transfergain.engine.fit import fit
-from transfergain.engine.shortcuts.weights import Weights
 from transfergain.engine.step import Step
+from transfergain.engine.training import Training
+from transfergain.engine.weights import Weights
 from transfergain.types import Recipe
 
 CPU = torch.device("cpu")
@@ -41,7 +42,7 @@ def limited(model, examples, message="DefaultCPUAllocator: not enough memory: yo
 
 
 def gradients(model, rows, prepare=lambda model: None):
-    weights = Weights(model, RECIPE)
+    weights = Weights(model, RECIPE, {})
     step, found = Step(model, weights, RECIPE, 0, CPU), {}
     prepare(model)
     weights.step = lambda rate: found.update(gradients_of(model))
@@ -87,7 +88,7 @@ def test_checkpointing_repeats_the_dropout_masks(checkpoints):
     for examples in (8, 0):
         model = load(checkpoints, "AutoModelForSequenceClassification", dropout=0.3)
         with cheap_dropout(CPU):
-            weights = Weights(model, RECIPE)
+            weights = Weights(model, RECIPE, {})
             step = Step(model, weights, RECIPE, 0, CPU)
             if not examples:
                 step.micro_batch = 1
@@ -101,7 +102,7 @@ def test_checkpointing_repeats_the_dropout_masks(checkpoints):
 
 def test_nothing_left_to_try_is_an_error_that_says_so(checkpoints, monkeypatch):
     model = load(checkpoints, "AutoModelForSequenceClassification")
-    weights = Weights(model, RECIPE)
+    weights = Weights(model, RECIPE, {})
     model.forward = lambda **kwargs: (_ for _ in ()).throw(
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB")
     )
@@ -113,7 +114,7 @@ def test_other_errors_are_not_taken_for_it(checkpoints):
     model = load(checkpoints, "AutoModelForSequenceClassification")
     limited(model, 0, "mat1 and mat2 shapes cannot be multiplied")
     with pytest.raises(RuntimeError, match="cannot be multiplied"):
-        Step(model, Weights(model, RECIPE), RECIPE, 0, CPU)(TEXTS, 0.1)
+        Step(model, Weights(model, RECIPE, {}), RECIPE, 0, CPU)(TEXTS, 0.1)
 
 
 def test_a_run_records_what_it_came_to_and_has_the_same_numbers(checkpoints):
@@ -121,7 +122,7 @@ def test_a_run_records_what_it_came_to_and_has_the_same_numbers(checkpoints):
     for most in (8, 2):
         model = load(checkpoints, "AutoModelForSequenceClassification")
         limited(model, most)
-        fitted = fit(model, TEXTS, TEXTS, RECIPE, 0, 0, lambda predicted: 0.5)
+        fitted = fit(model, Training(TEXTS, TEXTS, RECIPE, 0, 0), lambda predicted: 0.5)
         assert (fitted.micro_batch, fitted.checkpointing) == (most, False)
         curves.append([(p.step, p.examples, p.flops) for p in fitted.curve])
         curves.append([p.loss for p in fitted.curve])

@@ -1,3 +1,4 @@
+import json
 import sqlite3
 
 import numpy as np
@@ -6,17 +7,22 @@ import pytest
 from support.fakes import evaluated, spec
 from transfergain.analysis.findings import load
 from transfergain.errors import UserError
-from transfergain.store import FILE, Store
-from transfergain.types import SCHEMA_VERSION, CurvePoint, Outcome, Recipe
+from transfergain.split import TEST, adapted, shift
+from transfergain.store import FILE, Store, _unpack_details
+from transfergain.types import SCHEMA_VERSION, AdaptationDetails, CurvePoint, Details, Outcome, Recipe
 
+ADAPTED = {
+    adapted("tweets", 16, "full"): AdaptationDetails(8, 6, 24, 99, ((2, 0.5), (8, 0.75))),
+    adapted("tweets", 16, "head"): AdaptationDetails(declined="no head"),
+}
 FULL_OUTCOME = Outcome(
     status="done",
     error="",
     dev_score=0.1 + 0.2,
     curve=(CurvePoint(5, 0.5, 0.693, "stable"), CurvePoint(10, 0.75, float("inf"), "decay")),
     converged=False,
-    evaluated={"test": evaluated([0, 1, 1], 2), "shift:tweets": evaluated([1, 0], 0)},
-    details={"steps": 10, "checks": {"median_std": 0.02}, "diverged": False, "note": "naïve ✓"},
+    evaluated={TEST: evaluated([0, 1, 1], 2), shift("tweets"): evaluated([1, 0], 0)},
+    details=Details(steps=10, checks={"median_std": 0.02, "note": "naïve ✓"}, adapted=ADAPTED),
     seconds=1.25,
 )
 
@@ -47,7 +53,7 @@ def same(a, b):
 def test_every_field_comes_back_as_it_went_in(tmp_path, outcome):
     trial = spec(
         recipe=Recipe(3.3e-4, batch_size=3, epochs=2, min_steps=7, max_length=9, precision="bf16"),
-        splits=(("test", "a"), ("shift:tweets", "b")),
+        splits=((TEST, "a"), (shift("tweets"), "b")),
     )
     with Store(tmp_path, create=True) as store:
         store.put(trial, outcome)
@@ -102,6 +108,32 @@ def test_order_of_rows_does_not_depend_on_insertion(tmp_path):
             orders.append([row.spec for row in store.rows()])
     assert orders[0] == orders[1] == orders[2]
     assert len(orders[0]) == len(trials)
+
+
+STORED = (
+    '{"adapted": {"adapted:t@16/full": {"best_step": 6, "curve": [[2, 0.5], [8, 0.75]], "max_steps": 24, "steps": 8, '
+    '"trained_parameters": 99}, "adapted:t@16/head": {"declined": "no head"}}, "best_step": 20, "checkpointing": false, '
+    '"checks": {"newly_initialised": ["a", "b"]}, "diverged": false, "flops": 94317350400.0, "frozen_features": true, '
+    '"max_steps": 26, "micro_batch": 8, "parameters": 100, "read_as_test": ["perturbed:lowercase@3"], '
+    '"setting": {"null": 0.5}, "steps": 24, "temperature": 1.5, "tokens_kept": 1090, '
+    '"train_seconds": 1.25, "trained_parameters": 99}'
+)
+"""The details of a trial as every version has written them."""
+
+
+@pytest.mark.parametrize("text", [STORED, "{}"])
+def test_details_are_stored_as_they_always_were(tmp_path, text):
+    details = _unpack_details(json.loads(text))
+    with Store(tmp_path, create=True) as store:
+        store.put(spec(), Outcome("done", details=details))
+        assert store.rows()[0].outcome.details == details
+    with sqlite3.connect(tmp_path / FILE) as db:
+        assert db.execute("SELECT details FROM trials").fetchone() == (text,)
+    db.close()
+
+
+def test_details_that_another_version_lacks_or_knows_are_no_obstacle():
+    assert _unpack_details({"steps": 3, "of the future": 1}) == Details(steps=3)
 
 
 def test_meta_comes_back_and_is_written_together_or_not_at_all(tmp_path):

@@ -2,21 +2,27 @@
 
 import itertools
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from support.fakes import dataset
 from transfergain.analysis import words
+from transfergain.analysis.entries import StudyRequest
 from transfergain.arms import ARMS
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
-from transfergain.floors import FLOORS
+from transfergain.options import Option, OptionKind
 from transfergain.running.planner import REPLICATES, Planner, auto_budgets, budgets_for
 from transfergain.running.search import LEARNING_RATES, at_edge, learning_rates
-from transfergain.study import Study, TaskEntry, load, quarter
+from transfergain.split import TEST, shift
+from transfergain.study import Study, TaskEntry, load
+from transfergain.study.fields import with_options_of
+from transfergain.study.keys import quarter
 from transfergain.tasks import TASKS
 from transfergain.types import Recipe, TrialSpec
 
@@ -95,9 +101,9 @@ def test_data_sets_may_differ_in_seeds_and_evaluations_and_a_flag_sets_all(study
                    datasets, "sha256:0", "fp32")  # fmt: skip
     asked = {name: plan.reporting(data, "full", 10, plan.recipe(data, 1e-3)) for name, data in datasets.items()}
     assert {name: (len(specs), specs[0].recipe.evaluations) for name, specs in asked.items()} == {"a": (4, 6), "b": (2, 16)}
-    assert words.planned(study.model_dump()) == [2, 4]
-    assert words.planned_seeds(study.model_dump()) == "2 to 4 seeds"
-    assert words.planned_seeds(load({"seeds": 5}, file).model_dump()) == "5 seeds"
+    asked = [StudyRequest.of(each.model_dump()).seeds for each in (study, load({"seeds": 5}, file))]
+    assert asked == [(2, 4), (5,)]
+    assert list(map(words.planned_seeds, asked)) == ["2 to 4 seeds", "5 seeds"]
 
 
 def test_data_flags_beside_tasks_are_refused(study_file):
@@ -262,6 +268,15 @@ def test_an_option_of_another_task_is_refused(keys, says):
         load(keys)
 
 
+def test_tasks_that_share_an_option_agree_on_its_type():
+    option = Option("weight", 1, "how heavy", OptionKind.READING, type=int)
+    agreeing = replace(TASKS["ner"], options=(replace(option, default=2, help="how light"),))
+    fields = with_options_of([replace(TASKS["qa"], options=(option,)), agreeing])(BaseModel).model_fields
+    assert fields["weight"].metadata[0].help == "qa: how heavy (default: 1); ner: how light (default: 2)"
+    with pytest.raises(ValueError, match='the tasks qa, ner declare "weight" with different types or bounds'):
+        with_options_of([replace(TASKS["qa"], options=(option,)), replace(TASKS["ner"], options=(replace(option, ge=0),))])
+
+
 def test_an_option_above_the_tasks_may_be_for_some_of_them(study_file):
     study = load(
         {}, study_file('max_length = 64\nlabel_column = "y"\n[[tasks]]\ntask = "ner"\n[[tasks]]\ntask = "sentiment"')
@@ -271,7 +286,7 @@ def test_an_option_above_the_tasks_may_be_for_some_of_them(study_file):
 
 def test_the_tasks_settings_are_part_of_the_recipe():
     entry = TaskEntry(task="qa", doc_stride=32)
-    assert dict(entry.encoding()) == dict(TASKS["qa"].encoding) | {"doc_stride": 32}
+    assert dict(entry.encoding()) == dict(TASKS["qa"].defaults(OptionKind.ENCODING)) | {"doc_stride": 32}
     assert entry.tokens() == TASKS["qa"].max_length
     spec = planner().reporting(dataset(shift=True), "full", 20, Recipe(1e-4, options=entry.encoding()))[0]
     assert TrialSpec.from_json(spec.to_json()) == spec
@@ -285,7 +300,7 @@ def test_tuning_sees_no_sealed_split_and_no_seed_that_is_reported():
     assert all(spec.splits == () and spec.phase == "tune" for spec in tuning)
     assert not {spec.replicate for spec in tuning} & {spec.replicate for spec in reports}
     assert {spec.replicate // REPLICATES for spec in tuning + reports} == {2}
-    assert [name for name, _ in reports[0].splits] == ["test", "shift:tweets"]
+    assert [split for split, _ in reports[0].splits] == [TEST, shift("tweets")]
 
 
 def test_arms_get_the_same_trials_but_for_their_name():
@@ -311,5 +326,5 @@ def test_a_larger_study_holds_the_trials_of_the_smaller_one():
 
 
 def test_floors_are_planned_for_every_seed_and_budget():
-    assert len(planner().floors()) == sum("sentiment" in floor.tasks for floor in FLOORS.values()) * 2 * 3
+    assert len(planner().floors()) == len(TASKS["sentiment"].floors) * 2 * 3
     assert all(spec.checkpoint_revision == "" and spec.recipe is None for spec in planner().floors())

@@ -6,8 +6,9 @@ from rich.console import Console
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run
 from transfergain.analysis.findings import load
+from transfergain.analysis.rows import Benefit
 from transfergain.report import terminal as text
-from transfergain.types import Outcome
+from transfergain.types import Outcome, WarningKind
 
 
 def shown(folder, width=80):
@@ -34,12 +35,12 @@ def test_table_shows_error_and_gain_of_every_arm_and_floor(tmp_path):
     findings, output = shown(tmp_path)
     assert "Sentiment on reviews" in output
     for score in findings.primary(findings.scores):
-        error = f"{1 - score['mean']:.3f}"
-        assert any(score["arm"] in line.split() and error in line.split() for line in output.splitlines()), score
+        error = f"{1 - score.mean:.3f}"
+        assert any(score.arm in line.split() and error in line.split() for line in output.splitlines()), score
     for gain in findings.primary(findings.gains):
-        interval = f"{gain['estimate']:+.3f} [{gain['low']:+.3f}, {gain['high']:+.3f}]"
+        interval = f"{gain.estimate:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}]"
         line = next(line for line in output.splitlines() if interval in line)
-        assert gain["verdict"] in line
+        assert gain.verdict in line
     assert output.count(" majority ") == 2
 
 
@@ -55,8 +56,8 @@ def test_headline_speaks_of_the_largest_budget_and_of_each_shift(tmp_path):
     run(tmp_path, {"reviews": dataset(shift=True)}, seeds=3, budgets=[20, 30])
     findings, output = shown(tmp_path)
     for gain in findings.gains:
-        said = gain["sentence"] in output
-        assert said == (gain["budget"] == 30 and gain["metric"] == "accuracy"), gain
+        said = gain.sentence in output
+        assert said == (gain.budget == 30 and gain.metric == "accuracy"), gain
     assert "on tweets with 30 labels" in output
 
 
@@ -64,9 +65,9 @@ def test_verdict_stands_before_its_sentence(tmp_path):
     run(tmp_path, seeds=3)
     findings, output = shown(tmp_path)
     row = findings.headline()[0]
-    line = next(line for line in output.splitlines() if row["sentence"] in line)
+    line = next(line for line in output.splitlines() if row.sentence in line)
     assert line.startswith("1 Performance ")
-    assert line.split()[2] == row["verdict"].split()[0].upper()
+    assert line.split()[2] == row.verdict.split()[0].upper()
 
 
 def test_a_negative_gain_is_shown_as_such(tmp_path):
@@ -75,7 +76,7 @@ def test_a_negative_gain_is_shown_as_such(tmp_path):
 
     run(tmp_path, executor=FakeExecutor(behave=behave), seeds=3)
     findings, output = shown(tmp_path)
-    assert findings.headline()[0]["estimate"] == pytest.approx(-0.7)
+    assert findings.headline()[0].estimate == pytest.approx(-0.7)
     assert "-0.700 [" in output
     assert "NEGATIVE TRANSFER" in output
     assert "raises the error from 10.0 % to 80.0 %" in output
@@ -91,7 +92,7 @@ def test_one_seed_has_no_interval(tmp_path):
 def test_a_heading_is_one_line_however_narrow_its_table(tmp_path):
     run(tmp_path, seeds=1)
     findings, output = shown(tmp_path, width=40)
-    assert f"Sentiment on reviews, {findings.study['model']}, accuracy, test 10" in output.splitlines()
+    assert f"Sentiment on reviews, {findings.study.model}, accuracy, test 10" in output.splitlines()
 
 
 def test_runs_that_still_improve_are_one_warning_a_data_set(tmp_path):
@@ -101,7 +102,7 @@ def test_runs_that_still_improve_are_one_warning_a_data_set(tmp_path):
 
     run(tmp_path, executor=FakeExecutor(behave=behave), seeds=3, budgets=[20, 30])
     findings, _ = shown(tmp_path)
-    assert [w for w in findings.warnings if "still improving" in w] == [
+    assert [w.text for w in findings.warnings if w.kind is WarningKind.UNFINISHED] == [
         "reviews: still improving at the step cap: scratch at 20 labels (3 of 3 seeds), 30 labels (3 of 3 seeds); "
         "full at 20 labels (1 of 3 seeds), 30 labels (1 of 3 seeds)"
     ]
@@ -143,11 +144,11 @@ def test_every_benefit_has_a_line_and_one_line_is_over_all(tmp_path):
     findings, output = shown(tmp_path)
     lines = output.splitlines()
     for number, row in enumerate(findings.benefits(), start=1):
-        (line,) = (line for line in lines if line.startswith(f"{number} {row['benefit'].capitalize()} "))
-        assert row["sentence"] in line
-        assert line.split(row["sentence"])[0].split(maxsplit=1)[1].strip().endswith(row["verdict"].upper())
+        (line,) = (line for line in lines if line.startswith(f"{number} {row.benefit.capitalize()} "))
+        assert row.sentence in line
+        assert line.split(row.sentence)[0].split(maxsplit=1)[1].strip().endswith(row.verdict.upper())
     for row in findings.benefits():
-        assert f"{row['benefit']} {row['verdict']}" in overall(output)
+        assert f"{row.benefit} {row.verdict}" in overall(output)
 
 
 def test_over_several_data_sets_it_counts(tmp_path):
@@ -157,7 +158,7 @@ def test_over_several_data_sets_it_counts(tmp_path):
     data = {name: dataset(name) for name in ("a", "b", "c")}
     run(tmp_path, data, FakeExecutor(behave=behave), tasks=[{}, {}, {}], seeds=3)
     findings, output = shown(tmp_path)
-    verdicts = [row["verdict"] for row in findings.benefits() if row["benefit"] == "performance"]
+    verdicts = [row.verdict for row in findings.benefits() if row.benefit is Benefit.PERFORMANCE]
     assert f"performance supported on {verdicts.count('supported')} of 3 data sets" in overall(output)
     assert "robustness not measured" in overall(output)
     assert "data sets (partial conjunction, 95 %)" in overall(output)

@@ -11,6 +11,7 @@ from support.fakes import dataset, outcome_of, run, spec
 from transfergain import tracking
 from transfergain.analysis.findings import load
 from transfergain.errors import UserError
+from transfergain.split import TEST, shift
 from transfergain.store import Store
 from transfergain.tracking import TRACKERS, Reporter
 
@@ -100,10 +101,11 @@ def test_unknown_and_absent_trackers_are_the_users_to_mend(monkeypatch):
     tracking.check("none")
 
 
+@pytest.mark.long
 def test_names_and_numbers_are_those_that_mlflow_takes():
     module = pytest.importorskip("transfergain.tracking.mlflow")
     data = dataset(shift=True)
-    trial = spec(splits=(("test", "x"), ("shift:tweets", "y")))
+    trial = spec(splits=((TEST, "x"), (shift("tweets"), "y")))
     metrics = module._metrics(trial, outcome_of(trial, data), 7)
     names = {m.key for m in metrics}
     assert {"dev score by step", "test accuracy", "shift:tweets accuracy", "dev_score", "seconds"} <= names

@@ -11,14 +11,14 @@ from transfergain.checkpoint import load_tokenizer, resolve
 from transfergain.data.draws import Drawn
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
-from transfergain.floors import FLOORS
 from transfergain.metrics import METRICS
-from transfergain.tasks import TASKS
+from transfergain.options import OptionKind
+from transfergain.tasks import TASKS, floors
 from transfergain.types import Checkpoint, Example
 
 TASK = TASKS["translation"]
-READING = dict(TASK.reading) | {"source_lang": "fr", "target_lang": "en"}
-ENCODING = dict(TASK.encoding) | {"max_length": 32, "decoder_start_token_id": None}
+READING = dict(TASK.defaults(OptionKind.READING)) | {"source_lang": "fr", "target_lang": "en"}
+ENCODING = dict(TASK.defaults(OptionKind.ENCODING)) | {"max_length": 32, "decoder_start_token_id": None}
 FLAT = [
     {"fr": "Un chat dort.", "en": "A cat sleeps."},
     {"fr": "Le chien court.", "en": "The dog runs."},
@@ -307,7 +307,7 @@ def test_a_tokenizer_that_cannot_spell_the_references_is_warned_of(tokenizer, lo
     found = TASK.advise(Checkpoint("some/model", "", ""), tokenizer, READING | {"lowercase": lowercase})
     assert len(found) == len(warnings)
     for said, wanted in zip(found, warnings, strict=True):
-        assert wanted in said and "some/model" in said and "--lowercase" in said
+        assert wanted in said.text and "some/model" in said.text and "--lowercase" in said.text
 
 
 def test_chance_is_zero():
@@ -320,14 +320,15 @@ DRAWN = Drawn(parse(FLAT).splits["train"], parse(FLAT).splits["train"][:1])
 
 
 def test_the_source_is_copied():
-    predict = FLOORS["copy_source"].fit(DRAWN, TASK.text, 0)
+    predict = floors()["copy_source"].fit(DRAWN, TASK.text, 0)
     assert predict(DRAWN.train[:2]) == ["Un chat dort.", "Le chien court."] and predict([]) == []
 
 
+@pytest.mark.long
 def test_the_nearest_translation_is_taken_from_train(monkeypatch):
     from transfergain.floors import nearest
 
-    predict = FLOORS["nearest"].fit(DRAWN, TASK.text, 0)
+    predict = floors()["nearest"].fit(DRAWN, TASK.text, 0)
     queries = [Example({"source": s}, "?") for s in ("Le gros chien court vite.", "Un chat dort.", "Il pleuvait.", "xyz")]
     expected = ["The dog runs.", "A cat sleeps.", "It is raining.", "A cat sleeps."]
     assert predict(queries) == expected and [predict([q])[0] for q in queries] == expected
@@ -337,12 +338,12 @@ def test_the_nearest_translation_is_taken_from_train(monkeypatch):
 
 def test_the_nearest_of_equals_is_the_first_drawn():
     twice = Drawn((pair("un chat", "first"), pair("UN CHAT", "second"), pair("un chien", "third")), DRAWN.dev)
-    assert FLOORS["nearest"].fit(twice, TASK.text, 0)([pair("un chat")]) == ["first"]
+    assert floors()["nearest"].fit(twice, TASK.text, 0)([pair("un chat")]) == ["first"]
 
 
 def test_floors_take_predictions_that_the_metrics_score():
     for name in ("copy_source", "nearest"):
-        answers = FLOORS[name].fit(DRAWN, TASK.text, 0)(DRAWN.train)
+        answers = floors()[name].fit(DRAWN, TASK.text, 0)(DRAWN.train)
         scores = [
             METRICS[m].finish(METRICS[m].counts(answers, [e.target for e in DRAWN.train], ()).sum(0)) for m in TASK.metrics
         ]

@@ -13,6 +13,7 @@ import pytest
 import transfergain
 from support.fakes import spec
 from transfergain.seeds import generator, seed
+from transfergain.split import TEST, adapted
 from transfergain.types import SCHEMA_VERSION, Phase, Recipe, TrialSpec
 
 SOURCE = Path(transfergain.__file__).parent
@@ -25,7 +26,7 @@ OTHER = {
     "replicate": 1,
     "phase": "tune",
     "recipe": None,
-    "splits": (("test", "other"),),
+    "splits": ((TEST, "other"),),
     "data_fingerprint": "other",
     "checkpoint_revision": "other",
     "rung": 0.25,
@@ -93,7 +94,7 @@ def test_json_round_trip_keeps_the_id():
         spec(),
         spec(recipe=None, splits=()),
         spec(phase="tune", rung=0.25),
-        spec(recipe=Recipe(0.1 + 0.2), splits=(("a", "b"), ("c", "d"))),
+        spec(recipe=Recipe(0.1 + 0.2), splits=((TEST, "b"), (adapted("tweets", 64, "lora"), "d"))),
     ):
         again = TrialSpec.from_json(trial.to_json())
         assert again == trial

@@ -15,10 +15,12 @@ from support.numeric import assert_same_gradients
 from support.numeric import gradients as gradients_of
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS
+from transfergain.arms.base import Blueprint
 from transfergain.engine.batching import collate
 from transfergain.engine.fit import fit
 from transfergain.engine.predict import generate, predict
-from transfergain.engine.shortcuts.vocabulary import NEVER, Vocabulary, _ordered
+from transfergain.engine.shortcuts.vocabulary import NEVER_BIAS, Vocabulary, _ordered
+from transfergain.engine.training import Training
 from transfergain.types import Recipe
 
 SIZE = 240
@@ -106,8 +108,8 @@ def warm(tmp_path_factory):
     def get(arm="full"):
         checkpoint = checkpoints_.resolve(str(folder))
         tokenizer = checkpoints_.load_tokenizer(checkpoint)
-        config = checkpoints_.load_config(checkpoint, tokenizer, (), checkpoints_.SEQ2SEQ)
-        return ARMS[arm].prepare(checkpoint, checkpoints_.SEQ2SEQ, config, 0).model
+        config = checkpoints_.load_config(checkpoint, tokenizer, (), generates=True)
+        return ARMS[arm].prepare(Blueprint(checkpoint, "AutoModelForSeq2SeqLM", config, 0)).model
 
     return get
 
@@ -119,7 +121,7 @@ def generating(warm):
 
 def train(model, seen, pad, fields=("logits",), rate=1e-3, steps=5):
     recipe = Recipe(rate, batch_size=8, epochs=1, min_steps=steps, evaluations=steps, patience=steps)
-    return fit(model, seen, seen[:7], recipe, 0, pad, lambda predicted: -predicted.loss, fields=fields)
+    return fit(model, Training(seen, seen[:7], recipe, 0, pad, fields), lambda predicted: -predicted.loss)
 
 
 def state(model):
@@ -215,6 +217,7 @@ def test_training_with_fewer_tokens_is_training_with_all(kind, labels):
         assert a == pytest.approx(b, abs=1e-6)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["bart", "marian", "warm"])
 @pytest.mark.parametrize("beams", [1, 3])
 def test_the_restored_model_generates_what_the_trial_did(generating, tmp_path, kind, beams):
@@ -241,10 +244,20 @@ def test_the_restored_model_generates_what_the_trial_did(generating, tmp_path, k
             dimension = value.shape.index(SIZE)
             others = value.index_select(dimension, torch.tensor(left_out))
             was = initial[name].index_select(dimension, torch.tensor(left_out))
-            assert torch.equal(others, torch.full_like(was, NEVER) if biased else was), name
+            assert torch.equal(others, torch.full_like(was, NEVER_BIAS) if biased else was), name
     model.save_pretrained(tmp_path)
     loaded = t.AutoModelForSeq2SeqLM.from_pretrained(tmp_path)
     assert generate(loaded, seen, pad, "fp32", GENERATION | {"num_beams": beams}) == small
+
+
+@pytest.mark.parametrize(("kind", "words"), [("bart", 30), ("warm", 30), ("warm", 1)])
+def test_few_labels_leave_sealed_texts_untried(generating, kind, words):
+    """The shortest or longest of the first features may be a sealed one, without the labels that a loss asks for."""
+    source = "bert" if kind == "warm" else kind
+    seen, ids = features(source, count=8, labels="text"), [WORDS[0]] * words
+    sealed = {"input_ids": ids, "attention_mask": [1] * words}
+    vocabulary = Vocabulary.shrink(generating(kind), [*seen, sealed], [PAD[source]], PAD[source], GENERATION)
+    assert vocabulary.kept and not vocabulary.why_whole
 
 
 @pytest.mark.parametrize("kind", ["bart", "marian"])
@@ -252,7 +265,7 @@ def test_training_to_generate_is_training_the_model_that_is_saved(kind):
     seen, pad = features(kind, labels="text"), PAD[kind]
     whole, small = translator(kind), translator(kind)
     vocabulary = Vocabulary.shrink(small, seen, [pad], pad, GENERATION)
-    whole.final_logits_bias[:, [i for i in range(SIZE) if i not in vocabulary.kept]] = NEVER
+    whole.final_logits_bias[:, [i for i in range(SIZE) if i not in vocabulary.kept]] = NEVER_BIAS
     assert_same_step(small, whole, vocabulary, seen, pad)
     expected = train(whole, seen, pad, ())
     got = train(small, vocabulary.features(seen), vocabulary.pad_token_id, ())
@@ -267,6 +280,7 @@ def test_training_to_generate_is_training_the_model_that_is_saved(kind):
     torch.testing.assert_close(logits[0][:, met], logits[1][:, met], atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.long
 def test_every_arm_that_generates_has_the_same_vocabulary(warm):
     """It changes the softmax, so what trains must have no say in it: LoRA trains no embeddings."""
     seen = features("bert", labels="text")
@@ -369,7 +383,7 @@ def test_lora_and_probe_of_a_classifier_stay_whole(checkpoints):
     checkpoint = checkpoints_.resolve(checkpoints("bert"))
     config = checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), ("a", "b"))
     for arm, why in {"lora": "do not train", "probe": "do not train", "full": "occur", "scratch": "occur"}.items():
-        model = ARMS[arm].prepare(checkpoint, "AutoModelForSequenceClassification", config, 0).model
+        model = ARMS[arm].prepare(Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)).model
         many = config.vocab_size * 3 // 5
         seen = [{"input_ids": list(range(many)), "attention_mask": [1] * many, "labels": 0}]
         assert why in Vocabulary.shrink(model, seen, [0], 0).why_whole

@@ -9,7 +9,9 @@ import transformers
 from transfergain.engine.batching import collate
 from transfergain.engine.fit import fit
 from transfergain.engine.precision import autocast
-from transfergain.engine.shortcuts.weights import Weights, multiplied
+from transfergain.engine.shortcuts.bf16 import Bf16Weights, multiplied
+from transfergain.engine.training import Training
+from transfergain.engine.weights import Weights
 from transfergain.types import Recipe
 
 CPU = torch.device("cpu")
@@ -36,7 +38,7 @@ def backward(model, precision):
 @pytest.mark.parametrize("clip", [1e-3, 1.0, 1e3])
 def test_steps_are_those_of_adamw_with_clipping(checkpoints, clip):
     model, other = load(checkpoints), load(checkpoints)
-    weights = Weights(model, recipe(clip=clip))
+    weights = Weights(model, recipe(clip=clip), {})
     embeddings = {id(p) for m in other.modules() if isinstance(m, torch.nn.Embedding) for p in m.parameters()}
     decays = [p for p in other.parameters() if p.ndim >= 2 and id(p) not in embeddings]
     rest = [p for p in other.parameters() if p.ndim < 2 or id(p) in embeddings]
@@ -64,7 +66,7 @@ def test_small_updates_are_not_lost_to_bf16(checkpoints):
     model = load(checkpoints)
     layer = model.classifier
     torch.nn.init.constant_(layer.weight, 1.0)
-    weights = Weights(model, recipe(precision="bf16", weight_decay=0.0))
+    weights = Bf16Weights(model, recipe(precision="bf16", weight_decay=0.0), {})
     assert layer.weight.dtype == torch.bfloat16
     for _ in range(1000):
         layer.weight.grad = torch.full_like(layer.weight, 1e-4)
@@ -78,7 +80,7 @@ def test_the_products_are_those_of_autocast(checkpoints):
     model = load(checkpoints)
     with autocast("bf16", CPU):
         expected = model(**collate(ROWS, 0, CPU)).logits.detach().float()
-    weights = Weights(model, recipe(precision="bf16"))
+    weights = Bf16Weights(model, recipe(precision="bf16"), {})
     with autocast("bf16", CPU):
         got = model(**collate(ROWS, 0, CPU)).logits.detach().float()
     assert torch.allclose(got, expected, atol=2e-2 * float(expected.abs().max()) + 2e-3)
@@ -87,7 +89,7 @@ def test_the_products_are_those_of_autocast(checkpoints):
 
 def test_fp32_leaves_the_model_as_it_is(checkpoints):
     model = load(checkpoints)
-    weights = Weights(model, recipe())
+    weights = Weights(model, recipe(), {})
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert all(a is b for a, b in zip(weights.masters, model.parameters(), strict=True))
 
@@ -97,7 +99,7 @@ def test_frozen_weights_are_halved_once_and_come_back_untouched(checkpoints):
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith("classifier"))
     before = {n: p.detach().clone() for n, p in model.named_parameters()}
-    weights = Weights(model, recipe(precision="bf16"))
+    weights = Bf16Weights(model, recipe(precision="bf16"), {})
     assert model.bert.encoder.layer[0].intermediate.dense.weight.dtype == torch.bfloat16
     backward(model, "bf16")
     weights.step(1e-2)
@@ -119,7 +121,7 @@ def test_what_an_embedding_shares_stays_fp32(checkpoints, kind):
 def test_bf16_training_ends_in_fp32_with_the_best_weights_and_no_hooks(checkpoints):
     model = load(checkpoints).train()
     before, hooks = copy.deepcopy(model.state_dict()), sum(len(m._forward_hooks) for m in model.modules())
-    fitted = fit(model, ROWS, ROWS, recipe(precision="bf16"), 0, 0, lambda predicted: -predicted.loss)
+    fitted = fit(model, Training(ROWS, ROWS, recipe(precision="bf16"), 0, 0), lambda predicted: -predicted.loss)
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert sum(len(m._forward_hooks) for m in model.modules()) == hooks
     assert any(not torch.equal(v, before[k]) for k, v in model.state_dict().items())
@@ -131,7 +133,7 @@ def test_bf16_training_ends_in_fp32_with_the_best_weights_and_no_hooks(checkpoin
 def test_named_parameters_move_at_their_own_multiple_of_the_rate(checkpoints):
     model, other = load(checkpoints), load(checkpoints)
     names = {name for name, _ in model.named_parameters() if name.startswith("classifier.")}
-    weights, plain = Weights(model, recipe(), dict.fromkeys(names, 8.0)), Weights(other, recipe())
+    weights, plain = Weights(model, recipe(), dict.fromkeys(names, 8.0)), Weights(other, recipe(), {})
     for each, kept, rate in ((model, weights, 1e-4), (other, plain, 1e-4)):
         backward(each, "fp32")
         kept.step(rate)

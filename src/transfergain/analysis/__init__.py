@@ -1,1 +1,1 @@
-"""From the store to findings. Imports no torch."""
+"""Turn the store into findings. Imports no torch."""

@@ -1,210 +1,227 @@
-"""Adapting to a shifted domain with k of its labels, and the ladder of arms (docs/methods.md, adaptation)."""
+"""Measure adapting to a shifted domain with k of its labels, and the ladder of arms (docs/methods.md, adaptation)."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 
 from transfergain.analysis import stats, words
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.inversion import Inverse, invert
-from transfergain.analysis.view import Row, View, common
+from transfergain.analysis.rows import AdaptationRow, Censored, GainRow, Measure, Verdict
+from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.arms import REFERENCE
+from transfergain.split import TEST, Kind, Split, adapted, shift
+from transfergain.types import AdaptationDetails
 
-PREFIX = "adapted:"
-SHARE = 0.95
-"""Of the gain by adapting everything, that counts as adapted."""
-
-
-class Adapted(NamedTuple):
-    """A split `adapted:NAME@K/METHOD`."""
-
-    name: str
-    k: int
-    method: str
+ENOUGH = 0.95
+"""Share of the gain by adapting everything, that counts as adapted."""
+Grid = Mapping[str, Mapping[str, Sequence[int]]]
+"""Shift -> method -> the numbers of its labels (k) that a cell was adapted with, in order."""
 
 
-def parse(split: str) -> Adapted | None:
-    """The parts of an adapted split's name; None for other splits."""
-    if not split.startswith(PREFIX):
-        return None
-    name, _, setting = split.removeprefix(PREFIX).rpartition("@")
-    k, _, method = setting.partition("/")
-    return Adapted(name, int(k), method)
-
-
-def rows(view: View, gains: Sequence[Mapping[str, Any]]) -> tuple[list[Row], list[Row]]:
-    """(rows for findings, rows in seconds for timings) of one data set."""
-    found = [*_gains(view, gains)]
-    for cells in view.cells.values():
+def rows(trials: DatasetTrials, gains: Sequence[GainRow]) -> tuple[list[AdaptationRow], list[AdaptationRow]]:
+    """Measure one data set: (rows for findings, rows in seconds for timings)."""
+    found = [*_gains(trials, gains)]
+    for cells in trials.cells.values():
         for cell in cells.values():
             for name, methods in _grid(cell).items():
-                if cell.budget in view.reference and cell.arm != REFERENCE:
-                    found += _equivalents(view, cell, view.reference[cell.budget], name, methods)
-                found.append(_effort(view, cell, name, methods))
-    ladder, timed = _ladder(view)
+                if cell.budget in trials.reference and cell.arm != REFERENCE:
+                    found += _equivalents(trials, cell, trials.reference[cell.budget], name, methods)
+                found.append(_effort(trials, cell, name, methods))
+    ladder, timed = _ladder(trials)
     return found + ladder, timed
 
 
-def _grid(cell: Cell) -> dict[str, dict[str, list[int]]]:
-    """Shift -> method -> its k, in order."""
+def _grid(cell: Cell) -> Grid:
     grid: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for split in cell.splits():
-        if adapted := parse(split):
-            grid[adapted.name][adapted.method].append(adapted.k)
+        if split.kind is Kind.ADAPTED:
+            grid[split.name][split.method].append(split.labels)
     return {name: {method: sorted(ks) for method, ks in methods.items()} for name, methods in grid.items()}
 
 
-def _split(name: str, k: int, method: str) -> str:
-    return f"{PREFIX}{name}@{k}/{method}" if k else f"shift:{name}"
+def _after(name: str, k: int, method: str) -> Split:
+    """Name a shift after adapting with k of its labels; with none, as the arm met it."""
+    return adapted(name, k, method) if k else shift(name)
 
 
-def _gains(view: View, gains: Sequence[Mapping[str, Any]]) -> Iterator[Row]:
-    """`adapted_score_gain`: the rows of gains on adapted splits; k = 0 is the shift as the arm met it."""
+def _gains(trials: DatasetTrials, gains: Sequence[GainRow]) -> Iterator[AdaptationRow]:
+    """Repeat the rows of gains on adapted splits; k = 0 is the shift as the arm met it."""
     for gain in gains:
-        if (gain["dataset"], gain["metric"]) != (view.dataset, view.metric):
+        if (gain.dataset, gain.metric) != (trials.dataset, trials.metric):
             continue
-        cell, split = view.cells[gain["arm"]][gain["budget"]], gain["split"]
-        adapted = parse(split)
-        if not adapted and split.removeprefix("shift:") in _grid(cell):
-            adapted = Adapted(split.removeprefix("shift:"), 0, "")
-        if adapted:
-            keys = ("estimate", "low", "high", "n_seeds", "verdict", "sentence")
-            known = {key: gain[key] for key in keys}
-            yield view.row("adapted_score_gain", cell, split, **known, k=adapted.k, method=adapted.method)
+        cell, split = trials.cells[gain.arm][gain.budget], gain.split
+        if split.kind is Kind.ADAPTED or (split.kind is Kind.SHIFT and split.name in _grid(cell)):
+            yield AdaptationRow(
+                **trials.place(cell, split),
+                measure=Measure.ADAPTED_SCORE_GAIN,
+                reference=gain.reference,
+                estimate=gain.estimate,
+                low=gain.low,
+                high=gain.high,
+                n_seeds=gain.n_seeds,
+                verdict=gain.verdict,
+                sentence=gain.sentence,
+                k=split.labels,
+                method=split.method,
+            )
 
 
-def _equivalents(view: View, cell: Cell, reference: Cell, name: str, methods: Mapping[str, Sequence[int]]) -> Iterator[Row]:
-    """`target_label_equivalent`: target labels with which adapting scratch by the same method scores as much."""
+def _equivalents(
+    trials: DatasetTrials, cell: Cell, reference: Cell, name: str, methods: Mapping[str, Sequence[int]]
+) -> Iterator[AdaptationRow]:
+    """Find the target labels with which adapting scratch by the same method scores as much, for each method and k."""
     there = _grid(reference).get(name, {})
     for method, mine in methods.items():
-        ks = [0, *there.get(method, [])]
-        splits = [_split(name, k, method) for k in ks]
+        curve = [shift(name), *(adapted(name, k, method) for k in there.get(method, []))]
         for k in (0, *mine):
-            split = _split(name, k, method)
-            seeds = sorted(set(common([cell], split)).intersection(*(common([reference], other) for other in splits)))
-            base = {"k": k, "method": method, "n_max": ks[-1], "n_seeds": len(seeds)}
-            if len(ks) < 2 or not seeds:
-                sentence = f"{view.dataset}: {REFERENCE} was not adapted to {name} by {method} in the seeds of {cell.arm}."
-                yield view.row("target_label_equivalent", cell, split, **base, sentence=sentence)
-                continue
-            curve = [view.values(reference, other, seeds) for other in splits]
-            found = _in_labels(invert(view.values(cell, split, seeds), curve, [math.log1p(k) for k in ks]))
-            verdict, still = view.settled(_word(found, k), [cell], [reference], seeds)
-            score = f"{view.dataset}: what {cell.arm} scores on {name} with {k:,} of its labels"
-            needs = f"takes {REFERENCE} {_amount(found, ks[-1])} (both by {method}{_interval(found)}{still})"
-            base |= found._asdict() | {"verdict": verdict, "sentence": f"{score} {needs}: {verdict}."}
-            yield view.row("target_label_equivalent", cell, split, **base)
+            yield _equivalent(trials, cell, reference, adapted(name, k, method), curve)
+
+
+def _equivalent(trials: DatasetTrials, cell: Cell, reference: Cell, goal: Split, curve: Sequence[Split]) -> AdaptationRow:
+    """Measure one `target_label_equivalent`: `curve` is scratch on the shift and after each of its adaptations."""
+    name, k, method, n_max = goal.name, goal.labels, goal.method, curve[-1].labels
+    split = _after(name, k, method)
+    seeds = sorted(set(common([cell], split)).intersection(*(common([reference], other) for other in curve)))
+    row = AdaptationRow(
+        **trials.place(cell, split),
+        measure=Measure.TARGET_LABEL_EQUIVALENT,
+        reference=REFERENCE,
+        k=k,
+        method=method,
+        n_max=n_max,
+        n_seeds=len(seeds),
+    )
+    if len(curve) < 2 or not seeds:
+        sentence = f"{trials.dataset}: {REFERENCE} was not adapted to {name} by {method} in the seeds of {cell.arm}."
+        return replace(row, sentence=sentence)
+    values = [trials.values(reference, other, seeds) for other in curve]
+    found = _in_labels(invert(trials.values(cell, split, seeds), values, [math.log1p(s.labels) for s in curve]))
+    verdict, still = trials.settled(_judge(found, k), [cell], [reference], seeds)
+    score = f"{trials.dataset}: what {cell.arm} scores on {name} with {k:,} of its labels"
+    needs = f"takes {REFERENCE} {_amount(found, n_max)} (both by {method}{_interval(found)}{still})"
+    return replace(row, **found._asdict(), verdict=verdict, sentence=f"{score} {needs}: {verdict}.")
 
 
 def _in_labels(found: Inverse) -> Inverse:
-    """What was found on a curve over log(1 + labels), in labels."""
+    """Turn what was found on a curve over log(1 + labels) into labels."""
     estimate, low, high = (None if x is None else max(0.0, math.expm1(x)) for x in found[:1] + found[2:4])
     assert estimate is not None
     return found._replace(estimate=estimate, low=low, high=high)
 
 
 def _amount(found: Inverse, n_max: int) -> str:
-    return {"above": f"more than {n_max:,}", "below": "none, and scores more", "": words.number(found.estimate)}[
-        found.censored
-    ]
+    if found.censored is Censored.ABOVE:
+        return f"more than {n_max:,}"
+    return "none, and scores more" if found.censored is Censored.BELOW else words.number(found.estimate)
 
 
 def _interval(found: Inverse) -> str:
-    """Nothing lies below no labels at all, so only the upper end is ever said to be open."""
+    """Say the interval. Nothing lies below no labels at all, so only the upper end is ever open."""
     if found.low is None:
         return ""
     return f", {words.measured_interval(found.low, found.high, False, found.high_open, words.number)}"
 
 
-def _word(found: Inverse, k: int) -> str:
-    """The verdict of an arm adapted with k labels, by how many scratch takes."""
+def _judge(found: Inverse, k: int) -> Verdict:
+    """Judge an arm adapted with k labels by how many scratch takes."""
     if found.low is None or found.high is None:
-        return "inconclusive"
+        return Verdict.INCONCLUSIVE
     if found.low > k or (found.low == found.high and found.high_open and found.low >= k):
-        return "supported"
-    return "negative transfer" if found.high < k and not found.high_open else "inconclusive"
+        return Verdict.SUPPORTED
+    return Verdict.NEGATIVE_TRANSFER if found.high < k and not found.high_open else Verdict.INCONCLUSIVE
 
 
-def _detail(cell: Cell, split: str, key: str) -> float | None:
-    """The mean over seeds of a detail of adapting; None where no seed has it."""
-    found = [o.details.get("adapted", {}).get(split, {}).get(key) for o in cell.outcomes.values()]
-    known = [float(x) for x in found if x is not None]
+def _detail(cell: Cell, split: Split, detail: Callable[[AdaptationDetails], float | None]) -> float | None:
+    """Average a detail of adapting over seeds; None where no seed has it."""
+    found = [o.details.adapted[split] for o in cell.outcomes.values() if split in o.details.adapted]
+    known = [float(x) for details in found if (x := detail(details)) is not None]
     return float(np.mean(known)) if known else None
 
 
-def _effort(view: View, cell: Cell, name: str, methods: Mapping[str, Sequence[int]]) -> Row:
-    """`effort`: the method with the fewest trained parameters that reaches 95 % of what adapting most of them gains."""
+def _effort(trials: DatasetTrials, cell: Cell, name: str, methods: Mapping[str, Sequence[int]]) -> AdaptationRow:
+    """Find the method with the fewest trained parameters that reaches ENOUGH of what adapting most of them gains."""
     k = max(k for ks in methods.values() for k in ks)
-    size = {m: _detail(cell, _split(name, k, m), "trained_parameters") for m, ks in methods.items() if k in ks}
-    known = sorted((n, m) for m, n in size.items() if n is not None)
-    base: Row = {"k": k, "method": "", "trained_parameters": None, "steps": None, "shares": {}, "reference": ""}
-    start = f"{view.dataset}: {cell.arm} on {name} with {k:,} of its labels"
-    split = _split(name, k, known[-1][1] if known else next(iter(methods)))
+    sizes = {m: _detail(cell, adapted(name, k, m), attrgetter("trained_parameters")) for m, ks in methods.items() if k in ks}
+    known = sorted((n, m) for m, n in sizes.items() if n is not None)
+    most = known[-1][1] if known else next(iter(methods))
+    row = AdaptationRow(**trials.place(cell, adapted(name, k, most)), measure=Measure.EFFORT, reference="", k=k, shares={})
+    start = f"{trials.dataset}: {cell.arm} on {name} with {k:,} of its labels"
     if not known:
-        return view.row("effort", cell, split, **base, sentence=f"{start}: the trained parameters are not recorded.")
-    seeds = common([cell], _split(name, 0, ""))
-    seeds = [r for r in seeds if all(_split(name, k, m) in cell.outcomes[r].evaluated for _, m in known)]
-    base["n_seeds"] = len(seeds)
+        return replace(row, sentence=f"{start}: the trained parameters are not recorded.")
+    splits = {m: adapted(name, k, m) for _, m in known}
+    seeds = [r for r in common([cell], shift(name)) if all(s in cell.outcomes[r].evaluated for s in splits.values())]
+    row = replace(row, n_seeds=len(seeds))
     if not seeds:
-        return view.row("effort", cell, split, **base, sentence=f"{start}: no seed was adapted by every method.")
-    before = float(view.values(cell, _split(name, 0, ""), seeds).scores.mean())
-    after = {m: float(view.values(cell, _split(name, k, m), seeds).scores.mean()) for _, m in known}
-    most = known[-1][1]
+        return replace(row, sentence=f"{start}: no seed was adapted by every method.")
+    before = float(trials.values(cell, shift(name), seeds).scores.mean())
+    after = {m: float(trials.values(cell, s, seeds).scores.mean()) for m, s in splits.items()}
     whole = after[most] - before
     if whole <= 0:
-        sentence = f"{start}: adapting by {most} gains nothing ({before:.3f} to {after[most]:.3f}), so no effort is enough."
-        return view.row("effort", cell, split, **base, sentence=sentence)
-    base["shares"] = {m: (score - before) / whole for m, score in after.items()}
-    parameters, method = next((n, m) for n, m in known if base["shares"][m] >= SHARE)
-    steps = _detail(cell, _split(name, k, method), "best_step")
-    text = f"{start}: {method} reaches {100 * base['shares'][method]:.0f} % of the gain by {most}"
+        nothing = f"adapting by {most} gains nothing ({before:.3f} to {after[most]:.3f}), so no effort is enough."
+        return replace(row, sentence=f"{start}: {nothing}")
+    shares = {m: (score - before) / whole for m, score in after.items()}
+    parameters, method = next((n, m) for n, m in known if shares[m] >= ENOUGH)
+    steps = _detail(cell, splits[method], attrgetter("best_step"))
+    text = f"{start}: {method} reaches {100 * shares[method]:.0f} % of the gain by {most}"
     text += f" with {words.number(parameters)} trained parameters" + (f" in {words.number(steps)} steps." if steps else ".")
-    base |= {"method": method, "trained_parameters": parameters, "steps": steps}
-    return view.row("effort", cell, _split(name, k, method), **base, estimate=parameters, sentence=text)
+    row = replace(row, split=splits[method], method=method, shares=shares, sentence=text)
+    return replace(row, estimate=parameters, trained_parameters=parameters, steps=steps)
 
 
-def _ladder(view: View) -> tuple[list[Row], list[Row]]:
-    """`ladder`: every pretrained arm at its largest budget, by trained parameters, against the one that trains most."""
-    tops = [cells[max(cells)] for cells in view.treated.values()]
+def _ladder(trials: DatasetTrials) -> tuple[list[AdaptationRow], list[AdaptationRow]]:
+    """Rank every pretrained arm at its largest budget by trained parameters, against the one that trains most."""
+    tops = [cells[max(cells)] for cells in trials.treated.values()]
     sized = sorted(((_parameters(cell), cell.arm, cell) for cell in tops), key=lambda item: item[:2])
-    found, timed = list[Row](), list[Row]()
-    for parameters, _, cell in sized:
-        best, largest = sized[-1][2], sized[-1][0]
-        seeds = common([cell, best]) if cell.budget == best.budget else []
-        own = common([cell])
-        score = stats.of_score(view.values(cell, "test", own))
-        costs = None
-        if seeds and cell is not best:
-            costs = stats.interval(*view.values(best, "test", seeds).minus(view.values(cell, "test", seeds)))
-        row = view.row(
-            "ladder", cell, "test", reference=best.arm, n_seeds=len(own),
-            estimate=score.estimate, low=score.low, high=score.high, trained_parameters=parameters or None,
-            costs=costs and costs.estimate, costs_low=costs and costs.low,
-            costs_high=costs and costs.high,
-        )  # fmt: skip
-        text = f"{view.dataset}: {cell.arm} scores {words.plain(score.estimate, score.low, score.high)}"
-        if parameters and largest:
-            text += f", training {words.number(parameters)} parameters ({_percent(parameters / largest)} of {best.arm}'s)"
-        if costs:
-            ends = (None, None) if costs.low is None or costs.high is None else (-costs.high, -costs.low)
-            text += f"; {words.signed(-costs.estimate, *ends)} against {best.arm}"
-        found.append(row | {"sentence": f"{text}."})
-        seconds = [s for r in own if (s := cell.outcomes[r].details.get("train_seconds")) is not None]
-        if seconds:
-            mean = float(np.mean(seconds))
-            timed.append(row | {"measure": "effort", "unit": "seconds", "estimate": mean, "low": None, "high": None,
-                                "sentence": f"{view.dataset}: {cell.arm} trains {words.number(mean)} seconds."})  # fmt: skip
-    return found, timed
+    found = [_rung(trials, cell, sized[-1][2]) for _, _, cell in sized]
+    return found, [timed for (_, _, cell), row in zip(sized, found, strict=True) if (timed := _timed(cell, row))]
+
+
+def _rung(trials: DatasetTrials, cell: Cell, best: Cell) -> AdaptationRow:
+    """Measure one `ladder` row: the arm's score, and what it costs against the arm that trains most."""
+    parameters, largest = _parameters(cell), _parameters(best)
+    seeds, own = common([cell, best]) if cell.budget == best.budget else [], common([cell])
+    score = stats.of_score(trials.values(cell, TEST, own))
+    row = AdaptationRow(
+        **trials.place(cell, TEST),
+        measure=Measure.LADDER,
+        reference=best.arm,
+        n_seeds=len(own),
+        estimate=score.estimate,
+        low=score.low,
+        high=score.high,
+        trained_parameters=parameters or None,
+    )
+    text = f"{trials.dataset}: {cell.arm} scores {words.plain(score.estimate, score.low, score.high)}"
+    if parameters and largest:
+        text += f", training {words.number(parameters)} parameters ({_percent(parameters / largest)} of {best.arm}'s)"
+    if seeds and cell is not best:
+        costs = stats.interval(*trials.values(best, TEST, seeds).minus(trials.values(cell, TEST, seeds)))
+        ends = (None, None) if costs.low is None or costs.high is None else (-costs.high, -costs.low)
+        text += f"; {words.signed(-costs.estimate, *ends)} against {best.arm}"
+        row = replace(row, costs=costs.estimate, costs_low=costs.low, costs_high=costs.high)
+    return replace(row, sentence=f"{text}.")
+
+
+def _timed(cell: Cell, row: AdaptationRow) -> AdaptationRow | None:
+    """Restate a row of the ladder in seconds of training; None where they were not recorded."""
+    seconds = [s for r in common([cell]) if (s := cell.outcomes[r].details.train_seconds) is not None]
+    if not seconds:
+        return None
+    mean = float(np.mean(seconds))
+    sentence = f"{row.dataset}: {cell.arm} trains {words.number(mean)} seconds."
+    return replace(row, measure=Measure.EFFORT, unit="seconds", estimate=mean, low=None, high=None, sentence=sentence)
 
 
 def _parameters(cell: Cell) -> float:
-    """Trained parameters of an arm; 0 where they were not recorded."""
-    return float(max((o.details.get("trained_parameters") or 0 for o in cell.outcomes.values()), default=0))
+    """Return the trained parameters of an arm; 0 where they were not recorded."""
+    return float(max((o.details.trained_parameters or 0 for o in cell.outcomes.values()), default=0))
 
 
 def _percent(share: float) -> str:

@@ -1,9 +1,10 @@
-"""Over the data sets of a study: interquartile mean, probability of improvement, and on how many the gain is supported."""
+"""Sum up the data sets of a study: interquartile mean, probability of improvement, and how many have a gain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,17 +12,27 @@ from transfergain.analysis import words
 from transfergain.analysis.bootstrap import percentile, resampled_scores
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.performance import normalised
+from transfergain.analysis.rows import AggregateRow, GainRow, Measure, Verdict
 from transfergain.analysis.stats import Floats
-from transfergain.analysis.verdict import ALPHA
-from transfergain.analysis.view import Row, View, common
+from transfergain.analysis.trials import DatasetTrials, common
+from transfergain.analysis.verdict import ALPHA, judge_sign
 from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 from transfergain.seeds import generator
+from transfergain.split import TEST
 
-DRAWS = 2000
+BOOTSTRAP_DRAWS = 2000
 
 
-class Task(NamedTuple):
+class Pair(NamedTuple):
+    """The cell of an arm and that of scratch at the largest budget of one data set."""
+
+    trials: DatasetTrials
+    arm: Cell
+    reference: Cell
+
+
+class Resampled(NamedTuple):
     """One data set's scores, chance-normalised: as they are (S,), and resampled (draws, S), of the arm and of scratch."""
 
     arm: Floats
@@ -31,7 +42,7 @@ class Task(NamedTuple):
 
 
 def interquartile_mean(scores: Floats) -> Floats:
-    """The mean of the middle half of scores (..., n) of all runs on all tasks together (Agarwal et al. 2021, section 4.3).
+    """Take the mean of the middle half of scores (..., n) of all runs on all tasks (Agarwal et al. 2021, section 4.3).
 
     The lowest and the highest floor(n / 4) are left out, as `scipy.stats.trim_mean` does with .25.
     """
@@ -41,7 +52,7 @@ def interquartile_mean(scores: Floats) -> Floats:
 
 
 def probability_of_improvement(arm: Floats, reference: Floats) -> Floats:
-    """P(X > Y) of a run of the arm (..., S) against a run of the reference (..., R) on one task; a tie counts half.
+    """Estimate P(X > Y): a run of the arm (..., S) against a run of the reference (..., R) on one task; a tie counts half.
 
     The Mann-Whitney statistic over S R; the mean over tasks is that of Agarwal et al. 2021, section 4.3.
     """
@@ -50,7 +61,7 @@ def probability_of_improvement(arm: Floats, reference: Floats) -> Floats:
 
 
 def partial_conjunction(p_values: Sequence[float], alpha: float = ALPHA) -> int:
-    """On at least how many of the N hypotheses there is an effect (Dror et al. 2017; Benjamini and Heller 2008).
+    """Count the fewest of the N hypotheses that hold an effect (Dror et al. 2017; Benjamini and Heller 2008).
 
     The largest u such that all p_{v/N} = (N - v + 1) p_(v), v <= u, are at most alpha: Bonferroni's combination, which holds
     however the tests depend on each other.
@@ -62,89 +73,98 @@ def partial_conjunction(p_values: Sequence[float], alpha: float = ALPHA) -> int:
     return u
 
 
-def rows(views: Sequence[View], gains: Sequence[Mapping[str, Any]]) -> list[Row]:
-    """For every pretrained arm, over the data sets where it and scratch finished at the largest budget; none for one."""
-    arms = list(dict.fromkeys(arm for view in views for arm in view.treated))
-    found = []
+def rows(known: Sequence[DatasetTrials], gains: Sequence[GainRow]) -> list[AggregateRow]:
+    """Sum up every pretrained arm over the data sets where it and scratch finished at the largest budget; not over one."""
+    arms = list(dict.fromkeys(arm for trials in known for arm in trials.treated))
+    found = list[AggregateRow]()
     for arm in arms:
-        pairs = [(view, pair) for view in views if (pair := _top(view, arm)) is not None]
+        pairs = [pair for trials in known if (pair := _at_top(trials, arm)) is not None]
         if len(pairs) > 1:
             found += _of_arm(arm, pairs, gains)
     return found
 
 
-def _top(view: View, arm: str) -> tuple[Cell, Cell] | None:
-    budget = max(view.reference, default=None)
-    cell = view.treated.get(arm, {}).get(budget) if budget is not None else None
-    return (cell, view.reference[budget]) if cell and budget is not None and common([cell, view.reference[budget]]) else None
+def _at_top(trials: DatasetTrials, arm: str) -> Pair | None:
+    budget = max(trials.reference, default=0)
+    cell, reference = trials.treated.get(arm, {}).get(budget), trials.reference.get(budget)
+    if cell is None or reference is None or not common([cell, reference]):
+        return None
+    return Pair(trials, cell, reference)
 
 
-def _task(view: View, pair: tuple[Cell, Cell]) -> Task:
-    """Seeds and test clusters are resampled within the data set (stratified), alike in both arms."""
-    seeds, finish = common(pair), METRICS[view.metric].finish
-    rng = generator("bootstrap", dataset=view.dataset)
-    counts = np.concatenate([cell.counts("test", view.metric, seeds) for cell in pair])
-    known = normalise(finish(counts.sum(axis=1)), view.chance)
-    drawn = normalise(resampled_scores(counts, finish, DRAWS, rng), view.chance)
-    chosen = rng.integers(0, len(seeds), size=(DRAWS, len(seeds)))
+def _resampled(pair: Pair) -> Resampled:
+    """Resample seeds and test clusters within the data set (stratified), alike in both arms."""
+    trials, cells = pair.trials, (pair.arm, pair.reference)
+    seeds, finish = common(cells), METRICS[trials.metric].finish
+    rng = generator("bootstrap", dataset=trials.dataset)
+    counts = np.concatenate([cell.counts(TEST, trials.metric, seeds) for cell in cells])
+    known = normalise(finish(counts.sum(axis=1)), trials.chance)
+    drawn = normalise(resampled_scores(counts, finish, BOOTSTRAP_DRAWS, rng), trials.chance)
+    chosen = rng.integers(0, len(seeds), size=(BOOTSTRAP_DRAWS, len(seeds)))
     halves = drawn[:, : len(seeds)], drawn[:, len(seeds) :]
     mine, theirs = (np.take_along_axis(half, chosen, axis=1) for half in halves)
-    return Task(known[: len(seeds)], known[len(seeds) :], mine, theirs)
+    return Resampled(known[: len(seeds)], known[len(seeds) :], mine, theirs)
 
 
 def normalise(scores: Floats, chance: float) -> Floats:
-    """Chance-normalised scores (see `performance.normalised`); as they are where chance is perfect."""
+    """Set scores against chance (see `performance.normalised`); as they are where chance is perfect."""
     return np.asarray(normalised(scores, chance)) if chance < 1 else scores  # type: ignore[arg-type]
 
 
-def _of_arm(arm: str, pairs: Sequence[tuple[View, tuple[Cell, Cell]]], gains: Sequence[Mapping[str, Any]]) -> list[Row]:
-    tasks = [_task(view, pair) for view, pair in pairs]
-    n = len(tasks)
-    blank = pairs[0][0].row("", pairs[0][1][0], "test", task="", dataset="", metric="", budget=0)
-    blank |= {"n_seeds": min(len(task.arm) for task in tasks), "n_tasks": n}
-    several = blank["n_seeds"] > 1
-    found = []
-    for name, draws, scores in (
-        (arm, [t.arm_draws for t in tasks], [t.arm for t in tasks]),
-        (REFERENCE, [t.reference_draws for t in tasks], [t.reference for t in tasks]),
-    ):
-        estimate = float(interquartile_mean(np.concatenate(scores)))
-        low, high = percentile(interquartile_mean(np.concatenate(draws, axis=1))) if several else (None, None)
-        text = f"Over {n} data sets the interquartile mean of {name}, chance as 0, is {words.plain(estimate, low, high)}."
-        found.append(
-            blank | {"measure": "iqm", "arm": name, "estimate": estimate, "low": low, "high": high, "sentence": text,
-                     "reference": "" if name == REFERENCE else REFERENCE, "against": arm}
-        )  # fmt: skip
-    better = [float(probability_of_improvement(t.arm, t.reference)) for t in tasks]
-    estimate = float(np.mean(better))
-    low = high = None
-    if several:
-        low, high = percentile(np.mean([probability_of_improvement(t.arm_draws, t.reference_draws) for t in tasks], axis=0))
-    chance = words.plain(estimate, low, high)
-    text = f"A run of {arm} beats one of {REFERENCE} with probability {chance}, over {n} data sets."
-    found.append(
-        blank | {"measure": "probability_of_improvement", "arm": arm, "estimate": estimate, "low": low, "high": high,
-                 "verdict": _over_half(low, high), "sentence": text}
+def _of_arm(arm: str, pairs: Sequence[Pair], gains: Sequence[GainRow]) -> list[AggregateRow]:
+    known = [_resampled(pair) for pair in pairs]
+    seeds = min(len(one.arm) for one in known)
+    row = AggregateRow(
+        task="", dataset="", arm=arm, budget=0, split=TEST, metric="", measure=Measure.IQM, reference=REFERENCE,
+        n_seeds=seeds, n_tasks=len(known),
     )  # fmt: skip
-    return [*found, blank | _supported(arm, pairs, gains)]
+    return [
+        _interquartile(replace(row, against=arm), [one.arm for one in known], [one.arm_draws for one in known]),
+        _interquartile(
+            replace(row, against=arm, arm=REFERENCE, reference=""),
+            [one.reference for one in known],
+            [one.reference_draws for one in known],
+        ),
+        _improvement(row, known),
+        _supported(row, pairs, gains),
+    ]
 
 
-def _over_half(low: float | None, high: float | None) -> str:
-    if low is None or high is None:
-        return "inconclusive"
-    return "supported" if low > 0.5 else "negative transfer" if high < 0.5 else "inconclusive"
+def _interquartile(row: AggregateRow, scores: Sequence[Floats], draws: Sequence[Floats]) -> AggregateRow:
+    estimate = float(interquartile_mean(np.concatenate(scores)))
+    several = row.n_seeds > 1
+    low, high = percentile(interquartile_mean(np.concatenate(draws, axis=1))) if several else (None, None)
+    over = f"Over {row.n_tasks} data sets the interquartile mean of {row.arm}, chance as 0, is"
+    return replace(row, estimate=estimate, low=low, high=high, sentence=f"{over} {words.plain(estimate, low, high)}.")
 
 
-def _supported(arm: str, pairs: Sequence[tuple[View, tuple[Cell, Cell]]], gains: Sequence[Mapping[str, Any]]) -> Row:
-    """`tasks_supported`: u of N. A gain that is void, or not above 0, counts as p = 1."""
-    budgets = {view.dataset: (view.metric, pair[0].budget) for view, pair in pairs}
+def _improvement(row: AggregateRow, known: Sequence[Resampled]) -> AggregateRow:
+    estimate = float(np.mean([float(probability_of_improvement(one.arm, one.reference)) for one in known]))
+    low = high = None
+    if row.n_seeds > 1:
+        draws = [probability_of_improvement(one.arm_draws, one.reference_draws) for one in known]
+        low, high = percentile(np.mean(draws, axis=0))
+    probability = words.plain(estimate, low, high)
+    sentence = f"A run of {row.arm} beats one of {REFERENCE} with probability {probability}, over {row.n_tasks} data sets."
+    row = replace(row, measure=Measure.PROBABILITY_OF_IMPROVEMENT, estimate=estimate, low=low, high=high)
+    return replace(row, verdict=judge_sign(low, high, no_effect=0.5), sentence=sentence)
+
+
+def _supported(row: AggregateRow, pairs: Sequence[Pair], gains: Sequence[GainRow]) -> AggregateRow:
+    """Count the data sets with a gain: u of N. A gain that is void, or not above 0, counts as p = 1."""
+    tops = {pair.trials.dataset: (pair.trials.metric, pair.arm.budget) for pair in pairs}
     p_values = [
-        1.0 if gain["p_value"] is None or gain["estimate"] <= 0 or gain["verdict"] == "void" else gain["p_value"]
+        1.0 if gain.p_value is None or gain.estimate <= 0 or gain.verdict is Verdict.VOID else gain.p_value
         for gain in gains
-        if gain["arm"] == arm and gain["split"] == "test"
-        and budgets.get(gain["dataset"]) == (gain["metric"], gain["budget"])
-    ]  # fmt: skip
+        if gain.arm == row.arm and gain.split == TEST and tops.get(gain.dataset) == (gain.metric, gain.budget)
+    ]
     u, n = partial_conjunction(p_values), len(p_values)
-    text = f"{arm} gains over {REFERENCE} on at least {u} of {n} data sets (partial conjunction, {100 * (1 - ALPHA):.0f} %)."
-    verdict = "supported" if u == n else "inconclusive"
-    return {"measure": "tasks_supported", "arm": arm, "estimate": u, "of": n, "verdict": verdict, "sentence": text}
+    surely = f"at least {u} of {n} data sets (partial conjunction, {100 * (1 - ALPHA):.0f} %)"
+    return replace(
+        row,
+        measure=Measure.TASKS_SUPPORTED,
+        estimate=u,
+        of=n,
+        verdict=Verdict.SUPPORTED if u == n else Verdict.INCONCLUSIVE,
+        sentence=f"{row.arm} gains over {REFERENCE} on {surely}.",
+    )

@@ -1,145 +1,173 @@
-"""The four claims in the order of the report, each with one verdict and one sentence a data set."""
+"""Answer the four claims in the order of the report, each with one verdict and one sentence a data set."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol, TypeVar
 
 from transfergain.analysis import words
+from transfergain.analysis.entries import DatasetEntry
+from transfergain.analysis.rows import (
+    Benefit,
+    BenefitRow,
+    ConvergenceRow,
+    EfficiencyRow,
+    GainRow,
+    Measure,
+    MeasureRow,
+    RobustnessRow,
+    Row,
+    Verdict,
+)
 from transfergain.arms import REFERENCE
 from transfergain.arms.full import FULL
+from transfergain.split import TEST, Split
 
-BENEFITS = ("performance", "data efficiency", "convergence", "robustness")
-NOT_MEASURED = "not measured"
-Row = Mapping[str, Any]
+AnyRow = TypeVar("AnyRow", bound=Row)
+Answer = tuple[Verdict, str]
+"""A verdict, and the sentence that says why."""
+NO_ANSWER: Answer = (Verdict.NOT_MEASURED, "")
+CAREFUL_FIRST = (Verdict.VOID, Verdict.INCONCLUSIVE, Verdict.NOT_SUPPORTED, Verdict.NEGATIVE_TRANSFER)
 
 
 class Tables(Protocol):
     """What of `Findings` is read here."""
 
     @property
-    def gains(self) -> Sequence[Row]: ...
+    def gains(self) -> Sequence[GainRow]: ...
     @property
-    def data_efficiency(self) -> Sequence[Row]: ...
+    def data_efficiency(self) -> Sequence[EfficiencyRow]: ...
     @property
-    def convergence(self) -> Sequence[Row]: ...
+    def convergence(self) -> Sequence[ConvergenceRow]: ...
     @property
-    def robustness(self) -> Sequence[Row]: ...
+    def robustness(self) -> Sequence[RobustnessRow]: ...
 
 
-def headline_arm(study: Mapping[str, Any]) -> str:
-    """The arm that the first answer is about: full fine-tuning, or the study's first pretrained arm without it."""
-    arms = [arm for arm in study["arms"] if arm != REFERENCE]
-    return FULL.name if FULL.name in arms else arms[0] if arms else ""
+def leading_arm(arms: Iterable[str]) -> str:
+    """Name the arm that the first answer is about: full fine-tuning, else the first pretrained arm that was asked for.
+
+    Empty where the study has none. The plan decides it, never the outcome.
+    """
+    pretrained = [arm for arm in arms if arm != REFERENCE]
+    return FULL.name if FULL.name in pretrained else next(iter(pretrained), "")
 
 
-def lead(study: Mapping[str, Any], data: Mapping[str, Any], tables: Tables) -> list[dict[str, Any]]:
-    """One row a data set and benefit: benefit, dataset, arm, verdict, sentence.
+def lead(arm: str, data: Mapping[str, DatasetEntry], tables: Tables) -> list[BenefitRow]:
+    """Answer each claim for each data set about the leading arm.
 
-    Which row leads is fixed by the plan, never by the outcome: the largest budget, but for data efficiency the smallest,
+    Which row answers is fixed by the plan, never by the outcome: the largest budget, but for data efficiency the smallest,
     where the range to measure a multiple of labels in is the widest.
     """
-    arm, found = headline_arm(study), list[dict[str, Any]]()
+    found = list[BenefitRow]()
     for dataset, entry in data.items():
 
-        def mine(rows: Sequence[Row], dataset: str = dataset, metric: str = entry["metric"]) -> list[Row]:
-            return [r for r in rows if (r["dataset"], r["arm"], r["metric"]) == (dataset, arm, metric)]
+        def mine(rows: Sequence[AnyRow], dataset: str = dataset, metric: str = entry.metric) -> list[AnyRow]:
+            return [row for row in rows if (row.dataset, row.arm, row.metric) == (dataset, arm, metric)]
 
-        answers = (
-            _performance(mine(tables.gains)),
-            _data_efficiency(mine(tables.data_efficiency)),
-            _convergence(mine(tables.convergence)),
-            _robustness(mine(tables.robustness)),
-        )
-        for benefit, (verdict, sentence) in zip(BENEFITS, answers, strict=True):
+        answers = {
+            Benefit.PERFORMANCE: _performance(mine(tables.gains)),
+            Benefit.DATA_EFFICIENCY: _data_efficiency(mine(tables.data_efficiency)),
+            Benefit.CONVERGENCE: _convergence(mine(tables.convergence)),
+            Benefit.ROBUSTNESS: _robustness(mine(tables.robustness)),
+        }
+        for benefit, (verdict, sentence) in answers.items():
             sentence = sentence or f"{dataset}: {_nothing(benefit, arm)}."
-            found.append({"benefit": benefit, "dataset": dataset, "arm": arm, "verdict": verdict, "sentence": sentence})
+            found.append(BenefitRow(benefit=benefit, dataset=dataset, arm=arm, verdict=verdict, sentence=sentence))
     return found
 
 
-def _nothing(benefit: str, arm: str) -> str:
+def _nothing(benefit: Benefit, arm: str) -> str:
     if not arm:
         return f"the study has no arm beside {REFERENCE}"
-    why = {"robustness": "no test set from another domain (--shift) and no perturbation"}
-    return why.get(benefit, f"no seed of {arm} and {REFERENCE} has finished with the same labels")
+    if benefit is Benefit.ROBUSTNESS:
+        return "no test set from another domain (--shift) and no perturbation"
+    return f"no seed of {arm} and {REFERENCE} has finished with the same labels"
 
 
-def _top(rows: Sequence[Row]) -> list[Row]:
-    largest = max((row["budget"] for row in rows), default=0)
-    return [row for row in rows if row["budget"] == largest]
+def _at_top(rows: Sequence[AnyRow]) -> list[AnyRow]:
+    largest = max((row.budget for row in rows), default=0)
+    return [row for row in rows if row.budget == largest]
 
 
-def _performance(gains: Sequence[Row]) -> tuple[str, str]:
-    for row in _top([row for row in gains if row["split"] == "test"]):
-        below = row["verdict"] == "supported" and row["below_floor"]
-        return ("not supported" if below else row["verdict"]), row["sentence"]
-    return NOT_MEASURED, ""
+def _performance(gains: Sequence[GainRow]) -> Answer:
+    for row in _at_top([row for row in gains if row.split == TEST]):
+        below = row.verdict is Verdict.SUPPORTED and row.below_floor
+        return (Verdict.NOT_SUPPORTED if below else row.verdict), row.sentence
+    return NO_ANSWER
 
 
-def _data_efficiency(rows: Sequence[Row]) -> tuple[str, str]:
-    multipliers = sorted((r for r in rows if r["measure"] == "multiplier"), key=lambda r: r["budget"])
+def _data_efficiency(rows: Sequence[EfficiencyRow]) -> Answer:
+    multipliers = sorted((row for row in rows if row.measure is Measure.MULTIPLIER), key=lambda row: row.budget)
     if not multipliers:
-        return NOT_MEASURED, ""
+        return NO_ANSWER
     first, *others = multipliers
-    elsewhere = [r for r in others if r["verdict"] == "supported"]
-    if elsewhere and first["verdict"] in ("inconclusive", "not supported", "negative transfer"):
-        budgets = words.listed([f"{r['budget']:,}" for r in elsewhere])
-        return "partly", f"{first['sentence'].removesuffix('.')}; supported with {budgets} labels."
-    return first["verdict"], first["sentence"]
+    elsewhere = [row for row in others if row.verdict is Verdict.SUPPORTED]
+    if elsewhere and first.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_SUPPORTED, Verdict.NEGATIVE_TRANSFER):
+        budgets = words.listed([f"{row.budget:,}" for row in elsewhere])
+        return Verdict.PARTLY, f"{first.sentence.removesuffix('.')}; supported with {budgets} labels."
+    return first.verdict, first.sentence
 
 
-def _convergence(rows: Sequence[Row]) -> tuple[str, str]:
-    for row in _top([row for row in rows if row["unit"] == "steps"]):
-        return row["verdict"], row["sentence"]
-    return NOT_MEASURED, ""
+def _convergence(rows: Sequence[ConvergenceRow]) -> Answer:
+    for row in _at_top([row for row in rows if row.unit == "steps"]):
+        return row.verdict, row.sentence
+    return NO_ANSWER
 
 
-def _robustness(rows: Sequence[Row]) -> tuple[str, str]:
-    gains = [r for r in _top(rows) if r["measure"] == "ood_gain"]
+def _robustness(rows: Sequence[RobustnessRow]) -> Answer:
+    gains = [row for row in _at_top(rows) if row.measure is Measure.OOD_GAIN]
     if gains:
-        return _shifted(gains, {r["split"]: r for r in rows if r["measure"] == "effective_robustness"})
-    perturbed = [r for r in _top(rows) if r["measure"] == "perturbation_gain"]
+        return _shifted(gains, {row.split: row for row in rows if row.measure is Measure.EFFECTIVE_ROBUSTNESS})
+    perturbed = [row for row in _at_top(rows) if row.measure is Measure.PERTURBATION_GAIN]
     if not perturbed:
-        return NOT_MEASURED, ""
-    counts = [sum(r["verdict"] == word for r in perturbed) for word in ("supported", "negative transfer")]
-    worst = min(perturbed, key=lambda r: r["estimate"])
-    verdict = _together([r["verdict"] for r in perturbed])
+        return NO_ANSWER
+    verdicts = [row.verdict for row in perturbed]
+    worst = min(perturbed, key=lambda row: _known(row.estimate))
     sentence = (
-        f"{worst['dataset']}: {worst['arm']} gains on {counts[0]} of {len(perturbed)} perturbed test sets and loses on "
-        f"{counts[1]}; least on {words.split_name(worst['split'])}, {_signed(worst)}."
+        f"{worst.dataset}: {worst.arm} gains on {verdicts.count(Verdict.SUPPORTED)} of {len(perturbed)} perturbed test sets "
+        f"and loses on {verdicts.count(Verdict.NEGATIVE_TRANSFER)}; least on {worst.split.title}, {_signed(worst)}."
     )
-    return verdict, sentence
+    return _together(verdicts), sentence
 
 
-def _signed(row: Row) -> str:
-    return words.signed(row["estimate"], row["low"], row["high"])
+def _known(estimate: float | None) -> float:
+    assert estimate is not None, "gains on perturbed sets always have an estimate"
+    return estimate
 
 
-def _together(verdicts: Sequence[str]) -> str:
-    """All alike: that; some supported: partly; else the most careful word."""
+def _signed(row: MeasureRow) -> str:
+    return words.signed(_known(row.estimate), row.low, row.high)
+
+
+def _together(verdicts: Sequence[Verdict]) -> Verdict:
+    """Sum verdicts up: all alike, that; some supported, partly; else the most careful one."""
     if len(set(verdicts)) == 1:
         return verdicts[0]
-    if "supported" in verdicts:
-        return "partly"
-    return next(word for word in ("void", "inconclusive", "not supported", "negative transfer") if word in verdicts)
+    if Verdict.SUPPORTED in verdicts:
+        return Verdict.PARTLY
+    return next(verdict for verdict in CAREFUL_FIRST if verdict in verdicts)
 
 
-def _shifted(gains: Sequence[Row], effective: Mapping[str, Row]) -> tuple[str, str]:
-    """Supported: better on every shift, and by more than the accuracy at home explains."""
-    verdicts, parts = [], []
+def _shifted(gains: Sequence[RobustnessRow], effective: Mapping[Split, RobustnessRow]) -> Answer:
+    """Answer about shifts: supported is better on every one, and by more than the accuracy at home explains."""
+    verdicts, parts = list[Verdict](), list[str]()
     for gain in gains:
-        row, verdict = effective.get(gain["split"]), gain["verdict"]
-        text = f"on {words.split_name(gain['split'])} {_signed(gain)}, {verdict}"
-        if verdict == "supported":
-            if row is None or row["estimate"] is None:
-                verdict, text = "partly", f"{text}; whether beyond what its accuracy explains is not identifiable"
-            elif row["verdict"] == "supported":
-                text += f"; more robust than its accuracy explains ({_signed(row)} logits)"
-            else:
-                less = row["verdict"] == "negative transfer"
-                verdict = "partly"
-                text += f"; more accurate, {'less' if less else 'not more'} robust for its accuracy ({_signed(row)} logits)"
+        row, verdict = effective.get(gain.split), gain.verdict
+        text = f"on {gain.split.title} {_signed(gain)}, {verdict}"
+        if verdict is Verdict.SUPPORTED:
+            verdict, clause = _beyond_accuracy(row)
+            text += f"; {clause}"
         verdicts.append(verdict)
         parts.append(text)
-    verdict = "partly" if "partly" in verdicts else _together(verdicts)
-    return verdict, f"{gains[0]['dataset']}: {gains[0]['arm']} {'. '.join(parts)}."
+    verdict = Verdict.PARTLY if Verdict.PARTLY in verdicts else _together(verdicts)
+    return verdict, f"{gains[0].dataset}: {gains[0].arm} {'. '.join(parts)}."
+
+
+def _beyond_accuracy(row: RobustnessRow | None) -> Answer:
+    """Judge a supported gain on a shift by what the accuracy at home explains of it."""
+    if row is None or row.estimate is None:
+        return Verdict.PARTLY, "whether beyond what its accuracy explains is not identifiable"
+    if row.verdict is Verdict.SUPPORTED:
+        return Verdict.SUPPORTED, f"more robust than its accuracy explains ({_signed(row)} logits)"
+    less = "less" if row.verdict is Verdict.NEGATIVE_TRANSFER else "not more"
+    return Verdict.PARTLY, f"more accurate, {less} robust for its accuracy ({_signed(row)} logits)"

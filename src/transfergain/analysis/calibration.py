@@ -1,8 +1,9 @@
-"""How far stated confidence can be believed, at home and under shift, raw and temperature-scaled (docs/methods.md)."""
+"""Measure how far stated confidence can be believed, at home and away, raw and temperature-scaled (docs/methods.md)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,17 +11,19 @@ from numpy.typing import NDArray
 
 from transfergain.analysis import stats, words
 from transfergain.analysis.gain import Cell
-from transfergain.analysis.stats import Floats, Values
-from transfergain.analysis.view import Row, View
+from transfergain.analysis.rows import CalibrationRow, Measure, Verdict
+from transfergain.analysis.stats import Estimate, Floats, Values
+from transfergain.analysis.trials import DatasetTrials
 from transfergain.arms import REFERENCE
 from transfergain.metrics.calibration import BINS, place, reliability
+from transfergain.split import Split
 from transfergain.types import CALIBRATION
 
 CONFIDENCE, SCALED, BRIER, BRIER_SCALED, HIT = range(len(CALIBRATION))
 
 
-class Measure(NamedTuple):
-    """One figure of calibration: lower is better."""
+class Definition(NamedTuple):
+    """How one figure of calibration is computed; lower is better."""
 
     title: str
     values: Callable[[NDArray[Any], int], Floats]
@@ -29,7 +32,7 @@ class Measure(NamedTuple):
 
 
 def _signed_errors(cases: NDArray[Any], column: int) -> Floats:
-    """Confidence - hit, with the sign of its sum in the case's bin: their mean is the expected calibration error.
+    """Return confidence - hit, with the sign of its sum in the case's bin: their mean is the expected calibration error.
 
     They are its influence values (the infinitesimal jackknife). Leaving cases out one at a time will not do: where a bin's
     sum is near 0, its absolute value has a kink, and a pseudo-value is N times that.
@@ -42,27 +45,28 @@ def _as_they_are(cases: NDArray[Any], column: int) -> Floats:
     return cases[:, column].astype(np.float64)
 
 
-MEASURES: dict[str, Measure] = {
-    "ece": Measure("calibration error", _signed_errors, CONFIDENCE),
-    "ece_scaled": Measure("temperature-scaled calibration error", _signed_errors, SCALED),
-    "brier": Measure("Brier score", _as_they_are, BRIER),
-    "brier_scaled": Measure("temperature-scaled Brier score", _as_they_are, BRIER_SCALED),
+DEFINITIONS = {
+    Measure.ECE: Definition("calibration error", _signed_errors, CONFIDENCE),
+    Measure.ECE_SCALED: Definition("temperature-scaled calibration error", _signed_errors, SCALED),
+    Measure.BRIER: Definition("Brier score", _as_they_are, BRIER),
+    Measure.BRIER_SCALED: Definition("temperature-scaled Brier score", _as_they_are, BRIER_SCALED),
 }
 
 
-def rows(view: View) -> list[Row]:
-    """Every arm, the reference too, at every budget, on the test set and on shifts, where probabilities were kept."""
-    found = []
-    for cells in view.cells.values():
-        for cell in cells.values():
-            for split in cell.splits():
-                if split == "test" or split.startswith("shift:"):
-                    found += [_row(view, cell, split, name) for name in MEASURES if _seeds([cell], split)]
-    return found
+def rows(trials: DatasetTrials) -> list[CalibrationRow]:
+    """Measure every arm, the reference too, at every budget, on natural splits whose probabilities were kept."""
+    return [
+        _row(trials, cell, split, measure)
+        for cells in trials.cells.values()
+        for cell in cells.values()
+        for split in cell.splits()
+        if split.natural and _seeds([cell], split)
+        for measure in DEFINITIONS
+    ]
 
 
-def _seeds(cells: Sequence[Cell], split: str) -> list[int]:
-    """The seeds with at least two cases on the split in every cell, as many in each."""
+def _seeds(cells: Sequence[Cell], split: Split) -> list[int]:
+    """List the seeds with at least two cases on the split in every cell, as many in each."""
     sets = []
     for cell in cells:
         known = {r: o.evaluated[split].calibration for r, o in cell.outcomes.items() if split in o.evaluated}
@@ -73,44 +77,63 @@ def _seeds(cells: Sequence[Cell], split: str) -> list[int]:
     return sorted(r for r, n in shared if n == usual)
 
 
-def _values(cell: Cell, split: str, seeds: Sequence[int], measure: Measure) -> Values:
-    values = np.stack([measure.values(_cases(cell, split, r), measure.column) for r in seeds])
+def _values(cell: Cell, split: Split, seeds: Sequence[int], definition: Definition) -> Values:
+    values = np.stack([definition.values(_cases(cell, split, r), definition.column) for r in seeds])
     return Values(values.mean(axis=1), values)
 
 
-def _cases(cell: Cell, split: str, seed: int) -> NDArray[Any]:
+def _cases(cell: Cell, split: Split, seed: int) -> NDArray[Any]:
     cases = cell.outcomes[seed].evaluated[split].calibration
     assert cases is not None
     return cases
 
 
-def _row(view: View, cell: Cell, split: str, name: str) -> Row:
-    """The arm's own figure with its interval, and `difference` to the reference's, paired; below 0 is better."""
-    measure, seeds = MEASURES[name], _seeds([cell], split)
-    own = stats.interval(*_values(cell, split, seeds, measure))
+def _row(trials: DatasetTrials, cell: Cell, split: Split, measure: Measure) -> CalibrationRow:
+    """Measure the arm's own figure, and its difference to the reference's, paired; below 0 is better."""
+    definition, seeds = DEFINITIONS[measure], _seeds([cell], split)
+    own = stats.interval(*_values(cell, split, seeds, definition))
     bins: list[list[float]] = []
-    if measure.values is _signed_errors:
+    if definition.values is _signed_errors:
         cases = np.concatenate([_cases(cell, split, r) for r in seeds])
-        bins = reliability(cases[:, measure.column], cases[:, HIT]).tolist()
-    where = words.split_name(split)
-    text = f"{view.dataset}: the {measure.title} of {cell.arm} with {cell.budget:,} labels is "
-    text += f"{words.plain(own.estimate, own.low, own.high)} on {where}"
-    more: Row = {"difference": None, "difference_low": None, "difference_high": None, "reference": ""}
-    reference = view.reference.get(cell.budget)
-    paired = _seeds([cell, reference], split) if reference and cell.arm != REFERENCE else []
-    if reference and paired:
-        mine, theirs = (_values(c, split, paired, measure) for c in (cell, reference))
-        against = stats.interval(*mine.minus(theirs))
-        word = _word(against)
-        more = {"difference": against.estimate, "difference_low": against.low, "difference_high": against.high,
-                "verdict": word, "reference": REFERENCE}  # fmt: skip
-        said = {"supported": "better", "negative transfer": "worse"}.get(word, "no clear difference")
-        text += f", {words.signed(against.estimate, against.low, against.high)} against {REFERENCE}: {said}"
-    known = {"bins": bins, "n_seeds": len(seeds), "estimate": own.estimate, "low": own.low, "high": own.high}
-    return view.row(name, cell, split, **known | more, sentence=f"{text}.")
+        bins = reliability(cases[:, definition.column], cases[:, HIT]).tolist()
+    text = f"{trials.dataset}: the {definition.title} of {cell.arm} with {cell.budget:,} labels is "
+    text += f"{words.plain(own.estimate, own.low, own.high)} on {split.title}"
+    row = CalibrationRow(
+        **trials.place(cell, split),
+        measure=measure,
+        reference="",
+        bins=bins,
+        n_seeds=len(seeds),
+        estimate=own.estimate,
+        low=own.low,
+        high=own.high,
+        sentence=f"{text}.",
+    )
+    against = _against_reference(trials, cell, split, definition)
+    if against is None:
+        return row
+    verdict = _judge(against)
+    said = {Verdict.SUPPORTED: "better", Verdict.NEGATIVE_TRANSFER: "worse"}.get(verdict, "no clear difference")
+    text += f", {words.signed(against.estimate, against.low, against.high)} against {REFERENCE}: {said}."
+    row = replace(row, difference=against.estimate, difference_low=against.low, difference_high=against.high)
+    return replace(row, verdict=verdict, reference=REFERENCE, sentence=text)
 
 
-def _word(against: stats.Estimate) -> str:
+def _against_reference(trials: DatasetTrials, cell: Cell, split: Split, definition: Definition) -> Estimate | None:
+    """Compare with the reference at the same budget; None for the reference itself and where no seed is shared."""
+    reference = trials.reference.get(cell.budget)
+    if reference is None or cell.arm == REFERENCE:
+        return None
+    seeds = _seeds([cell, reference], split)
+    if not seeds:
+        return None
+    mine, theirs = (_values(c, split, seeds, definition) for c in (cell, reference))
+    return stats.interval(*mine.minus(theirs))
+
+
+def _judge(against: Estimate) -> Verdict:
     if against.low is None or against.high is None:
-        return "inconclusive"
-    return "supported" if against.high < 0 else "negative transfer" if against.low > 0 else "inconclusive"
+        return Verdict.INCONCLUSIVE
+    if against.high < 0:
+        return Verdict.SUPPORTED
+    return Verdict.NEGATIVE_TRANSFER if against.low > 0 else Verdict.INCONCLUSIVE

@@ -1,9 +1,10 @@
-"""How much sooner an arm reaches scratch's own level in training (docs/methods.md, convergence)."""
+"""Measure how much sooner an arm reaches scratch's own level in training (docs/methods.md, convergence)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -12,11 +13,14 @@ from scipy.special import stdtrit
 from transfergain.analysis import words
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.inversion import isotonic
+from transfergain.analysis.rows import Censored, ConvergenceRow, Measure, Verdict
+from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.analysis.verdict import judge_ratio
-from transfergain.analysis.view import Row, View, common
+from transfergain.arms import REFERENCE
+from transfergain.split import DEV
 from transfergain.types import CurvePoint, Outcome
 
-SHARE = 0.95
+LEVEL_SHARE = 0.95
 """Of scratch's gain over chance, that counts as its level."""
 UNITS = {"step": "steps", "examples": "examples", "flops": "flops"}
 """Field of CurvePoint -> unit. Seconds are measured, and kept apart (`timings`)."""
@@ -37,7 +41,7 @@ class Speedup(NamedTuple):
     """Ratio of the reference's times to the arm's; None where nothing can be said."""
 
     estimate: float | None
-    censored: str
+    censored: Censored
     low: float | None
     high: float | None
     low_open: bool
@@ -45,22 +49,22 @@ class Speedup(NamedTuple):
 
 
 def stable(outcome: Outcome) -> list[CurvePoint]:
-    """The evaluations of the stable phase: the learning rate of all of them is the same, once warm."""
+    """List the evaluations of the stable phase: the learning rate of all of them is the same, once warm."""
     return [point for point in outcome.curve if point.phase == "stable" and math.isfinite(point.score)]
 
 
 def plateau(scores: Sequence[float]) -> float:
-    """The level that a curve ends at: the last value of its isotonic smoothing, the highest mean of its final points."""
+    """Read the level that a curve ends at: the last value of its isotonic smoothing, its final points' highest mean."""
     return float(isotonic(np.array(scores, dtype=np.float64))[0][-1])
 
 
 def goal(level: float, chance: float) -> float:
-    """The target that a level of scratch sets."""
-    return chance + SHARE * (level - chance)
+    """Set the target by a level of scratch."""
+    return chance + LEVEL_SHARE * (level - chance)
 
 
 def crossing(points: Sequence[CurvePoint], target: float, unit: str = "step") -> Crossing:
-    """The first evaluation at or above `target` whose successor is too, in `unit` (a field of CurvePoint)."""
+    """Find the first evaluation at or above `target` whose successor is too; `unit` is a field of CurvePoint."""
     at = [float(getattr(point, unit)) for point in points]
     reached = [point.score >= target for point in points]
     for i in range(len(points) - 1):
@@ -73,7 +77,7 @@ def crossing(points: Sequence[CurvePoint], target: float, unit: str = "step") ->
 
 
 def speed_up(arm: Sequence[Crossing], reference: Sequence[Crossing], level: float = 0.95) -> Speedup:
-    """The geometric mean over seeds of reference time / arm time, with Student's t interval of the log ratios.
+    """Take the geometric mean over seeds of reference time / arm time, with Student's t interval of the log ratios.
 
     A run that never got there enters with its horizon, one that was there at the first evaluation with that: bounds. Where
     all bounds point one way, so does the result, and the interval is open on that side. A pair in which both runs are
@@ -88,8 +92,9 @@ def speed_up(arm: Sequence[Crossing], reference: Sequence[Crossing], level: floa
         up, down = up or above, down or below
         logs.append(math.log((r.horizon if r.time is None else r.time) / (a.horizon if a.time is None else a.time)))
     if not logs or 2 * silent > len(arm) or (up and down):
-        return Speedup(None, "", None, None, False, False)
-    estimate, censored = float(np.exp(np.mean(logs))), "above" if up else "below" if down else ""
+        return Speedup(None, Censored.NO, None, None, False, False)
+    estimate = float(np.exp(np.mean(logs)))
+    censored = Censored.ABOVE if up else Censored.BELOW if down else Censored.NO
     if len(logs) < 2:
         return Speedup(estimate, censored, None, None, False, False)
     half = _half_width(np.array(logs), level)
@@ -97,98 +102,121 @@ def speed_up(arm: Sequence[Crossing], reference: Sequence[Crossing], level: floa
     return Speedup(estimate, censored, low, high, down, up)
 
 
-def rows(view: View) -> tuple[list[Row], list[Row]]:
-    """(rows for findings, rows in seconds for timings) of one data set: every arm and budget, in every unit recorded."""
-    found, timed = list[Row](), list[Row]()
-    for cell, reference in view.pairs():
-        compared = _Compared.of(view, cell, reference)
+def rows(trials: DatasetTrials) -> tuple[list[ConvergenceRow], list[ConvergenceRow]]:
+    """Measure one data set, every arm and budget in every unit recorded: (rows for findings, rows in seconds)."""
+    found, timed = list[ConvergenceRow](), list[ConvergenceRow]()
+    for cell, reference in trials.pairs():
+        compared = _Compared.of(trials, cell, reference)
         found += [compared.row(field, unit) for field, unit in UNITS.items() if field == "step" or compared.has(field)]
         if compared.has("seconds"):
             timed.append(compared.row("seconds", "seconds"))
     return found, timed
 
 
-class _Compared(NamedTuple):
+@dataclass(frozen=True)
+class _Compared:
     """The dev curves of one arm and of scratch at one budget, by seed, and scratch's levels.
 
     The target is that of the seed: seeds have dev sets of their own, some easier than others, and half of scratch's runs
     would never reach the level of all of them.
     """
 
-    view: View
+    trials: DatasetTrials
     cell: Cell
+    against: Cell
+    seeds: list[int]
     arm: list[list[CurvePoint]]
     reference: list[list[CurvePoint]]
     targets: list[float]
     problem: str
-    against: Cell
-    seeds: list[int]
 
     @classmethod
-    def of(cls, view: View, cell: Cell, reference: Cell) -> _Compared:
+    def of(cls, trials: DatasetTrials, cell: Cell, reference: Cell) -> _Compared:
+        """Gather the curves, and say what keeps them from being compared."""
         seeds = [r for r in common([cell, reference]) if all(stable(c.outcomes[r]) for c in (cell, reference))]
-        curves = [[stable(c.outcomes[r]) for r in seeds] for c in (cell, reference)]
+        mine, theirs = ([stable(c.outcomes[r]) for r in seeds] for c in (cell, reference))
         if not seeds:
-            return cls(view, cell, [], [], [], "no seed has dev evaluations of both arms", reference, [])
-        levels = np.array([plateau([point.score for point in curve]) for curve in curves[1]])
-        late = np.array([np.mean([point.score for point in curve[len(curve) // 2 :]]) for curve in curves[1]])
-        first = np.array([curve[0].score for curve in curves[1]])
-        problem = ""  # `plateau` would be above chance for noise, too
-        if not _above(late - view.chance):
-            problem = f"scratch's dev scores do not clearly beat chance ({view.chance:.3f})"
-        elif not _above(late - first):  # untrained answers may have some score: words that they share with the right ones
-            problem = f"scratch's dev scores do not rise clearly above their first ({first.mean():.3f})"
-        targets = [goal(level, view.chance) for level in levels.tolist()]
-        return cls(view, cell, curves[0], curves[1], targets, problem, reference, seeds)
+            return cls(trials, cell, reference, [], [], [], [], "no seed has dev evaluations of both arms")
+        levels = [plateau([point.score for point in curve]) for curve in theirs]
+        targets = [goal(level, trials.chance) for level in levels]
+        return cls(trials, cell, reference, seeds, mine, theirs, targets, _flat(theirs, trials.chance))
 
     def has(self, field: str) -> bool:
-        """Whether the unit was recorded throughout."""
+        """Say whether the unit was recorded throughout."""
         return bool(self.arm) and all(getattr(curve[-1], field) > 0 for curve in (*self.arm, *self.reference))
 
-    def row(self, field: str, unit: str) -> Row:
-        """The row in one unit."""
-        target = None if self.problem else float(np.mean(self.targets))
-        base = {"unit": unit, "target": target, "targets": self.targets, "n_seeds": len(self.arm)}
+    def row(self, field: str, unit: str) -> ConvergenceRow:
+        """Measure the speed-up in one unit."""
+        row = ConvergenceRow(
+            **self.trials.place(self.cell, DEV),
+            measure=Measure.SPEED_UP,
+            reference=REFERENCE,
+            unit=unit,
+            target=None if self.problem else float(np.mean(self.targets)),
+            targets=self.targets,
+            n_seeds=len(self.arm),
+            verdict=Verdict.INCONCLUSIVE,
+        )
         if self.problem:
-            nothing: Row = {"reached": None, "reached_reference": None, "times": [], "times_reference": [], "horizon": None}
-            where = f"{self.view.dataset}: with {self.cell.budget:,} labels"
-            sentence = f"{where} the speed-up of {self.cell.arm} is undefined: {self.problem}."
-            return self.view.row("speed_up", self.cell, "dev", **base, **nothing, verdict="inconclusive", sentence=sentence)
+            where = f"{self.trials.dataset}: with {self.cell.budget:,} labels"
+            return replace(row, sentence=f"{where} the speed-up of {self.cell.arm} is undefined: {self.problem}.")
         mine, theirs = (
             [crossing(curve, target, field) for curve, target in zip(curves, self.targets, strict=True)]
             for curves in (self.arm, self.reference)
         )
-        found = speed_up(mine, theirs)
-        shares = [float(np.mean([c.time is not None for c in part])) for part in (mine, theirs)]
-        verdict, still = self.view.settled(_verdict(found, *shares), [self.cell], [self.against], self.seeds)
-        more = {
-            "reached": shares[0],
-            "reached_reference": shares[1],
-            "times": [c.time for c in mine],
-            "times_reference": [c.time for c in theirs],
-            "horizons": [c.horizon for c in mine],
-            "horizons_reference": [c.horizon for c in theirs],
-            "horizon": max(c.horizon for c in (*mine, *theirs)),
-            "at_first": float(np.mean([c.at_first for c in mine])),
-        }
-        row = self.view.row("speed_up", self.cell, "dev", **base | found._asdict() | more | {"verdict": verdict})
-        return row | {"sentence": _sentence(row, mine, theirs, still)}
+        row = _measured(row, mine, theirs)
+        verdict, still = self.trials.settled(_judge(row), [self.cell], [self.against], self.seeds)
+        row = replace(row, verdict=verdict)
+        return replace(row, sentence=_sentence(row, mine, theirs, still))
+
+
+def _flat(curves: Sequence[Sequence[CurvePoint]], chance: float) -> str:
+    """Say that scratch's curves, one a seed, rise to nothing that could be reached; empty where they do.
+
+    `plateau` would be above chance for noise, too.
+    """
+    late = np.array([np.mean([point.score for point in curve[len(curve) // 2 :]]) for curve in curves])
+    first = np.array([curve[0].score for curve in curves])
+    if not _above(late - chance):
+        return f"scratch's dev scores do not clearly beat chance ({chance:.3f})"
+    if not _above(late - first):  # untrained answers may have some score: words that they share with the right ones
+        return f"scratch's dev scores do not rise clearly above their first ({first.mean():.3f})"
+    return ""
+
+
+def _measured(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Crossing]) -> ConvergenceRow:
+    """Fill in when the runs reached their targets, and the speed-up."""
+    reached, reached_reference = (float(np.mean([c.time is not None for c in part])) for part in (mine, theirs))
+    return replace(
+        row,
+        **speed_up(mine, theirs)._asdict(),
+        reached=reached,
+        reached_reference=reached_reference,
+        times=[c.time for c in mine],
+        times_reference=[c.time for c in theirs],
+        horizons=[c.horizon for c in mine],
+        horizons_reference=[c.horizon for c in theirs],
+        horizon=max(c.horizon for c in (*mine, *theirs)),
+        at_first=float(np.mean([c.at_first for c in mine])),
+    )
 
 
 def _half_width(values: np.ndarray, level: float = 0.95) -> float:
-    """Of Student's t interval of the mean; values (seeds,), two or more."""
+    """Return half the width of Student's t interval of the mean; values (seeds,), two or more."""
     return float(stdtrit(len(values) - 1, (1 + level) / 2)) * float(values.std(ddof=1)) / math.sqrt(len(values))
 
 
 def _above(values: np.ndarray) -> bool:
-    """Whether the mean over seeds is above 0: by Student's t at 5 %, one-sided, where there are two seeds or more."""
+    """Say whether the mean over seeds is above 0: by Student's t at 5 %, one-sided, where there are two seeds or more."""
     return bool(values.mean() - (_half_width(values, level=0.9) if len(values) > 1 else 0.0) > 0)
 
 
-def _verdict(found: Speedup, reached: float, reached_reference: float) -> str:
-    """Not supported where the arm gets there less often; that it is slower takes runs that all got there."""
-    word = judge_ratio(found.low, found.high, found.low_open, found.high_open)
-    return "not supported" if reached < reached_reference else word
+def _judge(row: ConvergenceRow) -> Verdict:
+    """Judge a speed-up: not supported where the arm gets there less often; slower takes runs that all got there."""
+    assert row.reached is not None and row.reached_reference is not None
+    if row.reached < row.reached_reference:
+        return Verdict.NOT_SUPPORTED
+    return judge_ratio(row.low, row.high, row.low_open, row.high_open)
 
 
 def _mean(times: Sequence[Crossing]) -> str:
@@ -196,30 +224,30 @@ def _mean(times: Sequence[Crossing]) -> str:
     return words.number(float(np.exp(np.mean(np.log(known))))) if known else ""
 
 
-def _sentence(row: Row, mine: Sequence[Crossing], theirs: Sequence[Crossing], still: str = "") -> str:
-    arm, of = row["arm"], f"of {words.seeds(row['n_seeds'])}"
-    start = f"{row['dataset']}: with {row['budget']:,} labels {arm}"
+def _sentence(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Crossing], still: str) -> str:
+    of = f"of {words.seeds(row.n_seeds)}"
+    start, level = f"{row.dataset}: with {row.budget:,} labels {row.arm}", f"dev {row.target:.3f}"
     counts = [sum(c.time is not None for c in part) for part in (mine, theirs)]
-    aside = [] if row["estimate"] is None and not all(counts) else [_ratio(row)]
+    aside = [] if row.estimate is None and not all(counts) else [_ratio(row)]
     if not counts[0]:
         held = f"holds in {counts[1]} {of}" if counts[1] else "does not hold either"
-        text = f"{start} never reaches scratch's level (dev {row['target']:.3f}), which scratch {held}"
+        text = f"{start} never reaches scratch's level ({level}), which scratch {held}"
     elif not counts[1]:
-        text = f"{start} reaches dev {row['target']:.3f} in {_mean(mine)} {row['unit']}; scratch holds it in no seed"
+        text = f"{start} reaches {level} in {_mean(mine)} {row.unit}; scratch holds it in no seed"
     else:
-        text = f"{start} reaches scratch's level (dev {row['target']:.3f}) in {_mean(mine)} {row['unit']}"
+        text = f"{start} reaches scratch's level ({level}) in {_mean(mine)} {row.unit}"
         # The ratio counts the seeds that never got there as later than they were watched; a mean cannot.
-        text += f" instead of {_mean(theirs)}" + (" where scratch does" if counts[1] < row["n_seeds"] else "")
-    if counts[0] and counts != [row["n_seeds"]] * 2:
+        text += f" instead of {_mean(theirs)}" + (" where scratch does" if counts[1] < row.n_seeds else "")
+    if counts[0] and counts != [row.n_seeds] * 2:
         aside.append(f"reached in {counts[0]} {of}, by scratch in {counts[1]}")
     text += f" ({'; '.join(aside)})" * bool(aside) + ", pretraining not counted"
     text += still
-    if row["verdict"] == "not supported" and counts[0] < counts[1]:
+    if row.verdict is Verdict.NOT_SUPPORTED and counts[0] < counts[1]:
         text += "; it gets there less often"
-    return f"{text}: {row['verdict']}."
+    return f"{text}: {row.verdict}."
 
 
-def _ratio(row: Row) -> str:
-    if row["estimate"] is None:
+def _ratio(row: ConvergenceRow) -> str:
+    if row.estimate is None:
         return "too many runs were there before the first evaluation or never, to say how much faster"
     return words.bounded_ratio(row)

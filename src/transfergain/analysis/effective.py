@@ -1,4 +1,4 @@
-"""Effective robustness: is an arm better under shift than its score at home lets expect? (Taori et al. 2020)
+"""Measure effective robustness: is an arm better under shift than its score at home lets expect? (Taori et al. 2020)
 
 They fit logit(ood) ~ logit(id) over many models, and ask by how much a model lies above the line. Here the line is that of
 both arms over all budgets, and the arm's distance from scratch's line is estimated with it: logit(ood) ~ logit(id) + arm.
@@ -8,58 +8,66 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import expit, logit
 
 from transfergain.analysis import stats, words
 from transfergain.analysis.gain import Cell
+from transfergain.analysis.rows import Measure, RobustnessRow, Verdict
 from transfergain.analysis.stats import Floats, Values
+from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.analysis.verdict import judge_sign
-from transfergain.analysis.view import Row, View, common
 from transfergain.arms import REFERENCE
+from transfergain.split import TEST, Split
 
-SPLITS = 2
-"""The test set, and the shift."""
+HOME_AND_AWAY = 2
+"""Splits of a fit: the test set, and the shift."""
 
 
-def effective_robustness(view: View, cells: Mapping[int, Cell], split: str) -> Row:
-    """The row of one arm on one shift. The estimate is in logits; the sentence gives it in points of score, too."""
-    groups = [list(cells.values()), list(view.reference.values())]
+def effective_robustness(trials: DatasetTrials, cells: Mapping[int, Cell], split: Split) -> RobustnessRow:
+    """Measure one arm on one shift. The estimate is in logits; the sentence gives it in points of score, too."""
+    groups = [list(cells.values()), list(trials.reference.values())]
     top = groups[0][-1]
     seeds = common([c for group in groups for c in group], split) if all(groups) else []
-    points = [
-        [float(view.values(c, "test", [r]).scores[0]), float(view.values(c, split, [r]).scores[0]), c.arm]
+    row = RobustnessRow(
+        **trials.place(top, split),
+        measure=Measure.EFFECTIVE_ROBUSTNESS,
+        reference=REFERENCE,
+        n_seeds=len(seeds),
+        points=_points(trials, groups, split),
+        verdict=Verdict.INCONCLUSIVE,
+    )
+    parts = [[[trials.values(c, at, seeds) for at in (TEST, split)] for c in group] for group in groups] if seeds else []
+    problem = _problem(parts, (top.arm, REFERENCE))
+    if problem:
+        start = f"{trials.dataset}: whether {top.arm} is more robust on {split.title} than its accuracy explains"
+        return replace(row, sentence=f"{start} is not identifiable: {problem}.")
+    mine = np.repeat([1.0, 0.0], [len(group) for group in parts])
+    found, (slope, intercept, at) = _estimate([cell for group in parts for cell in group], mine)
+    verdict, still = trials.settled(judge_sign(found.low, found.high), groups[0], groups[1], seeds)
+    more = 100 * float(expit(at + found.estimate / 2) - expit(at - found.estimate / 2))
+    said = {Verdict.SUPPORTED: "more robust", Verdict.NEGATIVE_TRANSFER: "less robust"}
+    sentence = (
+        f"{trials.dataset}: at the same score at home, {top.arm} scores {more:+.1f} points on {split.title} against "
+        f"{REFERENCE} ({words.signed(found.estimate, found.low, found.high)} in logits{still}): "
+        f"{said.get(verdict, 'not shown to be more robust')}."
+    )
+    fit = replace(row, slope=slope, intercept=intercept, identifiable=True, verdict=verdict, sentence=sentence)
+    return replace(fit, estimate=found.estimate, low=found.low, high=found.high)
+
+
+def _points(trials: DatasetTrials, groups: Sequence[Sequence[Cell]], split: Split) -> list[tuple[float, float, str]]:
+    """List each trial's (score at home, score on the shift, arm)."""
+    return [
+        (float(trials.values(c, TEST, [r]).scores[0]), float(trials.values(c, split, [r]).scores[0]), c.arm)
         for group in groups for c in group for r in common([c], split)
     ]  # fmt: skip
-    base = {"n_seeds": len(seeds), "points": points, "slope": None, "intercept": None, "identifiable": False}
-    parts = [[[view.values(c, name, seeds) for name in ("test", split)] for c in group] for group in groups] if seeds else []
-    problem = _problem(parts, (top.arm, REFERENCE))
-    start = f"{view.dataset}: whether {top.arm} is more robust on {words.split_name(split)} than its accuracy explains"
-    if problem:
-        sentence = f"{start} is not identifiable: {problem}."
-        return view.row("effective_robustness", top, split, **base, verdict="inconclusive", sentence=sentence)
-    mine = np.repeat([1.0, 0.0], [len(group) for group in parts])
-    flat = [cell for group in parts for cell in group]
-    found, (slope, intercept, at) = _estimate(flat, mine)
-    verdict, still = view.settled(judge_sign(found.low, found.high), groups[0], groups[1], seeds)
-    half = found.estimate / 2
-    points_of = float(expit(at + half) - expit(at - half))
-    said = {"supported": "more robust", "negative transfer": "less robust"}.get(verdict, "not shown to be more robust")
-    logits = f"{words.signed(found.estimate, found.low, found.high)} in logits"
-    sentence = (
-        f"{view.dataset}: at the same score at home, {top.arm} scores {100 * points_of:+.1f} points on "
-        f"{words.split_name(split)} against {REFERENCE} ({logits}{still}): {said}."
-    )
-    return view.row(
-        "effective_robustness", top, split,
-        **base | {"slope": slope, "intercept": intercept, "identifiable": True},
-        estimate=found.estimate, low=found.low, high=found.high, verdict=verdict, sentence=sentence,
-    )  # fmt: skip
 
 
 def _problem(groups: Sequence[Sequence[Sequence[Values]]], arms: Sequence[str]) -> str:
-    """Why the arm's effect and the slope cannot be told apart; empty where they can."""
+    """Say why the arm's effect and the slope cannot be told apart; empty where they can."""
     if not groups:
         return "no seed finished in both arms at every budget"
     if few := [arm for arm, group in zip(arms, groups, strict=True) if len(group) < 2]:
@@ -74,23 +82,23 @@ def _problem(groups: Sequence[Sequence[Sequence[Values]]], arms: Sequence[str]) 
 
 
 def _logits(scores: Floats, clusters: int) -> Floats:
-    """Logits of scores, those of 0 and 1 as half a test cluster away from them."""
+    """Return logits of scores, those of 0 and 1 as half a test cluster away from them."""
     edge = 0.5 / clusters
     return np.asarray(logit(np.clip(scores, edge, 1 - edge)))
 
 
 def _estimate(cells: Sequence[Sequence[Values]], mine: Floats) -> tuple[stats.Estimate, tuple[float, float, float]]:
-    """The arm's coefficient with its interval, and (slope, intercept, fitted logit halfway between the arms).
+    """Fit the arm's coefficient with its interval, and (slope, intercept, fitted logit halfway between the arms).
 
     The fit is over the cells' means over seeds: with single seeds, their noise at home would flatten the slope, and credit
     the difference to the better arm. Between seeds the variance is the jackknife's (one seed left out of all cells: the
     pairing); between test clusters it is the delta method's, from numerical derivatives.
     """
     scores = np.array([[part.scores for part in cell] for cell in cells])  # (cells, splits, seeds)
-    sizes = [cells[0][j].values.shape[1] for j in range(SPLITS)]
+    sizes = [cells[0][j].values.shape[1] for j in range(HOME_AND_AWAY)]
 
     def fit(means: Floats) -> Floats:
-        y = [_logits(means[:, j], sizes[j]) for j in range(SPLITS)]
+        y = [_logits(means[:, j], sizes[j]) for j in range(HOME_AND_AWAY)]
         design = np.stack([np.ones(len(means)), y[0], mine], axis=1)
         return np.asarray(np.linalg.lstsq(design, y[1], rcond=None)[0])
 
@@ -103,14 +111,14 @@ def _estimate(cells: Sequence[Sequence[Values]], mine: Floats) -> tuple[stats.Es
     pseudo = s * effect - (s - 1) * without
     derivatives = _derivatives(lambda m: float(fit(m)[2]), means)
     parts = []
-    for j in range(SPLITS):
+    for j in range(HOME_AND_AWAY):
         values = np.sum([derivatives[i, j] * cell[j].values for i, cell in enumerate(cells)], axis=0)
         parts.append(Values(pseudo if j == 0 else np.zeros(s), values))
     return stats.sum_interval(effect, parts), (slope, intercept, at)
 
 
 def _derivatives(of: Callable[[Floats], float], at: Floats) -> Floats:
-    """Central differences of a function of an array."""
+    """Take central differences of a function of an array."""
     step, found = 1e-5, np.zeros_like(at)
     for place in np.ndindex(at.shape):
         moved = np.zeros_like(at)

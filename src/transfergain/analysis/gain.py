@@ -1,21 +1,23 @@
-"""Scores of arms and floors, and the Transfer Gain of every pretrained arm over scratch, paired by seed."""
+"""Compute scores of arms and floors, and the Transfer Gain of every pretrained arm over scratch, paired by seed."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from transfergain.analysis import stats, words
+from transfergain.analysis.rows import GainRow, ScoreRow
 from transfergain.analysis.verdict import judge
 from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
-from transfergain.store import Row
-from transfergain.types import Evaluated, Outcome, Phase, Status
+from transfergain.split import Split
+from transfergain.store import StoredTrial
+from transfergain.types import Evaluated, Outcome
 
 
 @dataclass(frozen=True)
@@ -31,25 +33,25 @@ class Cell:
     labels: Sequence[str]
     outcomes: Mapping[int, Outcome]
 
-    def counts(self, split: str, metric: str, replicates: Iterable[int]) -> NDArray[Any]:
-        """Counts (seeds, clusters, k) in the order of `replicates`, summed within each cluster of examples."""
+    def counts(self, split: Split, metric: str, replicates: Iterable[int]) -> NDArray[Any]:
+        """Stack counts (seeds, clusters, k) in the order of `replicates`, summed within each cluster of examples."""
         return np.stack([_by_cluster(self.outcomes[r].evaluated[split], metric) for r in replicates])
 
-    def examples(self, split: str) -> int:
-        """Examples of a split."""
+    def examples(self, split: Split) -> int:
+        """Count the examples of a split."""
         return len(next(iter(self.outcomes.values())).evaluated[split].predictions)
 
-    def splits(self) -> list[str]:
-        """The sealed splits that were evaluated in every seed, `test` first."""
+    def splits(self) -> list[Split]:
+        """List the sealed splits that were evaluated in every seed, the test set first."""
         first, *others = (outcome.evaluated for outcome in self.outcomes.values())
         return [split for split in first if all(split in other for other in others)]
 
     def unconverged(self, replicates: Iterable[int]) -> int:
-        """How many of these runs were still improving at the step cap."""
+        """Count those of these runs that were still improving at the step cap."""
         return sum(self.outcomes[r].converged is False for r in replicates)
 
     def metrics(self) -> list[str]:
-        """The task's metrics, primary first."""
+        """List the task's metrics, primary first."""
         return list(next(iter(next(iter(self.outcomes.values())).evaluated.values())).counts)
 
 
@@ -63,16 +65,16 @@ def _by_cluster(evaluated: Evaluated, metric: str) -> NDArray[Any]:
     return sums
 
 
-def cells(rows: Sequence[Row], pretrained: Mapping[str, bool], labels: Mapping[str, Sequence[str]]) -> list[Cell]:
+def cells(trials: Sequence[StoredTrial], pretrained: Mapping[str, bool], labels: Mapping[str, Sequence[str]]) -> list[Cell]:
     """Group finished reported trials.
 
     `pretrained` maps arm names to whether they start from the checkpoint, `labels` data sets to their classes.
     """
     groups: dict[tuple[str, str, int, str], dict[int, Outcome]] = defaultdict(dict)
-    for row in rows:
-        if row.spec.phase == Phase.REPORT and row.outcome.status == Status.DONE:
-            key = (row.spec.dataset, row.spec.task, row.spec.budget, row.spec.arm)
-            groups[key][row.spec.replicate] = row.outcome
+    for trial in trials:
+        if trial.spec.phase == "report" and trial.outcome.status == "done":
+            key = (trial.spec.dataset, trial.spec.task, trial.spec.budget, trial.spec.arm)
+            groups[key][trial.spec.replicate] = trial.outcome
     order = {arm: i for i, arm in enumerate(pretrained)}
     return [
         Cell(
@@ -91,166 +93,172 @@ def cells(rows: Sequence[Row], pretrained: Mapping[str, bool], labels: Mapping[s
     ]
 
 
-def scores(found: Sequence[Cell]) -> list[dict[str, Any]]:
-    """One row a cell, split and metric: the mean score with an interval over seeds and test examples."""
-    rows = []
-    for cell in found:
-        for split in cell.splits():
-            for metric in cell.metrics():
-                counts = cell.counts(split, metric, cell.outcomes)
-                result = stats.score_interval(counts, METRICS[metric].finish)
-                rows.append(
-                    {
-                        "task": cell.task,
-                        "dataset": cell.dataset,
-                        "arm": cell.arm,
-                        "budget": cell.budget,
-                        "split": split,
-                        "metric": metric,
-                        "mean": result.estimate,
-                        "low": result.low,
-                        "high": result.high,
-                        "per_seed": [float(s) for s in METRICS[metric].finish(counts.sum(axis=1))],
-                        "n_seeds": counts.shape[0],
-                        "n_test": cell.examples(split),
-                        "n_clusters": counts.shape[1],
-                    }
-                    | _parts(cell, metric, counts)
-                )
-    return rows
+def scores(found: Sequence[Cell]) -> list[ScoreRow]:
+    """Score each cell on each split by each metric: the mean with an interval over seeds and test examples."""
+    return [_score(cell, split, metric) for cell in found for split in cell.splits() for metric in cell.metrics()]
 
 
-def _parts(cell: Cell, metric: str, counts: NDArray[Any]) -> dict[str, Any]:
-    """`parts`: the figures of a metric that has parts (precision of an entity type), each the mean over seeds."""
+def _score(cell: Cell, split: Split, metric: str) -> ScoreRow:
+    counts = cell.counts(split, metric, cell.outcomes)
+    result = stats.score_interval(counts, METRICS[metric].finish)
+    return ScoreRow(
+        task=cell.task,
+        dataset=cell.dataset,
+        arm=cell.arm,
+        budget=cell.budget,
+        split=split,
+        metric=metric,
+        mean=result.estimate,
+        low=result.low,
+        high=result.high,
+        per_seed=[float(score) for score in METRICS[metric].finish(counts.sum(axis=1))],
+        n_seeds=counts.shape[0],
+        n_test=cell.examples(split),
+        n_clusters=counts.shape[1],
+        parts=_parts(cell, metric, counts),
+    )
+
+
+def _parts(cell: Cell, metric: str, counts: NDArray[Any]) -> dict[str, dict[str, float]] | None:
+    """Average over seeds the figures of a metric that has parts, such as the precision of an entity type."""
     breakdown = METRICS[metric].breakdown
     if breakdown is None:
-        return {}
-    labels = cell.labels
-    seeds = [breakdown(total, labels) for total in counts.sum(axis=1)]
-    names = seeds[0]
+        return None
+    seeds = [breakdown(total, cell.labels) for total in counts.sum(axis=1)]
     return {
-        "parts": {
-            part: {figure: float(np.mean([seed[part][figure] for seed in seeds])) for figure in names[part]}
-            for part in names
-        }
+        part: {figure: float(np.mean([seed[part][figure] for seed in seeds])) for figure in figures}
+        for part, figures in seeds[0].items()
     }
 
 
-def gains(found: Sequence[Cell], score_rows: Sequence[Mapping[str, Any]], margin: float) -> list[dict[str, Any]]:
-    """One row a pretrained cell, split and metric: the paired gain over scratch, tested, corrected and judged."""
+class _Compared(NamedTuple):
+    """A cell against the reference's on one split by one metric, before the correction over data sets."""
+
+    cell: Cell
+    reference: Cell
+    split: Split
+    metric: str
+    seeds: Sequence[int]
+    mine: NDArray[Any]
+    """Scores by seed, and the reference's."""
+    theirs: NDArray[Any]
+    clusters: int
+    result: stats.Estimate
+
+
+def gains(found: Sequence[Cell], score_rows: Sequence[ScoreRow], margin: float) -> list[GainRow]:
+    """Compare every pretrained cell with scratch on each split by each metric: paired, tested, corrected and judged."""
     reference = {(c.dataset, c.budget): c for c in found if c.arm == REFERENCE}
-    compared = [_compare(cell, reference[cell.dataset, cell.budget], split, metric)
-                for cell in found if cell.pretrained and (cell.dataset, cell.budget) in reference
-                for split in cell.splits() if split in reference[cell.dataset, cell.budget].splits()
-                for metric in cell.metrics()
-                if set(cell.outcomes) & set(reference[cell.dataset, cell.budget].outcomes)]  # fmt: skip
-    _correct(compared)
-    floors = _best_floors(found, score_rows)
-    return [_finish(row, result, unconverged, margin, floors) for row, result, unconverged in compared]
+    pairs = [(c, reference[c.dataset, c.budget]) for c in found if c.pretrained and (c.dataset, c.budget) in reference]
+    compared = [
+        _compare(cell, against, split, metric)
+        for cell, against in pairs if set(cell.outcomes) & set(against.outcomes)
+        for split in cell.splits() if split in against.splits()
+        for metric in cell.metrics()
+    ]  # fmt: skip
+    corrected, floors = _corrected(compared), _best_floors(found, score_rows)
+    return [_judged(c, p_holm, margin, floors) for c, p_holm in zip(compared, corrected, strict=True)]
 
 
-Compared = tuple[dict[str, Any], stats.Estimate, tuple[int, int]]
-"""The row so far, its estimate, and how many runs of the reference and of the arm were still improving at the step cap."""
-
-
-def _compare(cell: Cell, reference: Cell, split: str, metric: str) -> Compared:
-    paired = [r for r in cell.outcomes if r in reference.outcomes]
+def _compare(cell: Cell, reference: Cell, split: Split, metric: str) -> _Compared:
+    seeds = [r for r in cell.outcomes if r in reference.outcomes]
     finish = METRICS[metric].finish
-    treated, against = cell.counts(split, metric, paired), reference.counts(split, metric, paired)
+    treated, against = cell.counts(split, metric, seeds), reference.counts(split, metric, seeds)
     result = stats.paired_interval(treated, against, finish)
     mine, theirs = finish(treated.sum(axis=1)), finish(against.sum(axis=1))
-    error = 1 - float(theirs.mean())
-    components = result.components
-    row = {
-        "task": cell.task,
-        "dataset": cell.dataset,
-        "arm": cell.arm,
-        "reference": REFERENCE,
-        "budget": cell.budget,
-        "split": split,
-        "metric": metric,
-        "estimate": result.estimate,
-        "low": result.low,
-        "high": result.high,
-        "relative_error_reduction": result.estimate / error if error > 0 else None,
-        "p_value": result.p_value,
-        "p_holm": None,
-        "p_sign_flip": stats.sign_flip((mine - theirs).tolist()) if 6 <= len(paired) <= 20 else None,
-        "prob_better": float(((mine > theirs) + 0.5 * (mine == theirs)).mean()),
-        "n_seeds": len(paired),
-        "n_test": cell.examples(split),
-        "n_clusters": treated.shape[1],
-        "mde": stats.detectable(components, components.seeds, components.clusters) if components else None,
-        "error": 1 - float(mine.mean()),
-        "reference_error": error,
-    }
-    return row, result, (reference.unconverged(paired), cell.unconverged(paired))
+    return _Compared(cell, reference, split, metric, seeds, mine, theirs, treated.shape[1], result)
 
 
-def _correct(compared: Sequence[Compared]) -> None:
-    """Holm over the tasks of the study: one family an arm, kind of split, metric and rank of the budget from the top."""
-    budgets: dict[str, list[int]] = defaultdict(list)
-    for row, _, _ in compared:
-        if row["budget"] not in budgets[row["dataset"]]:
-            budgets[row["dataset"]].append(row["budget"])
-    families: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
-    for row, _, _ in compared:
-        rank = sorted(budgets[row["dataset"]], reverse=True).index(row["budget"])
-        kind, _, rest = row["split"].partition(":")
-        setting = rest.partition("@")[2] if kind == "adapted" else ""  # of one k and method, over data sets
-        families[row["arm"], kind, setting, row["metric"], rank].append(row)
+def _corrected(compared: Sequence[_Compared]) -> list[float | None]:
+    """Correct p by Holm over the data sets of the study; None where there is no p.
+
+    One family an arm, kind of split, metric and rank of the budget from the top; of adaptations, one a k and method.
+    """
+    budgets: dict[str, set[int]] = defaultdict(set)
+    for c in compared:
+        budgets[c.cell.dataset].add(c.cell.budget)
+    families: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for i, c in enumerate(compared):
+        if c.result.p_value is not None:
+            rank = sorted(budgets[c.cell.dataset], reverse=True).index(c.cell.budget)
+            setting = (c.split.labels, c.split.method)
+            families[c.cell.arm, c.split.kind, *setting, c.metric, rank].append(i)
+    corrected: list[float | None] = [None] * len(compared)
     for family in families.values():
-        tested = [row for row in family if row["p_value"] is not None]
-        for row, p in zip(tested, stats.holm([row["p_value"] for row in tested]), strict=True):
-            row["p_holm"] = p
+        tested = [p for i in family if (p := compared[i].result.p_value) is not None]
+        for i, p in zip(family, stats.holm(tested), strict=True):
+            corrected[i] = p
+    return corrected
 
 
-def _best_floors(
-    found: Sequence[Cell], score_rows: Sequence[Mapping[str, Any]]
-) -> dict[tuple[str, int, str, str], tuple[float, str]]:
-    """(data set, budget, split, metric) -> the best floor's (mean score, name)."""
+Floors = Mapping[tuple[str, int, Split, str], tuple[float, str]]
+"""(data set, budget, split, metric) -> the best floor's (mean score, name)."""
+
+
+def _best_floors(found: Sequence[Cell], score_rows: Sequence[ScoreRow]) -> Floors:
     floors = {c.arm for c in found if c.is_floor}
-    best: dict[tuple[str, int, str, str], tuple[float, str]] = {}
+    best: dict[tuple[str, int, Split, str], tuple[float, str]] = {}
     for row in score_rows:
-        if row["arm"] in floors:
-            key = (row["dataset"], row["budget"], row["split"], row["metric"])
-            best[key] = max(best.get(key, (-1.0, "")), (row["mean"], row["arm"]))
+        if row.arm in floors:
+            key = (row.dataset, row.budget, row.split, row.metric)
+            best[key] = max(best.get(key, (-1.0, "")), (row.mean, row.arm))
     return best
 
 
-def _finish(
-    row: dict[str, Any],
-    result: stats.Estimate,
-    unconverged: tuple[int, int],
-    margin: float,
-    floors: Mapping[tuple[str, int, str, str], tuple[float, str]],
-) -> dict[str, Any]:
-    verdict = judge(result, row["p_holm"], margin, unconverged[0], row["n_seeds"], arm_unconverged=unconverged[1])
-    floor = floors.get((row["dataset"], row["budget"], row["split"], row["metric"]))
-    below = floor is not None and 1 - row["error"] <= floor[0]
-    row |= {"verdict": verdict.word, "why": verdict.why, "seeds_needed": verdict.seeds, "cut_short": verdict.cut_short}
-    row["below_floor"] = floor[1] if floor and below else None
-    return row | {"sentence": sentence(row)}
-
-
-def sentence(row: Mapping[str, Any]) -> str:
-    """One finding in words."""
-    where = words.split_name(row["split"])
-    before, after = f"{100 * row['reference_error']:.1f} %", f"{100 * row['error']:.1f} %"
-    change = "cuts" if row["estimate"] > 0 else "raises"
-    moves = f"leaves the error at {before}" if before == after else f"{change} the error from {before} to {after}"
-    seeds = f"{row['n_seeds']} seed{'s' if row['n_seeds'] != 1 else ''}"
-    numbers = [seeds]
-    if row["low"] is not None:
-        numbers.append(f"gain {row['estimate']:+z.3f} [{row['low']:+z.3f}, {row['high']:+z.3f}]")
-        numbers.append(f"Holm {format_p(row['p_holm'])}")
-    text = (
-        f"{row['dataset']}: {row['arm']} {moves} on {where} with {row['budget']:,} labels ({', '.join(numbers)}): "
-        f"{row['verdict']}"
+def _judged(compared: _Compared, p_holm: float | None, margin: float, floors: Floors) -> GainRow:
+    """Judge a comparison."""
+    cell, reference, split, metric, seeds, mine, theirs, clusters, result = compared
+    n, error, reference_error = len(seeds), 1 - float(mine.mean()), 1 - float(theirs.mean())
+    judgement = judge(result, p_holm, margin, reference.unconverged(seeds), n, arm_unconverged=cell.unconverged(seeds))
+    floor = floors.get((cell.dataset, cell.budget, split, metric))
+    components = result.components
+    row = GainRow(
+        task=cell.task,
+        dataset=cell.dataset,
+        arm=cell.arm,
+        reference=REFERENCE,
+        budget=cell.budget,
+        split=split,
+        metric=metric,
+        estimate=result.estimate,
+        low=result.low,
+        high=result.high,
+        relative_error_reduction=result.estimate / reference_error if reference_error > 0 else None,
+        p_value=result.p_value,
+        p_holm=p_holm,
+        p_sign_flip=stats.sign_flip((mine - theirs).tolist()) if 6 <= n <= 20 else None,
+        prob_better=float(((mine > theirs) + 0.5 * (mine == theirs)).mean()),
+        n_seeds=n,
+        n_test=cell.examples(split),
+        n_clusters=clusters,
+        mde=stats.detectable(components, components.seeds, components.clusters) if components else None,
+        error=error,
+        reference_error=reference_error,
+        verdict=judgement.verdict,
+        why=judgement.why,
+        seeds_needed=judgement.seeds,
+        cut_short=judgement.cut_short,
+        below_floor=floor[1] if floor and 1 - error <= floor[0] else None,
     )
-    text += f"; {row['why']}" if row["why"] else ""
-    if row["below_floor"]:
-        text += f"; no recommendation, as the {row['below_floor']} floor does as well or better"
+    return replace(row, sentence=sentence(row))
+
+
+def sentence(row: GainRow) -> str:
+    """Say one gain in words."""
+    before, after = f"{100 * row.reference_error:.1f} %", f"{100 * row.error:.1f} %"
+    change = "cuts" if row.estimate > 0 else "raises"
+    moves = f"leaves the error at {before}" if before == after else f"{change} the error from {before} to {after}"
+    numbers = [words.seeds(row.n_seeds)]
+    if row.low is not None:
+        numbers.append(f"gain {words.signed(row.estimate, row.low, row.high)}")
+        numbers.append(f"Holm {format_p(row.p_holm)}")
+    text = (
+        f"{row.dataset}: {row.arm} {moves} on {row.split.title} with {row.budget:,} labels ({', '.join(numbers)}): "
+        f"{row.verdict}"
+    )
+    text += f"; {row.why}" if row.why else ""
+    if row.below_floor:
+        text += f"; no recommendation, as the {row.below_floor} floor does as well or better"
     return text + "."
 
 
@@ -258,4 +266,4 @@ def format_p(p: float | None) -> str:
     """`p < .001` or `p = .034`; `p unknown` for None."""
     if p is None:
         return "p unknown"
-    return "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".")
+    return f"p {'' if p < 0.001 else '= '}{words.p_value(p)}"

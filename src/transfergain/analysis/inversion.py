@@ -1,4 +1,4 @@
-"""Where a learning curve reaches a score, with an interval: tests of "the curve at x scores as much" inverted over x.
+"""Find where a learning curve reaches a score, with an interval: tests of "the curve at x scores as much" inverted over x.
 
 The ends of a ratio such as a label-equivalent are not normal, and beyond the measured range there is no estimate at all, so
 no standard error or resampling of the estimate serves. But at any given x the question is one of a difference of means,
@@ -15,9 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from transfergain.analysis import stats
+from transfergain.analysis.rows import Censored
 from transfergain.analysis.stats import Floats, Values
 
-POINTS, STEPS = 32, 16
+GRID_POINTS, REFINING_STEPS = 32, 16
 """Of a segment between two measured points, at which the test is tried first; and to refine the interval's ends with."""
 
 
@@ -25,7 +26,7 @@ class Inverse(NamedTuple):
     """Where the curve reaches the target, on the curve's own x. `low` and `high` are None with one seed."""
 
     estimate: float
-    censored: str
+    censored: Censored
     """`above`: the target lies above the whole curve, and `estimate` is its end. `below`: below its beginning."""
     low: float | None
     high: float | None
@@ -35,7 +36,7 @@ class Inverse(NamedTuple):
 
 
 def isotonic(y: Floats) -> tuple[Floats, list[list[int]]]:
-    """The non-decreasing values closest to y in least squares, and the blocks of points that share one.
+    """Find the non-decreasing values closest to y in least squares, and the blocks of points that share one.
 
     Pool adjacent violators (Ayer et al. 1955), all weights equal.
     """
@@ -52,7 +53,7 @@ def isotonic(y: Floats) -> tuple[Floats, list[list[int]]]:
 
 
 def smoothed(curve: Sequence[Values]) -> list[Values]:
-    """The curve with points pooled so that its means do not decrease; a point's values are the average of its block's."""
+    """Pool points so that the curve's means do not decrease; a point's values are the average of its block's."""
     _, blocks = isotonic(np.array([part.scores.mean() for part in curve]))
     pooled = []
     for block in blocks:
@@ -62,7 +63,7 @@ def smoothed(curve: Sequence[Values]) -> list[Values]:
 
 
 def invert(target: Values, curve: Sequence[Values], x: Sequence[float], level: float = 0.95) -> Inverse:
-    """Where `curve`, measured at the increasing `x` and linear between them, reaches the mean score of `target`.
+    """Find where `curve`, measured at the increasing `x` and linear between them, reaches the mean score of `target`.
 
     All parts have the same seeds and clusters. The curve is smoothed isotonically first. Where it reaches the target on a
     whole level stretch, the estimate is where the stretch begins.
@@ -81,34 +82,34 @@ def invert(target: Values, curve: Sequence[Values], x: Sequence[float], level: f
         return Inverse(at, censored, at, at, not beyond, bool(beyond))
     # The hull of what is kept, and of what lies beyond the curve where the target does: a noisy point far from there
     # may be kept while the end next to it is not.
-    first = 0 if censored == "below" else int(kept[0])
-    last = len(grid) - 1 if censored == "above" else int(kept[-1])
+    first = 0 if censored is Censored.BELOW else int(kept[0])
+    last = len(grid) - 1 if censored is Censored.ABOVE else int(kept[-1])
     low = grid[0] if first == 0 else _end(p_values, grid[first], grid[first - 1], 1 - level)
     high = grid[-1] if last == len(grid) - 1 else _end(p_values, grid[last], grid[last + 1], 1 - level)
     return Inverse(estimate, censored, float(low), float(high), first == 0, last == len(grid) - 1)
 
 
-def _crossing(differences: Floats, x: Floats) -> tuple[float, str]:
-    """Where target - curve, which does not increase, becomes 0; the end of x and the side where it does not."""
+def _crossing(differences: Floats, x: Floats) -> tuple[float, Censored]:
+    """Find where target - curve, which does not increase, becomes 0; the end of x and the side where it does not."""
     if differences[-1] > 0:
-        return float(x[-1]), "above"
+        return float(x[-1]), Censored.ABOVE
     if differences[0] < 0:
-        return float(x[0]), "below"
+        return float(x[0]), Censored.BELOW
     i = int(np.flatnonzero(differences <= 0)[0])
     if i == 0:
-        return float(x[0]), ""
+        return float(x[0]), Censored.NO
     share = differences[i - 1] / (differences[i - 1] - differences[i])
-    return float(x[i - 1] + share * (x[i] - x[i - 1])), ""
+    return float(x[i - 1] + share * (x[i] - x[i - 1])), Censored.NO
 
 
 def _between(x: Floats) -> list[Floats]:
     if len(x) == 1:
         return [x]
-    return [np.linspace(a, b, POINTS + 1) for a, b in itertools.pairwise(x)]
+    return [np.linspace(a, b, GRID_POINTS + 1) for a, b in itertools.pairwise(x)]
 
 
 def _tests(differences: Sequence[Values], x: Floats) -> Callable[[Floats], Floats]:
-    """P of "no difference" at any x. Mean squares are quadratic between two points, so three of them give all."""
+    """Test "no difference" at any x. Mean squares are quadratic between two points, so three of them give all."""
     seeds, clusters = differences[0].values.shape
     ends = [*differences, differences[-1]] if len(x) == 1 else list(differences)
     places = np.array([x[0], x[0] + 1]) if len(x) == 1 else x
@@ -128,11 +129,11 @@ def _tests(differences: Sequence[Values], x: Floats) -> Callable[[Floats], Float
 
 
 def _end(p_values: Callable[[Floats], Floats], inside: float, outside: float, alpha: float) -> float:
-    """The end of the interval between a point in it and a neighbour outside, to a hundred-millionth of their distance."""
+    """Search the end of the interval between a point in it and one outside, to a hundred-millionth of their distance."""
     for _ in range(7):
-        grid = np.linspace(inside, outside, STEPS + 1)
+        grid = np.linspace(inside, outside, REFINING_STEPS + 1)
         out = np.flatnonzero(p_values(grid) < alpha)
-        first = int(out[0]) if len(out) else STEPS
+        first = int(out[0]) if len(out) else REFINING_STEPS
         if first == 0:
             break
         inside, outside = float(grid[first - 1]), float(grid[first])

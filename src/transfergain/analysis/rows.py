@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypedDict
 
 from transfergain.split import Split
 
@@ -72,9 +72,8 @@ class Censored(StrEnum):
     BELOW = "below"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """What every row says of its place: which arm, on which split of which data set, with how many labels."""
+class Place(TypedDict):
+    """Where a figure was measured, as the arguments of a row: which arm, on which split, with how many labels."""
 
     task: str
     dataset: str
@@ -83,9 +82,26 @@ class Row:
     split: Split
     metric: str
 
+
+@dataclass(frozen=True, kw_only=True)
+class Flat:
+    """Frozen values that know their JSON."""
+
     def to_dict(self) -> dict[str, Any]:
-        """The row as flat JSON: splits and enums as their text."""
+        """Return the fields by name in JSON's types: splits and enums as their text."""
         return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row(Flat):
+    """What every row says of its `Place`."""
+
+    task: str
+    dataset: str
+    arm: str
+    budget: int
+    split: Split
+    metric: str
 
 
 def _plain(value: Any) -> Any:
@@ -143,7 +159,7 @@ class GainRow(Row):
     cut_short: bool
     below_floor: str | None
     """The best floor, where it does as well or better."""
-    sentence: str
+    sentence: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -249,7 +265,7 @@ class AggregateRow(MeasureRow):
 
 
 @dataclass(frozen=True, kw_only=True)
-class BenefitRow:
+class BenefitRow(Flat):
     """What to read first: one benefit on one data set."""
 
     benefit: Benefit
@@ -257,3 +273,23 @@ class BenefitRow:
     arm: str
     verdict: Verdict
     sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeRow(Flat):
+    """The recipe that an arm used at one budget of one data set, and how tuning came to it."""
+
+    dataset: str
+    arm: str
+    budget: int
+    learning_rate: float
+    tried: Sequence[Sequence[float]]
+    """(learning rate, dev score, share of the step cap it went to) of every rate tried; none without tuning."""
+    at_edge: bool
+    """Whether the rate is the smallest or largest of those tried, so that a better one may lie outside."""
+    problem: str
+    """Why the trials cannot run; empty where they can."""
+    recipe: Mapping[str, Any]
+    """All settings by name, as the trials' specs have them."""
+    expected_best: Sequence[float]
+    """The expected best dev score of 1, 2, ... recipes drawn like those tried."""

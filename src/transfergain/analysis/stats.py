@@ -1,4 +1,4 @@
-"""Intervals and tests for paired comparisons over seeds and test examples. numpy, and scipy's special functions.
+"""Compare paired scores over seeds and test examples: intervals and tests, by numpy and scipy's special functions.
 
 The model: the score difference of two arms varies with the seed (subset, order, initialisation), with the test cluster
 (an example; an article for question answering), and with both together. A percentile bootstrap over a handful of seeds is
@@ -21,7 +21,7 @@ from scipy.special import stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 Finish = Callable[[NDArray[Any]], Floats]
-ROUNDING = 1e-24
+ROUNDING_VARIANCE = 1e-24
 """Variances of scores in [0, 1] at or below this are rounding of sums of counts."""
 
 
@@ -49,11 +49,11 @@ class Components:
     clusters: int
 
     def variance(self, seeds: int, clusters: int) -> float:
-        """Of the mean over `seeds` seeds and `clusters` test clusters."""
+        """Compute that of the mean over `seeds` seeds and `clusters` test clusters."""
         return self.seed / seeds + self.cluster / clusters + self.residual / (seeds * clusters)
 
     def seed_share(self, seeds: int, clusters: int) -> float:
-        """The part of that variance which only more seeds, not more clusters of the same seeds, would estimate better."""
+        """Compute the part of that variance which only more seeds, no more clusters of the same seeds, would show better."""
         variance = self.variance(seeds, clusters)
         return (self.seed + self.residual / clusters) / seeds / variance if variance > 0 else 1.0
 
@@ -79,14 +79,14 @@ class Values(NamedTuple):
     values: Floats
 
     def minus(self, other: Values) -> Values:
-        """The difference, paired by seed and cluster. Raises ValueError where the shapes differ."""
+        """Subtract, paired by seed and cluster. Raises ValueError where the shapes differ."""
         if self.values.shape != other.values.shape:
             raise ValueError(f"unpaired values: {self.values.shape} against {other.values.shape}")
         return Values(self.scores - other.scores, self.values - other.values)
 
 
 def pseudo_values(counts: NDArray[Any], finish: Finish) -> Values:
-    """Scores (S,) and jackknife pseudo-values (S, N) of counts (S, N, k) (Efron and Tibshirani 1993, chapter 11).
+    """Compute scores (S,) and jackknife pseudo-values (S, N) of counts (S, N, k) (Efron and Tibshirani 1993, chapter 11).
 
     For a mean, such as accuracy, the pseudo-value of an example is its own score.
     """
@@ -100,7 +100,7 @@ def pseudo_values(counts: NDArray[Any], finish: Finish) -> Values:
 
 
 def two_way(values: Floats) -> tuple[Components, MeanVariance]:
-    """Components of values (S, N) and the variance of their mean. Needs S >= 2 and N >= 2.
+    """Estimate components of values (S, N) and the variance of their mean. Needs S >= 2 and N >= 2.
 
     Expected mean squares of the two-way random-effects model without replication (Searle, Casella and McCulloch 1992,
     chapter 4): MS_seed = residual + N seed, MS_cluster = residual + S cluster, MS_rest = residual. The mean's variance is
@@ -113,7 +113,7 @@ def two_way(values: Floats) -> tuple[Components, MeanVariance]:
 
 
 def mean_squares(values: Floats) -> tuple[float, float, float]:
-    """Mean squares of values (S, N): between seeds, between clusters, and of the rest. Needs S >= 2 and N >= 2."""
+    """Compute mean squares of values (S, N): between seeds, between clusters, and of the rest. Needs S >= 2 and N >= 2."""
     s, n = values.shape
     grand = values.mean()
     by_seed, by_cluster = values.mean(axis=1), values.mean(axis=0)
@@ -124,7 +124,7 @@ def mean_squares(values: Floats) -> tuple[float, float, float]:
 
 
 def mean_variance(squares: Sequence[float], seeds: int, clusters: int) -> MeanVariance:
-    """The variance of the mean from `mean_squares`, in its two parts; see `two_way`."""
+    """Estimate the variance of the mean from `mean_squares`, in its two parts; see `two_way`."""
     ms_seed, ms_cluster, ms_rest = squares
     # Scores are multiples of 1 / N, so a few seeds may tie by chance; the variance of their means is not 0 for that, and
     # its expectation is at least the residual's.
@@ -133,18 +133,18 @@ def mean_variance(squares: Sequence[float], seeds: int, clusters: int) -> MeanVa
 
 
 def p_value(mean: float, variance: MeanVariance, seeds: int, clusters: int) -> float:
-    """Two-sided p of the hypothesis that the truth is 0. Without any variance it is 1 for a mean of 0, and else 0."""
-    if variance.total <= ROUNDING:
+    """Test two-sided that the truth is 0. Without any variance it is 1 for a mean of 0, and else 0."""
+    if variance.total <= ROUNDING_VARIANCE:
         return 1.0 if abs(mean) < 1e-12 else 0.0
     return tail(abs(mean) / math.sqrt(variance.total), variance.seeds / variance.total, seeds, clusters)
 
 
 def p_values(means: Floats, squares: Floats, seeds: int, clusters: int) -> Floats:
-    """`p_value` of many means (n,) with their mean squares (n, 3), all over as many seeds and clusters."""
+    """Compute `p_value` of many means (n,) with their mean squares (n, 3), all over as many seeds and clusters."""
     ms_seed, ms_cluster, ms_rest = squares.T
     by_seed = np.where(ms_seed > 1e-12 * ms_rest, ms_seed, ms_rest) / (seeds * clusters)
     total = by_seed + np.maximum(0.0, ms_cluster - ms_rest) / (seeds * clusters)
-    varies = total > ROUNDING
+    varies = total > ROUNDING_VARIANCE
     safe = np.where(varies, total, 1.0)
     x, share = np.abs(means) / np.sqrt(safe), by_seed / safe
     tails = share * 2 * stdtr(seeds - 1, -x) + (1 - share) * 2 * stdtr(clusters - 1, -x)
@@ -152,7 +152,7 @@ def p_values(means: Floats, squares: Floats, seeds: int, clusters: int) -> Float
 
 
 def tail(x: float, seed_share: float, seeds: int, clusters: int) -> float:
-    """Two-sided p of a mean `x` >= 0 standard errors from the hypothesis.
+    """Compute the two-sided p of a mean `x` >= 0 standard errors from the hypothesis.
 
     The tails of Student's t with seeds - 1 and with clusters - 1 degrees of freedom, each weighted by its part of the
     variance. Cochran and Cox (1950) weight the critical values of two variances in this way; weighting the tails gives p
@@ -164,7 +164,7 @@ def tail(x: float, seed_share: float, seeds: int, clusters: int) -> float:
 
 
 def quantile(p: float, seed_share: float, seeds: int, clusters: int) -> float:
-    """The x whose two-sided `tail` is p, by bisection between the two Student's t quantiles."""
+    """Find the x whose two-sided `tail` is p, by bisection between the two Student's t quantiles."""
     ends = [float(stdtrit(degrees, 1 - p / 2)) for degrees in (seeds - 1, clusters - 1)]
     low, high = min(ends), max(ends)
     while high - low > 1e-12 * high:
@@ -176,7 +176,7 @@ def quantile(p: float, seed_share: float, seeds: int, clusters: int) -> float:
 
 
 def interval(scores: Floats, values: Floats, level: float = 0.95) -> Estimate:
-    """The mean of scores (S,) with a two-way interval from their pseudo-values (S, N).
+    """Estimate the mean of scores (S,) with a two-way interval from their pseudo-values (S, N).
 
     With one seed there is no interval. With no variance at all the interval has zero width, and p is 0 or 1.
     """
@@ -191,14 +191,14 @@ def _around(
     estimate: float, variance: MeanVariance, components: Components | None, seeds: int, clusters: int, level: float
 ) -> Estimate:
     p = p_value(estimate, variance, seeds, clusters)
-    if variance.total <= ROUNDING:
+    if variance.total <= ROUNDING_VARIANCE:
         return Estimate(estimate, estimate, estimate, p, components)
     half = quantile(1 - level, variance.seeds / variance.total, seeds, clusters) * math.sqrt(variance.total)
     return Estimate(estimate, estimate - half, estimate + half, p, components)
 
 
 def sum_interval(estimate: float, parts: Sequence[Values], level: float = 0.95) -> Estimate:
-    """An interval around `estimate`, a sum of terms that have the seeds in common and each a test set of its own.
+    """Put an interval around `estimate`, a sum of terms with the seeds in common and each a test set of its own.
 
     The variance between seeds is that of the seeds' sums of `scores`; each test set adds its clusters' part. For a function
     of several scores that is no sum, the parts are its linear approximation (the delta method): scores and values times the
@@ -216,12 +216,12 @@ def sum_interval(estimate: float, parts: Sequence[Values], level: float = 0.95) 
 
 
 def score_interval(counts: NDArray[Any], finish: Finish) -> Estimate:
-    """One arm's mean score over seeds, counts (S, N, k); its interval is cut at 0 and 1."""
+    """Estimate one arm's mean score over seeds, counts (S, N, k); its interval is cut at 0 and 1."""
     return of_score(pseudo_values(counts, finish))
 
 
 def of_score(values: Values) -> Estimate:
-    """The interval of a mean score, cut at 0 and 1."""
+    """Estimate a mean score; its interval is cut at 0 and 1."""
     found = interval(*values)
     if found.low is None or found.high is None:
         return found
@@ -229,14 +229,14 @@ def of_score(values: Values) -> Estimate:
 
 
 def paired_interval(treated: NDArray[Any], reference: NDArray[Any], finish: Finish) -> Estimate:
-    """The mean score difference treated - reference, paired by seed and cluster; counts (S, N, k) both."""
+    """Estimate the mean score difference treated - reference, paired by seed and cluster; counts (S, N, k) both."""
     if treated.shape != reference.shape:
         raise ValueError(f"unpaired counts: {treated.shape} against {reference.shape}")
     return interval(*pseudo_values(treated, finish).minus(pseudo_values(reference, finish)))
 
 
 def sign_flip(differences: Sequence[float]) -> float:
-    """Exact two-sided p of the mean of paired differences under all 2^n sign flips (Fisher's randomisation test).
+    """Compute the exact two-sided p of the mean of paired differences under all 2^n sign flips (Fisher's randomisation).
 
     Exact up to 20 differences; raises ValueError beyond, and on none.
     """
@@ -250,7 +250,7 @@ def sign_flip(differences: Sequence[float]) -> float:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down adjusted p-values (Holm 1979), in the order given."""
+    """Adjust p-values by Holm's step-down (Holm 1979), in the order given."""
     m = len(p_values)
     adjusted, running = [0.0] * m, 0.0
     for rank, i in enumerate(sorted(range(m), key=lambda i: p_values[i])):
@@ -260,7 +260,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def detectable(components: Components, seeds: int, clusters: int, power: float = 0.8, level: float = 0.95) -> float:
-    """The smallest true difference that a test at this level finds with this power (the minimum detectable effect).
+    """Find the smallest true difference that a test at this level finds with this power (minimum detectable effect).
 
     (quantile of the level + quantile of the power) x standard error (Bloom 1995), both from `quantile`; power above .5.
     """
@@ -270,7 +270,7 @@ def detectable(components: Components, seeds: int, clusters: int, power: float =
 
 
 def needed(components: Components, effect: float) -> tuple[int | None, int | None]:
-    """(seeds, test clusters) with which `effect` would be detectable, the other kept; None where 1,000 seeds, or a
+    """Find (seeds, test clusters) with which `effect` would be detectable, the other kept; None where 1,000 seeds, or a
     thousand times the test set, would not do. Clusters to within a tenth; at least one more than there are of either.
     """
     s, n = components.seeds, components.clusters

@@ -1,9 +1,10 @@
-"""Verdicts in words: what an interval says about a claim, and what would settle it."""
+"""Judge claims: what an interval says about one, and what would settle it."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from transfergain.analysis.rows import Verdict
 from transfergain.analysis.stats import Estimate, detectable, needed
 
 ALPHA = 0.05
@@ -11,22 +12,23 @@ RATIO_MARGIN = 1.25
 """The smallest ratio of labels or of training cost that matters: a saving of a fifth."""
 
 VERDICTS = {
-    "supported": "Holm-corrected p below .05 and the interval above 0",
-    "negative transfer": "the interval lies below 0: the pretrained arm is worse",
-    "not supported": "the interval lies below the margin: no gain that matters",
-    "inconclusive": "the interval holds both no gain and a gain that matters, or Holm-corrected p is .05 or more, or it "
-    "speaks against an arm that was still improving at the step cap",
-    "void": "the scratch arm was still improving at the step cap: no fair comparison",
+    Verdict.SUPPORTED: "Holm-corrected p below .05 and the interval above 0",
+    Verdict.NEGATIVE_TRANSFER: "the interval lies below 0: the pretrained arm is worse",
+    Verdict.NOT_SUPPORTED: "the interval lies below the margin: no gain that matters",
+    Verdict.INCONCLUSIVE: "the interval holds both no gain and a gain that matters, or Holm-corrected p is .05 or more, or "
+    "it speaks against an arm that was still improving at the step cap",
+    Verdict.VOID: "the scratch arm was still improving at the step cap: no fair comparison",
 }
-STILL = "was still improving at the step cap"
-AGAINST = ("negative transfer", "not supported")
+"""What each verdict on a gain means, for readers."""
+STILL_IMPROVING = "was still improving at the step cap"
+AGAINST_THE_ARM = (Verdict.NEGATIVE_TRANSFER, Verdict.NOT_SUPPORTED)
 """What may be said of an arm only when it had its steps: more of them might have made it better."""
 
 
-class Verdict(NamedTuple):
-    """A word of VERDICTS, and the clause that explains it."""
+class Judgement(NamedTuple):
+    """A verdict, and the clause that explains it."""
 
-    word: str
+    verdict: Verdict
     why: str
     seeds: int | None = None
     """Seeds that would probably settle an inconclusive one, where seeds would."""
@@ -35,77 +37,79 @@ class Verdict(NamedTuple):
 
 
 def half(count: int, of: int) -> bool:
-    """Whether so many runs that still improved at the step cap are too many."""
+    """Say whether so many runs that still improved at the step cap are too many."""
     return count > 0 and 2 * count >= of
 
 
 def judge(
     result: Estimate, p_holm: float | None, margin: float, unconverged: int, seeds: int, arm_unconverged: int = 0
-) -> Verdict:
-    """The verdict on one gain (docs/methods.md): `margin` is the smallest gain that matters, in score.
+) -> Judgement:
+    """Judge one gain (docs/methods.md): `margin` is the smallest gain that matters, in score.
 
     `unconverged` of the reference's `seeds` trials were still improving at the step cap; half of them or more voids it. As
     many of the arm's own leave open what would speak against it.
     """
     if half(unconverged, seeds):
-        return Verdict("void", f"scratch {_cut_short(unconverged, seeds)}", cut_short=True)
-    verdict = _judge(result, p_holm, margin)
-    if verdict.word in AGAINST and half(arm_unconverged, seeds):
-        return Verdict("inconclusive", f"the pretrained arm {_cut_short(arm_unconverged, seeds)}", cut_short=True)
-    return verdict
+        return Judgement(Verdict.VOID, f"scratch {_cut_short(unconverged, seeds)}", cut_short=True)
+    found = _judge_interval(result, p_holm, margin)
+    if found.verdict in AGAINST_THE_ARM and half(arm_unconverged, seeds):
+        why = f"the pretrained arm {_cut_short(arm_unconverged, seeds)}"
+        return Judgement(Verdict.INCONCLUSIVE, why, cut_short=True)
+    return found
 
 
 def _cut_short(unconverged: int, seeds: int) -> str:
-    return f"{STILL} in {unconverged} of {seeds} seeds: raise --epochs or --min-steps"
+    return f"{STILL_IMPROVING} in {unconverged} of {seeds} seeds: raise --epochs or --min-steps"
 
 
-def _judge(result: Estimate, p_holm: float | None, margin: float) -> Verdict:
-    """The verdict of the interval alone."""
+def _judge_interval(result: Estimate, p_holm: float | None, margin: float) -> Judgement:
     if result.low is None or result.high is None or p_holm is None:
-        return Verdict("inconclusive", "one seed shows no variance between seeds; run at least 3")
+        return Judgement(Verdict.INCONCLUSIVE, "one seed shows no variance between seeds; run at least 3")
     if result.low == result.high:
-        word = "supported" if result.estimate > 0 else "negative transfer" if result.estimate < 0 else "not supported"
-        return Verdict(word, "no variance at all between seeds and test examples")
+        verdict = Verdict.SUPPORTED if result.estimate > 0 else Verdict.NOT_SUPPORTED
+        verdict = Verdict.NEGATIVE_TRANSFER if result.estimate < 0 else verdict
+        return Judgement(verdict, "no variance at all between seeds and test examples")
     if result.low > 0 and p_holm < ALPHA:
-        return Verdict("supported", "meaningful" if result.low >= margin else f"may be under {_points(margin)}")
+        return Judgement(Verdict.SUPPORTED, "meaningful" if result.low >= margin else f"may be under {_points(margin)}")
     if result.high < 0:
-        return Verdict("negative transfer", "the pretrained arm is worse")
+        return Judgement(Verdict.NEGATIVE_TRANSFER, "the pretrained arm is worse")
     if result.high < margin:
-        return Verdict("not supported", f"a gain of {_points(margin)} or more is ruled out")
+        return Judgement(Verdict.NOT_SUPPORTED, f"a gain of {_points(margin)} or more is ruled out")
     if result.low > 0:
-        return Verdict(
-            "inconclusive", f"above 0 on its own, but p = {p_holm:.2f} after Holm's correction over the data sets"
-        )
+        why = f"above 0 on its own, but p = {p_holm:.2f} after Holm's correction over the data sets"
+        return Judgement(Verdict.INCONCLUSIVE, why)
     return _what_it_takes(result, margin)
 
 
-def judge_ratio(low: float | None, high: float | None, low_open: bool = False, high_open: bool = False) -> str:
-    """The word on a ratio such as a speed-up, from its interval; an open end lies anywhere beyond.
+def judge_ratio(low: float | None, high: float | None, low_open: bool = False, high_open: bool = False) -> Verdict:
+    """Judge a ratio such as a speed-up by its interval; an open end lies anywhere beyond.
 
     *Supported* above 1, *negative transfer* below 1, *not supported* where it also rules out RATIO_MARGIN.
     """
     if low is None or high is None:
-        return "inconclusive"
+        return Verdict.INCONCLUSIVE
     beyond = low == high  # with an open end: all of the interval lies beyond it
     if (low > 1 and not low_open) or (low >= 1 and beyond and high_open):
-        return "supported"
+        return Verdict.SUPPORTED
     if (high < 1 and not high_open) or (high <= 1 and beyond and low_open):
-        return "negative transfer"
-    return "not supported" if high < RATIO_MARGIN and not high_open else "inconclusive"
+        return Verdict.NEGATIVE_TRANSFER
+    return Verdict.NOT_SUPPORTED if high < RATIO_MARGIN and not high_open else Verdict.INCONCLUSIVE
 
 
-def judge_sign(low: float | None, high: float | None) -> str:
-    """The word on a difference whose smallest size that matters is not known: `supported` is above 0."""
+def judge_sign(low: float | None, high: float | None, no_effect: float = 0.0) -> Verdict:
+    """Judge an estimate whose smallest difference from `no_effect` that matters is not known: above it is *supported*."""
     if low is None or high is None:
-        return "inconclusive"
-    return "supported" if low > 0 else "negative transfer" if high < 0 else "inconclusive"
+        return Verdict.INCONCLUSIVE
+    if low > no_effect:
+        return Verdict.SUPPORTED
+    return Verdict.NEGATIVE_TRANSFER if high < no_effect else Verdict.INCONCLUSIVE
 
 
 def _points(score: float) -> str:
     return "1 point" if score == 0.01 else f"{100 * score:g} points"
 
 
-def _what_it_takes(result: Estimate, margin: float) -> Verdict:
+def _what_it_takes(result: Estimate, margin: float) -> Judgement:
     assert result.components is not None
     effect = max(abs(result.estimate), margin)
     seeds, clusters = needed(result.components, effect)
@@ -113,4 +117,4 @@ def _what_it_takes(result: Estimate, margin: float) -> Verdict:
     options = [f"{seeds} seeds"] if seeds else []
     options += [f"{clusters:,} test examples"] if clusters else []
     needs = f"needs about {' or '.join(options)}" if options else "needs far more seeds and test examples"
-    return Verdict("inconclusive", f"{needs} (detectable now: {100 * found:.1f} points)", seeds)
+    return Judgement(Verdict.INCONCLUSIVE, f"{needs} (detectable now: {100 * found:.1f} points)", seeds)

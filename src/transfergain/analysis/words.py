@@ -1,9 +1,11 @@
-"""Figures in words, as sentences of findings have them."""
+"""Write figures in words, as sentences of findings have them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+
+from transfergain.analysis.rows import Censored, MeasureRow
+from transfergain.split import Split
 
 LEVEL = "95 % interval"
 
@@ -44,22 +46,28 @@ def measured_interval(
     return f"{LEVEL} {left} to {right}"
 
 
-def bounded_ratio(row: Mapping[str, Any]) -> str:
+def bounded_ratio(row: MeasureRow) -> str:
     """`6.8x, 95 % interval 5.1x to 9.0x`; `at least 6.8x, 95 % interval from 5.1x up` where times are bounds."""
-    kind = {"above": "at least ", "below": "at most ", "": ""}[row["censored"]]
-    text = f"{kind}{times(row['estimate'])}, "
-    if row["low"] is not None and row["low"] == row["high"]:
+    assert row.estimate is not None
+    kind = {Censored.ABOVE: "at least ", Censored.BELOW: "at most ", Censored.NO: ""}[row.censored]
+    text = f"{kind}{times(row.estimate)}, "
+    if row.low is not None and row.low == row.high:
         return f"{text}the same in all seeds"
-    if row["censored"] == "above" and row["low"] is not None:
-        return f"{text}{LEVEL} from {times(row['low'])} up"
-    if row["censored"] == "below" and row["high"] is not None:
-        return f"{text}{LEVEL} up to {times(row['high'])}"
-    return text + measured_interval(row["low"], row["high"], False, False)
+    if row.censored is Censored.ABOVE and row.low is not None:
+        return f"{text}{LEVEL} from {times(row.low)} up"
+    if row.censored is Censored.BELOW and row.high is not None:
+        return f"{text}{LEVEL} up to {times(row.high)}"
+    return text + measured_interval(row.low, row.high, False, False)
 
 
 def signed(estimate: float, low: float | None, high: float | None) -> str:
     """`+0.093 [+0.071, +0.115]`."""
     return f"{estimate:+z.3f}" + ("" if low is None or high is None else f" [{low:+z.3f}, {high:+z.3f}]")
+
+
+def p_value(p: float) -> str:
+    """`< .001`, `.034`, `1.000`."""
+    return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
 def plain(estimate: float, low: float | None, high: float | None) -> str:
@@ -72,34 +80,13 @@ def seeds(n: int) -> str:
     return f"{n} seed{'s' if n != 1 else ''}"
 
 
-def planned(study: Mapping[str, Any], key: str = "seeds") -> list[int]:
-    """What a study, as the findings hold it, asks of its data sets under a key of whole numbers; each once, ascending."""
-    return sorted({int(entry[key]) for entry in study["tasks"] or [study]})
+def planned_seeds(planned: Sequence[int]) -> str:
+    """`5 seeds`, or `2 to 3 seeds` where data sets ask for different numbers."""
+    fewest, most = min(planned), max(planned)
+    return f"{fewest} to {seeds(most)}" if most > fewest else seeds(fewest)
 
 
-def planned_seeds(study: Mapping[str, Any]) -> str:
-    """`5 seeds`, or `2 to 3 seeds` where data sets differ."""
-    fewest, *more = planned(study)
-    return f"{fewest} to {seeds(more[-1])}" if more else seeds(fewest)
-
-
-def split_name(split: str) -> str:
-    """A sealed split in words: `the test set`, `tweets`, `keyboard at severity 3`, `tweets after 64 of its labels
-    (lora)`.
-    """
-    _, _, rest = split.partition(":")
-    if not rest:
-        return "the test set" if split == "test" else split
-    name, _, setting = rest.partition("@")
-    if not setting:
-        return name
-    if "/" not in setting:
-        return f"{name} at severity {setting}"
-    k, _, method = setting.partition("/")
-    return f"{name} after {int(k):,} of its labels ({method})" if k.isdigit() else rest
-
-
-def perturbations(some: Iterable[str], of: Iterable[str]) -> str:
+def perturbations(some: Iterable[Split], of: Iterable[Split]) -> str:
     """Perturbed splits by name: `lowercase and accents at severity 1`; severities stand only where not all `of` a name are
     meant.
     """
@@ -107,11 +94,10 @@ def perturbations(some: Iterable[str], of: Iterable[str]) -> str:
     return listed([name if s == known[name] else f"{name} at severity {listed(s)}" for name, s in chosen.items()])
 
 
-def _severities(splits: Iterable[str]) -> dict[str, list[str]]:
+def _severities(splits: Iterable[Split]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for split in sorted(splits):
-        name, _, severity = split.partition(":")[2].partition("@")
-        found.setdefault(name, []).append(severity)
+    for split in sorted(splits, key=str):
+        found.setdefault(split.name, []).append(str(split.severity))
     return found
 
 

@@ -10,6 +10,7 @@ from transfergain.arms.full import FULL
 from transfergain.arms.lora import LORA, wrap
 from transfergain.arms.probe import PROBE
 from transfergain.errors import Declined
+from transfergain.split import Split, adapted
 from transfergain.types import Recipe
 
 
@@ -52,30 +53,31 @@ METHODS: dict[str, Method] = {
 }
 
 
-PREFIX = "adapted:"
 SIZES = (16, 64, 256)
 """Target labels, dev included; none at all is the shift itself."""
-SHARE = 5
-"""The step cap's floor is this part of the study's: a trained model is not far from where it goes."""
+MIN_STEPS_DIVISOR = 5
+"""Adapting has a fifth of the study's minimum of steps: a trained model is not far from where it goes."""
 
 
 class Adaptation(NamedTuple):
-    """One adaptation to the domain of a shift; `str` gives the name of its split, `adapted:SHIFT@K/METHOD`."""
+    """One adaptation to the domain of a shift."""
 
     shift: str
     labels: int
     method: str
 
-    def __str__(self) -> str:
-        return f"{PREFIX}{self.shift}@{self.labels}/{self.method}"
+    @property
+    def split(self) -> Split:
+        """What it is evaluated as: the shift after it."""
+        return adapted(self.shift, self.labels, self.method)
 
     @classmethod
-    def parse(cls, split: str) -> Adaptation:
-        """The inverse of `str`."""
-        shift, _, rest = split.removeprefix(PREFIX).rpartition("@")
-        labels, method = rest.split("/")
-        return cls(shift, int(labels), method)
+    def of(cls, split: Split) -> Adaptation:
+        """Name the adaptation that comes before an adapted split."""
+        return cls(split.name, split.labels, split.method)
 
     def recipe(self, recipe: Recipe) -> Recipe:
-        """The study's recipe with the method's learning rate and a lower floor of steps."""
-        return replace(recipe, learning_rate=METHODS[self.method].learning_rate, min_steps=max(1, recipe.min_steps // SHARE))
+        """Give the study's recipe the method's learning rate and fewer minimum steps."""
+        return replace(
+            recipe, learning_rate=METHODS[self.method].learning_rate, min_steps=max(1, recipe.min_steps // MIN_STEPS_DIVISOR)
+        )

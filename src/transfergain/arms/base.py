@@ -6,7 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from transfergain.sharing import Memo
 from transfergain.types import Checkpoint
+
+
+@dataclass(frozen=True)
+class Blueprint:
+    """What an arm makes a model from."""
+
+    checkpoint: Checkpoint
+    auto_class: str
+    """Name of the `transformers` auto class with the task's head."""
+    config: Any
+    replicate: int
+    memo: Memo = field(default_factory=Memo, compare=False)
+    """Where fresh draws are found that another model of the same blueprint has needed."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +46,8 @@ class Arm:
     pretrained: bool
     default_learning_rate: float
     """Used without tuning (`--tune 0`), from each method's usual practice."""
-    prepare: Callable[[Checkpoint, str, Any, int], Prepared]
-    """(checkpoint, auto class, config, replicate) -> Prepared. Raises Declined where the arm does not apply."""
+    prepare: Callable[[Blueprint], Prepared]
+    """Builds the model. Raises Declined where the arm does not apply."""
     citation: str
     adapts: bool = False
     """Whether models that it trained are adapted to the domain of a shift (`--adapt`): the two ends of the comparison."""

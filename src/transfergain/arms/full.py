@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
-from transfergain.arms.base import Arm, Prepared
-from transfergain.types import Checkpoint
+from transfergain.arms.base import Arm, Blueprint, Prepared
 
 
-def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
-    """The pretrained model with a fresh head; all of it trains.
+def prepare(blueprint: Blueprint) -> Prepared:
+    """Load the checkpoint with a fresh head; all of it trains.
 
     The new parts of a warm-started encoder-decoder learn faster than those that the checkpoint brings.
     """
     from transfergain.arms import warm_start
     from transfergain.arms.weights import build_pretrained
 
-    built = build_pretrained(checkpoint, auto_class, config, replicate)
-    if not warm_start.applies(checkpoint, config):
+    built = build_pretrained(blueprint)
+    if not warm_start.applies(blueprint.checkpoint, blueprint.config):
         return built
-    return replace(built, rates=dict.fromkeys(warm_start.new_names(built.model), warm_start.NEW_TIMES))
+    return replace(built, rates=dict.fromkeys(warm_start.new_names(built.model), warm_start.NEW_RATE_FACTOR))
 
 
 FULL = Arm(

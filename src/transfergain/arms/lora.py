@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from transfergain.arms.base import Arm, Prepared
+from transfergain.arms.base import Arm, Blueprint, Prepared
 from transfergain.errors import Declined
 from transfergain.seeds import seed
-from transfergain.types import Checkpoint
 
 RANK = 8
 
 
-def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
-    """The pretrained model wrapped by peft; merged back into a standard model when it is saved."""
+def prepare(blueprint: Blueprint) -> Prepared:
+    """Load the checkpoint and wrap it by peft; merged back into a standard model when it is saved."""
     from transfergain.arms.weights import build_pretrained
 
-    built = build_pretrained(checkpoint, auto_class, config, replicate)
-    wrapped = wrap(built.model, set(built.checks["newly_initialised"]), replicate)
+    built = build_pretrained(blueprint)
+    wrapped = wrap(built.model, set(built.checks["newly_initialised"]), blueprint.replicate)
     return Prepared(wrapped, dict(built.checks) | {"rank": RANK}, lambda model: model.merge_and_unload())
 
 
 def wrap(model: Any, new: set[str], replicate: int) -> Any:
-    """The model wrapped by peft, whose low-rank updates and whose `new` parameters train.
+    """Wrap the model by peft: low-rank updates and the `new` parameters train.
 
     Raises Declined when the model has no linear layers but new ones.
     """
@@ -46,7 +45,7 @@ def wrap(model: Any, new: set[str], replicate: int) -> Any:
 
 
 def _linear_layers(model: Any, new: set[str]) -> list[str]:
-    """Full names of the linear layers that the checkpoint brings, GPT-2's Conv1D included, but for the output layer."""
+    """Name in full the linear layers that the checkpoint brings, GPT-2's Conv1D included, but for the output layer."""
     import torch
     from transformers.pytorch_utils import Conv1D
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from transfergain.arms.base import Arm, Prepared
+from transfergain.arms.base import Arm, Blueprint, Prepared
 from transfergain.errors import Declined
-from transfergain.types import Checkpoint
 
 
-def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
-    """The pretrained model with only its new parameters (the head, and a pooler the file lacks) left to train."""
+def prepare(blueprint: Blueprint) -> Prepared:
+    """Load the checkpoint; only new parameters (the head, and a pooler that the file lacks) train."""
     from transfergain.arms.weights import build_pretrained, train_only
 
-    built = build_pretrained(checkpoint, auto_class, config, replicate)
+    built = build_pretrained(blueprint)
     new = set(built.checks["newly_initialised"])
     if not new:
-        raise Declined(f"{checkpoint.name} brings all the weights of this task, so there is no head to train alone")
+        raise Declined(
+            f"{blueprint.checkpoint.name} brings all the weights of this task, so there is no head to train alone"
+        )
     train_only(built.model, new)
     return built
 

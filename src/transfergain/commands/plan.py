@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from transfergain.analysis.words import duration
-from transfergain.arms.adapt import PREFIX as ADAPTED
 from transfergain.arms.adapt import Adaptation
 from transfergain.data.draws import budget_sizes
 from transfergain.executors import auto
@@ -22,7 +21,8 @@ from transfergain.running.planner import Planner
 from transfergain.running.search import learning_rates
 from transfergain.running.setup import set_up
 from transfergain.running.speed import Speeds, measure
-from transfergain.store import FILE, Row, Store
+from transfergain.split import Kind, shift
+from transfergain.store import FILE, Store, StoredTrial
 from transfergain.study import Study
 from transfergain.types import Dataset, Phase, Status, TrialSpec
 
@@ -116,7 +116,7 @@ def plan(study: Study, console: Console) -> Plan:
     return Plan(cells, len(planner.floors()), workers.count or 1, workers.threads, device, peak)
 
 
-def _stored(folder: Path) -> list[Row]:
+def _stored(folder: Path) -> list[StoredTrial]:
     """Read the trials that are done; none where no study has begun."""
     if not (folder / FILE).exists():
         return []
@@ -124,11 +124,11 @@ def _stored(folder: Path) -> list[Row]:
         return [row for row in store.rows() if row.outcome.status == Status.DONE]
 
 
-def _reported(rows: Iterable[Row]) -> list[Row]:
+def _reported(rows: Iterable[StoredTrial]) -> list[StoredTrial]:
     return [row for row in rows if row.spec.phase == Phase.REPORT and row.spec.recipe]
 
 
-def _cell(planner: Planner, rows: Sequence[Row], speeds: Speeds, data: Dataset, arm: str, budget: int) -> CellPlan:
+def _cell(planner: Planner, rows: Sequence[StoredTrial], speeds: Speeds, data: Dataset, arm: str, budget: int) -> CellPlan:
     """Count the trials of one cell, and tell their seconds from the store, or else from the speeds."""
     rungs = planner.rungs()
     rounds = [-(-planner.study.tune // 2**depth) for depth in range(len(rungs))]
@@ -144,7 +144,9 @@ def _cell(planner: Planner, rows: Sequence[Row], speeds: Speeds, data: Dataset, 
     return CellPlan(data.name, arm, budget, sum(rounds), seeds, done, tuning, report, most, source)
 
 
-def _of_cell(planner: Planner, rows: Sequence[Row], data: Dataset, arm: str, budget: int) -> tuple[list[Row], list[Row]]:
+def _of_cell(
+    planner: Planner, rows: Sequence[StoredTrial], data: Dataset, arm: str, budget: int
+) -> tuple[list[StoredTrial], list[StoredTrial]]:
     """Find the tuning and the reported trials of one cell among stored ones, whatever learning rate tuning chose."""
     possible = {_anonymous(s) for s in planner.reporting(data, arm, budget, planner.recipe(data, 0.0))}
     first = {_anonymous(s) for s in planner.tuning(data, arm, budget)}
@@ -155,7 +157,7 @@ def _of_cell(planner: Planner, rows: Sequence[Row], data: Dataset, arm: str, bud
     return tuned, [r for r in mine if r.spec.phase == Phase.REPORT]
 
 
-def _mean_seconds(rows: Sequence[Row]) -> float:
+def _mean_seconds(rows: Sequence[StoredTrial]) -> float:
     return sum(row.outcome.seconds for row in rows) / len(rows)
 
 
@@ -172,7 +174,7 @@ def _seconds(planner: Planner, speeds: Speeds, data: Dataset, arm: str, budget: 
     """
     if not (speed := speeds.get((data.name, arm))):
         return None
-    from transfergain.engine.fit import evaluation_steps
+    from transfergain.engine.schedule import evaluation_steps
 
     recipe = planner.recipe(data, 0.0)
     n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
@@ -183,10 +185,10 @@ def _seconds(planner: Planner, speeds: Speeds, data: Dataset, arm: str, budget: 
     slowest = max(s.example for (name, _), s in speeds.items() if name == data.name)
     test = adapting = 0.0
     for split, _ in planner.reporting(data, arm, budget, recipe)[0].splits:
-        if split.startswith(ADAPTED):
-            adaptation = Adaptation.parse(split)
+        if split.kind is Kind.ADAPTED:
+            adaptation = Adaptation.of(split)
             adapting += adaptation.recipe(recipe).max_steps(adaptation.labels) * speed.step
-            split = f"shift:{adaptation.shift}"
+            split = shift(adaptation.shift)
         test += len(data.splits().get(split, data.test)) * slowest
     training += adapting
     report, most = (speed.fixed + share * training + test for share in (USUAL_SHARE_OF_CAP, 1.0))

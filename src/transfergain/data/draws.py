@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from transfergain.errors import UserError
 from transfergain.seeds import generator
+from transfergain.split import DEV, TEST, TRAIN, Kind, Split
 from transfergain.types import Dataset, Example, Pools
 
 DEV_SHARE = 5
@@ -108,24 +109,24 @@ def _carve_clusters(
 
 
 def drop_duplicates(
-    splits: dict[str, tuple[Example, ...]], key: Callable[[Example], Hashable]
-) -> tuple[dict[str, tuple[Example, ...]], Counter[str]]:
+    splits: dict[Split, tuple[Example, ...]], key: Callable[[Example], Hashable]
+) -> tuple[dict[Split, tuple[Example, ...]], Counter[Split]]:
     """Keep the first example of each key, giving way in the order test, dev, train, shifts; count what was dropped.
 
     The test set keeps its examples and the others lose theirs, so that no trial trains or selects on a test example, and
     no shift holds an example that a trial may have seen. The labelled pool of a shift's domain loses what the shift holds.
     """
-    order: list[str] = [s for s in ("test", "dev", "train") if s in splits]
-    order += [s for s in splits if s not in order and not s.startswith("target:")]
-    order += [s for s in splits if s not in order]
+    order = [split for split in (TEST, DEV, TRAIN) if split in splits]
+    order += [split for split in splits if split not in order and split.kind is not Kind.TARGET]
+    order += [split for split in splits if split not in order]
     shifts: dict[str, set[Hashable]] = {}
-    dropped: Counter[str] = Counter()
-    kept: dict[str, tuple[Example, ...]] = {}
+    dropped: Counter[Split] = Counter()
+    kept: dict[Split, tuple[Example, ...]] = {}
     seen: set[Hashable] = set()
     for split in order:
         mine: list[Example] = []
         here: set[Hashable] = set()
-        barred = seen | shifts.get(split.removeprefix("target:"), set())
+        barred = seen | (shifts.get(split.name, set()) if split.kind is Kind.TARGET else set())
         for example in splits[split]:
             k = key(example)
             if k in here or k in barred:
@@ -133,9 +134,9 @@ def drop_duplicates(
             else:
                 mine.append(example)
                 here.add(k)
-        if split.startswith("shift:"):
-            shifts[split.removeprefix("shift:")] = here
-        elif not split.startswith("target:"):
+        if split.kind is Kind.SHIFT:
+            shifts[split.name] = here
+        elif split.kind is not Kind.TARGET:
             seen |= here
         kept[split] = tuple(mine)
     return {split: kept[split] for split in splits}, dropped

@@ -8,53 +8,25 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from transfergain.data import contamination
 from transfergain.data import draws as splits
-from transfergain.data.formats.table import SPLIT_NAMES, Reader, Table, read_file, read_folder, read_hub
+from transfergain.data.formats.hub import read_hub
+from transfergain.data.formats.table import SPLIT_NAMES, Reader, Table
+from transfergain.data.read import read_file, read_folder
 from transfergain.errors import UserError, nearest, printable
-from transfergain.types import Dataset, Example, Pools
+from transfergain.options import OptionKind
+from transfergain.split import DEV, TEST, TRAIN, Kind, Split, shift, target
+from transfergain.tasks.base import Task
+from transfergain.types import Dataset, Example, Pools, StudyWarning, WarningKind
 
 BUILTIN = "builtin:"
-SHIFT, TARGET = "shift:", "target:"
-"""Before the name of a shift, of its test set's split and of that of the labelled examples of its domain."""
 TEST_SHARE = 0.2
 DEV_SHARE = 0.2
 Cluster = Callable[[Example], Hashable]
 MIN_SPLIT = 10
 """Fewer examples than this in a split can say nothing."""
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """The rows of all splits as examples, and what there is to say about them."""
-
-    labels: tuple[str, ...]
-    splits: dict[str, tuple[Example, ...]]
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-class Parser(Protocol):
-    """The part of a `Task` that reads data; see `tasks.base.Task` for what each member means."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def columns(self) -> Mapping[str, str]: ...
-    @property
-    def reading(self) -> Mapping[str, Any]: ...
-    @property
-    def readers(self) -> Callable[[Mapping[str, Any]], Mapping[str, Reader]]: ...
-    @property
-    def parse(self) -> Callable[[Mapping[str, Table], Mapping[str, Any]], Parsed]: ...
-    @property
-    def text(self) -> Callable[[Example], str]: ...
-    @property
-    def stratum(self) -> Callable[[Example], Hashable]: ...
-    @property
-    def cluster(self) -> Callable[[Example], Hashable] | None: ...
 
 
 @dataclass(frozen=True)
@@ -67,7 +39,7 @@ class DataSource:
     dataset_name: str | None = None
     dataset_config_name: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
-    """The task's columns and reading options that differ from its defaults."""
+    """The task's options of `OptionKind.PARSE` that the user gave."""
     shifts: Mapping[str, str] = field(default_factory=dict)
     targets: Mapping[str, str] = field(default_factory=dict)
     """Shift name -> file of labelled examples of its domain."""
@@ -84,64 +56,67 @@ class DataSource:
         return path.resolve().parent.name if generic and path.resolve().parent.name else stem
 
 
-def load(source: DataSource, task: Parser) -> Dataset:
+def load(source: DataSource, task: Task) -> Dataset:
     """Load, clean and split a data set for a task. Raises UserError naming the file, row or flag."""
-    options = dict(task.columns) | dict(task.reading) | dict(source.options)
+    options = task.defaults(OptionKind.PARSE) | dict(source.options)
     tables = _tables(source, task.name, task.readers(options))
     parsed = task.parse(tables, options)
-    parts = {("dev" if s == "validation" else s): rows for s, rows in parsed.splits.items()}
+    parts = {DEV if name == "validation" else Split.parse(name): rows for name, rows in parsed.splits.items()}
     notes = [_sizes(tables), *parsed.notes]
     parts, dropped = splits.drop_duplicates(parts, lambda e: _mark(task.text(e)))
     if dropped:
         notes.append("duplicates dropped: " + ", ".join(f"{n:,} from {s}" for s, n in dropped.items()))
     else:
         notes.append("no duplicates")
-    for name, share in (("test", TEST_SHARE), ("dev", DEV_SHARE)):
-        if name not in parts:
-            if task.cluster and len({task.cluster(e) for e in parts["train"]}) < 5:
+    for split, share in ((TEST, TEST_SHARE), (DEV, DEV_SHARE)):
+        if split not in parts:
+            if task.cluster and len({task.cluster(e) for e in parts[TRAIN]}) < 5:
                 raise UserError(
-                    f"{source.name()}: {name} is carved from train by article, and train has fewer than 5 articles; "
+                    f"{source.name()}: {split} is carved from train by article, and train has fewer than 5 articles; "
                     "give --validation-file and --test-file, or more articles"
                 )
-            parts["train"], parts[name] = splits.carve(parts["train"], share, task.stratum, name, task.cluster)
+            parts[TRAIN], parts[split] = splits.carve(parts[TRAIN], share, task.stratum, str(split), task.cluster)
             how = "by article, seeded" if task.cluster else "stratified, seeded"
-            notes.append(f"{name}: {len(parts[name]):,} carved from train ({how})")
+            notes.append(f"{split}: {len(parts[split]):,} carved from train ({how})")
     targets = _targets(parts, task, notes)
-    notes.append("train {:,} · dev {:,} · test {:,}".format(*(len(parts[s]) for s in ("train", "dev", "test"))))
+    notes.append("train {:,} · dev {:,} · test {:,}".format(*(len(parts[s]) for s in (TRAIN, DEV, TEST))))
     _check_sizes(source.name(), parts, task.cluster)
-    note, warnings = _check_overlap(source.name(), *((task.text(e) for e in parts[s]) for s in ("train", "test")))
+    note, overlap = _check_overlap(source.name(), *((task.text(e) for e in parts[s]) for s in (TRAIN, TEST)))
     notes.append(note)
-    shifts = {s.removeprefix(SHIFT): rows for s, rows in parts.items() if s.startswith(SHIFT)}
+    shifts = {split.name: rows for split, rows in parts.items() if split.kind is Kind.SHIFT}
     return Dataset(
         task=task.name,
         name=source.name(),
         labels=parsed.labels,
-        train=parts["train"],
-        dev=parts["dev"],
-        test=parts["test"],
+        train=parts[TRAIN],
+        dev=parts[DEV],
+        test=parts[TEST],
         shifts=shifts,
-        fingerprint=_fingerprint(parsed.labels, {s: parts[s] for s in ("train", "dev", "test")}),
+        fingerprint=_fingerprint(parsed.labels, {str(split): parts[split] for split in (TRAIN, DEV, TEST)}),
         shift_fingerprints={name: _fingerprint(parsed.labels, {name: rows}) for name, rows in shifts.items()},
         targets=targets,
         target_fingerprints={
             name: _fingerprint(parsed.labels, {"train": pools.train, "dev": pools.dev}) for name, pools in targets.items()
         },
         notes=tuple(map(printable, notes)),
-        warnings=tuple(map(printable, (*parsed.warnings, *warnings))),
+        warnings=(
+            *(StudyWarning(WarningKind.DATA, printable(text)) for text in parsed.warnings),
+            *(StudyWarning(WarningKind.CONTAMINATION, printable(text)) for text in overlap),
+        ),
     )
 
 
-def _targets(parts: dict[str, tuple[Example, ...]], task: Parser, notes: list[str]) -> dict[str, Pools]:
+def _targets(parts: dict[Split, tuple[Example, ...]], task: Task, notes: list[str]) -> dict[str, Pools]:
     """Take the labelled examples of shifts' domains out of the parts, and divide each into pools of train and dev.
 
     A domain without a test set of its own gets one, carved from its labelled examples.
     """
     found: dict[str, Pools] = {}
-    for split in [split for split in parts if split.startswith(TARGET)]:
-        name, rows = split.removeprefix(TARGET), parts.pop(split)
-        if f"{SHIFT}{name}" not in parts:
-            rows, parts[f"{SHIFT}{name}"] = splits.carve(rows, TEST_SHARE, task.stratum, name, task.cluster)
-            notes.append(f"shift {name}: {len(parts[SHIFT + name]):,} carved from the examples to adapt with")
+    for split in [split for split in parts if split.kind is Kind.TARGET]:
+        name, away, rows = split.name, shift(split.name), parts.pop(split)
+        if away not in parts:
+            rows, parts[away] = splits.carve(rows, TEST_SHARE, task.stratum, name, task.cluster)
+            notes.append(f"shift {name}: {len(parts[away]):,} carved from the examples to adapt with")
         found[name] = Pools(*splits.carve(rows, DEV_SHARE, task.stratum, f"{name} dev", task.cluster))
         notes.append(f"adaptation to {name}: {len(rows):,} labelled examples")
         if len(rows) < MIN_SPLIT:
@@ -149,14 +124,14 @@ def _targets(parts: dict[str, tuple[Example, ...]], task: Parser, notes: list[st
     return found
 
 
-def _check_sizes(name: str, parts: Mapping[str, tuple[Example, ...]], cluster: Cluster | None) -> None:
+def _check_sizes(name: str, parts: Mapping[Split, tuple[Example, ...]], cluster: Cluster | None) -> None:
     for split, rows in parts.items():
         if len(rows) < MIN_SPLIT:
             raise UserError(
                 f"{name}: the {split} split has {len(rows)} examples after duplicates are dropped; "
                 f"at least {MIN_SPLIT} are needed: give more data"
             )
-        if cluster and split not in ("train", "dev") and len({cluster(e) for e in rows}) < 2:
+        if cluster and split not in (TRAIN, DEV) and len({cluster(e) for e in rows}) < 2:
             raise UserError(
                 f"{name}: all of the {split} split is of one article, so there is no telling how scores vary between "
                 "articles; give at least two"
@@ -199,8 +174,8 @@ def _tables(source: DataSource, task: str, readers: Mapping[str, Reader]) -> dic
             f"no data for --task {task}: give --train-file FILE or --dataset-name NAME "
             f"({BUILTIN}{task} is the data set that comes with transfergain)"
         )
-    tables |= {f"{SHIFT}{name}": read_file(path, readers) for name, path in source.shifts.items()}
-    return tables | {f"{TARGET}{name}": read_file(path, readers) for name, path in source.targets.items()}
+    tables |= {str(shift(name)): read_file(path, readers) for name, path in source.shifts.items()}
+    return tables | {str(target(name)): read_file(path, readers) for name, path in source.targets.items()}
 
 
 def _named(name: str, config: str | None, readers: Mapping[str, Reader]) -> dict[str, Table]:
@@ -212,7 +187,7 @@ def _named(name: str, config: str | None, readers: Mapping[str, Reader]) -> dict
         if not (folder / "train.jsonl").exists():
             known = [BUILTIN + f.name for f in sorted(folder.parent.iterdir()) if (f / "train.jsonl").exists()]
             raise UserError(f'unknown built-in data set "{name}".{nearest(name, known)}')
-        shifts = {f"shift:{f.name.split('.')[1]}": read_file(f) for f in sorted(folder.glob("shift.*.jsonl"))}
+        shifts = {str(shift(f.name.split(".")[1])): read_file(f) for f in sorted(folder.glob("shift.*.jsonl"))}
         return read_folder(folder) | shifts
     if here:
         return read_folder(Path(name), readers)

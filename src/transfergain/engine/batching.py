@@ -12,18 +12,18 @@ from transfergain.seeds import generator
 Feature = Mapping[str, Any]
 """One example for the model: id lists, integers or lists as labels, or tensors: vectors, or (tokens, H)."""
 
-POOL = 16
+POOL_BATCHES = 16
 """Batches are cut from shuffled pools of this many batches, sorted by length inside the pool."""
 
 
 def length(feature: Feature) -> int:
-    """Tokens of a feature's text: of its ids, or as `tokens` says where the ids are no longer there; else 1."""
+    """Count the tokens of a feature's text: its ids, or as `tokens` says where the ids are no longer there; else 1."""
     ids = feature["input_ids"]
     return len(ids) if isinstance(ids, list) else int(feature.get("tokens", 1))
 
 
 def training_batches(features: Sequence[Feature], size: int, replicate: int) -> Iterator[list[int]]:
-    """Endless batches of indices: each epoch a fresh permutation, the same for every arm of the replicate.
+    """Yield batches of indices without end: each epoch a fresh permutation, the same for every arm of the replicate.
 
     Every example occurs once an epoch; the last batch of an epoch may be smaller.
     """
@@ -32,8 +32,8 @@ def training_batches(features: Sequence[Feature], size: int, replicate: int) -> 
         rng = generator("order", replicate=replicate, epoch=epoch)
         order = rng.permutation(len(features)).tolist()
         batches: list[list[int]] = []
-        for start in range(0, len(order), size * POOL):
-            pool = sorted(order[start : start + size * POOL], key=lambda i: length(features[i]))
+        for start in range(0, len(order), size * POOL_BATCHES):
+            pool = sorted(order[start : start + size * POOL_BATCHES], key=lambda i: length(features[i]))
             batches += [pool[i : i + size] for i in range(0, len(pool), size)]
         for b in rng.permutation(len(batches)):
             yield batches[b]
@@ -41,7 +41,7 @@ def training_batches(features: Sequence[Feature], size: int, replicate: int) -> 
 
 
 def evaluation_batches(features: Sequence[Feature], tokens: int = 4096) -> list[list[int]]:
-    """All indices in batches of like length, each of at most `tokens` padded tokens (and at least one example)."""
+    """Divide all indices into batches of like length, each of at most `tokens` padded tokens (and at least one example)."""
     batches: list[list[int]] = []
     for index in sorted(range(len(features)), key=lambda i: length(features[i])):
         if not batches or (len(batches[-1]) + 1) * length(features[index]) > tokens:

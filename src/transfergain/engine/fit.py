@@ -12,124 +12,96 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 import torch
 
-from transfergain.engine.batching import Feature, training_batches
+from transfergain.engine.batching import training_batches
 from transfergain.engine.flops import StepFlops
 from transfergain.engine.predict import Predicted, predict
-from transfergain.engine.shortcuts.attention import attention_by_parts
-from transfergain.engine.shortcuts.dropout import cheap_dropout
-from transfergain.engine.shortcuts.weights import Weights
+from transfergain.engine.schedule import Patience, Schedule, evaluation_steps
+from transfergain.engine.shortcuts import ALL, Shortcuts
 from transfergain.engine.step import Step
+from transfergain.engine.training import Cost, Fitted, Training
+from transfergain.engine.weights import Best, Weights
 from transfergain.seeds import seed
-from transfergain.types import CurvePoint, Recipe
+from transfergain.types import CurvePoint
 
 Progress = Callable[[int, int, float | None], None]
-"""(step, step cap, last dev score)."""
+"""(step, step cap, best dev score so far)."""
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """What training did; the model is left with the weights of the best dev evaluation."""
-
-    dev_score: float
-    best_step: int
-    steps: int
-    max_steps: int
-    curve: tuple[CurvePoint, ...]
-    converged: bool
-    diverged: bool
-    flops: float
-    """Floating-point operations of all training steps, forward and backward, and of stored features."""
-    train_seconds: float = field(compare=False)
-    """Of training alone, evaluations left out."""
-    micro_batch: int = 0
-    """Examples of a batch that were computed at once: fewer than its size where memory ran out."""
-    checkpointing: bool = False
-    """Whether activations were computed anew in the backward pass, as memory ran out."""
+def silent(step: int, cap: int, dev_score: float | None) -> None:
+    """Report no progress."""
 
 
-class Schedule:
-    """Learning rate by step: linear warm-up, constant, linear decay to zero over the last `recipe.decay` of the run."""
-
-    def __init__(self, recipe: Recipe, n_train: int) -> None:
-        self.recipe = recipe
-        self.max_steps = recipe.max_steps(n_train)
-        self.warmup = max(1, math.ceil(recipe.warmup * self.max_steps))
-        self.end = self.max_steps
-        self.decay_from = self.end - math.ceil(recipe.decay * self.end)
-
-    def decay_now(self, step: int) -> None:
-        """Begin the decay at `step`: the run then ends after decay / (1 - decay) * step more steps."""
-        self.decay_from = step
-        more = step * self.recipe.decay / (1 - self.recipe.decay)
-        self.end = min(self.max_steps, step + math.ceil(more - 1e-9))  # 9.000000000000002 steps are 9
-
-    def learning_rate(self, step: int) -> float:
-        """For optimiser step `step`, counted from 0."""
-        warm = min(1.0, (step + 1) / self.warmup)
-        left = min(1.0, (self.end - step) / max(1, self.end - self.decay_from))
-        return self.recipe.learning_rate * min(warm, left)
+Score = Callable[[Predicted], float]
+"""Judges what `predict` returns for dev."""
 
 
-class Best:
-    """Remembers the trained weights of the best dev evaluation: highest score, then lowest loss."""
+def fit(model: Any, training: Training, score: Score, progress: Progress = silent, shortcuts: Shortcuts = ALL) -> Fitted:
+    """Train the parameters that require gradients and leave the model with its best weights on dev."""
+    recipe, train, pad = training.recipe, training.train, training.pad_token_id
+    flops = StepFlops(model, train, pad)
 
-    def __init__(self, weights: Weights) -> None:
-        self._weights = weights
-        self.key = (-math.inf, -math.inf)
-        self.step = 0
-        self._keep()
+    def evaluate() -> tuple[float, float]:
+        predicted = predict(model, training.dev, pad, recipe.precision, training.fields)
+        return score(predicted), predicted.loss
 
-    def _keep(self) -> None:
-        self._kept = [p.detach().clone() for p in self._weights.masters]
+    with (
+        shortcuts.applied(model, training) as weights,
+        closing(Step(model, weights, recipe, pad, next(model.parameters()).device)) as step,
+    ):
+        torch.manual_seed(seed("dropout", replicate=training.replicate))
+        model.train()
+        batches = training_batches(train, recipe.batch_size, training.replicate)
+        run, spent = Run(training, weights), Spent(training.spent)
+        while run.goes_on:
+            rows = [train[i] for i in next(batches)]
+            with spent:
+                loss = step(rows, run.schedule.learning_rate(run.steps))
+            run.count(loss)
+            if run.diverged:
+                break
+            spent.add(len(rows), flops(rows))
+            if run.is_due:
+                run.take(*evaluate(), spent)
+                if not run.diverged:
+                    progress(run.steps, run.schedule.max_steps, run.best.score)
+        run.best.restore()
+        # A run that diverged before its first evaluation is left with its initial weights, and has their score.
+        return _fitted(run.best.score if run.best.step else evaluate()[0], run, spent, step)
 
-    def offer(self, step: int, score: float, loss: float) -> None:
-        """Keep the weights if this evaluation is the best so far."""
-        if (score, -loss) > self.key:
-            self.key, self.step = (score, -loss), step
-            self._keep()
 
-    def restore(self) -> None:
-        """Put the best weights back."""
-        self._weights.put(self._kept)
-
-
-class Patience:
-    """Counts regular dev evaluations that brought nothing new: no higher score, at an equal score no lower loss, and no
-    loss lower than any before by a hundredth.
-
-    A score can stand still for long while a model learns: a classifier at chance, a translator that writes the same
-    sentence for every source. Ending the stable phase there would end the arm that learns more slowly, so the loss has a
-    say too.
-    """
-
-    LESS = 0.01
-    """Smaller improvements of the loss, as a share of it, are a plateau's noise."""
-
-    def __init__(self) -> None:
-        self.stale = 0
-        self._best, self._lowest = (-math.inf, -math.inf), math.inf
-
-    def see(self, score: float, loss: float) -> None:
-        """Take an evaluation in."""
-        lower = loss < self._lowest * (1 - self.LESS)
-        self.stale = 0 if lower or (score, -loss) > self._best else self.stale + 1
-        self._best = max(self._best, (score, -loss))
-        if lower:
-            self._lowest = loss
+def _fitted(dev_score: float, run: Run, spent: Spent, step: Step) -> Fitted:
+    return Fitted(
+        dev_score=dev_score,
+        best_step=run.best.step,
+        steps=run.steps,
+        max_steps=run.schedule.max_steps,
+        curve=tuple(run.curve),
+        converged=run.converged,
+        diverged=run.diverged,
+        flops=spent.flops,
+        train_seconds=spent.seconds,
+        micro_batch=step.micro_batch,
+        checkpointing=step.checkpointing,
+    )
 
 
 class Spent:
     """What training has cost so far; as a context, its seconds run."""
 
-    def __init__(self, before: tuple[int, float]) -> None:
+    def __init__(self, before: Cost) -> None:
         self.examples = 0
         self.flops, self.seconds = before
+
+    def add(self, examples: int, flops: int) -> None:
+        """Count a step."""
+        self.examples += examples
+        self.flops += flops
 
     def __enter__(self) -> None:
         self._since = time.perf_counter()
@@ -138,107 +110,52 @@ class Spent:
         self.seconds += time.perf_counter() - self._since
 
 
-def evaluation_steps(every: int) -> frozenset[int]:
-    """The steps before the first regular evaluation at which the dev score is read too: an arm may be there by then."""
-    return frozenset(every // part for part in (2, 4, 8)) - {0, every}
+class Run:
+    """How far a training has come: its steps, its dev evaluations, and whether it goes on."""
 
+    def __init__(self, training: Training, weights: Weights) -> None:
+        recipe = training.recipe
+        self.schedule = Schedule(recipe, len(training.train))
+        self.best = Best(weights)
+        self.steps = 0
+        self.curve: list[CurvePoint] = []
+        self.converged = self.diverged = False
+        self._patience, self._most_stale, self._stop_at = Patience(), recipe.patience, training.stop_at
+        self._every = max(1, self.schedule.max_steps // recipe.evaluations)
+        self._early = evaluation_steps(self._every)
 
-def fit(
-    model: Any,
-    train: Sequence[Feature],
-    dev: Sequence[Feature],
-    recipe: Recipe,
-    replicate: int,
-    pad_token_id: int,
-    score: Callable[[Predicted], float],
-    progress: Progress = lambda step, cap, dev_score: None,
-    fields: Sequence[str] = ("logits",),
-    stop_at: int | None = None,
-    rates: Mapping[str, float] | None = None,
-    before: tuple[int, float] = (0, 0.0),
-) -> Fitted:
-    """Train the parameters that require gradients and leave the model with its best weights on dev.
+    @property
+    def end(self) -> int:
+        """The last step, as far as is known now."""
+        return min(self.schedule.end, self._stop_at or self.schedule.end)
 
-    `score` judges what `predict` returns for dev, with the named `fields` of the model's output. A run that has come to
-    step `stop_at` is evaluated and ends there; up to there it has the numbers of one that goes on. `rates` says, by
-    name, which parameters move at how many times the learning rate. `before` is what the training features have cost
-    already, in operations and seconds: it counts as spent.
-    """
-    device = next(model.parameters()).device
-    flops = StepFlops(model, train, pad_token_id)
-    with attention_by_parts(model, train, pad_token_id), cheap_dropout(device):
-        weights = Weights(model, recipe, rates)
-        step = Step(model, weights, recipe, pad_token_id, device)
+    @property
+    def goes_on(self) -> bool:
+        """Whether another step is taken."""
+        return self.steps < self.end and not self.diverged
 
-        def evaluate() -> tuple[float, float]:
-            predicted = predict(model, dev, pad_token_id, recipe.precision, fields)
-            return score(predicted), predicted.loss
+    @property
+    def is_due(self) -> bool:
+        """Whether dev is evaluated after this step."""
+        return not self.steps % self._every or self.steps in self._early or self.steps == self.end
 
-        try:
-            torch.manual_seed(seed("dropout", replicate=replicate))
-            model.train()
-            schedule = Schedule(recipe, len(train))
-            batches = training_batches(train, recipe.batch_size, replicate)
-            return _train(step, weights, schedule, batches, train, flops, evaluate, progress, stop_at, before)
-        finally:
-            step.close()
-            weights.close()
+    def count(self, loss: float) -> None:
+        """Count a step by its loss; one without a finite loss changed no weight."""
+        self.diverged = not math.isfinite(loss)
+        self.steps += not self.diverged
 
-
-def _train(
-    step: Step,
-    weights: Weights,
-    schedule: Schedule,
-    batches: Iterator[list[int]],
-    train: Sequence[Feature],
-    flops: StepFlops,
-    evaluate: Callable[[], tuple[float, float]],
-    progress: Progress,
-    stop_at: int | None,
-    before: tuple[int, float],
-) -> Fitted:
-    """The loop: steps and evaluations until the schedule ends. `evaluate` returns the dev score and loss."""
-    recipe, every = schedule.recipe, max(1, schedule.max_steps // schedule.recipe.evaluations)
-    early = evaluation_steps(every)
-    best, spent, curve = Best(weights), Spent(before), list[CurvePoint]()
-    patience, done, stopped, diverged = Patience(), 0, False, False
-    while done < (end := min(schedule.end, stop_at or schedule.end)):
-        rows = [train[i] for i in next(batches)]
-        with spent:
-            diverged = not math.isfinite(step(rows, schedule.learning_rate(done)))
-        if diverged:
-            break
-        done += 1
-        spent.examples += len(rows)
-        spent.flops += flops(rows)
-        if done % every and done not in early and done != end:
-            continue
-        value, loss = evaluate()
-        if diverged := not math.isfinite(loss):
-            break
-        stable = done <= schedule.decay_from
+    def take(self, score: float, loss: float, spent: Spent) -> None:
+        """Take a dev evaluation in: keep the weights if they are the best, begin the decay where patience has run out."""
+        if not math.isfinite(loss):
+            self.diverged = True
+            return
+        step, schedule = self.steps, self.schedule
+        stable = step <= schedule.decay_from
         phase = "stable" if stable else "decay"
-        curve.append(CurvePoint(done, value, loss, phase, spent.examples, spent.flops, spent.seconds))
-        best.offer(done, value, loss)
-        if done not in early:  # a lucky early score must not end the run sooner
-            patience.see(value, loss)
-        progress(done, schedule.max_steps, best.key[0])
-        if stable and not stopped and patience.stale >= recipe.patience and done > schedule.warmup:
-            stopped = True
-            schedule.decay_now(done)
-    best.restore()
-    # A run that diverged before its first evaluation is left with its initial weights, and has their score.
-    final = best.key[0] if best.step else evaluate()[0]
-    return Fitted(
-        final,
-        best.step,
-        done,
-        schedule.max_steps,
-        tuple(curve),
-        stopped,
-        diverged,
-        spent.flops,
-        spent.seconds,
-        step.micro_batch,
-        step.checkpointing,
-    )
+        self.curve.append(CurvePoint(step, score, loss, phase, spent.examples, spent.flops, spent.seconds))
+        self.best.offer(step, score, loss)
+        if step not in self._early:  # a lucky early score must not end the run sooner
+            self._patience.see(score, loss)
+        if stable and not self.converged and self._patience.stale >= self._most_stale and step > schedule.warmup:
+            self.converged = True
+            schedule.decay_now(step)

@@ -23,16 +23,16 @@ from torch.utils.flop_counter import flop_registry
 
 from transfergain.engine.batching import Feature, collate, length
 
-BASE = (2, 4, 4)
+SMALLEST_BATCH = (2, 4, 4)
 """(B, T, U) of the smallest batch that is counted: above 1, where products may be done as something else."""
-NO_MATTER = ("vocab", "token", "problem_type")
+IRRELEVANT_SETTINGS = ("vocab", "token", "problem_type")
 """Parts of names of a config's settings that change no product but that of an output layer, whose shape is seen."""
-FAILS = (RuntimeError, ValueError, IndexError, TypeError)
+SHAPE_ERRORS = (RuntimeError, ValueError, IndexError, TypeError)
 """What a model may raise on a batch of a made-up shape."""
 
 
 class Shape(NamedTuple):
-    """Padded shape of a batch: examples, tokens, and tokens of the targets (BASE's where there are none)."""
+    """Padded shape of a batch: examples, tokens, and tokens of the targets (SMALLEST_BATCH's where there are none)."""
 
     examples: int
     tokens: int
@@ -68,11 +68,11 @@ class StepFlops:
         self._targets = frozenset(k for k in lists if any(len(f[k]) != length(f) for f in features))
         self._varies = (True, "input_ids" in lists, bool(self._targets))
         self._counted: dict[Shape, int] = {}
-        longest = Shape(BASE[0], max(map(self._tokens, features)), max(map(self._target_tokens, features)))
+        longest = Shape(SMALLEST_BATCH[0], max(map(self._tokens, features)), max(map(self._target_tokens, features)))
         self._polynomial = self._fit_polynomial(longest)
 
     def __call__(self, batch: Sequence[Feature]) -> int:
-        """Operations of a step on these features, padded to the longest."""
+        """Count the operations of a step on these features, padded to the longest."""
         shape = Shape(len(batch), max(map(self._tokens, batch)), max(map(self._target_tokens, batch)))
         if self._polynomial is not None:
             return self._polynomial(shape)
@@ -81,13 +81,13 @@ class StepFlops:
         return self._counted[shape]
 
     def _tokens(self, feature: Feature) -> int:
-        return length(feature) if self._varies[1] else BASE[1]
+        return length(feature) if self._varies[1] else SMALLEST_BATCH[1]
 
     def _target_tokens(self, feature: Feature) -> int:
-        return max((len(feature[key]) for key in self._targets), default=BASE[2])
+        return max((len(feature[key]) for key in self._targets), default=SMALLEST_BATCH[2])
 
     def _fit_polynomial(self, longest: Shape) -> Callable[[Shape], int] | None:
-        """The polynomial, or None where it is not one."""
+        """Find the polynomial; None where the operations are not one."""
         key = (_fingerprint(self._model), self._keys(), self._varies, self._backward)
         if key not in _known:
             _known[key] = None
@@ -95,9 +95,9 @@ class StepFlops:
                 differences = _differences(self._count, self._varies)
                 if _evaluate(differences, longest) == self._count(longest):
                     _known[key] = differences
-            except FAILS:
+            except SHAPE_ERRORS:
                 pass  # the model does not take the shapes that are tried: those of its batches are counted
-            while len(_known) > REMEMBERED:
+            while len(_known) > REMEMBERED_POLYNOMIALS:
                 del _known[next(iter(_known))]
         found = _known[key]
         return None if found is None else lru_cache(maxsize=4096)(lambda shape: _evaluate(found, shape))
@@ -123,7 +123,7 @@ class StepFlops:
         return counter.total
 
     def _resized(self, shape: Shape) -> dict[str, Any]:
-        """A feature of the shape's lengths, made of the first one."""
+        """Make a feature of the shape's lengths from the first one."""
         resized: dict[str, Any] = {}
         for key, value in self._sample.items():
             size = shape.targets if key in self._targets else shape.tokens
@@ -138,16 +138,21 @@ class StepFlops:
 
 
 Differences = Mapping[tuple[int, ...], int]
-REMEMBERED = 32
+REMEMBERED_POLYNOMIALS = 32
 _known: dict[Hashable, Differences | None] = {}
 """By model and features: trials of a study share their polynomials."""
 
 
 def _differences(count: Callable[[Shape], int], varies: Sequence[bool]) -> dict[tuple[int, ...], int]:
-    """Forward differences at BASE by their orders in (B, T, U): at most 1 in B, at most 2 in T and U together."""
+    """Compute forward differences at SMALLEST_BATCH by their orders in (B, T, U).
+
+    At most 1 in B, at most 2 in T and U together.
+    """
     orders = [o for o in product(range(2), range(3), range(3)) if o[1] + o[2] <= 2]
     orders = [o for o in orders if all(v or not n for v, n in zip(varies, o, strict=True))]
-    counts: dict[tuple[int, ...], int] = {o: count(Shape(*(b + n for b, n in zip(BASE, o, strict=True)))) for o in orders}
+    counts: dict[tuple[int, ...], int] = {
+        o: count(Shape(*(b + n for b, n in zip(SMALLEST_BATCH, o, strict=True)))) for o in orders
+    }
     return {
         o: sum((-1) ** (sum(o) - sum(m)) * prod(map(comb, o, m)) * counts[m] for m in product(*(range(n + 1) for n in o)))
         for o in orders
@@ -155,13 +160,13 @@ def _differences(count: Callable[[Shape], int], varies: Sequence[bool]) -> dict[
 
 
 def _evaluate(differences: Differences, shape: Shape) -> int:
-    """Newton's series: the sum of differences times binomials of the distance to BASE."""
-    apart = [x - b for x, b in zip(shape, BASE, strict=True)]
+    """Add up Newton's series: differences times binomials of the distance to SMALLEST_BATCH."""
+    apart = [x - b for x, b in zip(shape, SMALLEST_BATCH, strict=True)]
     return sum(d * prod((1, a, a * (a - 1) // 2)[n] for a, n in zip(apart, o, strict=True)) for o, d in differences.items())
 
 
 def _fingerprint(model: Any) -> Hashable:
-    """Of what decides on the products: kinds and shapes of layers, and what trains; not how many rows are looked up."""
+    """Gather what decides on the products: kinds and shapes of layers, and what trains; not how many rows are looked up."""
     multiplied = {
         id(p) for m in model.modules() if not isinstance(m, torch.nn.Embedding) for p in m.parameters(recurse=False)
     }
@@ -169,5 +174,5 @@ def _fingerprint(model: Any) -> Hashable:
         (name, p.shape if id(p) in multiplied else p.shape[1:], p.requires_grad) for name, p in model.named_parameters()
     )
     config = getattr(getattr(model, "model", model), "config", None)
-    settings = {k: v for k, v in (config.to_dict() if config else {}).items() if not any(map(k.count, NO_MATTER))}
+    settings = {k: v for k, v in (config.to_dict() if config else {}).items() if not any(map(k.count, IRRELEVANT_SETTINGS))}
     return type(model), sizes, str(settings)

@@ -1,192 +1,199 @@
-"""A model at work on a task: what it reads, how it trains, what it answers, how it adapts and is saved."""
+"""A model at work on a task, step by step: `read` makes a Learner, its `train` makes a Trained, whose `answer` is scored.
+
+Each step is a value that carries what the next one needs. Only the model's weights change: they are those of the last step.
+"""
 
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from transfergain.arms.adapt import METHODS
 from transfergain.arms.base import Prepared
-from transfergain.engine.fit import Fitted, fit
-from transfergain.engine.kept import KEPT
+from transfergain.engine.fit import Progress, fit, silent
+from transfergain.engine.material import Material, PartName
 from transfergain.engine.predict import Predicted, generate, predict
-from transfergain.engine.shortcuts import frozen
-from transfergain.engine.shortcuts.vocabulary import Vocabulary
+from transfergain.engine.reading import Part, Reader
+from transfergain.engine.shortcuts import ALL, FrozenBase, Shortcuts, Vocabulary
+from transfergain.engine.training import Fitted, Training
 from transfergain.metrics import calibration
-from transfergain.tasks.base import Encoded, Task
+from transfergain.split import Split
 from transfergain.tasks.scoring import evaluate, score
-from transfergain.types import Evaluated, Example, Recipe
+from transfergain.types import Evaluated, Recipe
 
-Rows = Sequence[Example]
-HOW_LOADED = ("is_local", "local_files_only")
+ORIGIN_SETTINGS = ("is_local", "local_files_only")
 """What `transformers` keeps with a tokenizer of where it came from: the same model is the same files, offline or not."""
-Progress = Callable[[int, int, float | None], None]
+
+
+def read(prepared: Prepared, reader: Reader, material: Material, device: Any, shortcuts: Shortcuts = ALL) -> Learner:
+    """Encode all examples, leave tokens out that do not occur, and move the model to the device.
+
+    Where the model generates, the pools that all budgets draw from decide which tokens it can write, so that the softmax
+    is the same at every point of a learning curve; references of sealed splits never do.
+    """
+    encoded, generation = reader.encode_all(material), reader.generation
+    pad = int(reader.tokenizer.pad_token_id)
+    vocabulary = Vocabulary(pad, generation)
+    if reader.recipe.vocabulary == "seen":
+        pools = [rows for rows in material.pools if rows.examples and generation is not None]
+        seen = [*encoded.values(), *map(reader.encode, pools)]
+        features = [feature for part in seen for feature in part.features]
+        always = reader.tokenizer.all_special_ids
+        vocabulary = shortcuts.vocabulary(prepared.model, features, always, pad, generation)
+    prepared.model.to(device)
+    rows = material.parts()
+    parts = {name: Part(rows[name].examples, e, vocabulary.features(e.features)) for name, e in encoded.items()}
+    return Learner(prepared.model, prepared.rates, reader, vocabulary, parts, shortcuts)
 
 
 @dataclass(frozen=True)
-class Part:
-    """Examples, and how the model reads them."""
-
-    rows: Rows
-    encoded: Encoded
-    features: list[dict[str, Any]]
-    """Of `encoded`, with the vocabulary's numbers."""
-
-
 class Learner:
-    """A prepared model with its task. `read` comes first, then `train`, then `settle`, then `evaluate`."""
+    """A model with its task and all that it reads, ready to train."""
 
-    def __init__(self, prepared: Prepared, task: Task, tokenizer: Any, labels: Sequence[str], recipe: Recipe) -> None:
-        model = prepared.model
-        self.model, self.task, self.tokenizer, self.labels, self.recipe = model, task, tokenizer, labels, recipe
-        self.rates = prepared.rates
-        self.options = dict(recipe.options) | {"max_length": recipe.max_length}
-        self.options["decoder_start_token_id"] = getattr(model.config, "decoder_start_token_id", None)
-        self.arguments = task.generation(self.options, tokenizer) if task.generation else None
-        self.vocabulary = Vocabulary(int(tokenizer.pad_token_id), self.arguments)
-        self.parts: dict[str, Part] = {}
-        self.setting: Any = None
-        self.temperature: float | None = None
-        self._module, self._position = model, ""
-        self._frozen: dict[str, list[dict[str, Any]]] = {}
-        self._first: tuple[str, Sequence[Any]] | None = None
-        """The first part that was evaluated since training, and the outputs for it."""
+    model: Any
+    rates: Mapping[str, float]
+    """Of `Prepared`."""
+    reader: Reader
+    vocabulary: Vocabulary
+    parts: Mapping[PartName, Part]
+    shortcuts: Shortcuts
 
-    def read(self, learned: Mapping[str, Rows], sealed: Mapping[str, Rows], pools: Sequence[Rows], device: Any) -> None:
-        """Encode the examples to learn from and the sealed ones, and move the model to the device.
+    @property
+    def trained_parameters(self) -> int:
+        """How many parameters train."""
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
-        Where the model generates, the `pools` that all budgets draw from decide which tokens it can write, so that the
-        softmax is the same at every point of a learning curve; references of sealed splits never do.
-        """
-        encoded = {name: self._encode(rows) for name, rows in {**learned, **sealed}.items()}
-        if self.arguments:
-            encoded |= {name: _without_labels(encoded[name]) for name in sealed}
-        if self.recipe.vocabulary == "seen":
-            seen = [*encoded.values(), *(self._encode(rows) for rows in pools if self.arguments and rows)]
-            features = [feature for part in seen for feature in part.features]
-            pad, specials = self.vocabulary.pad_token_id, self.tokenizer.all_special_ids
-            self.vocabulary = Vocabulary.shrink(self.model, features, specials, pad, self.arguments)
-        self.model.to(device)
-        rows = {**learned, **sealed}
-        self.parts = {n: Part(rows[n], e, self.vocabulary.features(e.features)) for n, e in encoded.items()}
+    @property
+    def tokens_kept(self) -> int | str:
+        """The size of the vocabulary in training, or why it is whole."""
+        return len(self.vocabulary.kept) or self.vocabulary.why_whole
 
-    def train(self, train: str, dev: str, recipe: Recipe, replicate: int, progress: Progress, rung: float = 1.0) -> Fitted:
+    def reads_alike(self, name: PartName, other: PartName) -> bool:
+        """Tell whether the model reads the same tokens in two parts."""
+        return self.parts[name].features == self.parts[other].features
+
+    def train(self, train: str, dev: str, replicate: int, rung: float = 1.0, progress: Progress = silent) -> Trained:
         """Train on one part what requires gradients, choosing by another; leaves the model with its best weights.
 
         A `rung` below 1 ends the run at that share of its step cap.
         """
-        self._module, self._position, self._frozen, self._first = self.model, "", {}, None
-        fields, pad = self.task.outputs, self.vocabulary.pad_token_id
-        if frozen.only_head_trains(self.model):
-            found = frozen.head_only(self.model, self.parts[train].features, pad, fields)
-            self._module, self._position = found or (self.model, "")
+        recipe, features, held_out = self.reader.recipe, self.parts[train].features, self.parts[dev]
+        training = Training(
+            features, held_out.features, recipe, replicate, self.vocabulary.pad_token_id, self.reader.task.outputs,
+            self.rates, recipe.steps_to(rung, len(features)) if rung < 1 else None,
+        )  # fmt: skip
+        base = self.shortcuts.frozen_base(self.model, training)
+        if base:
+            training = base.stored(training)
+            held_out = replace(held_out, features=training.dev)
+        module = base.head if base else self.model
 
         def dev_score(predicted: Predicted) -> float:
-            outputs = self._outputs(dev, beams=1) if self.arguments else predicted.outputs
-            return score(
-                self.task, self._answer(dev, outputs, self._calibrated(dev, outputs)), self.parts[dev].rows, self.labels
-            )
+            outputs = predicted.outputs if self.reader.generation is None else self.outputs(module, held_out, beams=1)
+            answers = self.answers(held_out, outputs, self.setting(held_out, outputs))
+            return score(self.reader.task, answers, held_out.examples, self.reader.labels)
 
-        since = time.perf_counter()
-        features = self._features(train)
-        before = (0, 0.0)
-        if self._position:
-            before = (frozen.base_flops(self.model, self.parts[train].features, pad), time.perf_counter() - since)
-        both = (features, self._features(dev))
-        stop_at = recipe.steps_to(rung, len(both[0])) if rung < 1 else None
-        return fit(self._module, *both, recipe, replicate, pad, dev_score, progress, fields, stop_at, self.rates, before)
+        fitted = fit(module, training, dev_score, progress, self.shortcuts)
+        return Trained(self, fitted, module, base, held_out)
 
-    def settle(self, dev: str) -> None:
-        """Fit on dev what answers depend on beside the weights: the task's own setting, and the temperature."""
-        if not self.task.calibrate and not self.task.probabilities:
-            return
-        outputs, part = self._outputs(dev, beams=1), self.parts[dev]
-        self.setting = self._calibrated(dev, outputs)
-        if self.task.probabilities:
-            self.temperature = calibration.fit_temperature(*self.task.probabilities(outputs, part.encoded, part.rows))
+    def outputs(self, module: Any, part: Part, beams: int) -> Sequence[Any]:
+        """Run a module on a part: what `Task.decode` takes, a feature each."""
+        pad, precision, generation = self.vocabulary.pad_token_id, self.reader.recipe.precision, self.vocabulary.generation
+        if generation is None:
+            return predict(module, part.features, pad, precision, self.reader.task.outputs).outputs
+        ids = generate(module, part.features, pad, precision, generation | {"num_beams": beams})
+        return [self.vocabulary.widen(row) for row in ids]
 
-    def evaluate(self, name: str) -> Evaluated:
-        """Predictions for a part and what became of them."""
-        part, columns = self.parts[name], None
-        first = self._first or (name, self._outputs(name, int(self.options.get("num_beams", 1))))
-        self._first, outputs = first, first[1]
-        if not self.same(name, first[0]):  # a corruption that the tokenizer undoes is not read again
-            outputs = self._outputs(name, int(self.options.get("num_beams", 1)))
-        if self.task.probabilities and self.temperature is not None:
-            logits, targets = self.task.probabilities(outputs, part.encoded, part.rows)
-            columns = calibration.columns(logits, targets, self.temperature)
-        return evaluate(self.task, self._answer(name, outputs, self.setting), part.rows, self.labels, columns)
+    def setting(self, dev: Part, outputs: Sequence[Any]) -> Any:
+        """Fit the task's own setting on dev; None where it has none."""
+        calibrate = self.reader.task.calibrate
+        return calibrate(outputs, dev.encoded, dev.examples) if calibrate else None
 
-    def same(self, name: str, other: str) -> bool:
-        """Whether the model reads the same tokens in two parts."""
-        return self.parts[name].features == self.parts[other].features
+    def answers(self, part: Part, outputs: Sequence[Any], setting: Any) -> list[Any]:
+        """Turn outputs into predictions, one an example."""
+        return self.reader.task.decode(outputs, part.encoded, part.examples, setting, self.reader.tokenizer)
 
-    def adapted(self, method: str, replicate: int) -> Learner:
-        """A copy that will adapt what this one has learned by a method of `arms.adapt`, and is not to be saved.
+
+@dataclass(frozen=True)
+class Answers:
+    """What a trained model answers, and what that depends on beside its weights."""
+
+    evaluated: Mapping[Split, Evaluated]
+    setting: Any = None
+    """The task's own; JSON."""
+    temperature: float | None = None
+    """Of probabilities."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A model with the weights of its best dev evaluation."""
+
+    learner: Learner
+    fitted: Fitted
+    module: Any
+    """What was trained: the model, or the head alone."""
+    base: FrozenBase | None
+    """What the head reads the stored output of."""
+    dev: Part
+
+    def answer(self, splits: Sequence[Split]) -> Answers:
+        """Fit on dev what answers depend on beside the weights, and evaluate sealed splits."""
+        if not splits:
+            return Answers({})
+        reader = self.learner.reader
+        setting, temperature = self._settled()
+        evaluated, first = dict[Split, Evaluated](), self._outputs(splits[0])
+        for split in splits:
+            part, columns = self.learner.parts[split], None
+            # A corruption that the tokenizer undoes is not read again.
+            outputs = first if self.learner.reads_alike(split, splits[0]) else self._outputs(split)
+            if reader.task.probabilities and temperature is not None:
+                logits, targets = reader.task.probabilities(outputs, part.encoded, part.examples)
+                columns = calibration.columns(logits, targets, temperature)
+            answers = self.learner.answers(part, outputs, setting)
+            evaluated[split] = evaluate(reader.task, answers, part.examples, reader.labels, columns)
+        return Answers(evaluated, setting, temperature)
+
+    def adapted(self, method: str, recipe: Recipe, replicate: int) -> Learner:
+        """Copy the model to adapt what it has learned, by a method of `arms.adapt`; this one is left alone.
 
         Raises Declined where the method does not apply.
         """
-        other = copy.copy(self)
-        other.rates = {}  # nothing is new any more
-        other.model = METHODS[method].prepare(copy.deepcopy(self.model), replicate)
-        return other
+        model = METHODS[method].prepare(copy.deepcopy(self.learner.model), replicate)
+        reader = replace(self.learner.reader, recipe=recipe)
+        return replace(self.learner, model=model, rates={}, reader=reader)  # nothing is new any more, so one rate for all
 
-    @property
-    def frozen_features(self) -> bool:
-        """Whether the frozen part was run once and its output stored."""
-        return bool(self._position)
-
-    def tokens_kept(self) -> int | str:
-        """The size of the vocabulary in training, or why it was whole."""
-        return len(self.vocabulary.kept) or self.vocabulary.why_whole
-
-    def save(self, finish: Callable[[Any], Any], folder: Path | None) -> None:
-        """Give the model its whole vocabulary back, `finish` it, and save it with its tokenizer, if there is a folder."""
-        self.vocabulary.restore()
-        if folder is None:
-            return
-        whole = finish(self.model)
-        for name, value in (self.arguments or {}).items():  # so that it answers as it did here
+    def save(self, finish: Callable[[Any], Any], folder: Path) -> None:
+        """Give the model its whole vocabulary back, `finish` it, and save it with its tokenizer: the last step."""
+        reader = self.learner.reader
+        self.learner.vocabulary.restore()
+        whole = finish(self.learner.model)
+        for name, value in (reader.generation or {}).items():  # so that it answers as it did here
             setattr(whole.generation_config, name, value)
-        if self.arguments:
+        if reader.generation:
             whole.generation_config.max_length = None  # max_new_tokens says it
         whole.save_pretrained(folder)
-        for name in HOW_LOADED:
-            self.tokenizer.init_kwargs.pop(name, None)
-        self.tokenizer.save_pretrained(folder)
+        for name in ORIGIN_SETTINGS:
+            reader.tokenizer.init_kwargs.pop(name, None)
+        reader.tokenizer.save_pretrained(folder)
 
-    def _encode(self, rows: Rows) -> Encoded:
-        key = ("encoded", self.task.name, id(self.tokenizer), repr(sorted(self.options.items())), tuple(map(id, rows)))
-        return KEPT.get(key, lambda: self.task.encode(rows, self.tokenizer, self.options), self.tokenizer, rows)
+    def _settled(self) -> tuple[Any, float | None]:
+        """Fit (the task's own setting, the temperature of probabilities) on dev."""
+        task = self.learner.reader.task
+        if not task.calibrate and not task.probabilities:
+            return None, None
+        outputs = self.learner.outputs(self.module, self.dev, beams=1)
+        setting = self.learner.setting(self.dev, outputs)
+        if not task.probabilities:
+            return setting, None
+        return setting, calibration.fit_temperature(*task.probabilities(outputs, self.dev.encoded, self.dev.examples))
 
-    def _features(self, name: str) -> list[dict[str, Any]]:
-        """What the training module reads: the features, or the frozen part's output for them."""
-        if not self._position:
-            return self.parts[name].features
-        if name not in self._frozen:
-            pad, precision = self.vocabulary.pad_token_id, self.recipe.precision
-            self._frozen[name] = frozen.run_base(self.model, self.parts[name].features, pad, self._position, precision)
-        return self._frozen[name]
-
-    def _outputs(self, name: str, beams: int) -> Sequence[Any]:
-        features, pad, precision = self._features(name), self.vocabulary.pad_token_id, self.recipe.precision
-        if self.vocabulary.generation is None:
-            return predict(self._module, features, pad, precision, self.task.outputs).outputs
-        ids = generate(self._module, features, pad, precision, self.vocabulary.generation | {"num_beams": beams})
-        return [self.vocabulary.widen(row) for row in ids]
-
-    def _answer(self, name: str, outputs: Sequence[Any], setting: Any) -> list[Any]:
-        part = self.parts[name]
-        return self.task.decode(outputs, part.encoded, part.rows, setting, self.tokenizer)
-
-    def _calibrated(self, dev: str, outputs: Sequence[Any]) -> Any:
-        part = self.parts[dev]
-        return self.task.calibrate(outputs, part.encoded, part.rows) if self.task.calibrate else None
-
-
-def _without_labels(encoded: Encoded) -> Encoded:
-    return Encoded([{k: v for k, v in f.items() if k != "labels"} for f in encoded.features], encoded.windows)
+    def _outputs(self, split: Split) -> Sequence[Any]:
+        part = self.learner.parts[split]
+        if self.base:
+            part = replace(part, features=self.base.run(part.features))
+        return self.learner.outputs(self.module, part, int(self.learner.reader.options.get("num_beams", 1)))

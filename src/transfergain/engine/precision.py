@@ -13,7 +13,7 @@ from transfergain.errors import UserError
 
 
 def pick_device(name: str) -> torch.device:
-    """`auto` is the first GPU (CUDA, then Apple's) or the CPU. Raises UserError when the named device is not there."""
+    """Find a device: `auto` is the first GPU (CUDA, then Apple's) or the CPU. Raises UserError where it is not there."""
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")
@@ -26,30 +26,30 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-WORTH = 1.3
+WORTHWHILE_SPEED_UP = 1.3
 """bf16 products must be so many times as fast as fp32's before they are used."""
-PRODUCT = (256, 384, 1536)
+TIMED_PRODUCT = (256, 384, 1536)
 """Rows, inputs and outputs of the product that is timed: a small model's feed-forward layer on a batch."""
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """`auto` is bf16 where the device multiplies bf16 matrices natively (GPUs), or faster (CPUs, timed), else fp32."""
+    """Choose a precision: `auto` is bf16 where it is native (GPUs) or measured to be faster (CPUs), else fp32."""
     if name != "auto":
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if device.type == "cpu" and bf16_speed_up() >= WORTH else "fp32"
+    return "bf16" if device.type == "cpu" and bf16_speed_up() >= WORTHWHILE_SPEED_UP else "fp32"
 
 
 @functools.cache
 def bf16_speed_up() -> float:
-    """How many times as fast the CPU multiplies bf16 matrices as fp32 ones, forward and backward; once a process.
+    """Measure how many times as fast the CPU multiplies bf16 matrices as fp32 ones, forward and backward; once a process.
 
     Where bf16 is native it is twice as fast or more, where it is emulated several times as slow, so the least of a few
     alternating times, of the processor and not of a clock, tells them apart on a busy machine too: the choice enters the
     ids of trials, and must not waver.
     """
-    rows, inputs, outputs = PRODUCT
+    rows, inputs, outputs = TIMED_PRODUCT
     shapes = [(rows, inputs), (inputs, outputs), (rows, outputs)]
     operands = {
         dtype: [torch.full(shape, 0.5, dtype=dtype) for shape in shapes] for dtype in (torch.float32, torch.bfloat16)
@@ -66,7 +66,7 @@ def bf16_speed_up() -> float:
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """Matrix products in bf16 with fp32 weights and reductions; nothing for fp32."""
+    """Multiply matrices in bf16 inside the block, with fp32 weights and reductions; nothing for fp32."""
     if precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return nullcontext()

@@ -13,7 +13,7 @@ from transfergain.engine.batching import Feature, collate, evaluation_batches
 from transfergain.engine.precision import autocast
 
 GENERATION_TOKENS = 2048
-"""Source tokens of a batch that is generated from."""
+"""Source tokens of a batch in generation."""
 
 
 class Predicted(NamedTuple):
@@ -53,7 +53,7 @@ def predict(
 def generate(
     model: Any, features: Sequence[Feature], pad_token_id: int, precision: str, arguments: Mapping[str, Any]
 ) -> list[list[int]]:
-    """The ids that the model generates for every feature, special ones included; `arguments` go to its `generate`.
+    """Generate ids for every feature, special ones included; `arguments` go to the model's `generate`.
 
     Raises ValueError on no features.
     """

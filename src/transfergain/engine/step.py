@@ -11,10 +11,10 @@ from transformers import PreTrainedModel
 
 from transfergain.engine.batching import Feature, collate
 from transfergain.engine.precision import autocast
-from transfergain.engine.shortcuts.weights import Weights
+from transfergain.engine.weights import Weights
 from transfergain.types import Recipe
 
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+OUT_OF_MEMORY_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
 """What PyTorch's allocators say."""
 
 
@@ -65,7 +65,7 @@ class Step:
                 losses.append(loss.detach())
             return float(sum(losses))
         except RuntimeError as error:
-            if not any(words in str(error) for words in OUT_OF_MEMORY):
+            if not any(words in str(error) for words in OUT_OF_MEMORY_MESSAGES):
                 raise
             self._last = str(error)
         return None  # outside of the handler, whose traceback would keep the tensors alive
@@ -86,6 +86,6 @@ class Step:
 
 
 def _answers(feature: Feature) -> int:
-    """How many terms of the loss a feature has: its labelled tokens, or one."""
+    """Count the terms of the loss that a feature has: its labelled tokens, or one."""
     labels = feature.get("labels")
     return sum(label != -100 for label in labels) if isinstance(labels, list) else 1

@@ -1,4 +1,4 @@
-"""What a floor is."""
+"""What a floor is. The tasks it is valid for name it in their `floors`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,5 @@ class Floor:
 
     name: str
     title: str
-    tasks: tuple[str, ...]
-    """The task kinds it is valid for."""
     fit: Callable[[Drawn, Callable[[Example], str], int], Predict]
     citation: str

@@ -48,7 +48,6 @@ def _repaired(tags: Sequence[int]) -> list[int]:
 FREQUENT_TAG = Floor(
     "frequent_tag",
     "commonest tag of each word",
-    ("ner",),
     fit,
     "Tjong Kim Sang and De Meulder 2003, the shared task's baseline is of this kind",
 )

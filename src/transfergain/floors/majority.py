@@ -17,4 +17,4 @@ def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
     return lambda examples: [winner] * len(examples)
 
 
-MAJORITY = Floor("majority", "majority class", ("sentiment", "classification"), fit, "scikit-learn's DummyClassifier")
+MAJORITY = Floor("majority", "majority class", fit, "scikit-learn's DummyClassifier")

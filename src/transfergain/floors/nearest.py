@@ -35,7 +35,6 @@ def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
 NEAREST = Floor(
     "nearest",
     "nearest translation in train",
-    ("translation",),
     fit,
     "Nagao 1984, translation by analogy; Pedregosa et al. 2011, scikit-learn's TfidfVectorizer",
 )

@@ -97,7 +97,6 @@ def _window(words: Sequence[str], asked: set[str], length: int, weight: Weight) 
 OVERLAP = Floor(
     "overlap",
     "word overlap",
-    ("qa",),
     fit,
     "Richardson, Burges and Renshaw 2013, MCTest: sliding window and distance; Rajpurkar et al. 2016, SQuAD",
 )

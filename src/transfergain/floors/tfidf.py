@@ -43,7 +43,6 @@ def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
 TFIDF = Floor(
     "tfidf",
     "TF-IDF + logistic regression",
-    ("sentiment", "classification"),
     fit,
     "Pedregosa et al. 2011, scikit-learn; Wang and Manning 2012, Baselines and bigrams",
 )

@@ -19,10 +19,10 @@ from transfergain.perturbations.repeat import REPEAT
 from transfergain.perturbations.swap import SWAP
 from transfergain.perturbations.whitespace import WHITESPACE
 from transfergain.seeds import generator
-from transfergain.types import Example
+from transfergain.split import Kind, Split
+from transfergain.types import Example, Target
 
 SEVERITIES = (1, 2, 3, 4, 5)
-PREFIX = "perturbed:"
 
 PERTURBATIONS: dict[str, Perturbation] = {
     "keyboard": KEYBOARD,
@@ -48,8 +48,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
 punctuation, the shape of letters) and are valid for every task, in any language with Latin letters."""
 
 
-def expand(words: Iterable[str]) -> list[str]:
-    """`fast`, `NAME` or `NAME@SEVERITY` -> sorted `NAME@SEVERITY`, each once. Raises ValueError for an unknown one."""
+def expand(words: Iterable[str]) -> list[Split]:
+    """Read `fast`, `NAME` or `NAME@SEVERITY` as perturbed splits, sorted, each once; ValueError for an unknown one."""
     chosen = set()
     for word in (part for given in words for part in GROUPS.get(given, (given,))):
         name, at, severity = word.partition("@")
@@ -59,26 +59,25 @@ def expand(words: Iterable[str]) -> list[str]:
             raise ValueError(f'"{word}" has no severity from {SEVERITIES[0]} to {SEVERITIES[-1]} after the @')
         chosen |= {(name, int(severity))} if at else {(name, s) for s in SEVERITIES}
     order = list(PERTURBATIONS)
-    return [f"{name}@{severity}" for name, severity in sorted(chosen, key=lambda pair: (order.index(pair[0]), pair[1]))]
+    ranked = sorted(chosen, key=lambda pair: (order.index(pair[0]), pair[1]))
+    return [Split(Kind.PERTURBED, name, severity=severity) for name, severity in ranked]
 
 
-def split_names(task: str, chosen: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """(split name, fingerprint) of the chosen perturbations that are valid for the task; `chosen` as `expand` takes it.
+def split_names(target: Target | None, chosen: Sequence[str]) -> tuple[tuple[Split, str], ...]:
+    """Name the chosen perturbations that keep a task's target true, each with its fingerprint; `chosen` as for `expand`.
 
     The order is that of the registry, so that it does not matter to the ids of trials in which order they were named.
     """
-    pairs = ((PERTURBATIONS[word.partition("@")[0]], word) for word in expand(chosen))
-    return tuple((f"{PREFIX}{word}", f"version {entry.version}") for entry, word in pairs if task in entry.tasks)
+    pairs = ((PERTURBATIONS[split.name], split) for split in expand(chosen))
+    return tuple((split, f"version {entry.version}") for entry, split in pairs if entry.keeps(target))
 
 
-def perturbed(rows: Sequence[Example], split: str) -> tuple[Example, ...]:
-    """The rows as the split `perturbed:NAME@SEVERITY` has them.
+def perturbed(rows: Sequence[Example], split: Split) -> tuple[Example, ...]:
+    """Corrupt the rows as a perturbed split has them.
 
     Each row has a random stream of its own, the same at every severity: each severity makes the changes of the one below,
     and more.
     """
-    name, severity = split.removeprefix(PREFIX).split("@")
-    entry = PERTURBATIONS[name]
-    return tuple(
-        align(row, entry.editor(int(severity), generator("perturbation", name=name, row=i))) for i, row in enumerate(rows)
-    )
+    edit = PERTURBATIONS[split.name].editor
+    streams = (generator("perturbation", name=split.name, row=i) for i in range(len(rows)))
+    return tuple(align(row, edit(split.severity, stream)) for row, stream in zip(rows, streams, strict=True))

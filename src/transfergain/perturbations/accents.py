@@ -7,7 +7,7 @@ import unicodedata
 
 import numpy as np
 
-from transfergain.perturbations.base import ANY_TASK, Edit, Perturbation, draw
+from transfergain.perturbations.base import Edit, Perturbation, draw
 
 LATIN = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ"
 ACCENTED = re.compile(rf"[{LATIN}][\u0300-\u036f]+|[À-ÖØ-öø-ɏḀ-ỿ]")
@@ -29,7 +29,6 @@ def _bare(letter: str) -> str:
 ACCENTS = Perturbation(
     name="accents",
     title="accents removed",
-    tasks=ANY_TASK,
     edits=edits,
     unit="accented Latin letters",
     step=0.2,

@@ -6,9 +6,9 @@ The columns of `inputs` say what kind an example is:
 - `tokens`: the words are edited as one sentence, joined by spaces. Edits within a word change it, unless they would empty
   or split it; edits between words insert words tagged O, never between two words of an entity or of adjacent ones; edits
   that reach over the edge of a word are left out.
-- `context`: passage and question are edited. In the passage, edits that overlap or touch a gold answer are left out, and the
-  answers' offsets move with the rest. Only edits of letter case pass, since scoring does not see case, and capitals would
-  otherwise give the answer of a lower-cased passage away.
+- `context`: passage and question are edited. Where the target is no list of answers, that is all. Else edits in the passage
+  that overlap or touch a gold answer are left out, and the answers' offsets move with the rest. Only edits of letter case
+  pass, since scoring does not see case, and capitals would otherwise give the answer of a lower-cased passage away.
 """
 
 from __future__ import annotations
@@ -96,6 +96,8 @@ def _word(word: str, edits: Sequence[Edit]) -> str:
 
 def _passage(example: Example, editor: Editor) -> Example:
     context, question = str(example.inputs["context"]), str(example.inputs["question"])
+    if not isinstance(example.target, Mapping):
+        return _with(example, context=rewritten(context, editor(context)), question=rewritten(question, editor(question)))
     golds = list(zip(example.target["answer_start"], example.target["text"], strict=True))
     spans = {(start, start + len(text)) for start, text in golds}
     first, last = min((start for start, _ in spans), default=math.inf), max((end for _, end in spans), default=-1)

@@ -9,12 +9,12 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
+from transfergain.types import Target
+
 LETTER = "A-Za-zÀ-ÖØ-öø-ɏΆΈ-Ώΐ-ώЀ-ҁҊ-ӿ"
 """Letters of the Latin, Greek and Cyrillic scripts, for character classes; typing errors are made in these alone."""
 LONG_WORD = re.compile(rf"(?<!\w)[{LETTER}]{{4,}}(?!\w)")
 """Words whose inside, which is all but the first and last letter, can be garbled and still be read."""
-
-ANY_TASK = ("sentiment", "classification", "ner", "qa", "translation")
 
 T = TypeVar("T")
 
@@ -33,8 +33,6 @@ class Perturbation:
 
     name: str
     title: str
-    tasks: tuple[str, ...]
-    """The task kinds it is valid for."""
     edits: Callable[[str, float, np.random.Generator], list[Edit]]
     """(text, share, generator) -> edits in the order of the text, none overlapping; a pure function of the three. Each
     place that can be changed is, with probability `share`."""
@@ -43,8 +41,14 @@ class Perturbation:
     step: float
     """Share at severity 1."""
     citation: str
+    spoils: frozenset[Target] = frozenset()
+    """Targets that it would make wrong; it is left out of tasks with these."""
     version: int = 1
     """Enters the ids of trials: raise it when the corruption changes."""
+
+    def keeps(self, target: Target | None) -> bool:
+        """Whether targets of this kind stay true; None is a kind that nothing is known of."""
+        return target is not None and target not in self.spoils
 
     def share(self, severity: int) -> float:
         """Share of places that are changed: it grows evenly with severity."""

@@ -10,7 +10,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from transfergain.perturbations.base import ANY_TASK, Edit, Perturbation, draw
+from transfergain.perturbations.base import Edit, Perturbation, draw
+from transfergain.types import Target
 
 WORD = re.compile(r"\S+")
 
@@ -39,7 +40,6 @@ def letters(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
 LOWERCASE = Perturbation(
     name="lowercase",
     title="lower case",
-    tasks=ANY_TASK,
     edits=_words(str.lower),
     unit="words",
     step=0.2,
@@ -48,7 +48,7 @@ LOWERCASE = Perturbation(
 UPPERCASE = Perturbation(
     name="uppercase",
     title="capitals",
-    tasks=("sentiment", "classification", "ner", "qa"),  # the translation of a text in capitals is in capitals
+    spoils=frozenset({Target.TEXT}),  # the translation of a text in capitals is in capitals
     edits=_words(str.upper),
     unit="words",
     step=0.2,
@@ -57,7 +57,6 @@ UPPERCASE = Perturbation(
 RANDOMCASE = Perturbation(
     name="randomcase",
     title="random case",
-    tasks=ANY_TASK,
     edits=letters,
     unit="letters",
     step=0.1,

@@ -11,6 +11,7 @@ import re
 import numpy as np
 
 from transfergain.perturbations.base import Edit, Perturbation, draw
+from transfergain.types import Target
 
 VERBS = "do does did is are was were has have had would could should must need".split()
 NEGATED = {f"{verb} not": f"{verb}n't" for verb in VERBS} | {"will not": "won't", "cannot": "can't"}
@@ -62,7 +63,7 @@ def _other(form: str) -> str:
 CONTRACTIONS = Perturbation(
     name="contractions",
     title="contraction and expansion",
-    tasks=("sentiment", "classification", "qa", "translation"),  # in ner, the number of words is given
+    spoils=frozenset({Target.TAGS}),  # the number of words is given
     edits=edits,
     unit="forms that have another",
     step=0.2,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfergain.perturbations.base import ANY_TASK, LONG_WORD, Edit, Perturbation, draw, pick
+from transfergain.perturbations.base import LONG_WORD, Edit, Perturbation, draw, pick
 
 
 def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
@@ -17,7 +17,6 @@ def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
 DROP = Perturbation(
     name="drop",
     title="dropped letters",
-    tasks=ANY_TASK,
     edits=edits,
     unit="words of four letters or more",
     step=0.08,

@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from transfergain.perturbations.base import Edit, Perturbation, draw, pick
+from transfergain.types import Target
 
 FILLERS = ("um", "uh", "er", "hmm", "you know", "I mean", "you see", "so to speak", "as it were", "let's see")
 """Phrases without an opinion, a name or a topic."""
@@ -31,7 +32,7 @@ def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
 FILLER = Perturbation(
     name="filler",
     title="filler words",
-    tasks=("sentiment", "classification", "ner", "qa"),  # a translation would hold the fillers, too
+    spoils=frozenset({Target.TEXT}),  # a translation would hold the fillers, too
     edits=edits,
     unit="gaps before, between and after words",
     step=0.04,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfergain.perturbations.base import ANY_TASK, Edit, Perturbation, draw, pick
+from transfergain.perturbations.base import Edit, Perturbation, draw, pick
 
 ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 
@@ -31,7 +31,6 @@ def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
 KEYBOARD = Perturbation(
     name="keyboard",
     title="keyboard typos",
-    tasks=ANY_TASK,
     edits=edits,
     unit="letters",
     step=0.02,

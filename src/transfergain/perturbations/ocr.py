@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from transfergain.perturbations.base import ANY_TASK, Edit, Perturbation, draw, pick
+from transfergain.perturbations.base import Edit, Perturbation, draw, pick
 
 CONFUSED: dict[str, tuple[str, ...]] = {
     "rn": ("m",),
@@ -62,7 +62,6 @@ def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
 OCR = Perturbation(
     name="ocr",
     title="OCR confusions",
-    tasks=ANY_TASK,
     edits=edits,
     unit="letters and digits that resemble others",
     step=0.02,

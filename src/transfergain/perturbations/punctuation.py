@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from transfergain.perturbations.base import ANY_TASK, Edit, Perturbation, draw, pick
+from transfergain.perturbations.base import Edit, Perturbation, draw, pick
 
 MARKS = re.compile(r"(?:(?<=[\w\s\"'”’)\]])|^)[.,;:!?…]+(?=[\s\"'”’]|$)(?!\s?[()\[\]])")
 """Marks at the end of words, or on their own: none within words and numbers, and none of a smiley."""
@@ -34,7 +34,6 @@ def _mark(mark: str, choice: float) -> str:
 PUNCTUATION = Perturbation(
     name="punctuation",
     title="punctuation noise",
-    tasks=ANY_TASK,
     edits=edits,
     unit="punctuation marks, and a tenth of that of words get a stray comma",
     step=0.15,

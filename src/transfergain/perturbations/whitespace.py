@@ -7,6 +7,7 @@ import re
 import numpy as np
 
 from transfergain.perturbations.base import Edit, Perturbation, draw, pick
+from transfergain.types import Target
 
 WORD = re.compile(r"\S+")
 
@@ -30,7 +31,7 @@ def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
 WHITESPACE = Perturbation(
     name="whitespace",
     title="white space noise",
-    tasks=("sentiment", "classification", "qa", "translation"),  # in ner, the words are given
+    spoils=frozenset({Target.TAGS}),  # the words are given
     edits=edits,
     unit="words",
     step=0.04,

@@ -1,18 +1,21 @@
-"""Findings as one table in a file, and the figures as pictures."""
+"""Write one table of findings to a file, and the figures as pictures."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from transfergain.analysis.findings import BENEFITS, Findings, load
+from transfergain.analysis.trial_rows import TrialRow
 from transfergain.errors import UserError, nearest
 from transfergain.report import typeset
 from transfergain.report.page import forest, svg
 from transfergain.report.page.figures import Figure
+from transfergain.report.page.panels import PANELS
+from transfergain.report.page.panels.base import DatasetView
 
 TABLES = ("gains", "scores", "trials", *BENEFITS)
 PICTURES = ("svg", "png")
@@ -44,12 +47,12 @@ def write_table(folder: str, table: str, format: str, output: str | None = None)
 
 
 def _json(findings: Findings, table: str, path: Path) -> None:
-    """Not by pandas, which rounds to ten decimals."""
+    """Write JSON, not by pandas, which rounds to ten decimals."""
     path.write_text(json.dumps(findings.table(table), indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8")
 
 
 def _frame(findings: Findings, table: str) -> Any:
-    """Columns of whole numbers stay whole where some rows have none."""
+    """Make a frame in which columns of whole numbers stay whole where some rows have none."""
     return findings.to_frame(table).convert_dtypes(convert_string=False, convert_floating=False)
 
 
@@ -61,7 +64,7 @@ def _csv(findings: Findings, table: str, path: Path) -> None:
 
 
 def _parquet(findings: Findings, table: str, path: Path) -> None:
-    """Lists stay lists, but for those that mix words and numbers, which become JSON."""
+    """Write Parquet: lists stay lists, but for those that mix words and numbers, which become JSON."""
     import pyarrow
 
     frame = _frame(findings, table)
@@ -74,23 +77,29 @@ def _parquet(findings: Findings, table: str, path: Path) -> None:
 
 
 def _latex(findings: Findings, table: str, path: Path) -> None:
-    caption = f"{table.replace('_', ' ').capitalize()}, {findings.study['model']} against the same architecture from scratch"
-    path.write_text(typeset.latex(table, findings.table(table), caption), "utf-8")
+    caption = f"{table.replace('_', ' ').capitalize()}, {findings.study.model} against the same architecture from scratch"
+    layout, rows = _typeset(findings, table)
+    path.write_text(typeset.latex(layout, rows, caption), "utf-8")
 
 
 def _markdown(findings: Findings, table: str, path: Path) -> None:
-    path.write_text(typeset.markdown(table, findings.table(table)), "utf-8")
+    path.write_text(typeset.markdown(*_typeset(findings, table)), "utf-8")
+
+
+def _typeset(findings: Findings, table: str) -> tuple[typeset.Layout[Any], Sequence[Any]]:
+    """Choose the columns of a table, and its rows."""
+    if table == "trials":
+        return typeset.TRIALS, [TrialRow.of(trial) for trial in findings.rows]
+    known: dict[str, typeset.Layout[Any]] = {"gains": typeset.GAINS, "scores": typeset.SCORES}
+    return known.get(table, typeset.BENEFIT), getattr(findings, table)
 
 
 def figures(findings: Findings) -> Iterator[Figure]:
-    """The figures of the page, the forest plot first."""
-    from transfergain.report.page.panels import PANELS
-    from transfergain.report.page.panels.base import View
-
+    """Draw the figures of the page, the forest plot first."""
     if found := forest.figure(findings):
         yield found
     for name in findings.data:
-        view = View(findings, name)
+        view = DatasetView(findings, name)
         for kind in PANELS.values():
             panel = kind.build(view)
             yield from (*panel.figures, *panel.more)
@@ -103,7 +112,7 @@ def _svg(findings: Findings, table: str, path: Path) -> None:
 
 
 def _png(findings: Findings, table: str, path: Path) -> None:
-    """At twice the size in pixels. Raises UserError where the package that turns SVG into PNG is missing."""
+    """Write pictures at twice the size in pixels. Raises UserError where the package that turns SVG into PNG is missing."""
     try:
         import resvg_py
     except ImportError:

@@ -1,4 +1,4 @@
-"""`report.md`: the findings for a pull request, on one screen."""
+"""Write `report.md`: the findings for a pull request, on one screen."""
 
 from __future__ import annotations
 
@@ -6,36 +6,35 @@ from collections.abc import Iterator
 
 from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
-from transfergain.report import reading
 from transfergain.report.limits import limits
-from transfergain.report.typeset import markdown, markdown_text
+from transfergain.report.typeset import GAINS, markdown, markdown_text
 
 MOST_WARNINGS = 10
 
 
 def render(findings: Findings) -> str:
-    """GitHub-flavoured markdown: a verdict a benefit, the gains on the test sets, limits and warnings."""
+    """Write GitHub-flavoured markdown: a verdict a benefit, the gains on the test sets, limits and warnings."""
     return "\n".join([*_head(findings), *_benefits(findings), *_gains(findings), *_limits(findings)]).rstrip() + "\n"
 
 
 def _head(findings: Findings) -> Iterator[str]:
     counts = ", ".join(f"{count:,} {word}" for word, count in findings.trials.items() if count or word == "done")
-    yield f"## Does starting from {markdown_text(findings.study['model'])} beat training from scratch?"
+    yield f"## Does starting from {markdown_text(findings.study.model)} beat training from scratch?"
     yield ""
     version = markdown_text(findings.environment.get("transfergain", ""))
-    yield f"{counts} trials, {words.planned_seeds(findings.study)}, transfergain {version}."
+    yield f"{counts} trials, {words.planned_seeds(findings.study.seeds)}, transfergain {version}."
     yield ""
 
 
 def _benefits(findings: Findings) -> Iterator[str]:
-    for row in reading.benefits(findings):
-        yield f"- **{row['verdict']}** ({row['benefit']}) {markdown_text(row['sentence'])}"
+    for row in findings.benefits():
+        yield f"- **{row.verdict}** ({row.benefit}) {markdown_text(row.sentence)}"
     yield ""
 
 
 def _gains(findings: Findings) -> Iterator[str]:
     rows = findings.headline()
-    yield markdown("gains", rows) if rows else "No gain to report yet.\n"
+    yield markdown(GAINS, rows) if rows else "No gain to report yet.\n"
 
 
 def _limits(findings: Findings) -> Iterator[str]:

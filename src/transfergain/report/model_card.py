@@ -1,70 +1,75 @@
-"""Model cards for kept models, with the measured scores as a `model-index`."""
+"""Write model cards for kept models, with the measured scores as a `model-index`."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from transfergain.analysis.findings import Findings, trial_row
-from transfergain.store import Row
+from transfergain.analysis.findings import Findings
+from transfergain.analysis.trial_rows import trial_scores
+from transfergain.split import TEST, Split
+from transfergain.store import StoredTrial
 from transfergain.tasks import TASKS
-from transfergain.types import Status
 
 
 def cards(findings: Findings) -> dict[Path, str]:
-    """README.md of every kept model whose trial is in the findings -> its content."""
-    rows = {row.spec.id: row for row in findings.rows}
+    """Write the README.md of every kept model whose trial is in the findings -> its content."""
+    trials = {trial.spec.id: trial for trial in findings.rows}
     found = {}
     for mark in sorted(Path(findings.folder, "models").glob("*/trial")):
-        row = rows.get(mark.read_text("utf-8"))
-        if row is not None and row.outcome.status == Status.DONE:
-            found[mark.parent / "README.md"] = card(findings, row)
+        trial = trials.get(mark.read_text("utf-8"))
+        if trial is not None and trial.outcome.status == "done":
+            found[mark.parent / "README.md"] = card(findings, trial)
     return found
 
 
-def card(findings: Findings, row: Row) -> str:
-    """The card of one trial's model: YAML front matter (written as JSON, which YAML contains) and a page of markdown."""
-    spec, entry = row.spec, findings.data[row.spec.dataset]
-    flat = trial_row(row)
+def card(findings: Findings, trial: StoredTrial) -> str:
+    """Write the card of one trial's model: YAML front matter (as JSON, which YAML contains) and a page of markdown."""
+    front = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in _front(findings, trial).items())
+    return "\n".join(["---", *front, "---", "", *_page(findings, trial)]) + "\n"
+
+
+def _front(findings: Findings, trial: StoredTrial) -> dict[str, Any]:
+    """Describe the model for the Hub, its scores included."""
+    spec, model = trial.spec, findings.study.model
     results = [
         {
             "task": {"type": TASKS[spec.task].pipeline},
-            "dataset": {"name": _split_name(spec.dataset, split), "type": spec.dataset, "split": split},
-            "metrics": [
-                {"type": metric, "value": flat[f"{split} {metric}"]}
-                for metric in evaluated.counts
-            ],
+            "dataset": {"name": _split_name(spec.dataset, split), "type": spec.dataset, "split": str(split)},
+            "metrics": [{"type": metric, "value": score} for metric, score in scores.items()],
         }
-        for split, evaluated in row.outcome.evaluated.items()
-    ]  # fmt: skip
-    model = str(findings.study["model"])
-    front: dict[str, Any] = {
+        for split, scores in trial_scores(trial.outcome).items()
+    ]
+    known = {
         "library_name": "transformers",
         "pipeline_tag": TASKS[spec.task].pipeline,
         "tags": ["transfergain"],
         "model-index": [{"name": f"{spec.dataset}-{spec.arm}", "results": results}],
     }
-    if not model.startswith("builtin:") and not Path(model).exists():
-        front["base_model"] = model
+    on_the_hub = not model.startswith("builtin:") and not Path(model).exists()
+    return known | ({"base_model": model} if on_the_hub else {})
+
+
+def _page(findings: Findings, trial: StoredTrial) -> list[str]:
+    """Say what the model is, how it scores, and how it was trained."""
+    spec, model, entry = trial.spec, findings.study.model, findings.data[trial.spec.dataset]
     gains = [
-        r["sentence"] for r in findings.primary(findings.gains)
-        if r["dataset"] == spec.dataset and r["arm"] == spec.arm and r["budget"] == spec.budget
+        r.sentence for r in findings.primary(findings.gains)
+        if r.dataset == spec.dataset and r.arm == spec.arm and r.budget == spec.budget
     ]  # fmt: skip
-    best = ", chosen among the seeds by" if findings.study["keep_models"] == "best" else ","
-    lines = [
-        *("---", *(f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in front.items()), "---", ""),
+    best = ", chosen among the seeds by" if findings.study.keep_models == "best" else ","
+    return [
         f"# {spec.dataset}, {spec.arm}",
         "",
-        f"{entry['title']} model obtained from `{model}` by the `{spec.arm}` arm of a transfergain study.",
+        f"{entry.title} model obtained from `{model}` by the `{spec.arm}` arm of a transfergain study.",
         f"Trained on {spec.budget:,} labelled examples (train and dev together), seed {spec.replicate}{best} "
-        f"dev {entry['metric']} {row.outcome.dev_score:.4f}."
-        + (f" Labels: {', '.join(entry['labels'])}." if entry["labels"] else ""),
+        f"dev {entry.metric} {trial.outcome.dev_score:.4f}."
+        + (f" Labels: {', '.join(entry.labels)}." if entry.labels else ""),
         "",
         "## Measured",
         "",
-        *_score_table(flat, row),
+        *_score_table(trial),
         "",
         *(f"- {line}" for line in gains),
         "",
@@ -74,16 +79,15 @@ def card(findings: Findings, row: Row) -> str:
         "",
         f"Checkpoint revision `{spec.checkpoint_revision}`, trial `{spec.id}`.",
     ]
-    return "\n".join(lines) + "\n"
 
 
-def _split_name(dataset: str, split: str) -> str:
-    return dataset if split == "test" else f"{dataset} ({split})"
+def _split_name(dataset: str, split: Split) -> str:
+    return dataset if split == TEST else f"{dataset} ({split})"
 
 
-def _score_table(flat: Mapping[str, Any], row: Row) -> list[str]:
+def _score_table(trial: StoredTrial) -> list[str]:
     lines = ["| split | examples | metric | score |", "|---|---|---|---|"]
-    for split, evaluated in row.outcome.evaluated.items():
-        for metric, counts in evaluated.counts.items():
-            lines.append(f"| {split} | {len(counts):,} | {metric} | {flat[f'{split} {metric}']:.4f} |")
+    for split, scores in trial_scores(trial.outcome).items():
+        size = len(trial.outcome.evaluated[split].predictions)
+        lines += [f"| {split} | {size:,} | {metric} | {score:.4f} |" for metric, score in scores.items()]
     return lines

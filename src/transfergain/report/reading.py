@@ -1,107 +1,100 @@
-"""What the report asks of findings."""
+"""Write figures of findings as the report shows them, and ask findings what all panels ask."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import NamedTuple, Protocol, TypeVar
 
 from transfergain.analysis.findings import Findings
-from transfergain.arms import ARMS, REFERENCE
-from transfergain.report.page.figures import MISSING, Row
+from transfergain.analysis.rows import AdaptationRow, Censored, ConvergenceRow, Measure, MeasureRow, ScoreRow
+from transfergain.report.page.figures import MISSING
+from transfergain.split import Split
 
-BENEFITS = ("performance", "data efficiency", "convergence", "robustness")
+
+class OfDataset(Protocol):
+    """A row that says which data set it is about."""
+
+    @property
+    def dataset(self) -> str: ...
 
 
-def benefits(findings: Findings) -> list[Row]:
-    """One row a data set and benefit for the arm that leads; those of gains alone where no other was analysed."""
-    found: list[Row] = list(findings.benefits())
-    if found:
-        return found
-    return [
-        {"benefit": BENEFITS[0]} | {key: row[key] for key in ("dataset", "arm", "verdict", "sentence")}
-        for row in findings.headline()
-        if row["arm"] == leading_arm(findings, row["dataset"])
-    ]
+R = TypeVar("R", bound=OfDataset)
+
+
+def of(rows: Iterable[R], dataset: str) -> list[R]:
+    """Keep the rows of one data set."""
+    return [row for row in rows if row.dataset == dataset]
 
 
 def top_budget(findings: Findings, dataset: str) -> int | None:
-    """The largest budget with a gain, else with a score; None while nothing has finished."""
-    for rows in (findings.gains, findings.scores):
-        if found := [row["budget"] for row in rows if row["dataset"] == dataset]:
-            return int(max(found))
+    """Find the largest budget with a gain, else with a score; None while nothing has finished."""
+    for budgets in ([row.budget for row in of(rows, dataset)] for rows in (findings.gains, findings.scores)):
+        if budgets:
+            return max(budgets)
     return None
 
 
-def leading_arm(findings: Findings, dataset: str) -> str | None:
-    """The first pretrained arm, in the order of the registry, that has a gain on the data set."""
-    found = {row["arm"] for row in findings.gains if row["dataset"] == dataset}
-    order = [name for name in ARMS if name in found] + sorted(found - set(ARMS))
-    return next((name for name in order if name != REFERENCE), None)
-
-
-def scores(findings: Findings, dataset: str, split: str, budget: int | None = None) -> list[Row]:
-    """Rows of scores on the primary metric."""
+def scores(findings: Findings, dataset: str, split: Split, budget: int | None = None) -> list[ScoreRow]:
+    """Keep the scores of one split on the primary metric, of one budget or of all."""
     return [
         row for row in findings.primary(findings.scores)
-        if row["dataset"] == dataset and row["split"] == split and budget in (None, row["budget"])
+        if row.dataset == dataset and row.split == split and budget in (None, row.budget)
     ]  # fmt: skip
 
 
-def of(rows: Iterable[Row], dataset: str, **wanted: Any) -> list[Row]:
-    """Rows of a data set whose keys have the wanted values; a row without the key has none of them."""
-    return [
-        row for row in rows
-        if row.get("dataset") == dataset and all(row.get(key) == value for key, value in wanted.items())
-    ]  # fmt: skip
+class Wording(NamedTuple):
+    """A measure in words, and how its figures are written."""
+
+    words: str
+    form: str
 
 
 TIMES, COUNT, SHARE, DIFFERENCE, PLAIN = "{:.3g}×", "{:,.0f}", "{:.0%}", "{:+z.3f}", "{:.3f}"
-MEASURES = {
-    "label_equivalent": ("labels that scratch needs for the same score", COUNT),
-    "multiplier": ("label-equivalents a label", TIMES),
-    "label_saving": ("labels saved at scratch's best score", SHARE),
-    "area": ("mean gain over the learning curve", DIFFERENCE),
-    "speed_up": ("speed-up", TIMES),
-    "ood_gain": ("gain out of domain", DIFFERENCE),
-    "gap": ("change of the drop out of domain", DIFFERENCE),
-    "retention": ("share of the score kept out of domain", PLAIN),
-    "effective_robustness": ("robustness beyond what the test score implies", DIFFERENCE),
-    "perturbation_gain": ("gain on perturbed text", DIFFERENCE),
-    "perturbation_drop": ("score lost to the perturbation", DIFFERENCE),
-    "adapted_score_gain": ("gain after adaptation", DIFFERENCE),
-    "target_label_equivalent": ("target labels that scratch needs for the same score", COUNT),
-    "effort": ("trained parameters for 95 % of full adaptation", COUNT),
-    "ladder": ("score", PLAIN),
-    "ece": ("expected calibration error, raw", PLAIN),
-    "ece_scaled": ("expected calibration error, temperature-scaled", PLAIN),
-    "brier": ("Brier score, raw", PLAIN),
-    "brier_scaled": ("Brier score, temperature-scaled", PLAIN),
-    "iqm": ("interquartile mean", PLAIN),
-    "probability_of_improvement": ("probability of improvement", PLAIN),
-    "tasks_supported": ("data sets with a gain", COUNT),
+MEASURES: dict[Measure, Wording] = {
+    Measure.LABEL_EQUIVALENT: Wording("labels that scratch needs for the same score", COUNT),
+    Measure.MULTIPLIER: Wording("label-equivalents a label", TIMES),
+    Measure.LABEL_SAVING: Wording("labels saved at scratch's best score", SHARE),
+    Measure.AREA: Wording("mean gain over the learning curve", DIFFERENCE),
+    Measure.SPEED_UP: Wording("speed-up", TIMES),
+    Measure.OOD_GAIN: Wording("gain out of domain", DIFFERENCE),
+    Measure.GAP: Wording("change of the drop out of domain", DIFFERENCE),
+    Measure.RETENTION: Wording("share of the score kept out of domain", PLAIN),
+    Measure.EFFECTIVE_ROBUSTNESS: Wording("robustness beyond what the test score implies", DIFFERENCE),
+    Measure.PERTURBATION_GAIN: Wording("gain on perturbed text", DIFFERENCE),
+    Measure.PERTURBATION_DROP: Wording("score lost to the perturbation", DIFFERENCE),
+    Measure.ADAPTED_SCORE_GAIN: Wording("gain after adaptation", DIFFERENCE),
+    Measure.TARGET_LABEL_EQUIVALENT: Wording("target labels that scratch needs for the same score", COUNT),
+    Measure.EFFORT: Wording("trained parameters for 95 % of full adaptation", COUNT),
+    Measure.LADDER: Wording("score", PLAIN),
+    Measure.ECE: Wording("expected calibration error, raw", PLAIN),
+    Measure.ECE_SCALED: Wording("expected calibration error, temperature-scaled", PLAIN),
+    Measure.BRIER: Wording("Brier score, raw", PLAIN),
+    Measure.BRIER_SCALED: Wording("Brier score, temperature-scaled", PLAIN),
+    Measure.IQM: Wording("interquartile mean", PLAIN),
+    Measure.PROBABILITY_OF_IMPROVEMENT: Wording("probability of improvement", PLAIN),
+    Measure.TASKS_SUPPORTED: Wording("data sets with a gain", COUNT),
 }
-"""Measure -> its name in words, and how its figures are written."""
-BOUNDS = {"above": "> ", "below": "< "}
+BOUNDS = {Censored.NO: "", Censored.ABOVE: "> ", Censored.BELOW: "< "}
 
 
-def measure(row: Row) -> str:
-    """What a row measures, in words."""
-    name = str(row.get("measure") or "")
-    words = MEASURES.get(name, (name.replace("_", " "), PLAIN))[0]
-    return f"{words}, {row['unit']}" if row.get("unit") else words
+def measure(row: MeasureRow) -> str:
+    """Say what a row measures."""
+    unit = row.unit if isinstance(row, ConvergenceRow | AdaptationRow) else ""
+    words = MEASURES[row.measure].words
+    return f"{words}, {unit}" if unit else words
 
 
-def value(row: Row, key: str = "estimate") -> str:
-    """A figure of a row as its measure is written, `> ` before a bound; "undefined" for None."""
-    number, form = row.get(key), MEASURES.get(str(row.get("measure")), ("", PLAIN))[1]
-    if not isinstance(number, int | float):
-        return "undefined" if key == "estimate" else MISSING
-    return (BOUNDS.get(str(row.get("censored") or ""), "") if key == "estimate" else "") + form.format(number)
+def value(row: MeasureRow) -> str:
+    """Write a row's estimate as its measure is written, `> ` before a bound; "undefined" for None."""
+    if row.estimate is None:
+        return "undefined"
+    return BOUNDS[row.censored] + MEASURES[row.measure].form.format(row.estimate)
 
 
-def bounds(row: Row) -> str:
-    """`[low, high]` as the measure is written; a dash where there is none."""
-    low, high = value(row, "low"), value(row, "high")
-    if (low, high) == (MISSING, MISSING):
+def bounds(row: MeasureRow) -> str:
+    """Write `[low, high]` as the measure is written; a dash where there is none."""
+    if row.low is None and row.high is None:
         return MISSING
-    return f"[{low if low != MISSING else 'unknown'}, {high if high != MISSING else 'unknown'}]"
+    form = MEASURES[row.measure].form
+    low, high = ("unknown" if end is None else form.format(end) for end in (row.low, row.high))
+    return f"[{low}, {high}]"

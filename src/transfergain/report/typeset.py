@@ -1,91 +1,94 @@
-"""Tables of findings as markdown and LaTeX."""
+"""Typeset tables of findings as markdown and LaTeX."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
+from transfergain.analysis import words
+from transfergain.analysis.rows import GainRow, MeasureRow, ScoreRow
+from transfergain.analysis.trial_rows import TrialRow
 from transfergain.report import reading
-from transfergain.report.page.figures import MISSING, Row, interval
+from transfergain.report.page.figures import MISSING, gain, score
+
+R = TypeVar("R", contravariant=True)
 
 
-class Field(NamedTuple):
+class Field(NamedTuple, Generic[R]):
     """A column of a typeset table."""
 
     title: str
-    cell: Callable[[Row], str]
+    cell: Callable[[R], str]
     numeric: bool = False
 
 
-def _plain(key: str) -> Callable[[Row], str]:
-    return lambda row: MISSING if row.get(key) in (None, "") else str(row[key])
+Layout = Sequence[Field[R]]
+"""The columns of a table of rows of one type."""
 
 
-def _count(key: str) -> Callable[[Row], str]:
-    return lambda row: MISSING if row.get(key) is None else f"{row[key]:,}"
+class Placed(Protocol):
+    """A row that says its place."""
+
+    @property
+    def dataset(self) -> str: ...
+    @property
+    def budget(self) -> int: ...
+    @property
+    def arm(self) -> str: ...
 
 
-def _number(key: str, form: str = "{:.3f}") -> Callable[[Row], str]:
-    return lambda row: MISSING if row.get(key) is None else form.format(row[key])
-
-
-def p_value(value: float | None) -> str:
-    """`< .001`, `.034`, or a dash."""
-    return MISSING if value is None else "< .001" if value < 0.001 else f"{value:.3f}".removeprefix("0")
-
-
-COMMON = (Field("data set", _plain("dataset")), Field("labels", _count("budget"), True), Field("arm", _plain("arm")))
-GAINS = (
-    *COMMON,
-    Field("split", _plain("split")),
-    Field("error of scratch", _number("reference_error"), True),
-    Field("error", _number("error"), True),
-    Field("gain [95 %]", lambda row: f"{row['estimate']:+z.3f} {interval(row, '+')}", True),
-    Field("Holm p", lambda row: p_value(row.get("p_holm")), True),
-    Field("seeds", _count("n_seeds"), True),
-    Field("verdict", _plain("verdict")),
+COMMON: Layout[Placed] = (
+    Field("data set", lambda row: row.dataset or MISSING),
+    Field("labels", lambda row: f"{row.budget:,}", True),
+    Field("arm", lambda row: row.arm or MISSING),
 )
-SCORES = (
+GAINS: Layout[GainRow] = (
     *COMMON,
-    Field("split", _plain("split")),
-    Field("metric", _plain("metric")),
-    Field("score [95 %]", lambda row: f"{row['mean']:.3f} {interval(row)}", True),
-    Field("seeds", _count("n_seeds"), True),
+    Field("split", lambda row: str(row.split)),
+    Field("error of scratch", lambda row: f"{row.reference_error:.3f}", True),
+    Field("error", lambda row: f"{row.error:.3f}", True),
+    Field("gain [95 %]", gain, True),
+    Field("Holm p", lambda row: MISSING if row.p_holm is None else words.p_value(row.p_holm), True),
+    Field("seeds", lambda row: f"{row.n_seeds:,}", True),
+    Field("verdict", lambda row: row.verdict or MISSING),
 )
-TRIALS = (
+SCORES: Layout[ScoreRow] = (
     *COMMON,
-    Field("seed", _plain("seed"), True),
-    Field("phase", _plain("phase")),
-    Field("status", _plain("status")),
-    Field("learning rate", _number("learning_rate", "{:.2e}"), True),
-    Field("dev score", _number("dev_score", "{:.4f}"), True),
-    Field("error", _plain("error")),
+    Field("split", lambda row: str(row.split)),
+    Field("metric", lambda row: row.metric),
+    Field("score [95 %]", score, True),
+    Field("seeds", lambda row: f"{row.n_seeds:,}", True),
 )
-BENEFIT = (
+TRIALS: Layout[TrialRow] = (
     *COMMON,
-    Field("split", _plain("split")),
+    Field("seed", lambda row: str(row.seed), True),
+    Field("phase", lambda row: row.phase),
+    Field("status", lambda row: row.status),
+    Field("learning rate", lambda row: MISSING if row.learning_rate is None else f"{row.learning_rate:.2e}", True),
+    Field("dev score", lambda row: MISSING if row.dev_score is None else f"{row.dev_score:.4f}", True),
+    Field("error", lambda row: row.error or MISSING),
+)
+BENEFIT: Layout[MeasureRow] = (
+    *COMMON,
+    Field("split", lambda row: str(row.split)),
     Field("measure", reading.measure),
     Field("estimate", reading.value, True),
     Field("95 % interval", reading.bounds, True),
-    Field("seeds", _count("n_seeds"), True),
-    Field("verdict", _plain("verdict")),
+    Field("seeds", lambda row: f"{row.n_seeds:,}", True),
+    Field("verdict", lambda row: row.verdict or MISSING),
 )
-LAYOUTS: dict[str, Sequence[Field]] = {"gains": GAINS, "scores": SCORES, "trials": TRIALS}
-"""Table -> its columns; the tables of benefits share theirs."""
 
 
-def markdown(table: str, rows: Sequence[Row]) -> str:
-    """A GitHub-flavoured table."""
-    fields = LAYOUTS.get(table, BENEFIT)
+def markdown(fields: Layout[R], rows: Sequence[R]) -> str:
+    """Typeset a GitHub-flavoured table."""
     lines = [[field.title for field in fields], ["--:" if field.numeric else "---" for field in fields]]
     lines += [[markdown_text(field.cell(row)) for field in fields] for row in rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
 
 
-def latex(table: str, rows: Sequence[Row], caption: str) -> str:
-    """A `table` for the booktabs package. Needs T1 or a Unicode engine for text that is not ASCII."""
-    fields = LAYOUTS.get(table, BENEFIT)
+def latex(fields: Layout[R], rows: Sequence[R], caption: str) -> str:
+    """Typeset a `table` for the booktabs package. Needs T1 or a Unicode engine for text that is not ASCII."""
     columns = "".join("r" if field.numeric else "l" for field in fields)
     body = [" & ".join(latex_text(field.cell(row)) for field in fields) + r" \\" for row in rows]
     head = " & ".join(latex_text(field.title) for field in fields) + r" \\"
@@ -114,13 +117,13 @@ LATEX: Mapping[str, str] = {
 
 
 def latex_text(text: Any) -> str:
-    """Text that LaTeX prints as it is; a minus sign in front of a number is one."""
+    """Escape text, so that LaTeX prints it as it is; a minus sign in front of a number is one."""
     escaped = "".join(LATEX.get(c, c) for c in str(text))
     return re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", escaped)
 
 
 def markdown_text(text: Any) -> str:
-    """Text that GitHub shows as it is: no markup, no links, no mentions, on one line."""
+    """Escape text, so that GitHub shows it as it is: no markup, no links, no mentions, on one line."""
     one_line = " ".join(str(text).split())
     escaped = re.sub(r"([\\`*_{}\[\]()#!|~$])", r"\\\1", one_line)
     return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")

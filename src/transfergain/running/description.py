@@ -1,23 +1,25 @@
-"""What a study is, written down in its store and said on the console."""
+"""Say what a study is: written down in its store, and on the console before it runs."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from transfergain.analysis import words
+from transfergain.analysis.entries import DatasetEntry
 from transfergain.arms import ARMS
+from transfergain.data.sample import SAMPLE_SIZE, sample
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
-from transfergain.perturbations import split_names
-from transfergain.report.page.examples import sample
+from transfergain.perturbations import SEVERITIES, perturbed, split_names
 from transfergain.running.setup import Setup
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.tasks import TASKS
-from transfergain.types import Checkpoint, Dataset
+from transfergain.types import Checkpoint, Dataset, StudyWarning, WarningKind
 
 
 def describe(setup: Setup, store: Store) -> None:
@@ -29,9 +31,9 @@ def describe(setup: Setup, store: Store) -> None:
             "identity": _identity(setup, store),
             "study": shown | {"revision": checkpoint.revision, "precision": setup.planner.precision},
             "arms": [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms],
-            "data": {name: _data_entry(data) for name, data in datasets.items()},
+            "data": {name: _data_entry(data).to_dict() for name, data in datasets.items()},
             "examples": [row for data in datasets.values() for row in _examples(study, data)],
-            "warnings": [*_warnings(study, datasets, checkpoint), *setup.advice],
+            "warnings": [asdict(warning) for warning in (*_warnings(study, datasets, checkpoint), *setup.advice)],
             "environment": _environment(study),
         }
     )
@@ -51,45 +53,50 @@ def _identity(setup: Setup, store: Store) -> dict[str, Any]:
 
 
 def _examples(study: Study, data: Dataset) -> list[dict[str, Any]]:
-    """Sample the sealed texts that the page shows."""
-    return sample(data, [name for name, _ in split_names(data.task, study.perturbations)])
+    """Sample the sealed texts that the page shows, as the store keeps them; of perturbations the most severe."""
+    splits = [split for split, _ in split_names(TASKS[data.task].target, study.perturbations)]
+    severe = {split: perturbed(data.test[:SAMPLE_SIZE], split) for split in splits if split.severity == max(SEVERITIES)}
+    return [text.to_dict() for text in sample(data, severe)]
 
 
-def _data_entry(data: Dataset) -> dict[str, Any]:
+def _data_entry(data: Dataset) -> DatasetEntry:
     """Describe a data set: what it is scored with, its labels, sizes and notes."""
     task = TASKS[data.task]
-    return {
-        "task": data.task,
-        "title": task.title,
-        "metric": task.metrics[0],
-        "signatures": {name: sign() for name in task.metrics if (sign := METRICS[name].signature)},
-        "chance": task.chance(data.test, data.labels),
-        "labels": list(data.labels),
-        "notes": list(data.notes),
-        "fingerprint": data.fingerprint,
-        "n_train": len(data.train),
-        "n_dev": len(data.dev),
-        "n_test": len(data.test),
-        "shifts": {name: len(rows) for name, rows in data.shifts.items()},
-        "targets": {name: len(pools.train) + len(pools.dev) for name, pools in data.targets.items()},
-    }
+    return DatasetEntry(
+        task=data.task,
+        title=task.title,
+        metric=task.metrics[0],
+        signatures={name: sign() for name in task.metrics if (sign := METRICS[name].signature)},
+        chance=task.chance(data.test, data.labels),
+        labels=data.labels,
+        notes=data.notes,
+        fingerprint=data.fingerprint,
+        n_train=len(data.train),
+        n_dev=len(data.dev),
+        n_test=len(data.test),
+        shifts={name: len(rows) for name, rows in data.shifts.items()},
+        targets={name: len(pools.train) + len(pools.dev) for name, pools in data.targets.items()},
+    )
 
 
-def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpoint) -> list[str]:
+def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpoint) -> list[StudyWarning]:
     """List what a reader must know before believing a figure."""
     warnings = [warning for data in datasets.values() for warning in data.warnings]
     if checkpoint.trained_on:
-        warnings.append(f"{checkpoint.name} was trained on {checkpoint.trained_on}; check that your test set is none of it")
+        read = f"{checkpoint.name} was trained on {checkpoint.trained_on}; check that your test set is none of it"
     else:
-        warnings.append(f"what {checkpoint.name} was pretrained on is not known here: overlap with the test set not checked")
+        read = f"what {checkpoint.name} was pretrained on is not known here: overlap with the test set not checked"
+    warnings.append(StudyWarning(WarningKind.CONTAMINATION, read))
     few: dict[int, list[str]] = {}
     for name, entry in zip(datasets, study.entries(), strict=True):
         if entry.seeds < 3:
             few.setdefault(entry.seeds, []).append(name)
     for n, names in few.items():
-        warnings.append(f"{', '.join(names)}: {words.seeds(n)}: too few to tell luck from gain; use 5 or more")
+        text = f"{', '.join(names)}: {words.seeds(n)}: too few to tell luck from gain; use 5 or more"
+        warnings.append(StudyWarning(WarningKind.DESIGN, text))
     if study.tune == 0:
-        warnings.append("recipes were not tuned (--tune 0): every arm used its published default learning rate")
+        text = "recipes were not tuned (--tune 0): every arm used its published default learning rate"
+        warnings.append(StudyWarning(WarningKind.DESIGN, text))
     return warnings
 
 
@@ -124,9 +131,10 @@ def summary(setup: Setup, workers: int) -> str:
     recipe = planner.recipe(next(iter(planner.datasets.values())), 0.0)
     cells = [planner.entries[data.name].seeds for data, _, _ in planner.cells()]
     tuned = f" + {len(cells) * study.tune} tuning" if study.tune else ""
+    seeds = words.planned_seeds([entry.seeds for entry in planner.entries.values()])
     lines = {
         "model": f"{checkpoint.name} · revision {checkpoint.revision[:19]}",
-        "study": f"{', '.join(study.arms)} · labels {budgets} · {words.planned_seeds(study.model_dump())} from {study.seed}",
+        "study": f"{', '.join(study.arms)} · labels {budgets} · {seeds} from {study.seed}",
         "recipe": f"batches of {recipe.batch_size} · at most {recipe.epochs} epochs or {recipe.min_steps} steps · "
         f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {pick_device(study.device)}",
         "tuning": f"{study.tune} learning rates an arm and budget" if study.tune else "none: each arm's default rate",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from transfergain.store import Row
+from transfergain.store import StoredTrial
 from transfergain.types import TrialSpec
 
 Seconds = Mapping[tuple[str, str, int], float]
 """(data set, arm, budget) -> seconds of its slowest trial so far."""
 
 
-def slowest(rows: Iterable[Row]) -> Seconds:
+def slowest(rows: Iterable[StoredTrial]) -> Seconds:
     """Read from stored trials how long each arm takes at each budget."""
     found: dict[tuple[str, str, int], float] = {}
     for row in rows:

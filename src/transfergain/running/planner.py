@@ -8,10 +8,11 @@ from transfergain.arms import ARMS
 from transfergain.arms.adapt import METHODS, SIZES, Adaptation
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
-from transfergain.floors import FLOORS
 from transfergain.perturbations import split_names
 from transfergain.running import search
+from transfergain.split import TEST, Split, shift
 from transfergain.study import Study, TaskEntry
+from transfergain.tasks import TASKS
 from transfergain.types import Dataset, Phase, Recipe, TrialSpec
 
 REPLICATES = 1000
@@ -95,19 +96,18 @@ class Planner:
             spec
             for name, data in self.datasets.items()
             for budget in self.budgets[name]
-            for floor in FLOORS
-            if data.task in FLOORS[floor].tasks
-            for spec in self.reporting(data, floor, budget, None)
+            for floor in TASKS[data.task].floors
+            for spec in self.reporting(data, floor.name, budget, None)
         ]
 
     def _spec(
         self, data: Dataset, arm: str, budget: int, replicate: int, phase: Phase, recipe: Recipe | None, rung: float = 1.0
     ) -> TrialSpec:
-        sealed: tuple[tuple[str, str], ...] = (
-            ("test", data.fingerprint),
-            *((f"shift:{k}", v) for k, v in data.shift_fingerprints.items()),
+        sealed: tuple[tuple[Split, str], ...] = (
+            (TEST, data.fingerprint),
+            *((shift(name), mark) for name, mark in data.shift_fingerprints.items()),
         )
-        sealed += split_names(data.task, self.study.perturbations)
+        sealed += split_names(TASKS[data.task].target, self.study.perturbations)
         if arm in ARMS and ARMS[arm].adapts and budget == max(self.budgets[data.name]):
             sealed += self._adaptations(data)
         return TrialSpec(
@@ -125,11 +125,11 @@ class Planner:
         )
 
     @staticmethod
-    def _adaptations(data: Dataset) -> tuple[tuple[str, str], ...]:
-        """(split name, fingerprint of the labels) of every adaptation that the domain has labels enough for."""
+    def _adaptations(data: Dataset) -> tuple[tuple[Split, str], ...]:
+        """(split, fingerprint of the labels) of every adaptation that the domain has labels enough for."""
         return tuple(
-            (str(Adaptation(shift, size, method)), data.target_fingerprints[shift])
-            for shift, pools in data.targets.items()
+            (Adaptation(domain, size, method).split, data.target_fingerprints[domain])
+            for domain, pools in data.targets.items()
             for size in SIZES
             if size <= max_budget(len(pools.train), len(pools.dev))
             for method in METHODS

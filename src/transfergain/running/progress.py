@@ -1,4 +1,4 @@
-"""Following a running study: a bar on a terminal, plain lines elsewhere."""
+"""Show how a running study gets on: a bar on a terminal, one line in a notebook, plain lines elsewhere."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transfergain.types import Outcome, Status, TrialSpec
 
 
 class Forecast:
-    """Time left, from the seconds of finished trials: the mean of the means of every arm and budget met so far."""
+    """Reckon the time left from the seconds of finished trials: the mean of the means of every arm and budget met so far."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
@@ -27,7 +27,7 @@ class Forecast:
             self.seconds[spec.dataset, spec.arm, spec.budget].append(outcome.seconds)
 
     def left(self, remaining: int) -> str:
-        """In words, for `remaining` trials; empty until something is known."""
+        """Say how long `remaining` trials will take; empty until something is known."""
         known = [sum(values) / len(values) for values in self.seconds.values()]
         if not known:
             return ""
@@ -36,7 +36,7 @@ class Forecast:
 
 
 def follower(console: Console, workers: int, verbose: bool = False) -> Watcher:
-    """What suits the console: a bar on a terminal, one line that changes in a notebook, else a line a trial."""
+    """Choose what suits the console: a bar on a terminal, one line that changes in a notebook, else a line a trial."""
     if console.quiet:
         return Watcher()
     if verbose or not (console.is_terminal or console.is_jupyter):
@@ -45,7 +45,7 @@ def follower(console: Console, workers: int, verbose: bool = False) -> Watcher:
 
 
 class Bar(Watcher):
-    """A rich progress bar with the current trial beside it."""
+    """Show a progress bar with the current trial beside it."""
 
     def __init__(self, console: Console, workers: int) -> None:
         self._forecast = Forecast(workers)
@@ -68,18 +68,18 @@ class Bar(Watcher):
         self._progress.stop()
 
     def begin(self, stage: str, total: int, done: int) -> None:
-        """See `runner.Watcher`."""
+        """Put up the bar of a stage; none for a stage without trials."""
         self._remaining = total - done
         if total:
             self._bar = self._progress.add_task("", total=total, completed=done, stage=stage, now="", left="")
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
-        """See `runner.Watcher`."""
+        """Write the running trial beside the bar."""
         dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
         self._update(now=f"{spec.describe()} · step {step}{dev}")
 
     def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
-        """See `runner.Watcher`."""
+        """Move the bar on, and print a failure above it."""
         self._forecast.learn(spec, outcome)
         self._remaining -= 1
         self._update(advance=1, left=self._forecast.left(self._remaining))
@@ -94,7 +94,7 @@ class Bar(Watcher):
 
 
 class Lines(Watcher):
-    """One plain line a finished trial, for logs and pipes; with `steps`, one a dev evaluation too."""
+    """Print one plain line a finished trial, for logs and pipes; with `steps`, one a dev evaluation too."""
 
     def __init__(self, console: Console, workers: int, steps: bool = False) -> None:
         self._console, self._forecast, self._steps = console, Forecast(workers), steps
@@ -102,19 +102,19 @@ class Lines(Watcher):
         self._stage = ""
 
     def begin(self, stage: str, total: int, done: int) -> None:
-        """See `runner.Watcher`."""
+        """Print what a stage has to do; nothing for one without trials."""
         self._stage, self._total, self._done = stage, total, done
         if total:
             self._print(f"{stage}: {total} trials, {done} done already")
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
-        """See `runner.Watcher`; finished trials are enough for most logs."""
+        """Print a dev evaluation, where they are asked for."""
         if self._steps:
             dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
             self._print(f"  {spec.describe()} · step {step:,} of at most {cap:,}{dev}")
 
     def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
-        """See `runner.Watcher`."""
+        """Print the trial, its dev score or what became of it, and the time left."""
         self._forecast.learn(spec, outcome)
         self._done += 1
         dev = "" if outcome.dev_score is None else f" · dev {outcome.dev_score:.3f}"
@@ -128,7 +128,7 @@ class Lines(Watcher):
 
 
 class NotebookLine(Lines):
-    """One line of a notebook's cell, written anew; failures stay. Needs no widgets, which not every notebook has."""
+    """Write one line of a notebook's cell anew; failures stay. Needs no widgets, which not every notebook has."""
 
     def __init__(self, console: Console, workers: int) -> None:
         super().__init__(console, workers)
@@ -136,12 +136,12 @@ class NotebookLine(Lines):
         self._finished = ""
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
-        """See `runner.Watcher`."""
+        """Write the running trial into the line."""
         dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
         self._show(f"{self._finished or self._stage} | {spec.describe()} · step {step:,}{dev}")
 
     def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
-        """See `runner.Watcher`."""
+        """Write the trial into the line, and print a failure below it."""
         super().end_trial(spec, outcome)
         if outcome.status != Status.DONE:
             self._console.print(Text(f"{outcome.status}  {spec.describe()}: {outcome.error}"), soft_wrap=True)

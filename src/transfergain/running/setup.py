@@ -11,17 +11,17 @@ from typing import Any
 from rich.console import Console
 
 from transfergain.data import prepare
-from transfergain.engine.kept import KEPT
 from transfergain.errors import UserError, nearest
 from transfergain.executors import EXECUTORS, auto
 from transfergain.executors.base import Executor
+from transfergain.options import OptionKind
 from transfergain.running.console import say, warn
 from transfergain.running.planner import Planner
 from transfergain.store import FILE, Store
 from transfergain.study import Study, TaskEntry
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench
-from transfergain.types import Checkpoint, Dataset
+from transfergain.types import Checkpoint, Dataset, StudyWarning
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Setup:
     planner: Planner
     """Of the study with the threads that its workers have, and of its data sets."""
     checkpoint: Checkpoint
-    advice: Sequence[str]
+    advice: Sequence[StudyWarning]
     """What the tasks have to say about the checkpoint."""
     workers: Workers
     executor: type[Executor]
@@ -87,11 +87,11 @@ def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
         for i, note in enumerate(data.notes):
             say(console, f"{data.name if i == 0 else '':<16}{note}")
         for warning in data.warnings:
-            warn(console, warning)
+            warn(console, warning.text)
     return datasets
 
 
-def _try_checkpoint(study: Study, datasets: Mapping[str, Dataset]) -> tuple[Checkpoint, str, list[str]]:
+def _try_checkpoint(study: Study, datasets: Mapping[str, Dataset]) -> tuple[Checkpoint, str, list[StudyWarning]]:
     """Resolve the checkpoint and build every kind of weights once, so that a bad checkpoint is refused at the start.
 
     Returns it with the numeric precision and what the tasks have to say about it.
@@ -100,32 +100,34 @@ def _try_checkpoint(study: Study, datasets: Mapping[str, Dataset]) -> tuple[Chec
     from transfergain.engine.precision import pick_device, pick_precision
 
     checkpoint = checkpoints.resolve(study.model, study.revision, study.trust_remote_code)
-    advice: list[str] = []
+    advice: list[StudyWarning] = []
     with quiet_libraries():
         precision = pick_precision(study.precision, pick_device(study.device))
         tokenizer = checkpoints.load_tokenizer(checkpoint)
         for data, entry in zip(datasets.values(), study.entries(), strict=True):
-            advice += [f"{data.name}: {line}" for line in _try_data(data, entry, checkpoint, tokenizer)]
-        KEPT.clear()
+            said = _try_data(data, entry, checkpoint, tokenizer)
+            advice += [StudyWarning(warning.kind, f"{data.name}: {warning.text}") for warning in said]
     return checkpoint, precision, advice
 
 
-def _try_data(data: Dataset, entry: TaskEntry, checkpoint: Checkpoint, tokenizer: Any) -> list[str]:
+def _try_data(data: Dataset, entry: TaskEntry, checkpoint: Checkpoint, tokenizer: Any) -> list[StudyWarning]:
     """Build both kinds of weights for a data set's task and encode an example; returns the task's advice."""
     from transfergain import checkpoint as checkpoints
     from transfergain.arms import weights
+    from transfergain.arms.base import Blueprint
 
     task = TASKS[data.task]
-    config = checkpoints.load_config(checkpoint, tokenizer, data.labels, task.auto_class)
+    config = checkpoints.load_config(checkpoint, tokenizer, data.labels, generates=task.generates)
     checkpoints.check_length(checkpoint, tokenizer, config, entry.tokens())
-    target = dict(entry.encoding()).get("max_target_length", 0)
-    checkpoints.check_length(checkpoint, tokenizer, config, target, "--max-target-length")
-    with KEPT.sharing():
-        weights.build_scratch(checkpoint, task.auto_class, config, 0)
-        weights.build_pretrained(checkpoint, task.auto_class, config, 0)
-    options = {**task.columns, **task.reading, **entry.source().options}
+    encoding = dict(entry.encoding())
+    for option in (option for option in task.options if option.bounds):
+        checkpoints.check_length(checkpoint, tokenizer, config, encoding[option.name], option.flag)
+    blueprint = Blueprint(checkpoint, task.auto_class, config, 0)
+    weights.build_scratch(blueprint)
+    weights.build_pretrained(blueprint)
+    options = task.defaults(OptionKind.PARSE) | dict(entry.source().options)
     advice = task.advise(checkpoint, tokenizer, options)
-    few = {"max_length": entry.tokens(), "decoder_start_token_id": None, **dict(entry.encoding())}
+    few = {"max_length": entry.tokens(), "decoder_start_token_id": None, **encoding}
     task.encode(data.test[:1], tokenizer, few)  # refuses a tokenizer that the task cannot use
     return list(advice)
 

@@ -14,7 +14,7 @@ from transfergain.errors import UserError
 
 
 class Stopped(KeyboardInterrupt):
-    """What a scheduler's signal raises: whatever handles Ctrl-C handles it alike."""
+    """Raised on a scheduler's signal: whatever handles Ctrl-C handles it alike."""
 
     def __init__(self, signal: int) -> None:
         self.signal = signal
@@ -27,7 +27,7 @@ class Terminal:
         self._streams = [stream for stream in (0, 1, 2) if os.isatty(stream)]
 
     def is_gone(self, error: OSError) -> bool:
-        """Whether an error is that of writing to a closed terminal."""
+        """Tell whether an error is that of writing to a closed terminal."""
         return error.errno == errno.EIO and any(not os.isatty(stream) for stream in self._streams)
 
     def leave(self) -> None:
@@ -40,8 +40,8 @@ class Terminal:
 
 @contextlib.contextmanager
 def stoppable() -> Iterator[Terminal]:
-    """SIGTERM, as schedulers send it, and SIGHUP end a study as Ctrl-C does: once, so that a second one does not disturb
-    the writing of the findings. Ignored signals (nohup) stay ignored, and threads of a larger program know no signals.
+    """Let SIGTERM, as schedulers send it, and SIGHUP end a study as Ctrl-C does: once, so that a second one does not
+    disturb the writing of the findings. Ignored signals (nohup) stay ignored, and threads of a larger program know none.
     """
     terminal, heard = Terminal(), list[int]()
 
@@ -65,7 +65,7 @@ def stoppable() -> Iterator[Terminal]:
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One running study an output folder; the lock goes with the process, however it ends."""
+    """Allow one running study an output folder; the lock goes with the process, however it ends."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from rich.console import Console
 
 from transfergain import tracking
-from transfergain.analysis.findings import Findings, analyse
+from transfergain.analysis.findings import analyse
 from transfergain.errors import writable
 from transfergain.executors.base import Executor
 from transfergain.report import next_steps, terminal
 from transfergain.report.files import write_files
+from transfergain.report.notebook import StudyFindings
 from transfergain.running import progress
 from transfergain.running.console import say, warn
 from transfergain.running.description import describe, summary
@@ -30,7 +31,7 @@ from transfergain.study import Study
 class Ended(NamedTuple):
     """A study that has ended, or was ended before its time."""
 
-    findings: Findings
+    findings: StudyFindings
     signal: int | None
     """The signal that ended it before its time; None where all was run."""
 
@@ -39,8 +40,8 @@ def carry_out(study: Study, console: Console, verbose: bool = False) -> Ended:
     """Carry a study out, showing progress on the console; with `verbose`, every dev evaluation on a line of its own."""
     tracking.check(study.report_to)
     setup = set_up(study, console)
-    for line in setup.advice:
-        warn(console, line)
+    for warning in setup.advice:
+        warn(console, warning.text)
     folder = Path(study.folder())
     with writable(folder), locked(folder), stoppable() as window, Store(folder, create=True) as store:
         if damaged := store.mend():
@@ -53,7 +54,7 @@ def carry_out(study: Study, console: Console, verbose: bool = False) -> Ended:
         watchers = Watchers([follower, *([reporter] if reporter else []), LivePage(store)])
         stopped = _run(Runner(setup.planner, store, executor, watchers), executor, follower, window)
         Models(setup.planner, store).clear_unfinished()
-        findings = analyse(store)
+        findings = StudyFindings.of(analyse(store))
         write_files(findings)
         if reporter:
             reporter.end(findings, finished=stopped is None)

@@ -10,7 +10,7 @@ from typing import Any
 from transfergain.arms import ARMS
 from transfergain.running.planner import Planner
 from transfergain.running.search import at_edge
-from transfergain.store import Row, Store
+from transfergain.store import Store, StoredTrial
 from transfergain.types import Dataset, Outcome, Recipe, Status, TrialSpec
 
 
@@ -90,22 +90,22 @@ class Tuning:
         return Chosen(data.name, arm, budget, winner.recipe, _tried(ended))
 
 
-def _done(rows: Iterable[Row]) -> list[Row]:
+def _done(rows: Iterable[StoredTrial]) -> list[StoredTrial]:
     return [row for row in rows if row.outcome.status == Status.DONE]
 
 
-def _tried(ended: Sequence[Row]) -> tuple[tuple[float, float, float], ...]:
+def _tried(ended: Sequence[StoredTrial]) -> tuple[tuple[float, float, float], ...]:
     """List `Chosen.tried`, by learning rate; of one that ran in two rounds, the later."""
     reached = {row.spec.recipe.learning_rate: row for row in _done(ended) if row.spec.recipe}
     return tuple(sorted((rate, row.outcome.dev_score or 0.0, row.spec.rung) for rate, row in reached.items()))
 
 
-def _reason(ended: Sequence[Row]) -> str:
+def _reason(ended: Sequence[StoredTrial]) -> str:
     """Say why tuning failed: the last error there is."""
     return next((row.outcome.error for row in reversed(ended) if row.outcome.error), "no tuning trial ran")
 
 
-def _merit_of(row: Row) -> tuple[float, float]:
+def _merit_of(row: StoredTrial) -> tuple[float, float]:
     return merit(row.outcome)
 
 

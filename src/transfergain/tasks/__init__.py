@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transfergain.floors.base import Floor
 from transfergain.tasks.base import Task
 from transfergain.tasks.classification import CLASSIFICATION
 from transfergain.tasks.ner import NER
@@ -16,3 +17,14 @@ TASKS: dict[str, Task] = {
     "qa": QA,
     "translation": TRANSLATION,
 }
+"""The first is the task of a study that names none."""
+
+
+def surest_first() -> list[Task]:
+    """The tasks in the order in which they are asked whether data is theirs."""
+    return sorted(TASKS.values(), key=lambda task: -task.sureness)
+
+
+def floors() -> dict[str, Floor]:
+    """The floors of all tasks by name, each once."""
+    return {floor.name: floor for task in TASKS.values() for floor in task.floors}

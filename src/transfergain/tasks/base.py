@@ -1,4 +1,4 @@
-"""What a task kind is: columns in, an `AutoModelFor...` with its inputs, predictions out, metrics.
+"""What a task kind is: options and columns in, an `AutoModelFor...` with its inputs, predictions out, metrics and floors.
 
 Tasks import no torch: they hand lists of token ids to the engine and receive numpy arrays, or lists of generated ids.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from transfergain.data.formats.table import Reader, Table
-from transfergain.data.prepare import Parsed
-from transfergain.types import Checkpoint, Example
+from transfergain.data.formats.table import Parsed, Reader, Table
+from transfergain.data.recognise import Guess
+from transfergain.floors.base import Floor
+from transfergain.options import Option, OptionKind
+from transfergain.types import Checkpoint, Example, StudyWarning, Target
 
 
 @dataclass(frozen=True)
@@ -32,21 +35,21 @@ class Task:
     title: str
     pipeline: str
     """The Hub's tag of the task, and the name of its `transformers` pipeline where there is one."""
-    columns: Mapping[str, str]
-    """Column option of a study (`text_column`) -> its default."""
+    options: tuple[Option, ...]
+    """What a user can set for this task: keys of a study's data set, and flags."""
     auto_class: str
     """Name of the `transformers` auto class that carries the head."""
     metrics: tuple[str, ...]
     """Names in METRICS; the first is the primary metric."""
     parse: Callable[[Mapping[str, Table], Mapping[str, Any]], Parsed]
-    """(tables by split, columns and `reading` options) -> examples. Raises UserError naming the file and row."""
+    """(tables by split, options of `OptionKind.PARSE`) -> examples. Raises UserError naming the file and row."""
     text: Callable[[Example], str]
     """What duplicates and overlap are judged by."""
     stratum: Callable[[Example], Hashable]
     """What budgets and carved splits are stratified by."""
     encode: Callable[[Sequence[Example], Any, Mapping[str, Any]], Encoded]
-    """(examples, tokenizer, options) -> one feature or more an example. The options are `max_length`, those of `encoding`,
-    and for tasks that generate, `decoder_start_token_id`."""
+    """(examples, tokenizer, options) -> one feature or more an example. The options are `max_length`, those of
+    `OptionKind.ENCODING`, and for tasks that generate, `decoder_start_token_id`."""
     decode: Callable[[Sequence[Any], Encoded, Sequence[Example], Any, Any], list[Any]]
     """(outputs, encoded, examples, setting, tokenizer) -> one prediction an example, in JSON's types. `outputs[i]` belongs
     to feature i: an array, of the model's first output if `outputs` names one and stacked if it names several, padded on
@@ -54,14 +57,20 @@ class Task:
     chance: Callable[[Sequence[Example], Sequence[str]], float]
     """The primary score of a guess that knows only the label frequencies of the evaluated split."""
     citation: str
+    floors: tuple[Floor, ...]
+    """The cheap baselines that stand beside the arms: those of the package that are valid here, or the task's own."""
+    target: Target | None = None
+    """What a target is in relation to its text: it says which perturbations leave it true. None: there are none."""
     outputs: tuple[str, ...] = ("logits",)
     """Fields of the model's output that `decode` reads."""
-    reading: Mapping[str, Any] = field(default_factory=dict)
-    """Further options of `parse` (keys of a study's data set) -> their defaults."""
-    encoding: Mapping[str, Any] = field(default_factory=dict)
-    """Options of `encode` and `generation` (keys of a study's data set) -> their defaults; they are part of the recipe."""
     readers: Callable[[Mapping[str, Any]], Mapping[str, Reader]] = lambda options: {}
-    """`parse`'s options -> readers of file endings that only this task knows."""
+    """Options of `OptionKind.PARSE` -> readers of file endings that only this task knows."""
+    recognise: Callable[[Table], Guess | None] = lambda table: None
+    """The options as guessed from a table of training rows; None where it does not look like one of this task's."""
+    recognise_file: Callable[[Path, Mapping[str, Any]], Guess | None] = lambda path, given: None
+    """(path, options that the user gave) -> the same for a file that only this task's `readers` read, by its name."""
+    sureness: int = 0
+    """How seldom `recognise` is wrong. Tasks that are surer are asked first, equals in the order of the registry."""
     max_length: int = 128
     """Default of the tokens of an input; longer ones are cut or split into windows."""
     cluster: Callable[[Example], Hashable] | None = None
@@ -73,5 +82,18 @@ class Task:
     prediction is no choice between classes."""
     generation: Callable[[Mapping[str, Any], Any], dict[str, Any]] | None = None
     """(options, tokenizer) -> arguments of `generate` for tasks whose models generate; None for all others."""
-    advise: Callable[[Checkpoint, Any, Mapping[str, Any]], Sequence[str]] = lambda checkpoint, tokenizer, options: ()
-    """(checkpoint, tokenizer, `parse`'s options) -> warnings about using this checkpoint for the task."""
+    advise: Callable[[Checkpoint, Any, Mapping[str, Any]], Sequence[StudyWarning]] = lambda *_: ()
+    """(checkpoint, tokenizer, options of `OptionKind.PARSE`) -> warnings about using this checkpoint for the task."""
+
+    @property
+    def generates(self) -> bool:
+        """Whether its models write text, for which they need a decoder."""
+        return self.generation is not None
+
+    def defaults(self, kind: OptionKind) -> dict[str, Any]:
+        """Default of each option of one kind or more."""
+        return {option.name: option.default for option in self.options if option.kind & kind}
+
+    def floor(self, name: str) -> Floor:
+        """The floor of a name. Raises KeyError where the task has none of it."""
+        return {floor.name: floor for floor in self.floors}[name]

@@ -10,11 +10,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergain.data.formats.table import Table, require_columns
-from transfergain.data.prepare import Parsed
+from transfergain.data.formats.table import Parsed, Table, require_columns
+from transfergain.data.recognise import SAMPLE, Guess, holds, named
 from transfergain.errors import UserError
+from transfergain.floors.majority import MAJORITY
+from transfergain.floors.tfidf import TFIDF
+from transfergain.options import Option, OptionKind
 from transfergain.tasks.base import Encoded, Task
-from transfergain.types import Example
+from transfergain.types import Example, Target
+
+TEXT_COLUMN = Option(
+    "text_column",
+    "text",
+    "column of the texts",
+    OptionKind.COLUMN,
+    usual_names=(
+        "text", "sentence", "review", "content", "comment", "tweet", "message", "body", "document", "utterance",
+    ),
+)  # fmt: skip
+LABEL_COLUMN = Option(
+    "label_column",
+    "label",
+    "column of the labels",
+    OptionKind.COLUMN,
+    usual_names=(
+        "label", "labels", "sentiment", "class", "category", "intent", "topic", "target", "rating", "stars",
+    ),
+)  # fmt: skip
 
 
 def parse(tables: Mapping[str, Table], columns: Mapping[str, str]) -> Parsed:
@@ -109,6 +131,32 @@ def _some(names: Sequence[str], most: int = 8) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def recognise(table: Table) -> Guess | None:
+    """A text and one of few labels a row: by the columns' names, else by what they hold."""
+    columns = table.columns()
+    plain = [column for column in columns if not holds(table, column, (list, dict))]
+    text = named(plain, TEXT_COLUMN) or _wordiest(table, plain)
+    rest = [column for column in plain if column != text]
+    label = named(rest, LABEL_COLUMN) or _fewest_values(table, rest)
+    return {TEXT_COLUMN.name: text, LABEL_COLUMN.name: label} if text and label else None
+
+
+def _wordiest(table: Table, columns: Sequence[str]) -> str | None:
+    """The column with the most words a row, if they are two or more on average."""
+    sample = table.rows[:SAMPLE]
+    words = {c: sum(len(str(row.get(c) or "").split()) for row in sample) / max(1, len(sample)) for c in columns}
+    best = max(words, key=lambda c: words[c], default=None)
+    return best if best is not None and words[best] >= 2 else None
+
+
+def _fewest_values(table: Table, columns: Sequence[str]) -> str | None:
+    """The column with the fewest different values, from two on, and many rows to each of them."""
+    sample = table.rows[:SAMPLE]
+    values = {c: len({str(row.get(c)) for row in sample}) for c in columns}
+    likely = {c: n for c, n in values.items() if 2 <= n <= max(2, len(sample) // 5)}
+    return min(likely, key=lambda c: likely[c], default=None)
+
+
 def encode(examples: Sequence[Example], tokenizer: Any, options: Mapping[str, Any]) -> Encoded:
     """One feature an example: the tokenizer's id lists, cut at `max_length`, and `labels` as an integer."""
     ids = tokenizer([e.inputs["text"] for e in examples], truncation=True, max_length=options["max_length"])
@@ -143,10 +191,13 @@ CLASSIFICATION = Task(
     name="classification",
     title="Classification",
     pipeline="text-classification",
-    columns={"text_column": "text", "label_column": "label"},
+    options=(TEXT_COLUMN, LABEL_COLUMN),
     auto_class="AutoModelForSequenceClassification",
     metrics=("accuracy", "macro_f1"),
+    floors=(MAJORITY, TFIDF),
+    target=Target.LABEL,
     parse=parse,
+    recognise=recognise,
     text=lambda example: str(example.inputs["text"]),
     stratum=lambda example: int(example.target),
     encode=encode,

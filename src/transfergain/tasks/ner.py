@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import accumulate
 from typing import Any
@@ -13,13 +15,43 @@ from numpy.typing import NDArray
 
 from transfergain.data.formats import conll
 from transfergain.data.formats.spans import parse
-from transfergain.data.formats.table import Reader
+from transfergain.data.formats.table import Reader, Table
+from transfergain.data.recognise import SAMPLE, Guess, all_named, holds, named
 from transfergain.errors import UserError
+from transfergain.floors.frequent_tag import FREQUENT_TAG
+from transfergain.options import Option, OptionKind
 from transfergain.tasks.base import Encoded, Task
-from transfergain.types import Checkpoint, Example
+from transfergain.tasks.classification import LABEL_COLUMN, TEXT_COLUMN
+from transfergain.types import Checkpoint, Example, StudyWarning, Target, WarningKind
 
 IGNORED = -100
 """Label of tokens that the loss leaves out."""
+MARKED = re.compile(r"\[[^\[\]|]+\|[^\[\]|\s]+\]")
+"""`[Ada Lovelace|PER]`, an entity marked within its text."""
+
+TOKENS = Option("tokens_column", "tokens", "column of the words", OptionKind.COLUMN, usual_names=("tokens", "words"))
+TAGS = Option(
+    "tags_column", "ner_tags", "column of their tags", OptionKind.COLUMN, usual_names=("ner_tags", "tags", "ner", "labels")
+)
+TEXT = replace(TEXT_COLUMN, help="column of texts with marked entities")
+
+
+def recognise(table: Table) -> Guess | None:
+    """Words with a tag each, or a text with entities marked in it."""
+    found = all_named(table, (TOKENS, TAGS))
+    if found and all(holds(table, column, (list, tuple)) for column in found.values()):
+        return found
+    text, label = named(table.columns(), TEXT), named(table.columns(), LABEL_COLUMN)
+    marked = sum(bool(MARKED.search(str(row.get(text)))) for row in table.rows[:SAMPLE]) if text and not label else 0
+    return {TEXT.name: str(text)} if marked > 0.1 * len(table.rows[:SAMPLE]) else None
+
+
+def _pairs_or_words(value: Any) -> Any:
+    """Types and their new names, as text or as a table."""
+    pairs = isinstance(value, Mapping) and all(isinstance(part, str) for pair in value.items() for part in pair)
+    if isinstance(value, str) or pairs:
+        return value
+    raise ValueError("must be of the form TYPE=NEW,TYPE=NEW, or a table of types and their new names")
 
 
 def text(example: Example) -> str:
@@ -165,7 +197,7 @@ def probabilities(
     return np.stack([logits for logits, _ in words]), np.array([target for _, target in words])
 
 
-def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> tuple[str, ...]:
+def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> tuple[StudyWarning, ...]:
     """Warns of a tokenizer that lower-cases. Raises UserError without a fast tokenizer."""
     _require_fast(tokenizer)
     upper, lower = ("A", "The", "LONDON"), ("a", "the", "london")
@@ -173,10 +205,11 @@ def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -
     known = any(token != tokenizer.unk_token_id for tokens in ids[0] for token in tokens)
     if not known or ids[0] != ids[1]:
         return ()
-    return (
+    text = (
         f"{checkpoint.name} lower-cases its input, which hides the capitals that names are known by; "
-        "a cased checkpoint may find more of them",
+        "a cased checkpoint may find more of them"
     )
+    return (StudyWarning(WarningKind.CHECKPOINT, text),)
 
 
 def readers(options: Mapping[str, Any]) -> Mapping[str, Reader]:
@@ -189,9 +222,24 @@ NER = Task(
     name="ner",
     title="Named entities",
     pipeline="token-classification",
-    columns={"tokens_column": "tokens", "tags_column": "ner_tags", "text_column": "text"},
+    options=(
+        TOKENS,
+        TAGS,
+        TEXT,
+        Option("label_names", "", "names of integer tags: O,B-PER,I-PER,...", OptionKind.READING),
+        Option(
+            "label_map",
+            "",
+            "rename or drop types: person=PER,product=O",
+            OptionKind.READING,
+            type=str | dict[str, str],
+            check=_pairs_or_words,
+        ),
+    ),
     auto_class="AutoModelForTokenClassification",
     metrics=("entity_f1", "entity_precision", "entity_recall"),
+    floors=(FREQUENT_TAG,),
+    target=Target.TAGS,
     parse=parse,
     text=text,
     stratum=lambda example: any(example.target),
@@ -200,7 +248,8 @@ NER = Task(
     probabilities=probabilities,
     chance=lambda examples, labels: 0.0,
     citation="Tjong Kim Sang and De Meulder 2003, CoNLL-2003 shared task; Ramshaw and Marcus 1995, tags a word",
-    reading={"label_map": "", "label_names": ""},
     readers=readers,
+    recognise=recognise,
+    sureness=1,
     advise=advise,
 )

@@ -14,15 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergain.data.formats import squad
+from transfergain.data.formats.table import Table
+from transfergain.data.recognise import Guess, all_named, holds
 from transfergain.errors import UserError
+from transfergain.floors.overlap import OVERLAP
 from transfergain.metrics.squad import f1
+from transfergain.options import Option, OptionKind
 from transfergain.tasks.base import Encoded, Task
-from transfergain.types import Checkpoint, Example
+from transfergain.types import Checkpoint, Example, StudyWarning, Target, WarningKind
 
 MAX_QUERY_LENGTH = 64
 """Tokens of a question that are read, and no more than a third of `max_length`: the passage needs room."""
 MAX_ANSWER_LENGTH = 30
 """Tokens of the longest answer, as in the published scripts."""
+
+COLUMNS = (
+    Option("question_column", "question", "column of the questions", OptionKind.COLUMN, usual_names=("question", "query")),
+    Option(
+        "context_column",
+        "context",
+        "column of the passages",
+        OptionKind.COLUMN,
+        usual_names=("context", "passage", "paragraph", "document"),
+    ),
+    Option("answers_column", "answers", "column of the answers", OptionKind.COLUMN, usual_names=("answers", "answer")),
+)
 
 Span = tuple[int, int]
 """[start, end) in characters of the passage."""
@@ -58,6 +74,14 @@ class Room(NamedTuple):
     """The most a question may have."""
     stride: int
     """Passage tokens that a window repeats of the one before."""
+
+
+def recognise(table: Table) -> Guess | None:
+    """SQuAD's articles, or rows with a question, a passage and a list of answers."""
+    if holds(table, "paragraphs", list):
+        return {}
+    found = all_named(table, COLUMNS)
+    return found if found and holds(table, found["answers_column"], (dict, list)) else None
 
 
 def encode(examples: Sequence[Example], tokenizer: Any, options: Mapping[str, Any]) -> Encoded:
@@ -244,27 +268,35 @@ def chance(examples: Sequence[Example], labels: Sequence[str]) -> float:
     return sum(not e.target["text"] for e in examples) / len(examples)
 
 
-def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> tuple[str, ...]:
+def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> tuple[StudyWarning, ...]:
     """Warns about a checkpoint that has seen SQuAD. Raises UserError for a tokenizer that cannot say where tokens stand."""
     if tokenizer is not None:
         _check_tokenizer(tokenizer)
     if "squad" not in checkpoint.trained_on.lower():
         return ()
-    return (
+    text = (
         f"{checkpoint.name} has seen question-passage pairs of SQuAD in pretraining: on data from SQuAD or built on it "
-        "(XQuAD and others) its gain may be overstated",
+        "(XQuAD and others) its gain may be overstated"
     )
+    return (StudyWarning(WarningKind.CONTAMINATION, text),)
 
 
 QA = Task(
     name="qa",
     title="Question answering",
     pipeline="question-answering",
-    columns=squad.COLUMNS,
+    options=(
+        *COLUMNS,
+        Option("doc_stride", 64, "tokens that windows of a long text share", OptionKind.ENCODING, type=int, ge=0),
+    ),
     auto_class="AutoModelForQuestionAnswering",
     max_length=384,
     metrics=("squad_f1", "exact_match"),
+    floors=(OVERLAP,),
+    target=Target.SPANS,
     parse=squad.parse,
+    recognise=recognise,
+    sureness=2,
     # Duplicates are judged by both: many questions share a passage, and a question may be asked of several passages.
     text=lambda example: f"{example.inputs['question']} {example.inputs['context']}",
     stratum=lambda example: bool(example.target["text"]),
@@ -274,7 +306,6 @@ QA = Task(
     citation="Rajpurkar et al. 2016, SQuAD: 100,000+ questions for machine comprehension of text; Rajpurkar, Jia and Liang "
     "2018, Know what you don't know",
     outputs=("start_logits", "end_logits"),
-    encoding={"doc_stride": 64},
     cluster=lambda example: str(example.inputs["title"] or example.inputs["context"]),
     calibrate=calibrate,
     advise=advise,

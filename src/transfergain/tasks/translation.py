@@ -6,21 +6,23 @@ encoder-decoder. What they generate is compared, as text, with the untokenised r
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from transfergain.data.formats import parallel
+from transfergain.data.formats import pairs, parallel
 from transfergain.data.formats.table import Reader, Table
-from transfergain.data.prepare import Parsed
+from transfergain.data.read import ending
+from transfergain.data.recognise import SAMPLE, Guess, holds
 from transfergain.errors import UserError, nearest
+from transfergain.floors.copy_source import COPY_SOURCE
+from transfergain.floors.nearest import NEAREST
+from transfergain.options import Option, OptionKind
 from transfergain.tasks.base import Encoded, Task
-from transfergain.types import Checkpoint, Example
+from transfergain.types import Checkpoint, Example, StudyWarning, Target, WarningKind
 
 LEAST_TARGET_LENGTH = 4
-COPIES = 0.1
-"""A larger share of pairs with the same text on both sides is worth a warning: such a file is seldom a translation."""
 JOINTS = (
     (re.compile(r"(?<=\w) ([-’]) (?=\w)"), r"\1"),
     (re.compile(r"(?<=\d) ?([.:]) (?=\d)"), r"\1"),
@@ -32,111 +34,25 @@ BLEU counts words, so a perfect model would lose 2 to 4 points by the hyphens al
 """
 
 
-def parse(tables: Mapping[str, Table], options: Mapping[str, Any]) -> Parsed:
-    """Rows with a sentence in two languages -> examples whose target is the reference.
+def recognise(table: Table) -> Guess | None:
+    """Rows with a text in two languages, as columns or within one column `translation`."""
+    columns = table.columns()
+    if holds(table, "translation", dict):
+        columns = list(dict.fromkeys(key for row in table.rows[:SAMPLE] for key in row.get("translation") or ()))
+    codes = [column for column in columns if parallel.is_language(column) and column.casefold() != "id"]
+    return parallel.direction(codes) if len(codes) == 2 else None
 
-    A row holds `translation: {fr, en}`, or a column a language. Pairs that are empty on both sides are skipped and counted.
-    Raises UserError naming the file and row.
+
+def recognise_file(path: Path, given: Mapping[str, Any]) -> Guess | None:
+    """Parallel text: its languages as given, or as the endings of the files beside it say.
+
+    Raises UserError where the ending is a language, its translation is not found, and the user named no task.
     """
-    _require_languages(tables["train"], options)
-    codes = (options["source_lang"], options["target_lang"])
-    splits: dict[str, tuple[Example, ...]] = {}
-    skipped: dict[str, int] = {}
-    renamed: dict[str, None] = {}
-    for split, table in tables.items():
-        columns = _columns(table, options)
-        renamed |= {f'{c} read from "{name}"': None for c, name in zip(codes, columns, strict=True) if c != name}
-        pairs = _pairs(table, *columns)
-        kept = [(source, target) for source, target in pairs if source]
-        if not kept:
-            raise UserError(f"{table.name}: every sentence is empty; give sentences in both languages")
-        if len(kept) < len(pairs):
-            skipped[table.name] = len(pairs) - len(kept)
-        if options["lowercase"]:
-            kept = [(source.lower(), target.lower()) for source, target in kept]
-        splits[split] = tuple(Example({"source": source}, target) for source, target in kept)
-    notes = [" · ".join([f"{options['source_lang']} → {options['target_lang']}", *renamed])]
-    notes += [f"{name}: {count:,} pairs skipped, empty on both sides" for name, count in skipped.items()]
-    notes += ["sources and references of every split lower-cased (--lowercase)"] if options["lowercase"] else []
-    return Parsed((), splits, tuple(notes), tuple(_warnings(tables, splits)))
-
-
-def _require_languages(train: Table, options: Mapping[str, Any]) -> None:
-    missing = [option for option in ("source_lang", "target_lang") if not options[option]]
-    if missing:
-        found = ", ".join(_languages(train)) or "none"
-        flags = " and ".join("--" + option.replace("_", "-") for option in missing)
-        raise UserError(f"{train.name}: say which language is translated into which with {flags}; it has: {found}")
-    if options["source_lang"] == options["target_lang"]:
-        raise UserError(f"--source-lang and --target-lang are both {options['source_lang']}; name two languages")
-
-
-def _nested(table: Table) -> bool:
-    return "translation" in table.columns()
-
-
-def _languages(table: Table) -> list[str]:
-    """The languages of `translation`, or else all columns."""
-    if not _nested(table):
-        return table.columns()
-    pairs = [row.get("translation") for row in table.rows]
-    return list(dict.fromkeys(key for pair in pairs if isinstance(pair, dict) for key in pair))
-
-
-def _columns(table: Table, options: Mapping[str, Any]) -> tuple[str, str]:
-    """The table's names of source and target: their codes, or first parts or letters of these (`deu_Latn`: `de`)."""
-    known = _languages(table)
-    source, target = (_column(table, known, option, options[option]) for option in ("source_lang", "target_lang"))
-    if source == target:
-        raise UserError(
-            f"{table.name}: --source-lang {options['source_lang']} and --target-lang {options['target_lang']} both mean its "
-            f'"{source}"; rename the columns to these codes'
-        )
-    return source, target
-
-
-def _column(table: Table, known: Sequence[str], option: str, code: str) -> str:
-    for name in parallel.names_of(code):
-        if name in known:
-            return name
-    flag = "--" + option.replace("_", "-")
-    raise UserError(f'{table.name} has no language "{code}"; it has: {", ".join(known)}. Name it with {flag}')
-
-
-def _pairs(table: Table, source: str, target: str) -> list[tuple[str, str]]:
-    """(source, reference) of every row, stripped; both are empty or none is."""
-    nested = _nested(table)
-    pairs = []
-    for i, row in enumerate(table.rows):
-        pair = row.get("translation") if nested else row
-        if not isinstance(pair, dict):
-            raise UserError(
-                f'{table.where(i)}: "translation" is no object; {{"{source}": ..., "{target}": ...}} is expected'
-            )
-        texts = _text(table, i, source, pair.get(source)), _text(table, i, target, pair.get(target))
-        if bool(texts[0]) != bool(texts[1]):
-            empty, other = (source, target) if texts[1] else (target, source)
-            raise UserError(f'{table.where(i)}: "{empty}" is empty and "{other}" is not; fill it or remove the pair')
-        pairs.append(texts)
-    return pairs
-
-
-def _text(table: Table, index: int, column: str, value: Any) -> str:
-    if isinstance(value, dict | list):
-        raise UserError(f'{table.where(index)}: "{column}" holds a {type(value).__name__}; one sentence is expected')
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value).strip()
-
-
-def _warnings(tables: Mapping[str, Table], splits: Mapping[str, Sequence[Example]]) -> list[str]:
-    found = []
-    for split, rows in splits.items():
-        name = tables[split].name
-        copies = sum(e.inputs["source"] == e.target for e in rows)
-        if copies > COPIES * len(rows):
-            found.append(f"{name}: {copies:,} of {len(rows):,} pairs have the same text on both sides; check the languages")
-        unspaced = sum(len(e.target) > 20 and " " not in e.target for e in rows)
-        if unspaced > len(rows) / 2:
-            found.append(f"{name}: its references have no spaces between words, which BLEU (13a) counts by; go by chrF")
+    if languages := {option: given[option] for option in ("source_lang", "target_lang") if option in given}:
+        return languages
+    found = parallel.beside(path)
+    if found is None and "task" not in given and parallel.is_language(ending(path).removeprefix(".")):
+        raise UserError(f"{path}: if this is parallel text, name its languages with --source-lang and --target-lang")
     return found
 
 
@@ -272,7 +188,7 @@ def _splits_punctuation(tokenizer: Any) -> bool:
     return bool(ids == tokenizer("a - a", add_special_tokens=False)["input_ids"])
 
 
-def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> list[str]:
+def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> list[StudyWarning]:
     """Warnings about a tokenizer that cannot spell the references. Raises UserError for languages it does not know."""
     set_languages(tokenizer, options)
     found = []
@@ -287,7 +203,7 @@ def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -
             f"references ({options['target_lang']}) counts as a mistake of every arm; --lowercase leaves them: take a "
             "checkpoint that keeps accents, or a target language without them"
         )
-    return found
+    return [StudyWarning(WarningKind.CHECKPOINT, text) for text in found]
 
 
 def _same(tokenizer: Any, one: str, other: str) -> bool:
@@ -305,10 +221,28 @@ TRANSLATION = Task(
     name="translation",
     title="Translation",
     pipeline="translation",
-    columns={},
+    options=(
+        Option("source_lang", "", "language to translate from, such as fr", OptionKind.READING | OptionKind.ENCODING),
+        Option("target_lang", "", "language to translate into, such as en", OptionKind.READING | OptionKind.ENCODING),
+        Option("source_prefix", "", "put before every source (T5 models)", OptionKind.ENCODING),
+        Option("lowercase", False, "lower-case both sides", OptionKind.READING, type=bool),
+        Option(
+            "max_target_length",
+            128,
+            "tokens of a translation",
+            OptionKind.ENCODING,
+            type=int,
+            ge=LEAST_TARGET_LENGTH,
+            le=1024,
+            bounds=lambda example: str(example.target),
+        ),
+        Option("num_beams", 1, "beams on the test set; 1 is greedy", OptionKind.ENCODING, type=int, ge=1, le=64),
+    ),
     auto_class="AutoModelForSeq2SeqLM",
     metrics=("chrf", "bleu"),
-    parse=parse,
+    floors=(COPY_SOURCE, NEAREST),
+    target=Target.TEXT,
+    parse=pairs.parse,
     text=lambda example: str(example.inputs["source"]),
     stratum=lambda example: 0,
     encode=encode,
@@ -316,9 +250,10 @@ TRANSLATION = Task(
     chance=chance,
     citation="Popović 2015, chrF; Post 2018, sacrebleu; Rothe, Narayan and Severyn 2020, encoders as encoder-decoders",
     outputs=(),
-    reading={"source_lang": "", "target_lang": "", "lowercase": False},
-    encoding={"source_lang": "", "target_lang": "", "source_prefix": "", "max_target_length": 128, "num_beams": 1},
     readers=readers,
+    recognise=recognise,
+    recognise_file=recognise_file,
+    sureness=2,
     generation=generation,
     advise=advise,
 )

@@ -19,11 +19,11 @@ TRACKERS: dict[str, str] = {
     "mlflow": "transfergain.tracking.mlflow",
 }
 """Name -> module with `connect(key) -> Tracker`; imported when asked for."""
-NONE = "none"
+NO_TRACKER = "none"
 
 
 class Tracker(Protocol):
-    """Where trials and findings are reported to. What it raises is told once, and the study goes on."""
+    """Where trials and findings are reported to. What it raises is said once, and the study goes on."""
 
     def trial(self, spec: TrialSpec, outcome: Outcome) -> None:
         """Report a finished trial, unless it is there already."""
@@ -65,7 +65,7 @@ class Reporter(Watcher):
         return self._tracker
 
     def _lose(self, error: Exception) -> None:
-        """A tracker that is away costs no trial: what it lacks is sent when the same command runs again."""
+        """Do without the tracker, which costs no trial: what it lacks is sent when the same command runs again."""
         self._lost, self._tracker = True, None
         if self._told:
             return
@@ -79,10 +79,10 @@ class Reporter(Watcher):
 
 def check(name: str) -> None:
     """Raise UserError for an unknown tracker, or one whose package is not installed."""
-    if name == NONE:
+    if name == NO_TRACKER:
         return
     if name not in TRACKERS:
-        raise UserError(f'--report-to: unknown tracker "{name}".{nearest(name, [*TRACKERS, NONE])}')
+        raise UserError(f'--report-to: unknown tracker "{name}".{nearest(name, [*TRACKERS, NO_TRACKER])}')
     try:
         importlib.import_module(TRACKERS[name])
     except ImportError:
@@ -91,7 +91,7 @@ def check(name: str) -> None:
 
 def reporter(name: str, store: Store, console: Console) -> Reporter | None:
     """Make the reporter of a study, by a key that stays with its store; None where nothing is reported."""
-    if name == NONE:
+    if name == NO_TRACKER:
         return None
     key = store.get_meta("tracking") or uuid.uuid4().hex
     store.set_meta("tracking", key)

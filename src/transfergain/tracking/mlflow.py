@@ -1,4 +1,4 @@
-"""MLflow: a parent run a study, a nested run a trial. What is there is found by tags, so that nothing is reported twice."""
+"""Report to MLflow: a parent run a study, a nested run a trial; found by tags, so that nothing is reported twice."""
 
 from __future__ import annotations
 
@@ -20,21 +20,20 @@ for _name, _value in {
 from mlflow.entities import Metric, Param, Run, RunTag  # noqa: E402
 from mlflow.tracking import MlflowClient  # noqa: E402
 
-from transfergain.analysis.findings import Findings, trial_row  # noqa: E402
-from transfergain.store import Row  # noqa: E402
+from transfergain.analysis.findings import Findings  # noqa: E402
+from transfergain.analysis.trial_rows import TrialRow  # noqa: E402
+from transfergain.store import StoredTrial  # noqa: E402
 from transfergain.types import Outcome, Status, TrialSpec  # noqa: E402
 
 EXPERIMENT = "transfergain"
 STUDY, TRIAL, PARENT = "transfergain.study", "transfergain.trial", "mlflow.parentRunId"
-STATUS = {Status.DONE: "FINISHED", Status.FAILED: "FAILED", Status.SKIPPED: "KILLED"}
-IDENTITY = ("model", "revision")
-"""Keys of a study that stay the same when it is extended: MLflow's params never change."""
-BATCH = 900
-"""Metrics in one request; the server takes 1,000."""
+RUN_STATUS = {Status.DONE: "FINISHED", Status.FAILED: "FAILED", Status.SKIPPED: "KILLED"}
+METRICS_A_REQUEST = 900
+"""The server takes 1,000."""
 
 
 def connect(key: str) -> MlflowStudy:
-    """The study's parent run on the server of MLFLOW_TRACKING_URI, created where it is not there.
+    """Find the study's parent run on the server of MLFLOW_TRACKING_URI, or create it.
 
     The experiment is MLFLOW_EXPERIMENT_ID, MLFLOW_EXPERIMENT_NAME or `transfergain`. Raises what MLflow raises.
     """
@@ -75,9 +74,9 @@ class MlflowStudy:
                 return runs
 
     def trial(self, spec: TrialSpec, outcome: Outcome) -> None:
-        """A nested run with the trial's params, its curve by steps and its scores; one that failed before gives way."""
+        """Log a nested run with the trial's params, its curve by steps and its scores; one that failed before gives way."""
         known = self._logged.get(spec.id)
-        if known and (outcome.status != Status.DONE or known[1] == STATUS[Status.DONE]):
+        if known and (outcome.status != Status.DONE or known[1] == RUN_STATUS[Status.DONE]):
             return
         if known:
             self._client.delete_run(known[0])
@@ -89,29 +88,30 @@ class MlflowStudy:
         params = [Param(name, str(value)) for name, value in _params(spec).items()]
         self._client.log_batch(run, params=params)
         metrics = _metrics(spec, outcome, end)
-        for first in range(0, len(metrics), BATCH):
-            self._client.log_batch(run, metrics=metrics[first : first + BATCH])
-        self._client.set_terminated(run, STATUS[outcome.status], end)
-        self._logged[spec.id] = (run, STATUS[outcome.status])
+        for first in range(0, len(metrics), METRICS_A_REQUEST):
+            self._client.log_batch(run, metrics=metrics[first : first + METRICS_A_REQUEST])
+        self._client.set_terminated(run, RUN_STATUS[outcome.status], end)
+        self._logged[spec.id] = (run, RUN_STATUS[outcome.status])
 
     def findings(self, findings: Findings, finished: bool) -> None:
-        """The parent's params, tags, gains as metrics, and report.html and findings.json as artefacts."""
+        """Log the parent's params, tags, gains as metrics, and report.html and findings.json as artefacts."""
         study, now = findings.study, int(time.time() * 1000)
         datasets = ", ".join(findings.data)
-        params = {name: study[name] for name in IDENTITY} | {"datasets": datasets}
-        tags = {"mlflow.runName": f"{datasets} · {study['model']}"}
-        tags |= {f"study.{_name_of(k)}": str(v)[:4000] for k, v in study.items()}
-        done = findings.trials[Status.DONE]
+        # what stays the same when a study is extended, as MLflow's params never change
+        params = {"model": study.model, "revision": study.revision, "datasets": datasets}
+        tags = {"mlflow.runName": f"{datasets} · {study.model}"}
+        tags |= {f"study.{_name_of(k)}": str(v)[:4000] for k, v in study.request.items()}
+        done = findings.trials["done"]
         metrics = [
-            Metric(_name_of(f"{row['dataset']}/{row['arm']} {what}"), row[key], now, done)
+            Metric(_name_of(f"{row.dataset}/{row.arm} {what}"), value, now, done)
             for row in findings.headline()
-            for what, key in (("gain", "estimate"), ("gain low", "low"), ("gain high", "high"))
-            if row[key] is not None
+            for what, value in (("gain", row.estimate), ("gain low", row.low), ("gain high", row.high))
+            if value is not None
         ]
         counts = [Metric(f"trials {name}", count, now, done) for name, count in findings.trials.items()]
         self._client.log_batch(
             self._parent,
-            metrics=[*metrics[:BATCH], *counts],
+            metrics=[*metrics[:METRICS_A_REQUEST], *counts],
             params=[Param(name, str(value)) for name, value in params.items()],
             tags=[RunTag(name, value) for name, value in tags.items()],
         )
@@ -121,7 +121,7 @@ class MlflowStudy:
 
 
 def _name_of(text: str) -> str:
-    """A name that MLflow takes: letters, digits, `_-./: ` and spaces."""
+    """Make a name that MLflow takes: letters, digits, `_-./: ` and spaces."""
     return re.sub(r"[^\w\-./: ]", "_", text, flags=re.ASCII)
 
 
@@ -133,13 +133,13 @@ def _params(spec: TrialSpec) -> Mapping[str, Any]:
 
 
 def _metrics(spec: TrialSpec, outcome: Outcome, now: int) -> list[Metric]:
-    """Dev score and loss by training step, then everything the trial was scored with."""
+    """Collect dev score and loss by training step, then everything the trial was scored with."""
     curve = [
         Metric(name, value, now, point.step)
         for point in outcome.curve
         for name, value in (("dev score by step", point.score), ("dev loss by step", point.loss))
     ]
-    row = trial_row(Row(spec, outcome))
+    row = TrialRow.of(StoredTrial(spec, outcome)).to_dict()
     known = {"budget", "seed", "learning_rate"}
     numbers = {k: v for k, v in row.items() if isinstance(v, int | float) and not isinstance(v, bool) and k not in known}
     return curve + [Metric(_name_of(name), value, now, 0) for name, value in numbers.items()]

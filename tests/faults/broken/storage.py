@@ -15,6 +15,7 @@ from transfergain.analysis.findings import load
 from transfergain.arms import ARMS
 from transfergain.errors import UserError
 from transfergain.store import FILE
+from transfergain.types import WarningKind
 
 
 def disk_full(lab: Lab) -> str:
@@ -143,10 +144,10 @@ def diverging(lab: Lab) -> str:
         ARMS.update(usual)
     assert code == 0, line
     found = load(out)
-    warnings = {line for line in found.warnings if "diverged" in line}
+    warnings = {warning.text for warning in found.warnings if warning.kind is WarningKind.DIVERGED}
     assert len(warnings) == 1, found.warnings
     assert all(f"{arm} at 40 labels (3 of 3 seeds)" in line for line in warnings for arm in ("scratch", "full"))
-    assert all(row.outcome.details["diverged"] for row in found.rows if row.spec.recipe)
+    assert all(row.outcome.details.diverged for row in found.rows if row.spec.recipe)
     return f"scored with the best weights there were, counted, warned of. {quote(warnings)}"
 
 

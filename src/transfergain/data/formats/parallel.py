@@ -4,20 +4,49 @@ from __future__ import annotations
 
 import functools
 import gzip
+import re
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from transfergain.data.formats import unpacked
-from transfergain.data.formats.table import Reader, Table
+from transfergain.data.formats.table import ANY_ENDING, Reader, Table
 from transfergain.errors import UserError
 
-ANY = ""
-"""The key of a reader for endings that nobody else reads."""
+LANGUAGES = set(
+    "af am ar az be bg bn bs ca cs cy da de el en eo es et eu fa fi fr ga gl gu he hi hr hu hy id is it ja ka kk km kn ko "
+    "ky la lb lo lt lv mg mk ml mn mr ms mt my nb ne nl nn no pa pl ps pt ro ru rw sd si sk sl so sq sr sv sw ta te tg th "
+    "tk tl tr tt uk ur uz vi xh yi yo zh zu".split()
+)
+"""Two-letter codes of ISO 639-1 that parallel text is likely to carry."""
 
 
 def names_of(code: str) -> list[str]:
     """What data may call the language of a code, best first: `deu_Latn`, `deu`, `de`."""
     return list(dict.fromkeys([code, code.split("_")[0], code[:2]]))
+
+
+def is_language(name: str) -> bool:
+    """True for `fr`, `FR`, `pt-BR` and `deu_Latn`."""
+    first, *rest = re.split(r"[-_]", name.casefold(), maxsplit=1)
+    return first in LANGUAGES or bool(rest and len(first) == 3 and len(rest[0]) == 4)
+
+
+def direction(codes: Sequence[str]) -> dict[str, str]:
+    """Into English where it is one of two languages, else from the first into the second."""
+    source, target = codes if not codes[0].casefold().startswith("en") else reversed(codes)
+    return {"source_lang": source, "target_lang": target}
+
+
+def beside(path: Path) -> dict[str, str] | None:
+    """The languages of parallel text, from the endings of files of one name: what is beside it, or English of several."""
+    stem = path.name.removesuffix(".gz").rpartition(".")[0]
+    siblings = [f.name.removesuffix(".gz").rpartition(".") for f in sorted(path.parent.iterdir()) if f.is_file()]
+    codes = list(dict.fromkeys(ending for before, _, ending in siblings if before == stem and is_language(ending)))
+    mine = path.name.removesuffix(".gz").rpartition(".")[2]
+    others = [code for code in codes if code != mine]  # the file that was named holds the source
+    english = [code for code in others if len(others) == 1 or code.casefold().startswith("en")]
+    return {"source_lang": mine, "target_lang": english[0]} if mine in codes and english else None
 
 
 def readers(source: str, target: str) -> dict[str, Reader]:
@@ -26,7 +55,7 @@ def readers(source: str, target: str) -> dict[str, Reader]:
     While a language is not named, any unknown ending is answered by asking for it.
     """
     if not source or not target:
-        return {ANY: _ask}
+        return {ANY_ENDING: _ask}
     return {f".{name.lower()}": functools.partial(read, source=source, target=target) for name in names_of(source)}
 
 

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from transfergain.data.formats import conll
-from transfergain.data.formats.table import Table, require_columns
-from transfergain.data.prepare import Parsed
+from transfergain.data.formats import conll, marks
+from transfergain.data.formats.table import Parsed, Table, require_columns
 from transfergain.errors import UserError, nearest
 from transfergain.types import Example
 
-MARKED = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
-"""`[Ada Lovelace|PER]`."""
-WORD = re.compile(r"\d+(?:[.,:]\d+)+(?!\w)|['’]s\b|\w+|[^\w\s]")
-"""Numbers with their separators, the possessive, words, and every other sign on its own."""
 INLINE = "in-line marks"
-JOINERS = "\u200c\u200d"
 
 
 class Tagged(NamedTuple):
@@ -120,7 +113,7 @@ def _read(table: Table, options: Mapping[str, Any], names: Sequence[str]) -> Tag
     tokens, tags, text = (options[key] for key in ("tokens_column", "tags_column", "text_column"))
     columns = table.columns()
     if tokens not in columns and tags not in columns and text in columns:
-        rows = [_inline(row.get(text), table.where(i), text) for i, row in enumerate(table.rows)]
+        rows = [marks.tagged_words(row.get(text), table.where(i), text) for i, row in enumerate(table.rows)]
         found = conll.to_bio([row_tags for _, row_tags in rows], partial(_where, table))
         return Tagged(table, [words for words, _ in rows], found._replace(scheme=INLINE))
     if tokens not in columns and tags not in columns:
@@ -168,65 +161,6 @@ def _is_number(tag: Any) -> bool:
     if isinstance(tag, str):
         return bool(re.fullmatch(r"-?\d+", tag))
     return isinstance(tag, int | np.integer) and not isinstance(tag, bool)
-
-
-def _inline(value: Any, where: str, column: str) -> tuple[list[str], list[str]]:
-    """`[Ada Lovelace|PER] met him.` -> its words and their tags. Raises UserError naming the row."""
-    if value is None or not str(value).strip():
-        raise UserError(f'{where}: "{column}" is empty; fill it or remove the row')
-    if not isinstance(value, str):
-        raise UserError(f'{where}: "{column}" holds a {type(value).__name__}; a text is expected')
-    text, marked = _unmarked(value, where)
-    spans = list(_words(text))
-    first, last = {start: k for k, (start, _) in enumerate(spans)}, {end: k for k, (_, end) in enumerate(spans)}
-    tags = ["O"] * len(spans)
-    for start, end, kind in marked:
-        if start not in first or end not in last:
-            raise UserError(
-                f'{where}: the entity "{text[start:end]}" begins or ends inside a word; put [ and | at the edges of words'
-            )
-        tags[first[start] : last[end] + 1] = [f"B-{kind}"] + [f"I-{kind}"] * (last[end] - first[start])
-    return [text[start:end] for start, end in spans], tags
-
-
-def _unmarked(text: str, where: str) -> tuple[str, list[tuple[int, int, str]]]:
-    """The text without its marks, and (start, end, type) of each entity in it."""
-    plain, marked, at = "", [], 0
-    for match in MARKED.finditer(text):
-        entity, kind = match[1].strip(), match[2].strip()
-        if not entity or kind in ("", "O") or re.search(r"\s", kind) or conll.PREFIXED.fullmatch(kind):
-            raise UserError(f'{where}: "{match[0]}" is no entity; write it as [Ada Lovelace|PER]')
-        plain += text[at : match.start()]
-        marked.append((len(plain), len(plain) + len(entity), kind))
-        plain, at = plain + entity, match.end()
-    plain += text[at:]
-    stray = re.search(r"[\[\]]", plain)
-    if stray:
-        around = plain[max(stray.start() - 10, 0) : stray.start() + 20]
-        raise UserError(
-            f'{where}: a bracket that marks no entity, near "{around}"; write [Ada Lovelace|PER], and for texts with '
-            "brackets of their own use lists of words and tags"
-        )
-    return plain, marked
-
-
-def _words(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of words and signs. Marks that join onto a letter, as in Hindi, do not end its word."""
-    start = end = 0
-    for match in WORD.finditer(text):
-        touches = match.start() == end > 0
-        if touches and (_joins(match[0]) or (_joins(text[end - 1]) and match[0][0].isalnum())):
-            end = match.end()
-            continue
-        if end:
-            yield start, end
-        start, end = match.span()
-    if end:
-        yield start, end
-
-
-def _joins(sign: str) -> bool:
-    return sign[0] in JOINERS or unicodedata.category(sign[0])[0] == "M"
 
 
 # What is said about the data.

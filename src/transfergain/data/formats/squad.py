@@ -11,13 +11,12 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from transfergain.data.formats.table import Table, require_columns
-from transfergain.data.prepare import Parsed
+from transfergain.data.formats.table import Parsed, Table, require_columns
 from transfergain.errors import UserError
+from transfergain.options import flag_of
 from transfergain.types import Example
 
-COLUMNS = {"question_column": "question", "context_column": "context", "answers_column": "answers"}
-FLAGS = {option: "--" + option.replace("_", "-") for option in COLUMNS}
+FLAGS = {option: flag_of(option) for option in ("question_column", "context_column", "answers_column")}
 SHAPE = '{"text": [...], "answer_start": [...]} or a list of {"text", "answer_start"} is expected'
 
 
@@ -85,9 +84,9 @@ def _rows(table: Table, options: Mapping[str, Any]) -> Iterator[Row]:
         for number, article in enumerate(table.rows, 1):
             yield from _article(f"{table.name} article {number:,}", article, options)
         return
-    require_columns(table, [(FLAGS[option], options[option]) for option in COLUMNS])
+    require_columns(table, [(FLAGS[option], options[option]) for option in FLAGS])
     for index, row in enumerate(table.rows):
-        values = {option: row.get(options[option]) for option in COLUMNS}
+        values = {option: row.get(options[option]) for option in FLAGS}
         yield Row(table.where(index), values, row.get("id"), row.get("title"), row.get("is_impossible"))
 
 

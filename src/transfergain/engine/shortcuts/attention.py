@@ -18,8 +18,10 @@ from transformers.masking_utils import eager_mask
 
 from transfergain.engine.batching import Feature, collate, length
 
-NAME = "transfergain_parts"
-REPLACED = "sdpa"
+ATTENTION_NAME = "transfergain_parts"
+REPLACED_ATTENTION = "sdpa"
+TRIED_FEATURES = 64
+"""The shortest and the longest of so many features are tried."""
 TOLERANCE = 1e-4
 """How far outputs may be off in fp32 when the two are compared."""
 
@@ -35,7 +37,7 @@ def attend(
     position_bias: torch.Tensor | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
-    """softmax(scaling * query @ key + mask) @ value, with dropout on the softmax.
+    """Compute softmax(scaling * query @ key + mask) @ value, with dropout on the softmax.
 
     `query` (B, heads, Q, d), `key` and `value` (B, heads or groups of them, T, d), `attention_mask` (B, 1, Q, T) and
     `position_bias` (1, heads, Q, T) are added to the scores; returns (B, Q, heads, d). Products and softmax are in the
@@ -54,35 +56,35 @@ def attend(
     return torch.matmul(weights, value).transpose(1, 2).contiguous(), None
 
 
-AttentionInterface.register(NAME, attend)
-AttentionMaskInterface.register(NAME, eager_mask)
+AttentionInterface.register(ATTENTION_NAME, attend)
+AttentionMaskInterface.register(ATTENTION_NAME, eager_mask)
 
 
 @contextmanager
 def attention_by_parts(model: Any, features: Sequence[Feature], pad_token_id: int) -> Iterator[bool]:
-    """For the time of the block the model attends by `attend` where that gives its outputs; yields whether it does.
+    """Have the model attend by `attend` inside the block, where that gives its outputs; yields whether it does.
 
     Only on the CPU, and only models that would use PyTorch's scaled dot-product attention: what they compute is this.
     """
-    parts = [m for m in model.modules() if isinstance(m, PreTrainedModel) and _implementation(m) == REPLACED]
+    parts = [m for m in model.modules() if isinstance(m, PreTrainedModel) and _implementation(m) == REPLACED_ATTENTION]
     outer = [m for m in parts if not any(m is not other and m in other.modules() for other in parts)]
     if not outer or next(model.parameters()).device.type != "cpu":
         yield False
         return
-    tried = sorted(features[:64], key=length)
+    tried = sorted(features[:TRIED_FEATURES], key=length)
     few = [tried[0], tried[-1]]
     before = _loss_and_outputs(model, few, pad_token_id)
-    _use(outer, NAME)
+    _use(outer, ATTENTION_NAME)
     try:
         same = all(
             a.shape == b.shape and torch.allclose(a, b, rtol=0.0, atol=TOLERANCE * max(1.0, float(a.abs().max())))
             for a, b in zip(before, _loss_and_outputs(model, few, pad_token_id), strict=True)
         )
         if not same:
-            _use(outer, REPLACED)
+            _use(outer, REPLACED_ATTENTION)
         yield same
     finally:
-        _use(outer, REPLACED)
+        _use(outer, REPLACED_ATTENTION)
 
 
 def _implementation(model: PreTrainedModel) -> str:
@@ -95,7 +97,7 @@ def _use(models: Sequence[PreTrainedModel], name: str) -> None:
 
 
 def _loss_and_outputs(model: Any, features: Sequence[Feature], pad_token_id: int) -> list[torch.Tensor]:
-    """Loss and first outputs in evaluation mode, without those of padding."""
+    """Return loss and first outputs in evaluation mode."""
     training = model.training
     model.eval()
     try:

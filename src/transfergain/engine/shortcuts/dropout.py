@@ -1,4 +1,4 @@
-"""Dropout whose masks cost a third: on CPUs a step would else spend a tenth of its time on random numbers.
+"""Dropout whose masks cost a third: else a step on a CPU spends a tenth of its time on random numbers.
 
 PyTorch draws a number an element. Here one 64-bit draw serves four elements with 16 bits each, so the rate is the asked one
 to the nearest 1/65,536, and what is kept is scaled by the reciprocal of the very share that is kept. Masks come from
@@ -13,10 +13,11 @@ from contextlib import contextmanager
 import torch
 
 LEVELS = 2**16
+"""Values of a 16-bit number: rates are rounded to one in so many."""
 
 
 def keep_mask(shape: torch.Size, p: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
-    """A random mask of the shape: 0 with probability `p` (rounded to 1/65,536), else the reciprocal of 1 - p."""
+    """Draw a mask of the shape: 0 with probability `p` (rounded to 1/65,536), else the reciprocal of 1 - p."""
     dropped = min(round(p * LEVELS), LEVELS - 1)
     count = shape.numel()
     bits = torch.empty(-(-count // 4), dtype=torch.int64, device=device).random_(-(2**63), None)
@@ -26,9 +27,10 @@ def keep_mask(shape: torch.Size, p: float, dtype: torch.dtype, device: torch.dev
 
 @contextmanager
 def cheap_dropout(device: torch.device) -> Iterator[None]:
-    """For the time of the block `torch.nn.functional.dropout`, which all modules call, draws its masks as above.
+    """Have `torch.nn.functional.dropout` draw its masks by `keep_mask` inside the block.
 
-    Only on the CPU: GPUs fuse their own. A process must not train anything else meanwhile.
+    That function of PyTorch is replaced because all modules call it, whatever the architecture: there is no other place
+    that all of them share. Only on the CPU: GPUs fuse their own. A process must not train anything else meanwhile.
     """
     if device.type != "cpu":
         yield

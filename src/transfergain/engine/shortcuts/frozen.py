@@ -1,15 +1,17 @@
 """Frozen features: where only the head trains, run the base model once and train the head on what it returned.
 
 The head is not taken apart: the model's own forward runs, with its base model replaced by the stored output. Only what
-the head reads is stored (the first token for BERT's classifier, the last that is no padding for GPT-2's, T5's and BART's,
-all of them for labels of words and spans), and which that is is found by trying: the replayed outputs must equal the
-model's own, else nothing is cached and training runs the whole model, which is slower and the same; a trial's
+the head reads is stored: the first token for BERT's classifier, the last that is no padding for GPT-2's, T5's and BART's,
+all of them for labels of words and spans. These are tried in turn, and the first whose outputs equal the model's own is
+taken. Where none does, nothing is stored and training runs the whole model, which is slower and the same; a trial's
 `frozen_features` says which it was.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,6 +19,7 @@ import torch
 from transfergain.engine.batching import Feature, collate, evaluation_batches, length
 from transfergain.engine.flops import StepFlops
 from transfergain.engine.precision import autocast
+from transfergain.engine.training import Cost, Training
 
 POSITIONS = ("first", "last", "all")
 TARGETS = ("labels", "start_positions", "end_positions")
@@ -46,7 +49,7 @@ class HeadOnly(torch.nn.Module):
         pooled: torch.Tensor | None = None,
         **targets: torch.Tensor,
     ) -> Any:
-        """The model's own output for the stored base output; `tokens`, the text's length, only orders batches."""
+        """Run the head on the stored base output; `tokens`, the text's length, only orders batches."""
         given = {} if pooled is None else {"pooler_output": pooled}
         stored = self.output_class(last_hidden_state=hidden if hidden.ndim == 3 else hidden[:, None], **given)
         base = self.model.base_model
@@ -60,8 +63,31 @@ class HeadOnly(torch.nn.Module):
                 base.forward = own
 
 
+@dataclass(frozen=True)
+class FrozenBase:
+    """A base model that does not train, and the head that reads its stored output."""
+
+    head: HeadOnly
+    position: str
+    """One of POSITIONS: what of the output is stored."""
+    pad_token_id: int
+    precision: str
+
+    def run(self, features: Sequence[Feature]) -> list[dict[str, Any]]:
+        """Run the base model on the features; returns features for `head`."""
+        return run_base(self.head.model, features, self.pad_token_id, self.position, self.precision)
+
+    def stored(self, training: Training) -> Training:
+        """The training of `head`: on stored features, whose cost counts as spent."""
+        since = time.perf_counter()
+        train = self.run(training.train)
+        flops = base_flops(self.head.model, training.train, self.pad_token_id)
+        spent = Cost(flops, time.perf_counter() - since)
+        return replace(training, train=train, dev=self.run(training.dev), spent=spent)
+
+
 def only_head_trains(model: Any) -> bool:
-    """True when no parameter of the model's base model requires a gradient."""
+    """Tell whether no parameter of the model's base model requires a gradient."""
     base = getattr(model, "base_model", None)
     return base is not None and base is not model and not any(p.requires_grad for p in base.parameters())
 
@@ -69,7 +95,7 @@ def only_head_trains(model: Any) -> bool:
 def head_only(
     model: Any, sample: Sequence[Feature], pad_token_id: int, fields: Sequence[str] = ("logits",)
 ) -> tuple[HeadOnly, str] | None:
-    """(module, position) that reproduces these fields of the model's output on the sample, or None when none does."""
+    """Find the (module, position) that reproduces these fields of the model's output on the sample; None where none does."""
     few = list(sample[:4])
     model.eval()
     device = next(model.parameters()).device
@@ -95,7 +121,7 @@ def head_only(
 
 
 def _real(output: Any, fields: Sequence[str], features: Sequence[Feature]) -> list[torch.Tensor]:
-    """The named fields feature by feature, without the padding's rows where there is a row a token."""
+    """Take the named fields feature by feature, without the padding's rows where there is a row a token."""
     padded = max(map(length, features))
     rows = []
     for field in fields:
@@ -114,7 +140,7 @@ def _close(got: torch.Tensor, expected: torch.Tensor) -> bool:
 def run_base(
     model: Any, features: Sequence[Feature], pad_token_id: int, position: str, precision: str
 ) -> list[dict[str, Any]]:
-    """The base model's output for every feature, in evaluation mode, as features for `HeadOnly`."""
+    """Run the base model in evaluation mode; returns its output for every feature as features for `HeadOnly`."""
     model.eval()
     device = next(model.parameters()).device
     rows: list[dict[str, Any]] = [{}] * len(features)
@@ -148,7 +174,7 @@ def run_base(
 
 
 def base_flops(model: Any, features: Sequence[Feature], pad_token_id: int) -> int:
-    """Floating-point operations of `run_base` on these features."""
+    """Count the floating-point operations of `run_base` on these features."""
     forward = StepFlops(model, features, pad_token_id, backward=False)
     return sum(forward([features[i] for i in batch]) for batch in evaluation_batches(features))
 

@@ -1,4 +1,4 @@
-"""What the page carries to be read by its script: packed text, and the tables to download."""
+"""Pack what the page carries to be read by its script: text, and the tables to download."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLOTLY = ("package_data", "plotly.min.js")
 
 
 def embed(value: Any) -> str:
-    """A value as JSON that may stand inside a script element: no text in it can end the element.
+    """Write a value as JSON that may stand inside a script element: no text in it can end the element.
 
     Raises ValueError on NaN and infinities, which JSON does not have.
     """
@@ -27,13 +27,13 @@ def embed(value: Any) -> str:
 
 
 def pack(text: str, level: int = 6) -> str:
-    """Text as base64 of gzip, the same bytes for the same text; the browser unpacks it by itself."""
+    """Pack text as base64 of gzip, the same bytes for the same text; the browser unpacks it by itself."""
     return base64.b64encode(gzip.compress(text.encode("utf-8"), level, mtime=0)).decode("ascii")
 
 
 @cache
 def plotly() -> str:
-    """Plotly's own script, packed, read without importing the package. Raises FileNotFoundError without it."""
+    """Pack Plotly's own script, read without importing the package. Raises FileNotFoundError without it."""
     spec = importlib.util.find_spec("plotly")
     if spec is None or not spec.submodule_search_locations:
         raise FileNotFoundError("plotly is not installed")
@@ -41,7 +41,6 @@ def plotly() -> str:
 
 
 def tables(findings: Findings) -> dict[str, list[dict[str, Any]]]:
-    """The tables of the findings that have rows, by name; scores of single seeds stay with their rows."""
-    found = {name: findings.table(name) for name in ("gains", "scores", *BENEFITS)}
-    found["timings"] = [dict(row) for row in findings.timings]
+    """Flatten the tables of the findings that have rows, by name; scores of single seeds stay with their rows."""
+    found = {name: findings.table(name) for name in ("gains", "scores", *BENEFITS, "timings")}
     return {name: rows for name, rows in found.items() if rows}

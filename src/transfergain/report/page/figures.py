@@ -1,11 +1,11 @@
-"""Figures and tables as plain data: a part of plotly's JSON, which the page's script and `svg.draw` both read."""
+"""Describe figures and tables as plain data: a part of plotly's JSON, which the page's script and `svg.draw` both read."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from transfergain.analysis.findings import Findings
 
@@ -17,8 +17,30 @@ FLOOR_DASHES = ("dot", "dash", "dashdot", "longdash")
 QUIET_COLOUR = "#8C8C8C"
 MISSING = "–"
 
-Row = Mapping[str, Any]
 Trace = dict[str, Any]
+
+
+class Interval(Protocol):
+    """What has a 95 % interval, or None at both ends."""
+
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+class Scored(Interval, Protocol):
+    """A mean score with its interval."""
+
+    @property
+    def mean(self) -> float: ...
+
+
+class Gained(Interval, Protocol):
+    """A difference of scores with its interval."""
+
+    @property
+    def estimate(self) -> float: ...
 
 
 class Column(NamedTuple):
@@ -69,38 +91,50 @@ class Style(NamedTuple):
 
 
 def styles(findings: Findings) -> dict[str, Style]:
-    """Name -> style of the study's arms, in their order, and of the floors, in the order of the scores."""
-    arms = list(findings.study["arms"])
-    floors = [name for name in dict.fromkeys(row["arm"] for row in findings.scores) if name not in arms]
+    """Give each floor and arm its style, by name: floors in the order of their scores, arms in that of the study."""
+    arms = findings.study.arms
+    floors = [name for name in dict.fromkeys(row.arm for row in findings.scores) if name not in arms]
     drawn = {name: Style(FLOOR_COLOUR, "circle-open", FLOOR_DASHES[i % len(FLOOR_DASHES)]) for i, name in enumerate(floors)}
     return drawn | {
         name: Style(ARM_COLOURS[i % len(ARM_COLOURS)], SYMBOLS[i % len(SYMBOLS)], "solid") for i, name in enumerate(arms)
     }
 
 
-def interval(row: Row, sign: str = "") -> str:
-    """`[low, high]` of a row of scores or (with `sign` "+") of gains; a dash where it is unknown."""
-    low, high = row.get("low"), row.get("high")
+def interval(row: Interval, sign: str = "") -> str:
+    """Write `[low, high]` of a score or (with `sign` "+") of a gain; a dash where it is unknown."""
+    low, high = row.low, row.high
     return MISSING if low is None or high is None else f"[{low:{sign}z.3f}, {high:{sign}z.3f}]"
 
 
+def score(row: Scored) -> str:
+    """Write `0.874 [0.851, 0.897]`."""
+    return f"{row.mean:.3f} {interval(row)}"
+
+
+def gain(row: Gained) -> str:
+    """Write `+0.093 [+0.071, +0.115]`."""
+    return f"{row.estimate:+z.3f} {interval(row, '+')}"
+
+
 def curve(
-    name: str, style: Style, x: Sequence[Any], rows: Sequence[Row], hover: Sequence[str], bar: bool = False
+    name: str, style: Style, x: Sequence[Any], rows: Sequence[Scored], hover: Sequence[str], bar: bool = False
 ) -> list[Trace]:
-    """The line of one arm or floor through `mean` of rows, with a band from `low` to `high`.
+    """Draw the line of one arm or floor through `mean` of rows, with a band from `low` to `high`.
 
     A lone point, and with `bar` every point, gets an error bar in place of the band.
     """
-    shown = escape(name)
-    known = [i for i, row in enumerate(rows) if row.get("low") is not None and row.get("high") is not None]
-    main = line(name, style, x, [row["mean"] for row in rows], hover)
+    shown, means = escape(name), [row.mean for row in rows]
+    known = [
+        (at, row.low, row.high) for at, row in zip(x, rows, strict=True) if row.low is not None and row.high is not None
+    ]
+    main = line(name, style, x, means, hover)
     if len(known) < 2 or bar:
         if known:
-            main["error_y"] = bars([row["mean"] for row in rows], rows, style.colour)
+            main["error_y"] = bars(means, rows, style.colour)
         return [main]
     band = {
-        "x": [x[i] for i in known] + [x[i] for i in reversed(known)],
-        "y": [rows[i]["high"] for i in known] + [rows[i]["low"] for i in reversed(known)],
+        "x": [at for at, _, _ in known] + [at for at, _, _ in reversed(known)],
+        "y": [high for _, _, high in known] + [low for _, low, _ in reversed(known)],
         "mode": "lines",
         "fill": "toself",
         "fillcolor": faded(style.colour, 0.12),
@@ -112,13 +146,13 @@ def curve(
     return [band, main]
 
 
-def bars(means: Sequence[float], rows: Sequence[Row], colour: str) -> dict[str, Any]:
-    """Error bars from `low` to `high` of rows around means; none where a row has no interval."""
+def bars(means: Sequence[float], rows: Sequence[Interval], colour: str) -> dict[str, Any]:
+    """Draw error bars from `low` to `high` of rows around means; none where a row has no interval."""
     return {
         "type": "data",
         "symmetric": False,
-        "array": [0 if r["high"] is None else r["high"] - m for m, r in zip(means, rows, strict=True)],
-        "arrayminus": [0 if r["low"] is None else m - r["low"] for m, r in zip(means, rows, strict=True)],
+        "array": [0 if r.high is None else r.high - m for m, r in zip(means, rows, strict=True)],
+        "arrayminus": [0 if r.low is None else m - r.low for m, r in zip(means, rows, strict=True)],
         "color": colour,
     }
 
@@ -126,7 +160,7 @@ def bars(means: Sequence[float], rows: Sequence[Row], colour: str) -> dict[str, 
 def line(
     name: str, style: Style, x: Sequence[Any], y: Sequence[Any], hover: Sequence[str] = (), mode: str = "lines+markers"
 ) -> Trace:
-    """A named line, markers, or both. `hover` are plain words, one a point."""
+    """Draw a named line, markers, or both. `hover` are plain words, one a point."""
     return {
         "x": [escape(v) if isinstance(v, str) else v for v in x],
         "y": list(y),
@@ -140,25 +174,25 @@ def line(
 
 
 def rule(name: str, x: Sequence[Any], y: Sequence[Any], hover: str, dash: str = "dash", colour: str = QUIET_COLOUR) -> Trace:
-    """A quiet line that stands for no arm, such as a threshold or a diagonal."""
+    """Draw a quiet line that stands for no arm, such as a threshold or a diagonal."""
     return line(name, Style(colour, "circle", dash), x, y, [hover] * len(x), "lines") | {
         "line": {"color": colour, "dash": dash, "width": 1.5}
     }
 
 
 def quiet(trace: Trace, group: str = "") -> Trace:
-    """The trace without an entry of its own in the legend; shown and hidden with `group`, if given."""
+    """Keep a trace without an entry of its own in the legend; shown and hidden with `group`, if given."""
     return trace | {"showlegend": False} | ({"legendgroup": escape(group)} if group else {})
 
 
 def note(text: str, x: Any, y: float, position: str = "top center", group: str = "") -> Trace:
-    """Words at a point, in the colour of text, which every arm's colour is not dark enough for."""
+    """Write words at a point, in the colour of text, which every arm's colour is not dark enough for."""
     trace = {"x": [x], "y": [y], "mode": "text", "text": [escape(text)], "textposition": position, "hoverinfo": "skip"}
     return quiet(trace, group)
 
 
 def layout(y_title: str, x_axis: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """What all figures share. The page adds the colours of text and grid, for light and dark."""
+    """Lay a figure out as all are. The page adds the colours of text and grid, for light and dark."""
     return {
         "height": 430,
         "margin": {"l": 64, "r": 16, "t": 32, "b": 56},
@@ -174,22 +208,22 @@ def layout(y_title: str, x_axis: Mapping[str, Any], **more: Any) -> dict[str, An
 
 
 def axis(title: str, log: bool = False, **more: Any) -> dict[str, Any]:
-    """A numeric axis."""
+    """Describe a numeric axis."""
     ticks = {} if "tickvals" in more else {"dtick": "D2", "exponentformat": "power"}
     return {"title": {"text": escape(title)}} | ({"type": "log"} | ticks if log else {}) | more
 
 
 def at_values(values: Sequence[int]) -> dict[str, Any]:
-    """Ticks at these values alone."""
+    """Put ticks at these values alone."""
     return {"tickvals": list(values), "ticktext": [f"{value:,}" for value in values]}
 
 
 def marker(style: Style, size: int) -> dict[str, Any]:
-    """How a point of an arm or floor looks."""
+    """Draw a point of an arm or floor."""
     return {"symbol": style.symbol, "size": size, "color": style.colour}
 
 
 def faded(colour: str, alpha: float) -> str:
-    """A `#rrggbb` colour, `alpha` opaque."""
+    """Make a `#rrggbb` colour `alpha` opaque."""
     red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
     return f"rgba({red},{green},{blue},{alpha})"

@@ -1,4 +1,4 @@
-"""The forest plot of the first screen: a row a data set and arm, with the gain and its interval on one common axis."""
+"""Draw the forest plot of the first screen: a row a data set and arm, with the gain and its interval on one common axis."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 from typing import Any, NamedTuple
 
 from transfergain.analysis.findings import Findings
-from transfergain.report.page.figures import Column, Figure, Group, Row, Table, axis, interval, layout, line, rule, styles
+from transfergain.report.page.figures import Column, Figure, Group, Table, axis, gain, interval, layout, line, rule, styles
 from transfergain.report.page.svg import padded, round_numbers
 
 
@@ -34,20 +34,20 @@ class Forest(NamedTuple):
 
 
 def forest(findings: Findings) -> Forest | None:
-    """The gains that answer the question, on the test sets; None without any."""
+    """Place the gains that answer the question, on the test sets; None without any."""
     rows = findings.headline()
     if not rows:
         return None
-    margin, drawn = float(findings.study["margin"]), styles(findings)
-    ends = [v for row in rows for v in (row["low"], row["estimate"], row["high"]) if v is not None]
+    margin, drawn = findings.study.margin, styles(findings)
+    ends = [v for row in rows for v in (row.low, row.estimate, row.high) if v is not None]
     low, high = padded(min(0.0, *ends), max(margin, *ends))
 
     def place(value: float | None) -> Any:
         return None if value is None else round(100 * (value - low) / (high - low), 2)
 
     lines = [
-        Line(row["dataset"], row["arm"], drawn[row["arm"]].colour, f"{row['estimate']:+z.3f} {interval(row, '+')}",
-             row["verdict"], place(row["low"]), place(row["estimate"]), place(row["high"]))
+        Line(row.dataset, row.arm, drawn[row.arm].colour, gain(row),
+             row.verdict, place(row.low), place(row.estimate), place(row.high))
         for row in rows
     ]  # fmt: skip
     ticks = [(place(value), f"{value:+g}" if value else "0") for value, _ in round_numbers(low, high)]
@@ -55,22 +55,23 @@ def forest(findings: Findings) -> Forest | None:
 
 
 def figure(findings: Findings) -> Figure | None:
-    """The same as a figure, to be exported."""
-    rows: Sequence[Row] = findings.headline()
+    """Draw the same as a figure, to be exported."""
+    rows = findings.headline()
     if not rows:
         return None
     drawn, traces = styles(findings), []
-    names = [f"{row['dataset']}, {row['arm']}" for row in rows]
-    for arm in dict.fromkeys(row["arm"] for row in rows):
-        mine = [(i, row) for i, row in enumerate(rows) if row["arm"] == arm]
-        xs: list[float | None] = [v for _, row in mine for v in (row["low"], row["high"], None)]
+    names = [f"{row.dataset}, {row.arm}" for row in rows]
+    for arm in dict.fromkeys(row.arm for row in rows):
+        mine = [(i, row) for i, row in enumerate(rows) if row.arm == arm]
+        xs: list[float | None] = [v for _, row in mine for v in (row.low, row.high, None)]
         ys: list[float | None] = [v for i, _ in mine for v in (-i, -i, None)]
         traces.append(line(arm, drawn[arm], xs, ys, mode="lines") | {"showlegend": False})
-        traces.append(line(arm, drawn[arm], [row["estimate"] for _, row in mine], [-i for i, _ in mine], mode="markers"))
+        estimates, places, hover = [r.estimate for _, r in mine], [-i for i, _ in mine], [r.sentence for _, r in mine]
+        traces.append(line(arm, drawn[arm], estimates, places, hover, "markers"))
     traces.insert(0, rule("no gain", [0, 0], [0.6, -len(rows) + 0.4], "no gain", "dot"))
     y_axis = {"tickvals": [-i for i in range(len(rows))], "ticktext": [escape(name) for name in names]}
-    title = f"Gain over scratch on the test set, {findings.study['model']}"
-    body = [[name, f"{r['estimate']:+z.3f}", interval(r, "+"), r["verdict"]] for name, r in zip(names, rows, strict=True)]
+    title = f"Gain over scratch on the test set, {findings.study.model}"
+    body = [[name, f"{r.estimate:+z.3f}", interval(r, "+"), r.verdict] for name, r in zip(names, rows, strict=True)]
     columns = (Column("data set, arm"), Column("gain", True), Column("95 % interval", True), Column("verdict"))
     drawn_layout = layout("", axis("gain in score"))
     drawn_layout["yaxis"] |= y_axis

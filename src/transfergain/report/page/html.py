@@ -1,4 +1,4 @@
-"""The page: one self-contained offline HTML file, the answer first and every trial at the end."""
+"""Render the page: one self-contained offline HTML file, the answer first and every trial at the end."""
 
 from __future__ import annotations
 
@@ -14,21 +14,22 @@ import jinja2
 from markupsafe import Markup, escape
 
 from transfergain.analysis import words
+from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.findings import Findings
+from transfergain.analysis.rows import Benefit, BenefitRow, Verdict
 from transfergain.analysis.verdict import VERDICTS
-from transfergain.report import reading
 from transfergain.report.limits import limits
 from transfergain.report.page import ASSETS, downloads, examples, svg, tables
-from transfergain.report.page.figures import Figure, Row, Table
+from transfergain.report.page.figures import Figure, Table
 from transfergain.report.page.forest import forest
 from transfergain.report.page.panels import PANELS
-from transfergain.report.page.panels.base import Kind, Panel, View, rows_table
+from transfergain.report.page.panels.base import DatasetView, Panel, PanelKind, rows_table
 from transfergain.report.toml import study_toml
 from transfergain.running.search import LEARNING_RATES
 
 
 @dataclass(frozen=True)
-class Drawn:
+class FigureOnPage:
     """A figure on the page: its id, its picture and its legend."""
 
     id: str
@@ -39,39 +40,55 @@ class Drawn:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """A panel on the page."""
+class PanelOnPage:
+    """A panel: its id, its kind, what it holds, and the benefit's verdict where it is one."""
 
     id: str
-    kind: Kind
+    kind: PanelKind
     panel: Panel
-    figures: Sequence[Drawn]
-    more: Sequence[Drawn]
-    verdict: str
+    figures: Sequence[FigureOnPage]
+    more: Sequence[FigureOnPage]
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class SectionOnPage:
+    """A data set: its id, what is known of it, the answer, and the panels."""
+
+    id: str
+    name: str
+    entry: DatasetEntry
+    answer: str
+    benefits: Sequence[PanelOnPage]
+    panels: Sequence[PanelOnPage]
+    examples: Sequence[Table]
 
 
 def render(findings: Findings, live: bool = False) -> str:
-    """The report as HTML. It loads nothing: style, script and data are inside. `live` says that the study still runs.
+    """Render the report as HTML. It loads nothing: style, script and data are inside. `live` says that the study still runs.
 
     Raises FileNotFoundError when plotly's script is missing from its package.
     """
-    answers = reading.benefits(findings)
-    sections = [_section(findings, name, i, answers) for i, name in enumerate(findings.data, 1)]
-    drawn = [d for section in sections for shown in section["panels"] for d in (*shown.figures, *shown.more)]
-    toml = study_toml(findings.study)
+    answers = findings.benefits()
+    sections = [
+        _section(findings, name, number, {row.benefit: row for row in answers if row.dataset == name})
+        for number, name in enumerate(findings.data, 1)
+    ]
+    drawn = [d for section in sections for shown in section.panels for d in (*shown.figures, *shown.more)]
+    toml = study_toml(findings.study.request)
     content = downloads.tables(findings)
     return _template().render(
-        title=f"Does starting from {findings.study['model']} beat training from scratch?",
+        title=f"Does starting from {findings.study.model} beat training from scratch?",
         live=live,
         findings=findings,
         study=findings.study,
-        seeds=words.planned_seeds(findings.study),
+        seeds=words.planned_seeds(findings.study.seeds),
         counts=findings.trials,
         sections=sections,
         forest=forest(findings),
         limits=limits(findings),
-        aggregate=_aggregate(findings),
-        warnings=findings.warnings,
+        aggregate=rows_table("Over all data sets", findings.aggregate),
+        warnings=[warning.text for warning in findings.warnings],
         recipe_table=tables.full_recipes(findings.recipes),
         search_space=" to ".join(f"{rate:g}" for rate in LEARNING_RATES),
         checks=tables.checks(findings),
@@ -100,12 +117,12 @@ def _template() -> jinja2.Template:
 
 
 def _flags(sentence: str) -> Markup:
-    """The sentence, escaped, with its flags as code, which does not break at their hyphens."""
+    """Escape the sentence and mark its flags as code, which does not break at their hyphens."""
     return Markup(re.sub(r"(?<![\w-])--[a-z]+(-[a-z]+)*", r"<code>\g<0></code>", str(escape(sentence))))
 
 
-def _packed(drawn: Sequence[Drawn], content: Mapping[str, Any]) -> dict[str, str]:
-    """Element id -> packed text that the page's script unpacks when it is asked for."""
+def _packed(drawn: Sequence[FigureOnPage], content: Mapping[str, Any]) -> dict[str, str]:
+    """Pack what the page's script reads: element id -> packed text that the page's script unpacks when it is asked for."""
     if not drawn and not content:
         return {}
     figures = {d.id: {"data": d.figure.traces, "layout": d.figure.layout} for d in drawn}
@@ -117,40 +134,32 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _section(findings: Findings, name: str, number: int, answers: Sequence[Row]) -> dict[str, Any]:
-    """One data set."""
-    view, verdicts = View(findings, name), {r["benefit"]: r for r in reading.of(answers, name)}
-    panels = []
-    for key, kind in PANELS.items():
-        panel, slug = kind.build(view), f"{key.replace(' ', '-')}-{number}"
-        first, more = (
-            [_draw(figure, f"{slug}-{part}{i}") for i, figure in enumerate(figures, 1)]
-            for part, figures in (("", panel.figures), ("more-", panel.more))
-        )
-        panels.append(Shown(slug, kind, panel, first, more, verdicts.get(key, {}).get("verdict", "")))
-    benefits = [(shown, verdicts.get(key)) for key, shown in zip(PANELS, panels, strict=True) if key in reading.BENEFITS]
-    return {
-        "id": f"data-{number}",
-        "name": name,
-        "entry": view.entry,
-        "answer": _answer(findings, name, panels[0], verdicts),
-        "benefits": benefits,
-        "panels": panels,
-        "examples": examples.disagreements(findings, name),
-    }
+def _section(findings: Findings, name: str, number: int, answers: Mapping[Benefit, BenefitRow]) -> SectionOnPage:
+    """Build the part of one data set."""
+    view = DatasetView(findings, name)
+    verdicts = {benefit: row.verdict for benefit, row in answers.items()}
+    panels = [_panel(view, kind, f"{key.replace(' ', '-')}-{number}", verdicts) for key, kind in PANELS.items()]
+    return SectionOnPage(
+        id=f"data-{number}",
+        name=name,
+        entry=view.entry,
+        answer=answers[Benefit.PERFORMANCE].sentence.removeprefix(f"{name}: "),
+        benefits=[panel for panel in panels if panel.kind.benefit],
+        panels=panels,
+        examples=examples.disagreements(findings, name),
+    )
 
 
-def _answer(findings: Findings, name: str, performance: Shown, verdicts: Mapping[str, Row]) -> Row:
-    """The one sentence on a data set."""
-    if row := verdicts.get(reading.BENEFITS[0]):
-        return dict(row) | {"sentence": str(row["sentence"]).removeprefix(f"{name}: ")}
-    return {"verdict": "not measured", "sentence": performance.panel.missing or f"{name}: nothing to say yet."}
+def _panel(view: DatasetView, kind: PanelKind, slug: str, verdicts: Mapping[Benefit, Verdict]) -> PanelOnPage:
+    """Build one panel of a data set."""
+    panel = kind.build(view)
+    first, more = (
+        [_draw(figure, f"{slug}-{part}{i}") for i, figure in enumerate(figures, 1)]
+        for part, figures in (("", panel.figures), ("more-", panel.more))
+    )
+    return PanelOnPage(slug, kind, panel, first, more, verdicts[kind.benefit] if kind.benefit else Verdict.NONE)
 
 
-def _draw(figure: Figure, identifier: str) -> Drawn:
-    log = figure.layout["xaxis"].get("type") == "log"
-    return Drawn(identifier, figure, Markup(svg.draw(figure)), [(name, Markup(key)) for name, key in svg.keys(figure)], log)
-
-
-def _aggregate(findings: Findings) -> list[Table]:
-    return rows_table("Over all data sets", findings.aggregate)
+def _draw(figure: Figure, identifier: str) -> FigureOnPage:
+    log, legend = figure.layout["xaxis"].get("type") == "log", svg.keys(figure)
+    return FigureOnPage(identifier, figure, Markup(svg.draw(figure)), [(name, Markup(key)) for name, key in legend], log)

@@ -1,4 +1,4 @@
-"""Figures as SVG, drawn here: they need no script, print, and go into a paper or a pull request."""
+"""Draw figures as SVG here: they need no script, print, and go into a paper or a pull request."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Scale:
 
 
 def draw(figure: Figure, alone: bool = False) -> str:
-    """The figure as one SVG element; `alone` as a file, with a white ground, its title and a legend.
+    """Draw the figure as one SVG element; `alone` as a file, with a white ground, its title and a legend.
 
     Within the page its colours are those of the page's style (classes `grid` and `axis`, and the colour of text).
     """
@@ -60,7 +60,7 @@ def _shortened(text: str) -> str:
 
 
 def _axes(figure: Figure) -> list[str]:
-    """Grid, ticks and titles."""
+    """Draw grid, ticks and titles."""
     x, y = _scales(figure)
     ends = (LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM)
     parts = [f'<path class="grid" d="M{ends[0]} {_n(at)}H{ends[1]}" fill="none"/>' for at, _ in y.ticks]
@@ -112,13 +112,13 @@ def _scale(axis: Any, values: Sequence[Any], start: float, end: float) -> Scale:
 
 
 def padded(low: float, high: float) -> tuple[float, float]:
-    """A range with some room on both sides; never empty."""
+    """Widen a range by some room on both sides; it is never empty."""
     room = (high - low) * 0.06 or abs(high) * 0.1 or 0.5
     return low - room, high + room
 
 
 def round_numbers(low: float, high: float) -> list[tuple[float, str]]:
-    """About six round numbers."""
+    """Choose about six round numbers."""
     raw = (high - low) / 6
     size = 10.0 ** math.floor(math.log10(raw))
     step = next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= raw * 0.999)
@@ -127,7 +127,7 @@ def round_numbers(low: float, high: float) -> list[tuple[float, str]]:
 
 
 def _log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Powers of ten, with 2 and 5 between them where there are few."""
+    """Choose powers of ten, with 2 and 5 between them where there are few."""
     steps = (1,) if high - low > 2.5 else (1, 2, 5) if high - low > 0.5 else (1, 1.5, 2, 3, 4, 5, 6, 8)
     every = max(1, math.ceil((high - low) / 8))
     values = [m * 10.0**e for e in range(math.floor(low), math.ceil(high) + 1, every) for m in steps]
@@ -142,7 +142,7 @@ def _short(value: float) -> str:
 
 
 def _groups(figure: Figure) -> list[str]:
-    """The traces, each in a group that names what the legend hides and shows it with."""
+    """Draw the traces, each in a group that names what the legend hides and shows it with."""
     x, y = _scales(figure)
     parts = []
     for trace in figure.traces:
@@ -228,13 +228,13 @@ def _path(points: Iterable[tuple[float, float] | None]) -> str:
 
 
 def _annotations(figure: Figure) -> list[str]:
-    """Words above the plot."""
+    """Write words above the plot."""
     x, _ = _scales(figure)
     return [_words(a["text"], x.place(a["x"]), TOP - 8, "middle") for a in figure.layout.get("annotations", ())]
 
 
 def keys(figure: Figure) -> list[tuple[str, str]]:
-    """The legend: each name as plain text, with a picture of how it is drawn."""
+    """List the legend: each name as plain text, with a picture of how it is drawn."""
     head = '<svg viewBox="0 0 28 16" class="key" aria-hidden="true">'
     return [(unescape(trace["name"]), f"{head}{''.join(_key(trace, 2, 8))}</svg>") for trace in _named(figure.traces)]
 
@@ -244,7 +244,7 @@ def _named(traces: Sequence[Trace]) -> list[Trace]:
 
 
 def _key(trace: Trace, x: float, y: float) -> list[str]:
-    """A sample of a trace, 24 pixels wide."""
+    """Draw a sample of a trace, 24 pixels wide."""
     size = trace["marker"]["size"]
     shown = {key: value for key, value in trace.items() if key not in ("error_y", "opacity")}
     shown["marker"] = trace["marker"] | {"size": 9 if isinstance(size, list) else max(7, min(size, 11))}
@@ -256,7 +256,7 @@ def _key(trace: Trace, x: float, y: float) -> list[str]:
 
 
 def _legend(traces: Sequence[Trace], top: float) -> tuple[list[str], int]:
-    """Names with a sample of each, in rows; and their height."""
+    """Draw names with a sample of each, in rows; and tell their height."""
     parts, x, y = list[str](), float(LEFT), top + 14.0
     for trace in _named(traces):
         width = 44 + 7.4 * len(unescape(trace["name"]))
@@ -269,7 +269,7 @@ def _legend(traces: Sequence[Trace], top: float) -> tuple[list[str], int]:
 
 
 def _words(text: str, x: float, y: float, anchor: str, more: str = "") -> str:
-    """Text; what is escaped already stays so."""
+    """Write text; what is escaped already stays so."""
     return f'<text x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}"{more}>{escape(unescape(text))}</text>'
 
 

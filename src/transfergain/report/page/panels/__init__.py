@@ -1,7 +1,8 @@
-"""The panels of the page; one file and one line each. The first four are the benefits."""
+"""List the panels of the page; one file and one line each. The first four are the benefits."""
 
 from __future__ import annotations
 
+from transfergain.analysis.rows import Benefit
 from transfergain.report.page.panels import (
     adaptation,
     calibration,
@@ -12,15 +13,17 @@ from transfergain.report.page.panels import (
     robustness,
     tuning,
 )
-from transfergain.report.page.panels.base import Kind
+from transfergain.report.page.panels.base import PanelKind
 
-PANELS: dict[str, Kind] = {
-    "performance": Kind("Performance", "Is the fine-tuned model better?", performance.build),
-    "data efficiency": Kind("Data efficiency", "How many labels does pretraining stand for?", data_efficiency.build),
-    "convergence": Kind("Convergence", "Does training get there sooner?", convergence.build),
-    "robustness": Kind("Robustness", "Does it hold on other text?", robustness.build),
-    "adaptation": Kind("Adaptation", "What do a few labels of a new domain buy?", adaptation.build),
-    "effort": Kind("Effort", "What does training less of the model cost?", effort.build),
-    "calibration": Kind("Calibration", "Can its confidence be believed?", calibration.build),
-    "tuning": Kind("Tuning", "Were the arms tuned alike?", tuning.build),
+PANELS: dict[str, PanelKind] = {
+    "performance": PanelKind("Performance", "Is the fine-tuned model better?", performance.build, Benefit.PERFORMANCE),
+    "data efficiency": PanelKind(
+        "Data efficiency", "How many labels does pretraining stand for?", data_efficiency.build, Benefit.DATA_EFFICIENCY
+    ),
+    "convergence": PanelKind("Convergence", "Does training get there sooner?", convergence.build, Benefit.CONVERGENCE),
+    "robustness": PanelKind("Robustness", "Does it hold on other text?", robustness.build, Benefit.ROBUSTNESS),
+    "adaptation": PanelKind("Adaptation", "What do a few labels of a new domain buy?", adaptation.build),
+    "effort": PanelKind("Effort", "What does training less of the model cost?", effort.build),
+    "calibration": PanelKind("Calibration", "Can its confidence be believed?", calibration.build),
+    "tuning": PanelKind("Tuning", "Were the arms tuned alike?", tuning.build),
 }

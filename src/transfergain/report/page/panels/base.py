@@ -1,36 +1,41 @@
-"""What a panel is given and what it returns."""
+"""Say what a panel is given and what it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Protocol, TypeVar
 
+from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.findings import Findings
+from transfergain.analysis.rows import AdaptationRow, Benefit, MeasureRow, ScoreRow, Verdict
 from transfergain.report import reading
-from transfergain.report.page.figures import Column, Figure, Group, Row, Style, Table, styles
-from transfergain.store import Row as Trial
-from transfergain.types import Phase, Status
+from transfergain.report.page.figures import MISSING, Column, Figure, Group, Style, Table, styles
+from transfergain.report.reading import OfDataset
+from transfergain.split import TEST, Split
+from transfergain.store import StoredTrial
+
+R = TypeVar("R", bound=OfDataset)
+M = TypeVar("M", bound=MeasureRow)
 
 
 @dataclass(frozen=True)
-class View:
+class DatasetView:
     """One data set of a study, as the panels look at it."""
 
     findings: Findings
     dataset: str
 
     @cached_property
-    def entry(self) -> Row:
+    def entry(self) -> DatasetEntry:
         """The data set's description."""
-        entry: Row = self.findings.data[self.dataset]
-        return entry
+        return self.findings.data[self.dataset]
 
     @cached_property
     def metric(self) -> str:
         """The primary metric."""
-        return str(self.entry["metric"])
+        return self.entry.metric
 
     @cached_property
     def top(self) -> int | None:
@@ -38,44 +43,48 @@ class View:
         return reading.top_budget(self.findings, self.dataset)
 
     @cached_property
-    def arm(self) -> str | None:
-        """The pretrained arm that leads."""
-        return reading.leading_arm(self.findings, self.dataset)
-
-    @cached_property
     def styles(self) -> dict[str, Style]:
         """How arms and floors are drawn."""
         return styles(self.findings)
 
     @cached_property
-    def trials(self) -> list[Trial]:
+    def trials(self) -> list[StoredTrial]:
         """Finished reported trials at the largest budget that trained a model."""
         return [
-            row for row in self.findings.rows
-            if (row.spec.dataset, row.spec.budget, row.spec.phase) == (self.dataset, self.top, Phase.REPORT)
-            and row.outcome.status == Status.DONE and row.spec.recipe is not None
+            trial for trial in self.findings.rows
+            if (trial.spec.dataset, trial.spec.budget, trial.spec.phase) == (self.dataset, self.top, "report")
+            and trial.outcome.status == "done" and trial.spec.recipe is not None
         ]  # fmt: skip
 
-    def scores(self, split: str, budget: int | None = None) -> list[Row]:
-        """Rows of scores on the primary metric."""
+    def scores(self, split: Split, budget: int | None = None) -> list[ScoreRow]:
+        """Keep the data set's scores of one split on the primary metric."""
         return reading.scores(self.findings, self.dataset, split, budget)
 
-    def of(self, rows: Iterable[Row], **wanted: Any) -> list[Row]:
-        """The data set's rows whose keys have the wanted values."""
-        return reading.of(rows, self.dataset, **wanted)
+    def of(self, rows: Iterable[R]) -> list[R]:
+        """Keep the data set's rows."""
+        return reading.of(rows, self.dataset)
 
     def name(self, what: str) -> str:
-        """A figure's file name: the data set's letters and digits, and what it shows."""
+        """Name a figure's file: the data set's letters and digits, and what it shows."""
         kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in f"{self.dataset}-{what}")
         return kept.strip("-").lower()
+
+
+class Sentence(Protocol):
+    """A row that says something in words."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+    @property
+    def sentence(self) -> str: ...
 
 
 @dataclass(frozen=True)
 class Panel:
     """A benefit on one data set."""
 
-    sentences: Sequence[Row] = ()
-    """Rows with `verdict` and `sentence`, the ones that matter first."""
+    sentences: Sequence[Sentence] = ()
+    """The ones that matter first."""
     figures: Sequence[Figure] = ()
     more: Sequence[Figure] = ()
     """Figures for the reader who wants all of them."""
@@ -85,13 +94,14 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Kind:
+class PanelKind:
     """An entry of PANELS."""
 
     title: str
     question: str
-    build: Any
-    """View -> Panel."""
+    build: Callable[[DatasetView], Panel]
+    benefit: Benefit | None = None
+    """The benefit whose verdict stands beside its title."""
 
 
 COLUMNS = (
@@ -100,35 +110,37 @@ COLUMNS = (
 )
 
 
-def rows_table(caption: str, rows: Sequence[Row]) -> list[Table]:
-    """Rows of a table of findings, whatever they measure; none for no rows."""
+def rows_table(caption: str, rows: Sequence[MeasureRow]) -> list[Table]:
+    """Lay out rows of a table of findings, whatever they measure; no table for no rows."""
     body = [
         [
             _with_method(row),
-            str(row.get("arm") or ""),
-            f"{row['budget']:,}" if isinstance(row.get("budget"), int) else "–",
-            str(row.get("split") or ""),
+            row.arm,
+            f"{row.budget:,}",
+            str(row.split),
             reading.value(row),
             reading.bounds(row),
-            str(row.get("n_seeds", "–")),
-            str(row.get("verdict") or "–"),
-            str(row.get("sentence") or ""),
+            str(row.n_seeds),
+            row.verdict or MISSING,
+            row.sentence,
         ]
         for row in rows
     ]
     return [Table(caption, COLUMNS, [Group("", body)])] if body else []
 
 
-def _with_method(row: Row) -> str:
-    """The measure with what else tells rows apart."""
-    extra = [f"{row['k']:,} target labels" if row.get("k") is not None else "", str(row.get("method") or "")]
+def _with_method(row: MeasureRow) -> str:
+    """Say what a row measures, with what else tells rows apart."""
+    extra = []
+    if isinstance(row, AdaptationRow):
+        extra = ["" if row.split == TEST else f"{row.k:,} target labels", row.method]
     return ", ".join([reading.measure(row), *filter(None, extra)])
 
 
-def leading(rows: Sequence[Row], view: View, most: int = 6) -> list[Row]:
-    """The rows to read first: those with a verdict, the leading arm's and the largest budget's before others; of rows that
-    say the same, one.
+def leading(rows: Sequence[M], view: DatasetView, most: int = 6) -> list[M]:
+    """Choose the rows to read first: those with a verdict, the leading arm's and the largest budget's before others; of
+    rows that say the same, one.
     """
-    judged = [row for row in rows if row.get("sentence") and (row.get("verdict") or row.get("estimate") is None)]
-    judged.sort(key=lambda row: (row.get("arm") != view.arm, -(row.get("budget") or 0)))
-    return list({row["sentence"]: row for row in judged}.values())[:most]
+    judged = [row for row in rows if row.sentence and (row.verdict or row.estimate is None)]
+    judged.sort(key=lambda row: (row.arm != view.findings.leading_arm, -row.budget))
+    return list({row.sentence: row for row in judged}.values())[:most]

@@ -1,48 +1,52 @@
-"""Calibration: how often predictions made with a given confidence are right."""
+"""Show calibration: how often predictions made with a given confidence are right."""
 
 from __future__ import annotations
 
+from transfergain.analysis.rows import Measure
 from transfergain.report.page.figures import Column, Figure, Group, Table, Trace, axis, layout, line, rule
-from transfergain.report.page.panels.base import Panel, View, leading, rows_table
+from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
+from transfergain.split import TEST, Split
 
-MEASURES = {"ece": "raw", "ece_scaled": "temperature fitted on dev"}
+DIAGRAMS = {Measure.ECE: "raw", Measure.ECE_SCALED: "temperature fitted on dev"}
+"""Measure with a reliability diagram -> what the probabilities are."""
 
 
-def build(view: View) -> Panel:
-    """Reliability diagrams of the test set, raw and scaled; of the shifts for the reader who wants them."""
+def build(view: DatasetView) -> Panel:
+    """Draw reliability diagrams of the test set, raw and scaled; of the shifts for the reader who wants them."""
     rows = view.of(view.findings.calibration)
-    splits = list(dict.fromkeys(row["split"] for row in rows))
-    drawn = {(split, m): figure for split in splits for m in MEASURES if (figure := reliability(view, split, m))}
+    splits = list(dict.fromkeys(row.split for row in rows))
+    drawn = {(split, m): figure for split in splits for m in DIAGRAMS if (figure := reliability(view, split, m))}
     missing = "" if rows else "Calibration: not measured (the task has no class probabilities, or nothing has finished)."
     return Panel(
         leading(rows, view),
-        [figure for (split, _), figure in drawn.items() if split == "test"],
-        [figure for (split, _), figure in drawn.items() if split != "test"],
+        [figure for (split, _), figure in drawn.items() if split == TEST],
+        [figure for (split, _), figure in drawn.items() if split != TEST],
         rows_table(f"Calibration on {view.dataset}", rows),
         missing,
     )
 
 
-def reliability(view: View, split: str, measure: str) -> Figure | None:
-    """Accuracy against mean confidence in bins, an arm a line, at the largest budget; None without bins."""
+def reliability(view: DatasetView, split: Split, measure: Measure) -> Figure | None:
+    """Draw accuracy against mean confidence in bins, an arm a line, at the largest budget; None without bins."""
     rows = [
-        row for row in view.of(view.findings.calibration, split=split, measure=measure, budget=view.top) if row.get("bins")
-    ]
+        row for row in view.of(view.findings.calibration)
+        if (row.split, row.measure, row.budget) == (split, measure, view.top) and row.bins
+    ]  # fmt: skip
     if not rows:
         return None
     traces: list[Trace] = [rule("perfect", [0, 1], [0, 1], "as often right as confident", "dot")]
     body = []
     for row in rows:
-        bins = [b for b in row["bins"] if b[2] and b[0] is not None and b[1] is not None]
-        style = view.styles.get(row["arm"])
+        bins = [b for b in row.bins if b[2] and b[0] is not None and b[1] is not None]
+        style = view.styles.get(row.arm)
         if bins and style:
-            hover = [f"{row['arm']}: confidence {c:.2f}, right {a:.2f}, {n:,.0f} cases" for c, a, n in bins]
-            traces.append(line(row["arm"], style, [b[0] for b in bins], [b[1] for b in bins], hover))
-            body += [[row["arm"], f"{c:.3f}", f"{a:.3f}", f"{n:,.0f}"] for c, a, n in bins]
-    where = "the test set" if split == "test" else split
-    title = f"{view.dataset}: reliability on {where}, {MEASURES[measure]}, with {view.top:,} labels"
+            hover = [f"{row.arm}: confidence {c:.2f}, right {a:.2f}, {n:,.0f} cases" for c, a, n in bins]
+            traces.append(line(row.arm, style, [b[0] for b in bins], [b[1] for b in bins], hover))
+            body += [[row.arm, f"{c:.3f}", f"{a:.3f}", f"{n:,.0f}"] for c, a, n in bins]
+    where = "the test set" if split == TEST else str(split)
+    title = f"{view.dataset}: reliability on {where}, {DIAGRAMS[measure]}, with {view.top:,} labels"
     words = "Share of right predictions against mean confidence, in 15 bins; below the diagonal is overconfident."
     columns = (Column("arm"), Column("mean confidence", True), Column("right", True), Column("cases", True))
     drawn = layout("share right", axis("confidence", range=[0, 1.02]))
     table = Table(title, columns, [Group("", body)])
-    return Figure(view.name(f"reliability-{split.replace(':', '-')}-{measure}"), title, words, traces, drawn, table)
+    return Figure(view.name(f"reliability-{str(split).replace(':', '-')}-{measure}"), title, words, traces, drawn, table)

@@ -1,17 +1,17 @@
-"""Convergence: dev scores as training goes on, and where each seed crosses the target."""
+"""Show convergence: dev scores as training goes on, and where each seed crosses the target."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from transfergain.analysis.rows import ConvergenceRow, Measure
 from transfergain.arms import REFERENCE
 from transfergain.report.page.figures import (
     MISSING,
     Column,
     Figure,
     Group,
-    Row,
     Table,
     Trace,
     axis,
@@ -21,7 +21,7 @@ from transfergain.report.page.figures import (
     quiet,
     rule,
 )
-from transfergain.report.page.panels.base import Panel, View, leading, rows_table
+from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
 
 
 class Unit(NamedTuple):
@@ -38,8 +38,8 @@ UNITS: dict[str, Unit] = {
 }
 
 
-def build(view: View) -> Panel:
-    """Dev score against steps and FLOPs; against examples for the reader who wants it."""
+def build(view: DatasetView) -> Panel:
+    """Draw dev score against steps and FLOPs; against examples for the reader who wants it."""
     rows = view.of(view.findings.convergence)
     seconds = view.of(view.findings.timings)
     drawn = {unit: curves(view, unit) for unit in UNITS}
@@ -55,10 +55,10 @@ def build(view: View) -> Panel:
     )
 
 
-def curves(view: View, unit: str) -> Figure | None:
-    """Dev score against a unit of training, one thin line a seed; None where no trial has a curve in this unit."""
+def curves(view: DatasetView, unit: str) -> Figure | None:
+    """Draw dev score against a unit of training, one thin line a seed; None where no trial has a curve in this unit."""
     title, field = UNITS[unit]
-    arms = [name for name in view.styles if name in view.findings.study["arms"]]
+    arms = [name for name in view.styles if name in view.findings.study.arms]
     traces, ends = list[Trace](), list[float]()
     for name in arms:
         x, y, hover = list[float | None](), list[float | None](), list[str]()
@@ -75,7 +75,8 @@ def curves(view: View, unit: str) -> Figure | None:
             ends += [value for value in x if value is not None]
     if not ends:
         return None
-    rows = view.of(view.findings.convergence, measure="speed_up", unit=unit, budget=view.top)
+    wanted = (Measure.SPEED_UP, unit, view.top)
+    rows = [row for row in view.of(view.findings.convergence) if (row.measure, row.unit, row.budget) == wanted]
     traces += _target(rows, [min(ends), max(ends)]) + _crossings(view, rows)
     words = (
         f"Each thin line is one seed's dev score against {title}, on a log axis. "
@@ -88,48 +89,46 @@ def curves(view: View, unit: str) -> Figure | None:
                   _last_points(view, name, arms, field, unit))  # fmt: skip
 
 
-def _target(rows: Sequence[Row], ends: Sequence[float]) -> list[Trace]:
-    levels = [row["target"] for row in rows if row.get("target") is not None]
+def _target(rows: Sequence[ConvergenceRow], ends: Sequence[float]) -> list[Trace]:
+    levels = [row.target for row in rows if row.target is not None]
     return [rule("target", ends, [levels[0]] * 2, f"target: dev {levels[0]:.3f}")] if levels else []
 
 
-def _crossings(view: View, rows: Sequence[Row]) -> list[Trace]:
-    """A large mark at each seed's first sustained crossing of the target."""
-    found: dict[str, tuple[Row, Sequence[float | None]]] = {}
+def _crossings(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Trace]:
+    """Put a large mark at each seed's first sustained crossing of the target."""
+    found: dict[str, tuple[float | None, Sequence[float | None]]] = {}
     for row in rows:
-        found[row["arm"]] = (row, row.get("times") or ())
-        found.setdefault(row.get("reference") or REFERENCE, (row, row.get("times_reference") or ()))
+        found[row.arm] = (row.target, row.times)
+        found.setdefault(row.reference or REFERENCE, (row.target, row.times_reference))
     traces = []
-    for name, (row, times) in found.items():
+    for name, (target, times) in found.items():
         known = [time for time in times if time]
-        if known and row.get("target") is not None and name in view.styles:
+        if known and target is not None and name in view.styles:
             style = view.styles[name]
-            words = [f"{name} crosses {row['target']:.3f} at {_count(time)}" for time in known]
-            trace = line(name, style, known, [row["target"]] * len(known), words, "markers")
+            words = [f"{name} crosses {target:.3f} at {_count(time)}" for time in known]
+            trace = line(name, style, known, [target] * len(known), words, "markers")
             trace["marker"] = marker(style, 13) | {"line": {"width": 1.5, "color": "#000000"}}
             traces.append(quiet(trace, name))
     return traces
 
 
-def reached(view: View, rows: Sequence[Row]) -> list[Table]:
-    """Each seed's crossing as survival data: a bound where it was not reached."""
+def reached(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Table]:
+    """List each seed's crossing as survival data: a bound where it was not reached."""
     columns = (
         *(Column("arm"), Column("labels", True), Column("unit"), Column("target", True)),
         *(Column("seeds that reach it", True), Column("scratch's seeds that reach it", True)),
         Column("crossings, seed by seed"),
     )
     body = [
-        [row["arm"], MISSING if row["budget"] is None else f"{row['budget']:,}",
-         str(row.get("unit", MISSING)), _score(row.get("target")),
-         _share(row.get("reached")), _share(row.get("reached_reference")),
-         f"{_times(row, 'times')}; scratch {_times(row, 'times_reference')}"]
-        for row in rows if row.get("measure") == "speed_up"
+        [row.arm, f"{row.budget:,}", row.unit, _score(row.target), _share(row.reached), _share(row.reached_reference),
+         f"{_times(row.times, row.horizon)}; scratch {_times(row.times_reference, row.horizon)}"]
+        for row in rows if row.measure is Measure.SPEED_UP
     ]  # fmt: skip
     return [Table(f"When each seed reaches the target on {view.dataset}", columns, [Group("", body)])] if body else []
 
 
-def _last_points(view: View, title: str, arms: Sequence[str], field: str, unit: str) -> Table:
-    """The best and the last evaluation of each seed."""
+def _last_points(view: DatasetView, title: str, arms: Sequence[str], field: str, unit: str) -> Table:
+    """List the best and the last evaluation of each seed."""
     body = []
     for row in view.trials:
         if row.spec.arm in arms and row.outcome.curve:
@@ -142,9 +141,8 @@ def _last_points(view: View, title: str, arms: Sequence[str], field: str, unit: 
     return Table(title, columns, [Group("", body)])
 
 
-def _times(row: Row, key: str) -> str:
-    times, horizon = row.get(key) or (), row.get("horizon")
-    beyond = f"> {_count(horizon)}" if isinstance(horizon, int | float) else "not reached"
+def _times(times: Sequence[float | None], horizon: float | None) -> str:
+    beyond = "not reached" if horizon is None else f"> {_count(horizon)}"
     return ", ".join(beyond if time is None else _count(time) for time in times) or MISSING
 
 

@@ -1,68 +1,69 @@
-"""Data efficiency: learning curves, with the label-equivalent as an arrow."""
+"""Show data efficiency: learning curves, with the label-equivalent as an arrow."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from transfergain.analysis.rows import Censored, Measure, ScoreRow
+from transfergain.report.page import figures
 from transfergain.report.page.figures import (
     MISSING,
     Column,
     Figure,
     Group,
-    Row,
     Table,
     Trace,
     at_values,
     axis,
     curve,
-    interval,
     layout,
     line,
     note,
 )
-from transfergain.report.page.panels.base import Panel, View, leading, rows_table
+from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
 from transfergain.report.reading import BOUNDS
+from transfergain.split import TEST, Split, shift
 
 
-def build(view: View) -> Panel:
-    """The learning curves on test and on every shift."""
+def build(view: DatasetView) -> Panel:
+    """Draw the learning curves on test and on every shift."""
     rows = view.of(view.findings.data_efficiency)
-    first, *others = [learning_curve(view, split) for split in ("test", *(f"shift:{s}" for s in view.entry["shifts"]))]
+    first, *others = [learning_curve(view, split) for split in (TEST, *map(shift, view.entry.shifts))]
     tables = rows_table(f"Data efficiency on {view.dataset}", rows)
     missing = "" if rows else "Label-equivalents: not measured (they need two budgets or more, with scratch at each)."
     return Panel(leading(rows, view), [first] if first else [], [f for f in others if f], tables, missing)
 
 
-def learning_curve(view: View, split: str) -> Figure | None:
-    """The primary score against the label budget, on a log axis, for every arm and floor; None without scores.
+def learning_curve(view: DatasetView, split: Split) -> Figure | None:
+    """Draw the primary score against the label budget, on a log axis, for every arm and floor; None without scores.
 
     With a single budget there is no curve: then the arms stand side by side.
     """
     rows = view.scores(split)
     if not rows:
         return None
-    budgets, arms = sorted({row["budget"] for row in rows}), view.findings.study["arms"]
-    labels = {n: n if n in arms else f"{n} (floor)" for n in view.styles if any(r["arm"] == n for r in rows)}
+    budgets, arms = sorted({row.budget for row in rows}), view.findings.study.arms
+    labels = {n: n if n in arms else f"{n} (floor)" for n in view.styles if any(r.arm == n for r in rows)}
     single, traces = len(budgets) == 1, list[Trace]()
-    arrow = _arrow(view, rows) if split == "test" and not single else []
+    arrow = _arrow(view, rows) if split == TEST and not single else []
     for name, label in labels.items():
-        mine = sorted((r for r in rows if r["arm"] == name), key=lambda r: int(r["budget"]))
-        x = [label if single else row["budget"] for row in mine]
-        hover = [f"{label}, {row['budget']:,} labels: {row['mean']:.3f} {interval(row)}" for row in mine]
+        mine = sorted((r for r in rows if r.arm == name), key=lambda r: r.budget)
+        x = [label if single else row.budget for row in mine]
+        hover = [f"{label}, {row.budget:,} labels: {figures.score(row)}" for row in mine]
         traces += curve(label, view.styles[name], x, mine, hover)
     if single:
         x_axis: dict[str, Any] = axis(f"{budgets[0]:,} labels (train and dev together)", type="category")
     else:
         x_axis = axis("labels (train and dev together), log scale", log=True, **at_values(budgets))
-    where = "the test set" if split == "test" else f"the shift {split.removeprefix('shift:')}"
+    where = "the test set" if split == TEST else f"the shift {split.name}"
     by = f"with {budgets[0]:,} labels" if single else "by label budget"
     title = f"{view.dataset}: {view.metric} on {where} {by}, mean of the seeds with 95 % interval"
-    cells = {(row["budget"], row["arm"]): f"{row['mean']:.3f} {interval(row)}" for row in rows}
+    cells = {(row.budget, row.arm): figures.score(row) for row in rows}
     body = [[f"{b:,}", *(cells.get((b, name), MISSING) for name in labels)] for b in budgets]
     table = Table(title, [Column("labels", True), *(Column(n, True) for n in labels.values())], [Group("", body)])
     drawn = layout(view.metric, x_axis)
-    kind = "learning-curve" if split == "test" else f"learning-curve-{split.removeprefix('shift:')}"
+    kind = "learning-curve" if split == TEST else f"learning-curve-{split.name}"
     return Figure(view.name(kind), title, _words(labels.values(), bool(arrow)), traces + arrow, drawn, table)
 
 
@@ -71,21 +72,21 @@ def _words(names: Iterable[str], arrow: bool) -> str:
     return text + (" The arrow runs from a budget to the labels that scratch needs for the same score." if arrow else "")
 
 
-def _arrow(view: View, rows: list[Row]) -> list[Trace]:
-    """From the leading arm at its smallest budget with a label-equivalent to where scratch has the same score."""
+def _arrow(view: DatasetView, rows: list[ScoreRow]) -> list[Trace]:
+    """Draw an arrow from the leading arm at its smallest budget with a label-equivalent to where scratch scores the same."""
+    arm = view.findings.leading_arm
+    means = {row.budget: row.mean for row in rows if row.arm == arm}
     found = [
-        row for row in view.of(view.findings.data_efficiency, measure="label_equivalent", arm=view.arm)
-        if isinstance(row.get("estimate"), int | float) and row["estimate"] > 0
+        (row, row.estimate) for row in view.of(view.findings.data_efficiency)
+        if (row.arm, row.measure) == (arm, Measure.LABEL_EQUIVALENT)
+        and row.estimate is not None and row.estimate > 0 and row.budget in means
     ]  # fmt: skip
-    means = {row["budget"]: row["mean"] for row in rows if row["arm"] == view.arm}
-    found = sorted((r for r in found if r["budget"] in means), key=lambda r: (bool(r.get("censored")), r["budget"]))
-    if not found or view.arm is None:
+    if not found:
         return []
-    row = found[0]
-    start, end, level = row["budget"], row["estimate"], means[row["budget"]]
-    bound = BOUNDS.get(str(row.get("censored") or ""), "")
-    words = f"{view.arm} with {start:,} labels does what scratch does with {bound}{end:,.0f}"
-    style = view.styles[view.arm]
+    row, end = min(found, key=lambda pair: (pair[0].censored is not Censored.NO, pair[0].budget))
+    start, level, bound = row.budget, means[row.budget], BOUNDS[row.censored]
+    words = f"{arm} with {start:,} labels does what scratch does with {bound}{end:,.0f}"
+    style = view.styles[arm]
     shaft = line("label-equivalent", style._replace(symbol="triangle-right" if end >= start else "triangle-left"),
                  [start, end], [level, level], [words] * 2)  # fmt: skip
     shaft["line"] = {"color": style.colour, "dash": "dash", "width": 2.5}

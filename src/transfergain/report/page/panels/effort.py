@@ -1,31 +1,36 @@
-"""The effort ladder: the score of each arm against what it trains, and how long that took."""
+"""Show the effort ladder: the score of each arm against what it trains, and how long that took."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from statistics import mean
 from typing import Any, NamedTuple
 
-from transfergain.report.page.figures import Column, Figure, Group, Table, Trace, axis, bars, interval, layout, line, note
-from transfergain.report.page.panels.base import Panel, View, leading, rows_table
+from transfergain.analysis.rows import Measure
+from transfergain.report.page import figures
+from transfergain.report.page.figures import Column, Figure, Group, Table, Trace, axis, bars, layout, line, note
+from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
+from transfergain.split import TEST
+from transfergain.types import Details
 
 
 class Cost(NamedTuple):
-    """A cost of training, and its key in a trial's details."""
+    """A cost of training, and where a trial's details have it."""
 
     title: str
-    key: str
+    of: Callable[[Details], float | None]
 
 
 COSTS: dict[str, Cost] = {
-    "parameters": Cost("trained parameters", "trained_parameters"),
-    "seconds": Cost("seconds of training", "train_seconds"),
+    "parameters": Cost("trained parameters", attrgetter("trained_parameters")),
+    "seconds": Cost("seconds of training", attrgetter("train_seconds")),
 }
 
 
-def build(view: View) -> Panel:
-    """Score against trained parameters, and against seconds for the reader who wants it."""
-    rows = view.of(view.findings.adaptation, measure="ladder")
+def build(view: DatasetView) -> Panel:
+    """Draw score against trained parameters, and against seconds for the reader who wants it."""
+    rows = [row for row in view.of(view.findings.adaptation) if row.measure is Measure.LADDER]
     drawn = {name: ladder(view, name) for name in COSTS}
     return Panel(
         leading(rows, view),
@@ -36,23 +41,23 @@ def build(view: View) -> Panel:
     )
 
 
-def ladder(view: View, name: str) -> Figure | None:
-    """The test score at the largest budget against the mean cost of a trial; None where no trial says what it cost."""
-    title, key = COSTS[name]
-    found = {row["arm"]: row for row in view.scores("test", view.top)}
-    costs = {arm: cost for arm in view.styles if arm in found and (cost := _cost(view, arm, key))}
+def ladder(view: DatasetView, name: str) -> Figure | None:
+    """Draw the test score at the largest budget against the mean cost of a trial; None where no trial says what it cost."""
+    title, of = COSTS[name]
+    found = {row.arm: row for row in view.scores(TEST, view.top)}
+    costs = {arm: cost for arm in view.styles if arm in found and (cost := _cost(view, arm, of))}
     if not costs:
         return None
     traces, body = list[Trace](), list[list[str]]()
     for arm, cost in sorted(costs.items(), key=lambda item: item[1]):
         row, style = found[arm], view.styles[arm]
-        words = f"{arm}: {row['mean']:.3f} {interval(row)}, {cost:,.0f} {title}"
-        point = line(arm, style, [cost], [row["mean"]], [words], "markers")
-        if row["low"] is not None:
-            point["error_y"] = bars([row["mean"]], [row], style.colour)
+        words = f"{arm}: {figures.score(row)}, {cost:,.0f} {title}"
+        point = line(arm, style, [cost], [row.mean], [words], "markers")
+        if row.low is not None:
+            point["error_y"] = bars([row.mean], [row], style.colour)
         side = "middle right" if cost <= (max(costs.values()) * min(costs.values())) ** 0.5 else "middle left"
-        traces += [point, note(f" {arm} ", cost, row["mean"], side, group=arm)]
-        body.append([arm, f"{cost:,.0f}", f"{row['mean']:.3f} {interval(row)}"])
+        traces += [point, note(f" {arm} ", cost, row.mean, side, group=arm)]
+        body.append([arm, f"{cost:,.0f}", figures.score(row)])
     heading = f"{view.dataset}: {view.metric} on the test set against {title}, with {view.top:,} labels"
     words = f"A point an arm, with its 95 % interval; {title} on a log axis, the mean over seeds."
     columns = (Column("arm"), Column(title, True), Column(f"{view.metric} [95 % interval]", True))
@@ -61,9 +66,9 @@ def ladder(view: View, name: str) -> Figure | None:
                   Table(heading, columns, [Group("", body)]))  # fmt: skip
 
 
-def _cost(view: View, arm: str, key: str) -> float | None:
+def _cost(view: DatasetView, arm: str, of: Callable[[Details], float | None]) -> float | None:
     costs: Sequence[float] = [
         value for row in view.trials
-        if row.spec.arm == arm and isinstance(value := row.outcome.details.get(key), int | float) and value > 0
+        if row.spec.arm == arm and (value := of(row.outcome.details)) is not None and value > 0
     ]  # fmt: skip
     return mean(costs) if costs else None

@@ -1,4 +1,4 @@
-"""Performance: each seed's scores, paired, and the floors."""
+"""Show performance: each seed's scores, paired, and the floors."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
+from transfergain.analysis.rows import ScoreRow
+from transfergain.analysis.trial_rows import trial_score
 from transfergain.arms import REFERENCE
-from transfergain.metrics import METRICS
 from transfergain.report.page.figures import (
     QUIET_COLOUR,
     Column,
     Figure,
     Group,
-    Row,
     Style,
     Table,
     Trace,
@@ -22,19 +22,20 @@ from transfergain.report.page.figures import (
     marker,
     quiet,
 )
-from transfergain.report.page.panels.base import Panel, View
+from transfergain.report.page.panels.base import DatasetView, Panel
 from transfergain.report.page.tables import gains, parts, scores
-from transfergain.types import Phase, Status
+from transfergain.split import TEST, Kind
+from transfergain.types import Phase
 
 Scores = Mapping[str, Mapping[int, float]]
 
 
-def build(view: View) -> Panel:
-    """Sentences of the test set and of the shifts, the paired dots, the tables of scores and gains."""
+def build(view: DatasetView) -> Panel:
+    """Give the sentences of the test set and of the shifts, the paired dots, the tables of scores and gains."""
     findings = view.findings
-    headline = [row for row in findings.headline() if row["dataset"] == view.dataset]
-    top = view.of(findings.primary(findings.gains), budget=view.top)
-    shifts = [row for row in top if row["split"].startswith("shift:")]
+    headline = [row for row in findings.headline() if row.dataset == view.dataset]
+    own = view.of(findings.primary(findings.gains))
+    shifts = [row for row in own if (row.split.kind, row.budget) == (Kind.SHIFT, view.top)]
     figure = paired(view)
     tables = [parts(findings, view.dataset)]
     tables += [make(findings, view.dataset, natural) for natural in (False, True) for make in (gains, scores)]
@@ -47,30 +48,30 @@ def build(view: View) -> Panel:
     )
 
 
-def _silence(view: View) -> str:
-    """Why there is no headline."""
-    scored = list(dict.fromkeys(row["arm"] for row in view.findings.scores if row["dataset"] == view.dataset))
+def _silence(view: DatasetView) -> str:
+    """Say why there is no headline."""
+    scored = list(dict.fromkeys(row.arm for row in view.findings.scores if row.dataset == view.dataset))
     if not scored:
         return "No reported trial has finished: nothing to say yet."
     return f"No seed has finished both scratch and a pretrained arm: no gain to report yet. Scored: {', '.join(scored)}."
 
 
-def paired(view: View) -> Figure | None:
-    """Each seed's primary test score, scratch beside every pretrained arm, at the largest budget; None without a pair."""
+def paired(view: DatasetView) -> Figure | None:
+    """Draw each seed's test score, scratch beside every pretrained arm, at the largest budget; None without a pair."""
     found, reported = _by_seed(view)
-    gains = [r for r in view.findings.headline() if r["dataset"] == view.dataset]
-    panels = [row for row in gains if _pairs(found, row["arm"])]
+    gains = [r for r in view.findings.headline() if r.dataset == view.dataset]
+    panels = [row for row in gains if _pairs(found, row.arm)]
     if view.top is None or not panels:
         return None
-    traces = _seed_lines(found, [row["arm"] for row in panels])
-    for name in (REFERENCE, *(row["arm"] for row in panels)):
-        at = [i for i, row in enumerate(panels) if name in (REFERENCE, row["arm"])]
-        traces += _dots(name, view.styles[name], found, [(3 * i + (name != REFERENCE), panels[i]["arm"]) for i in at])
+    traces = _seed_lines(found, [row.arm for row in panels])
+    for name in (REFERENCE, *(row.arm for row in panels)):
+        at = [i for i, row in enumerate(panels) if name in (REFERENCE, row.arm)]
+        traces += _dots(name, view.styles[name], found, [(3 * i + (name != REFERENCE), panels[i].arm) for i in at])
     ends = [-0.6, 3 * len(panels) - 1.4]
-    floors = [r for r in view.scores("test", view.top) if r["arm"] not in view.findings.study["arms"]]
-    traces += [_floor_line(row["arm"], view.styles[row["arm"]], row["mean"], ends) for row in floors]
-    notes = [_gain_note(3 * i + 0.5, row["estimate"]) for i, row in enumerate(panels)]
-    drawn = layout(view.metric, _panel_axis([row["arm"] for row in panels], ends), annotations=notes)
+    floors = [r for r in view.scores(TEST, view.top) if r.arm not in view.findings.study.arms]
+    traces += [_floor_line(row.arm, view.styles[row.arm], row.mean, ends) for row in floors]
+    notes = [_gain_note(3 * i + 0.5, row.estimate) for i, row in enumerate(panels)]
+    drawn = layout(view.metric, _panel_axis([row.arm for row in panels], ends), annotations=notes)
     title = f"{view.dataset}: {view.metric} on the test set, seed by seed, with {view.top:,} labels"
     words = (
         "Each line joins the two scores of one seed, scratch on the left and the pretrained arm on the right; "
@@ -79,31 +80,29 @@ def paired(view: View) -> Figure | None:
     return Figure(view.name("paired"), title, words, traces, drawn, _seed_table(view, title, reported, floors))
 
 
-def _by_seed(view: View) -> tuple[Scores, dict[tuple[int, str], str]]:
-    """Arm -> seed -> score; and (seed, arm) -> the score, or what became of the trial, in words."""
+def _by_seed(view: DatasetView) -> tuple[Scores, dict[tuple[int, str], str]]:
+    """Score the trials: arm -> seed -> score; and (seed, arm) -> the score, or what became of the trial, in words."""
     found: dict[str, dict[int, float]] = {}
     cells: dict[tuple[int, str], str] = {}
-    finish = METRICS[view.metric].finish
     for row in view.findings.rows:
         spec, outcome = row.spec, row.outcome
         if (spec.dataset, spec.budget, spec.phase) != (view.dataset, view.top, Phase.REPORT):
             continue
         cells[spec.replicate, spec.arm] = outcome.status
-        test = outcome.evaluated.get("test")
-        if outcome.status == Status.DONE and test is not None and view.metric in test.counts:
-            score = float(finish(test.counts[view.metric].sum(axis=0)))
+        score = trial_score(outcome, TEST, view.metric)
+        if outcome.status == "done" and score is not None:
             found.setdefault(spec.arm, {})[spec.replicate] = score
             cells[spec.replicate, spec.arm] = f"{score:.4f}"
     return found, cells
 
 
 def _pairs(found: Scores, arm: str) -> list[int]:
-    """The seeds that both scratch and the arm have finished."""
+    """Find the seeds that both scratch and the arm have finished."""
     return sorted(set(found.get(REFERENCE, {})) & set(found.get(arm, {})))
 
 
 def _seed_lines(found: Scores, arms: Sequence[str]) -> list[Trace]:
-    """One line a seed and panel: solid where the arm is better, dashed where it is not."""
+    """Draw one line a seed and panel: solid where the arm is better, dashed where it is not."""
     lines: dict[str, tuple[list[float | None], list[float | None]]] = {"solid": ([], []), "dash": ([], [])}
     for i, arm in enumerate(arms):
         for seed in _pairs(found, arm):
@@ -119,7 +118,7 @@ def _seed_lines(found: Scores, arms: Sequence[str]) -> list[Trace]:
 
 
 def _dots(name: str, style: Style, found: Scores, places: Sequence[tuple[int, str]]) -> list[Trace]:
-    """The paired seeds of an arm as dots at (x, panel's arm) places, and a bar at the mean of each place."""
+    """Draw the paired seeds of an arm as dots at (x, panel's arm) places, and a bar at the mean of each place."""
     points = [(x, seed, found[name][seed]) for x, arm in places for seed in _pairs(found, arm)]
     means = [(x, [found[name][seed] for seed in _pairs(found, arm)]) for x, arm in places]
     dots = line(name, style, [p[0] for p in points], [p[2] for p in points],
@@ -136,10 +135,10 @@ def _floor_line(name: str, style: Style, score: float, ends: Sequence[float]) ->
     return line(shown, style, ends, [score, score], [f"{shown}: {score:.3f}"] * 2, "lines")
 
 
-def _seed_table(view: View, title: str, cells: Mapping[tuple[int, str], str], floors: Sequence[Row]) -> Table:
-    """The scores behind `paired`; a trial without a score shows what became of it."""
+def _seed_table(view: DatasetView, title: str, cells: Mapping[tuple[int, str], str], floors: Sequence[ScoreRow]) -> Table:
+    """List the scores behind `paired`; a trial without a score shows what became of it."""
     shown = [name for name in view.styles if any(arm == name for _, arm in cells)]
-    floor_names = {row["arm"] for row in floors}
+    floor_names = {row.arm for row in floors}
     body = [[str(seed), *(cells.get((seed, name), "not run") for name in shown)] for seed in sorted({s for s, _ in cells})]
     columns = [Column(f"{name} (floor)" if name in floor_names else name, True) for name in shown]
     return Table(title, [Column("seed", True), *columns], [Group("", body)])

@@ -1,51 +1,56 @@
-"""Robustness: out of domain against in domain, and scores as text is perturbed."""
+"""Show robustness: out of domain against in domain, and scores as text is perturbed."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from transfergain.perturbations import PREFIX, SEVERITIES
+from transfergain.analysis.rows import Measure, RobustnessRow
+from transfergain.perturbations import SEVERITIES
+from transfergain.report.page import figures
 from transfergain.report.page.figures import (
     MISSING,
     Column,
     Figure,
     Group,
-    Row,
+    Scored,
     Table,
     Trace,
     axis,
     curve,
-    interval,
     layout,
     line,
     rule,
 )
-from transfergain.report.page.panels.base import Panel, View, leading, rows_table
+from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
+from transfergain.split import TEST, Kind, Split
+from transfergain.split import perturbed as perturbed_split
+from transfergain.split import shift as shift_split
 
 
-def build(view: View) -> Panel:
-    """A figure a shift, the perturbation curves, and the rows behind them."""
+def build(view: DatasetView) -> Panel:
+    """Draw a figure a shift, the perturbation curves, and the rows behind them."""
     rows = view.of(view.findings.robustness)
-    shifts = [figure for shift in view.entry["shifts"] if (figure := effective(view, shift))]
+    shifts = [figure for shift in view.entry.shifts if (figure := effective(view, shift))]
     kinds = perturbation_kinds(view)
     overall = perturbed(view, kinds, "all") if kinds else None
     single = [figure for kind in kinds if len(kinds) > 1 and (figure := perturbed(view, [kind], kind))]
-    missing = [] if view.entry["shifts"] else ["Natural shifts: not measured (no --shift)."]
+    missing = [] if view.entry.shifts else ["Natural shifts: not measured (no --shift)."]
     missing += [] if kinds else ["Perturbations: not measured (no --perturbations)."]
-    missing += [] if rows or not view.entry["shifts"] else ["Effective robustness: not measured."]
+    missing += [] if rows or not view.entry.shifts else ["Effective robustness: not measured."]
     figures = [*shifts, *([overall] if overall else [])]
     tables = rows_table(f"Robustness on {view.dataset}", rows)
     return Panel(leading(rows, view), figures, single, tables, " ".join(missing))
 
 
-def effective(view: View, shift: str) -> Figure | None:
-    """The score on a shift against the score on the test set, a point a trial, with the line fitted on the logits."""
-    split = f"shift:{shift}"
-    rows = view.of(view.findings.robustness, measure="effective_robustness", split=split)
-    row = next((r for r in rows if r.get("arm") == view.arm), rows[0] if rows else None)
-    points: list[tuple[float, float, str]] = [(p[0], p[1], str(p[2])) for r in rows for p in r.get("points") or ()]
-    points = list(dict.fromkeys(points)) or _score_points(view, split)
+def effective(view: DatasetView, shift: str) -> Figure | None:
+    """Draw the score on a shift against the score on the test set, a point a trial, with the line fitted on the logits."""
+    split = shift_split(shift)
+    wanted = (Measure.EFFECTIVE_ROBUSTNESS, split)
+    rows = [row for row in view.of(view.findings.robustness) if (row.measure, row.split) == wanted]
+    row = next((r for r in rows if r.arm == view.findings.leading_arm), rows[0] if rows else None)
+    points = list(dict.fromkeys(point for r in rows for point in r.points)) or _score_points(view, split)
     if not points:
         return None
     low, high = min(p[0] for p in points), max(p[0] for p in points)
@@ -70,47 +75,49 @@ def effective(view: View, shift: str) -> Figure | None:
     return Figure(view.name(f"robustness-{shift}"), title, words, traces, drawn, Table(title, columns, [Group("", body)]))
 
 
-def _score_points(view: View, split: str) -> list[tuple[float, float, str]]:
-    """Pairs of scores by seed where the analysis gives none."""
-    inside = {(row["arm"], row["budget"]): row["per_seed"] for row in view.scores("test")}
+def _score_points(view: DatasetView, split: Split) -> list[tuple[float, float, str]]:
+    """Pair scores by seed where the analysis gives none."""
+    inside = {(row.arm, row.budget): row.per_seed for row in view.scores(TEST)}
     return [
-        (a, b, row["arm"]) for row in view.scores(split)
-        for a, b in zip(inside.get((row["arm"], row["budget"]), ()), row["per_seed"], strict=False)
+        (a, b, row.arm) for row in view.scores(split)
+        for a, b in zip(inside.get((row.arm, row.budget), ()), row.per_seed, strict=False)
     ]  # fmt: skip
 
 
-def _fitted(row: Row | None, low: float, high: float) -> tuple[list[float], list[float]] | None:
-    """The fitted line of logits as a curve of scores; None where it is not identifiable."""
-    if row is None or not row.get("identifiable") or row.get("slope") is None or row.get("intercept") is None:
+def _fitted(row: RobustnessRow | None, low: float, high: float) -> tuple[list[float], list[float]] | None:
+    """Draw the fitted line of logits as a curve of scores; None where it is not identifiable."""
+    if row is None or not row.identifiable or row.slope is None or row.intercept is None:
         return None
+    slope, intercept = row.slope, row.intercept
     low, high = max(low, 0.01), min(high, 0.99)
     if low >= high:
         return None
     xs = [low + (high - low) * i / 40 for i in range(41)]
-    return xs, [1 / (1 + math.exp(-(row["slope"] * math.log(x / (1 - x)) + row["intercept"]))) for x in xs]
+    return xs, [1 / (1 + math.exp(-(slope * math.log(x / (1 - x)) + intercept))) for x in xs]
 
 
-def perturbation_kinds(view: View) -> list[str]:
-    """The perturbations evaluated at the largest budget."""
-    splits = [row["split"] for row in view.of(view.findings.scores, budget=view.top)]
-    return list(dict.fromkeys(s.removeprefix(PREFIX).split("@")[0] for s in splits if s.startswith(PREFIX)))
+def perturbation_kinds(view: DatasetView) -> list[str]:
+    """Name the perturbations evaluated at the largest budget."""
+    splits = [row.split for row in view.of(view.findings.scores) if row.budget == view.top]
+    return list(dict.fromkeys(split.name for split in splits if split.kind is Kind.PERTURBED))
 
 
-def perturbed(view: View, kinds: Sequence[str], name: str) -> Figure | None:
-    """The score by severity, at the largest budget: of one kind with its band, of several their mean."""
+def perturbed(view: DatasetView, kinds: Sequence[str], name: str) -> Figure | None:
+    """Draw the score by severity, at the largest budget: of one kind with its band, of several their mean."""
     traces, cells, arms = list[Trace](), dict[tuple[int, str], str](), list[str]()
-    found = {(row["split"], row["arm"]): row for row in view.of(view.findings.scores, budget=view.top, metric=view.metric)}
+    scores = view.of(view.findings.scores)
+    found = {(row.split, row.arm): row for row in scores if (row.budget, row.metric) == (view.top, view.metric)}
     for arm, style in view.styles.items():
-        clean = found.get(("test", arm))
-        points = [(0, clean)] if clean else []
+        clean = found.get((TEST, arm))
+        points: list[tuple[int, Scored]] = [(0, clean)] if clean else []
         for severity in SEVERITIES:
-            rows = [r for kind in kinds if (r := found.get((f"{PREFIX}{kind}@{severity}", arm)))]
+            rows = [r for kind in kinds if (r := found.get((perturbed_split(kind, severity), arm)))]
             points += [(severity, rows[0] if len(kinds) == 1 else _mean(rows))] if rows else []
         if len(points) < 2:
             continue
         arms.append(arm)
-        cells |= {(severity, arm): f"{row['mean']:.3f} {interval(row)}" for severity, row in points}
-        hover = [f"{arm}, severity {severity}: {row['mean']:.3f} {interval(row)}" for severity, row in points]
+        cells |= {(severity, arm): figures.score(row) for severity, row in points}
+        hover = [f"{arm}, severity {severity}: {figures.score(row)}" for severity, row in points]
         traces += curve(arm, style, [severity for severity, _ in points], [row for _, row in points], hover)
     if not traces:
         return None
@@ -124,5 +131,13 @@ def perturbed(view: View, kinds: Sequence[str], name: str) -> Figure | None:
     return Figure(view.name(f"perturbed-{name}"), title, words, traces, drawn, table)
 
 
-def _mean(rows: Sequence[Row]) -> Row:
-    return {"mean": sum(row["mean"] for row in rows) / len(rows), "low": None, "high": None}
+class Mean(NamedTuple):
+    """The mean of several scores, whose interval is not known."""
+
+    mean: float
+    low: float | None = None
+    high: float | None = None
+
+
+def _mean(rows: Sequence[Scored]) -> Mean:
+    return Mean(sum(row.mean for row in rows) / len(rows))

@@ -1,15 +1,15 @@
-"""Tuning: what each learning rate scored on dev, and what a smaller search would have found."""
+"""Show tuning: what each learning rate scored on dev, and what a smaller search would have found."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from transfergain.analysis.rows import RecipeRow
 from transfergain.report.page.figures import (
     MISSING,
     Column,
     Figure,
     Group,
-    Row,
     Table,
     Trace,
     axis,
@@ -18,48 +18,48 @@ from transfergain.report.page.figures import (
     marker,
     quiet,
 )
-from transfergain.report.page.panels.base import Panel, View
+from transfergain.report.page.panels.base import DatasetView, Panel
 from transfergain.report.page.tables import recipes
 
 
-def build(view: View) -> Panel:
-    """The tuning curves at the largest budget that was tuned, and what was chosen everywhere."""
-    tuned = [row for row in view.of(view.findings.recipes) if row.get("tried")]
-    largest = max((row["budget"] for row in tuned), default=None)
-    rows = [row for row in tuned if row["budget"] == largest and row["arm"] in view.styles]
+def build(view: DatasetView) -> Panel:
+    """Draw the tuning curves at the largest budget that was tuned, and what was chosen everywhere."""
+    tuned = [row for row in view.of(view.findings.recipes) if row.tried]
+    largest = max((row.budget for row in tuned), default=None)
+    rows = [row for row in tuned if row.budget == largest and row.arm in view.styles]
     table = recipes(view.findings, view.dataset)
     missing = "" if rows else "Tuning: none; every arm used its default learning rate."
     figures = [rates(view, rows, largest), best_of(view, rows, largest)] if rows and largest else []
     return Panel((), figures, (), [table] if table.groups else [], missing)
 
 
-def rates(view: View, rows: Sequence[Row], budget: int) -> Figure:
-    """Dev score against learning rate; the chosen rate is ringed."""
+def rates(view: DatasetView, rows: Sequence[RecipeRow], budget: int) -> Figure:
+    """Draw dev score against learning rate; the chosen rate is ringed."""
     traces, cells = list[Trace](), dict[tuple[float, str], str]()
     for row in rows:
-        style, tried = view.styles[row["arm"]], sorted((rate, score) for rate, score, *_ in row["tried"])
-        hover = [f"{row['arm']}, learning rate {rate:.2g}: dev {score:.3f}" for rate, score in tried]
-        traces.append(line(row["arm"], style, [rate for rate, _ in tried], [score for _, score in tried], hover))
-        chosen = [(rate, score) for rate, score in tried if rate == row["learning_rate"]]
-        ring = line(row["arm"], style, [r for r, _ in chosen], [s for _, s in chosen], mode="markers")
+        style, tried = view.styles[row.arm], sorted((rate, score) for rate, score, *_ in row.tried)
+        hover = [f"{row.arm}, learning rate {rate:.2g}: dev {score:.3f}" for rate, score in tried]
+        traces.append(line(row.arm, style, [rate for rate, _ in tried], [score for _, score in tried], hover))
+        chosen = [(rate, score) for rate, score in tried if rate == row.learning_rate]
+        ring = line(row.arm, style, [r for r, _ in chosen], [s for _, s in chosen], mode="markers")
         ring["marker"] = marker(style._replace(symbol="circle-open"), 18)
         traces.append(quiet(ring))
-        cells |= {(rate, row["arm"]): f"{score:.3f}" for rate, score in tried}
+        cells |= {(rate, row.arm): f"{score:.3f}" for rate, score in tried}
     title = f"{view.dataset}: dev {view.metric} against learning rate, with {budget:,} labels"
     words = "Every arm tries the same rates, on a log axis, on a seed that is not reported; the ring marks the chosen one."
     drawn = layout(f"dev {view.metric}", axis("learning rate, log scale", log=True))
     return Figure(view.name("tuning"), title, words, traces, drawn, _table(title, "learning rate", rows, cells, "{:.3g}"))
 
 
-def best_of(view: View, rows: Sequence[Row], budget: int) -> Figure:
-    """The expected best dev score of k of the tried configurations."""
+def best_of(view: DatasetView, rows: Sequence[RecipeRow], budget: int) -> Figure:
+    """Draw the expected best dev score of k of the tried configurations."""
     traces, cells = list[Trace](), dict[tuple[float, str], str]()
     for row in rows:
-        values = row["expected_best"]
+        values = row.expected_best
         ks = list(range(1, len(values) + 1))
-        hover = [f"{row['arm']}, best of {k}: {value:.3f}" for k, value in zip(ks, values, strict=True)]
-        traces.append(line(row["arm"], view.styles[row["arm"]], ks, values, hover))
-        cells |= {(k, row["arm"]): f"{value:.3f}" for k, value in zip(ks, values, strict=True)}
+        hover = [f"{row.arm}, best of {k}: {value:.3f}" for k, value in zip(ks, values, strict=True)]
+        traces.append(line(row.arm, view.styles[row.arm], ks, values, hover))
+        cells |= {(k, row.arm): f"{value:.3f}" for k, value in zip(ks, values, strict=True)}
     title = f"{view.dataset}: expected best dev {view.metric} of k learning rates, with {budget:,} labels"
     words = (
         "What k draws with replacement from the rates tried would find on average (Dodge et al. 2019). The rates are spread "
@@ -70,7 +70,7 @@ def best_of(view: View, rows: Sequence[Row], budget: int) -> Figure:
     return Figure(view.name("best-of-k"), title, words, traces, drawn, _table(title, "k", rows, cells, "{:.0f}"))
 
 
-def _table(title: str, first: str, rows: Sequence[Row], cells: dict[tuple[float, str], str], form: str) -> Table:
-    arms = list(dict.fromkeys(row["arm"] for row in rows))
+def _table(title: str, first: str, rows: Sequence[RecipeRow], cells: dict[tuple[float, str], str], form: str) -> Table:
+    arms = list(dict.fromkeys(row.arm for row in rows))
     body = [[form.format(x), *(cells.get((x, arm), MISSING) for arm in arms)] for x in sorted({x for x, _ in cells})]
     return Table(title, [Column(first, True), *(Column(arm, True) for arm in arms)], [Group("", body)])

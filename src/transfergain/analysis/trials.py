@@ -1,26 +1,26 @@
-"""One data set's finished trials as the benefits read them: cells by arm and budget, and pseudo-values computed once."""
+"""Gather one data set's finished trials as the benefits read them: cells by arm and budget, pseudo-values computed once."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from transfergain.analysis import stats
+from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.gain import Cell
+from transfergain.analysis.rows import Place, Verdict
 from transfergain.analysis.stats import Floats, Values
-from transfergain.analysis.verdict import AGAINST, STILL, half
+from transfergain.analysis.verdict import AGAINST_THE_ARM, STILL_IMPROVING, half
 from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
-
-Row = dict[str, Any]
+from transfergain.split import TEST, Split
 
 
 @dataclass
-class View:
+class DatasetTrials:
     """The arms (no floors) of one data set. Every benefit is measured on the primary metric, `metric`."""
 
     task: str
@@ -29,7 +29,7 @@ class View:
     chance: float
     cells: Mapping[str, Mapping[int, Cell]]
     """Arm -> budget -> cell, both in order."""
-    _known: dict[tuple[str, int, str, int], tuple[float, Floats]] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[str, int, Split, int], tuple[float, Floats]] = field(default_factory=dict, repr=False)
 
     @property
     def reference(self) -> Mapping[int, Cell]:
@@ -42,7 +42,7 @@ class View:
         return {arm: cells for arm, cells in self.cells.items() if arm != REFERENCE}
 
     def pairs(self) -> list[tuple[Cell, Cell]]:
-        """(cell of an arm, the reference's at that budget), where both have a seed in common."""
+        """Pair every arm's cell with the reference's at that budget, where both have a seed in common."""
         return [
             (cell, self.reference[budget])
             for cells in self.treated.values()
@@ -50,8 +50,8 @@ class View:
             if budget in self.reference and common([cell, self.reference[budget]])
         ]
 
-    def values(self, cell: Cell, split: str, replicates: Iterable[int]) -> Values:
-        """Scores (S,) and jackknife pseudo-values (S, N) of a cell's seeds on a split."""
+    def values(self, cell: Cell, split: Split, replicates: Iterable[int]) -> Values:
+        """Compute scores (S,) and jackknife pseudo-values (S, N) of a cell's seeds on a split."""
         finish, found = METRICS[self.metric].finish, []
         for r in replicates:
             key = (cell.arm, cell.budget, split, r)
@@ -62,62 +62,51 @@ class View:
         return Values(np.array([score for score, _ in found]), np.stack([values for _, values in found]))
 
     def unconverged(self, cells: Iterable[Cell], replicates: Sequence[int]) -> bool:
-        """True where, in any of the cells, half or more of the seeds were still improving at the step cap."""
+        """Say whether, in any of the cells, half or more of the seeds were still improving at the step cap."""
         return any(half(cell.unconverged(replicates), len(replicates)) for cell in cells)
 
     def settled(
-        self, word: str, mine: Sequence[Cell], reference: Sequence[Cell], replicates: Sequence[int]
-    ) -> tuple[str, str]:
-        """(verdict, clause for its sentence): `void` where scratch was cut short, `inconclusive` where the word of the
-        interval speaks against an arm that was.
+        self, verdict: Verdict, mine: Sequence[Cell], reference: Sequence[Cell], replicates: Sequence[int]
+    ) -> tuple[Verdict, str]:
+        """Return the verdict and a clause for its sentence: `void` where scratch was cut short, `inconclusive` where the
+        interval's verdict speaks against an arm that was.
         """
         if self.unconverged(reference, replicates):
-            return "void", f"; {REFERENCE} {STILL}"
-        if word in AGAINST and self.unconverged(mine, replicates):
-            return "inconclusive", f"; {mine[0].arm} {STILL}"
-        return word, ""
+            return Verdict.VOID, f"; {REFERENCE} {STILL_IMPROVING}"
+        if verdict in AGAINST_THE_ARM and self.unconverged(mine, replicates):
+            return Verdict.INCONCLUSIVE, f"; {mine[0].arm} {STILL_IMPROVING}"
+        return verdict, ""
 
-    def row(self, measure: str, cell: Cell, split: str, **more: Any) -> Row:
-        """The keys that every row of every benefit has; `more` overrides and adds."""
+    def place(self, cell: Cell, split: Split) -> Place:
+        """Return what every row of a benefit begins with."""
         return {
             "task": self.task,
             "dataset": self.dataset,
             "arm": cell.arm,
-            "reference": REFERENCE,
-            "metric": self.metric,
-            "split": split,
             "budget": cell.budget,
-            "measure": measure,
-            "estimate": None,
-            "low": None,
-            "high": None,
-            "censored": "",
-            "low_open": False,
-            "high_open": False,
-            "n_seeds": 0,
-            "verdict": "",
-            "sentence": "",
-        } | more
+            "split": split,
+            "metric": self.metric,
+        }
 
 
-def common(cells: Iterable[Cell], split: str = "test") -> list[int]:
-    """The seeds that finished in every cell and were evaluated on the split there, in order."""
+def common(cells: Iterable[Cell], split: Split = TEST) -> list[int]:
+    """List the seeds that finished in every cell and were evaluated on the split there, in order."""
     sets = [{r for r, outcome in cell.outcomes.items() if split in outcome.evaluated} for cell in cells]
     return sorted(set.intersection(*sets)) if sets else []
 
 
-def views(found: Sequence[Cell], data: Mapping[str, Any]) -> list[View]:
-    """One view a data set that has finished trials of arms."""
+def by_dataset(found: Sequence[Cell], data: Mapping[str, DatasetEntry]) -> list[DatasetTrials]:
+    """Gather the cells of each data set that has finished trials of arms."""
     arms: dict[str, dict[str, dict[int, Cell]]] = defaultdict(lambda: defaultdict(dict))
     for cell in found:
         if not cell.is_floor:
             arms[cell.dataset][cell.arm][cell.budget] = cell
     return [
-        View(
+        DatasetTrials(
             next(iter(next(iter(cells.values())).values())).task,
             dataset,
-            data[dataset]["metric"],
-            data[dataset]["chance"],
+            data[dataset].metric,
+            data[dataset].chance,
             {arm: dict(sorted(by_budget.items())) for arm, by_budget in cells.items()},
         )
         for dataset, cells in arms.items()

@@ -1,0 +1,75 @@
+"""Read what a store says of its study and of its data sets, as typed values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from transfergain.analysis.rows import Flat
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetEntry(Flat):
+    """One data set of a study."""
+
+    task: str
+    title: str
+    """Of the task, in words."""
+    metric: str
+    """The primary one."""
+    signatures: Mapping[str, str] = field(default_factory=dict)
+    """Metric -> how exactly it was computed, as sacrebleu writes it; of metrics that have such a signature."""
+    chance: float
+    """The primary score of a guess that knows only how frequent the labels are."""
+    labels: Sequence[str]
+    notes: Sequence[str] = ()
+    """What was read, dropped and carved."""
+    fingerprint: str = ""
+    n_train: int = 0
+    n_dev: int = 0
+    n_test: int = 0
+    shifts: Mapping[str, int] = field(default_factory=dict)
+    """Shift -> its test examples."""
+    targets: Mapping[str, int] = field(default_factory=dict)
+    """Shift -> labelled examples of its domain, to adapt with."""
+
+
+@dataclass(frozen=True)
+class StudyRequest:
+    """What the user asked for."""
+
+    model: str
+    revision: str
+    arms: Sequence[str]
+    """In the order given, the reference among them."""
+    seeds: Sequence[int]
+    """What the data sets of the study ask for, each number once, ascending; so are the next two."""
+    epochs: Sequence[int]
+    min_steps: Sequence[int]
+    tune: int
+    margin: float
+    """The smallest gain that matters."""
+    keep_models: str
+    request: Mapping[str, Any]
+    """All of it by name, as stored and as findings.json prints it."""
+
+    @classmethod
+    def of(cls, request: Mapping[str, Any]) -> StudyRequest:
+        """Read a request as stored."""
+        entries = request["tasks"] or [request]
+        seeds, epochs, min_steps = (
+            tuple(sorted({int(entry[key]) for entry in entries})) for key in ("seeds", "epochs", "min_steps")
+        )
+        return cls(
+            model=request["model"],
+            revision=request.get("revision") or "",
+            arms=tuple(request["arms"]),
+            seeds=seeds,
+            epochs=epochs,
+            min_steps=min_steps,
+            tune=request["tune"],
+            margin=request["margin"],
+            keep_models=request["keep_models"],
+            request=request,
+        )

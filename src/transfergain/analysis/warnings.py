@@ -1,0 +1,112 @@
+"""Gather what a reader must know before believing a figure, each warning with its kind."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from transfergain.analysis import words
+from transfergain.analysis.entries import DatasetEntry
+from transfergain.analysis.gain import Cell
+from transfergain.analysis.robustness import unseen
+from transfergain.analysis.rows import RecipeRow, ScoreRow
+from transfergain.split import TEST
+from transfergain.store import StoredTrial
+from transfergain.types import StudyWarning, WarningKind
+
+KNOWN_WORDS = {
+    "share a 13-gram with train": WarningKind.CONTAMINATION,
+    " was trained on ": WarningKind.CONTAMINATION,
+    " was pretrained on ": WarningKind.CONTAMINATION,
+    " in pretraining: ": WarningKind.CONTAMINATION,
+    "too few to tell luck from gain": WarningKind.DESIGN,
+    "recipes were not tuned": WarningKind.DESIGN,
+    "lower-cases": WarningKind.CHECKPOINT,
+    "strips accents": WarningKind.CHECKPOINT,
+}
+"""What a warning without a kind says -> its kind: studies of before version 0.2 stored the text alone."""
+
+
+def stored(found: Sequence[str | Mapping[str, str]]) -> list[StudyWarning]:
+    """Read warnings as a store has them: a kind and a text, or the text alone where the study is old."""
+    return [
+        StudyWarning(_kind(warning), warning)
+        if isinstance(warning, str)
+        else StudyWarning(WarningKind(warning["kind"]), warning["text"])
+        for warning in found
+    ]
+
+
+def _kind(text: str) -> WarningKind:
+    return next((kind for words, kind in KNOWN_WORDS.items() if words in text), WarningKind.OTHER)
+
+
+def of_trials(trials: Sequence[StoredTrial], pending: int) -> list[StudyWarning]:
+    """Warn of trials without a score."""
+    found = []
+    if pending:
+        found.append(StudyWarning(WarningKind.PENDING, f"{pending} trials have not run yet; the same command continues"))
+    unscored = [trial.outcome for trial in trials if trial.outcome.status != "done"]
+    for reason, n in Counter(f"{outcome.status}: {outcome.error}" for outcome in unscored).items():
+        found.append(StudyWarning(WarningKind.FAILED, f"{n} trial{'s' if n > 1 else ''} {reason}"))
+    return found
+
+
+def of_cells(
+    found: Sequence[Cell], data: Mapping[str, DatasetEntry], scores: Sequence[ScoreRow], recipes: Sequence[RecipeRow]
+) -> list[StudyWarning]:
+    """Warn of what happened in cells that scored, in one line a data set and kind of event."""
+    events = _Events()
+    for cell in found:
+        outcomes = cell.outcomes.values()
+        what = (WarningKind.UNFINISHED, "still improving at the step cap")
+        events.add(*what, cell, cell.unconverged(cell.outcomes), len(outcomes))
+        diverged = sum(bool(outcome.details.diverged) for outcome in outcomes)
+        events.add(WarningKind.DIVERGED, "diverged, kept as scored", cell, diverged, len(outcomes))
+    floors = {cell.arm for cell in found if cell.is_floor}
+    for score in scores:
+        entry = data[score.dataset]
+        if score.arm not in floors and score.split == TEST and score.metric == entry.metric:
+            at_chance = f"at or below chance ({entry.chance:.3f})"
+            events.add(WarningKind.COLLAPSED, at_chance, score, score.collapsed or 0, score.n_seeds)
+    at_edge = "learning rate chosen at the edge of those tried (try more with --tune)"
+    for recipe in recipes:
+        events.add(WarningKind.TUNING_EDGE, at_edge, recipe, int(recipe.at_edge))
+    return [*_unseen(found, data), *events.warnings()]
+
+
+def _unseen(found: Sequence[Cell], data: Mapping[str, DatasetEntry]) -> list[StudyWarning]:
+    """Warn of perturbations that a tokenizer undoes."""
+    warnings = []
+    for dataset in data:
+        cells = [cell for cell in found if cell.dataset == dataset]
+        if same := unseen(cells):
+            names = words.perturbations(same, {split for cell in cells for split in cell.splits()})
+            text = f"nothing that the model reads is changed by {names}: scores repeat the test set's"
+            warnings.append(StudyWarning(WarningKind.UNSEEN_PERTURBATION, f"{dataset}: {text}"))
+    return warnings
+
+
+class _Events:
+    """What happened in cells, gathered by data set and event."""
+
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, WarningKind, str], dict[str, list[str]]] = {}
+
+    def add(
+        self, kind: WarningKind, what: str, where: Cell | ScoreRow | RecipeRow, count: int, of: int | None = None
+    ) -> None:
+        """Note that in `count` of a cell's `of` seeds `what` happened; nothing for none."""
+        if count:
+            seeds = f" ({count} of {of} seeds)" if of else ""
+            arms = self._found.setdefault((where.dataset, kind, what), {})
+            arms.setdefault(where.arm, []).append(f"{where.budget:,} labels{seeds}")
+
+    def warnings(self) -> list[StudyWarning]:
+        """Say each event of each data set in one line."""
+        return [
+            StudyWarning(
+                kind, f"{dataset}: {what}: " + "; ".join(f"{arm} at {', '.join(cells)}" for arm, cells in arms.items())
+            )
+            for (dataset, kind, what), arms in self._found.items()
+        ]

@@ -1,0 +1,67 @@
+"""How a model reads the examples of a trial."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from transfergain.engine.batching import Feature
+from transfergain.engine.material import Material, PartName, Rows
+from transfergain.sharing import Memo
+from transfergain.tasks.base import Encoded, Task
+from transfergain.types import Example, Recipe
+
+
+@dataclass(frozen=True)
+class Part:
+    """Examples, and how the model reads them."""
+
+    examples: Sequence[Example]
+    encoded: Encoded
+    features: Sequence[Feature]
+    """Of `encoded`, with the vocabulary's numbers; or what the head alone reads in their place."""
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Turns a task's examples into a model's inputs."""
+
+    task: Task
+    labels: Sequence[str]
+    tokenizer: Any
+    tokenizer_revision: str
+    recipe: Recipe
+    decoder_start_token_id: int | None
+    """Of models that generate."""
+    memo: Memo
+    """Where encoded examples are found that another trial has read."""
+
+    @cached_property
+    def options(self) -> dict[str, Any]:
+        """Options of the task's `encode` and `generation`."""
+        given = {"max_length": self.recipe.max_length, "decoder_start_token_id": self.decoder_start_token_id}
+        return dict(self.recipe.options) | given
+
+    @cached_property
+    def generation(self) -> dict[str, Any] | None:
+        """Arguments of the model's `generate`; None where the task does not generate."""
+        return self.task.generation(self.options, self.tokenizer) if self.task.generation else None
+
+    def encode(self, rows: Rows) -> Encoded:
+        """Encode examples, or find them encoded."""
+        options = repr(sorted(self.options.items()))
+        key = ("encoded", self.task.name, self.tokenizer_revision, options, rows.key)
+        return self.memo.get(key, lambda: self.task.encode(rows.examples, self.tokenizer, self.options))
+
+    def encode_all(self, material: Material) -> dict[PartName, Encoded]:
+        """Encode all parts; where the model generates, the references of sealed ones are left out."""
+        encoded = {name: self.encode(rows) for name, rows in material.parts().items()}
+        if self.generation is not None:
+            encoded |= {name: _without_labels(encoded[name]) for name in material.sealed}
+        return encoded
+
+
+def _without_labels(encoded: Encoded) -> Encoded:
+    return Encoded([{k: v for k, v in f.items() if k != "labels"} for f in encoded.features], encoded.windows)

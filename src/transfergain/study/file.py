@@ -1,0 +1,83 @@
+"""A study from flags and a TOML file, and what is wrong with either in one line."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from transfergain.errors import UserError, nearest
+from transfergain.options import flag_of
+from transfergain.study.keys import Study, TaskEntry
+from transfergain.tasks import TASKS
+
+UNION_MEMBERS = ("auto", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")
+FOR_ALL = ("budgets", "seeds", "batch_size", "epochs", "min_steps", "evaluations", "patience")
+"""Keys of a data set that a flag sets for all of a study's."""
+
+
+def load(flags: Mapping[str, Any], file: str | None = None) -> Study:
+    """A study from flags and, below them, a TOML file. Raises UserError naming the file or flag and the nearest key."""
+    raw = {} if file is None else _read_toml(file)
+    if isinstance(raw.get("tasks"), list):
+        if clash := [k for k in flags if k in TaskEntry.model_fields and k not in FOR_ALL]:
+            raise UserError(f"{flag_of(clash[0])} cannot be given beside the [[tasks]] of {file}; edit the file")
+        given = {key: flags[key] for key in FOR_ALL if key in flags}
+        raw["tasks"] = [{**e, **given} if isinstance(e, dict) else e for e in raw["tasks"]]
+    _refuse_foreign(raw | dict(flags), flags, file)
+    try:
+        return Study.model_validate(raw | dict(flags))
+    except ValidationError as error:
+        raise UserError(_explain(error, flags, file)) from None
+
+
+def _read_toml(file: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(file).read_text("utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{file}: no such study file; check the path") from None
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read as a study file ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{file}: not valid TOML ({error})") from None
+
+
+def _explain(error: ValidationError, flags: Mapping[str, Any], file: str | None) -> str:
+    """The first complaint as one line that names the flag, or the file and the key: `study.toml: tasks.1.budgets`."""
+    first = error.errors()[0]
+    # pydantic adds the member of a union that it tried last; that is no key of the user's.
+    keys = [str(part) for part in first["loc"] if part not in UNION_MEMBERS]
+    flag = next((k for k in keys if k in flags), None)
+    where = flag_of(flag) if flag else f"{file or 'study'}: {'.'.join(keys)}"
+    if first["type"] == "extra_forbidden":
+        key, inside = keys[-1], keys[0] == "tasks"
+        if inside and key in Study.model_fields:
+            return f'{file or "study"}: "{key}" belongs above the [[tasks]], not into one of them'
+        known = TaskEntry.model_fields if inside else Study.model_fields
+        return f'{file or "study"}: unknown key "{key}".{nearest(key, known)}'
+    message = first["msg"].removeprefix("Value error, ")
+    given = first.get("input")
+    new = isinstance(given, int | float) or (isinstance(given, str) and given not in message)
+    shown = f" (given: {given!r})" if new else ""
+    return f"{where}: {message[0].lower() + message[1:]}{shown}"
+
+
+def _refuse_foreign(raw: Mapping[str, Any], flags: Mapping[str, Any], file: str | None) -> None:
+    """Raise UserError for an option of another task: it would change nothing, and the user meant something."""
+    several = raw.get("tasks")
+    entries = {f"tasks.{i}.": e for i, e in enumerate(several)} if isinstance(several, list) else {"": raw}
+    for place, entry in entries.items():
+        if not isinstance(entry, Mapping):
+            continue
+        name = {"task": TaskEntry.model_fields["task"].default, **raw, **entry}["task"]
+        if not isinstance(name, str) or name not in TASKS:
+            continue  # refused elsewhere
+        for key in entry:
+            users = [t.name for t in TASKS.values() if key in {option.name for option in t.options}]
+            if users and name not in users:
+                where = flag_of(key) if key in flags else f"{file or 'study'}: {place}{key}"
+                tasks = f"task{'s' if len(users) > 1 else ''} {', '.join(users)}"
+                raise UserError(f"{where} is for the {tasks}, not for {name}; leave it out")

@@ -1,0 +1,264 @@
+"""The keys of a study and what they may be; each with its flag. Where they come from is in `study.file`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from transfergain.arms import ARMS, REFERENCE
+from transfergain.data.prepare import DataSource
+from transfergain.errors import nearest
+from transfergain.options import Flag, Group, OptionKind
+from transfergain.perturbations import GROUPS, PERTURBATIONS, expand
+from transfergain.study.fields import with_options_of
+from transfergain.tasks import TASKS
+from transfergain.types import Recipe
+
+NAMED_FILE = "NAME=FILE"
+
+
+def quarter(evaluations: int) -> int:
+    """The default patience: a quarter of a run's evaluations, 4 of the usual 16, and 2 at least.
+
+    A count that stayed the same would end a run of few evaluations never, and so call every such run unfinished.
+    """
+    return max(2, -(-evaluations // 4))
+
+
+def _split_words(value: Any) -> Any:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError
+    return int(value)
+
+
+def _lengths() -> str:
+    """The default lengths of the tasks in words: `128, qa: 384`."""
+    usual = next(iter(TASKS.values())).max_length
+    return ", ".join([str(usual), *(f"{t.name}: {t.max_length}" for t in TASKS.values() if t.max_length != usual)])
+
+
+@with_options_of(TASKS.values())
+class Place(BaseModel):
+    """Which data is read for which task, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Annotated[str, Flag(", ".join(TASKS), Group.INPUT, choices=tuple(TASKS))] = next(iter(TASKS))
+    train_file: Annotated[
+        str | None, Flag("csv, tsv, json, jsonl, parquet, CoNLL, SQuAD or parallel text; or .gz", Group.INPUT)
+    ] = None
+    validation_file: Annotated[str | None, Flag("dev set", Group.INPUT, default="carved from train")] = None
+    test_file: Annotated[str | None, Flag("test set", Group.INPUT, default="carved from train")] = None
+    dataset_name: Annotated[str | None, Flag("Hub data set, folder of splits, or builtin:TASK", Group.INPUT)] = None
+    dataset_config_name: Annotated[str | None, Flag("configuration of the Hub data set", Group.INPUT)] = None
+
+    @field_validator("task")
+    @classmethod
+    def _task(cls, value: str) -> str:
+        if value not in TASKS:
+            raise ValueError(f'unknown task "{value}".{nearest(value, TASKS)}')
+        return value
+
+    def given(self, kind: OptionKind) -> dict[str, Any]:
+        """Those of the task's options of a kind that the user gave."""
+        values = {option.name: getattr(self, option.name) for option in TASKS[self.task].options if option.kind & kind}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class TaskEntry(Place):
+    """One data set of a study and the task it is for."""
+
+    shift: Annotated[dict[str, str], Flag("test set of another domain; repeatable", Group.INPUT, metavar=NAMED_FILE)] = (
+        Field(default_factory=dict)
+    )
+    adapt: Annotated[
+        dict[str, str],
+        Flag("labelled examples of a shift's domain, to adapt with; repeatable", Group.INPUT, metavar=NAMED_FILE),
+    ] = Field(default_factory=dict)
+    """Shift name -> file with labelled examples of its domain, to adapt trained models to it with."""
+    budgets: Annotated[
+        list[Annotated[int, Field(ge=10)]] | Literal["auto"],
+        Flag("label budgets, train and dev together: 64,256,1024 or auto", Group.QUESTION),
+    ] = "auto"
+    seeds: Annotated[int, Field(ge=1, le=500), Flag("replicates of every trial", Group.QUESTION)] = 8
+    max_length: Annotated[
+        Annotated[int, Field(ge=4, le=8192)] | None,
+        Flag("tokens", Group.TRAINING, default=_lengths(), spellings=("--max-seq-length",)),
+    ] = None
+    batch_size: Annotated[int, Field(ge=1), Flag("examples of a step", Group.TRAINING)] = 16
+    epochs: Annotated[int, Field(ge=1), Flag("cap on epochs; training stops by dev score", Group.TRAINING)] = Recipe.epochs
+    min_steps: Annotated[int, Field(ge=1), Flag("least step cap, for small budgets", Group.TRAINING)] = Recipe.min_steps
+    evaluations: Annotated[int, Field(ge=1, le=1000), Flag("dev evaluations up to the step cap", Group.TRAINING)] = (
+        Recipe.evaluations
+    )
+    patience: Annotated[
+        int,
+        Field(ge=1),
+        Flag("dev evaluations without a better score", Group.TRAINING, default="a quarter of --evaluations"),
+    ] = Field(default_factory=lambda checked: quarter(checked.get("evaluations", 0)))
+
+    @field_validator("budgets", mode="before")
+    @classmethod
+    def _budgets(cls, value: Any) -> Any:
+        if value == "auto":
+            return value
+        try:
+            budgets = sorted({_whole(part) for part in _split_words(value)})
+        except (TypeError, ValueError):
+            budgets = []
+        if not budgets:
+            raise ValueError('must be whole numbers such as 64,256,1024, or "auto"')
+        return budgets
+
+    @field_validator("shift", "adapt", mode="before")
+    @classmethod
+    def _named_files(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return dict(value)
+        parts = [value] if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            raise ValueError("must be name=FILE, a list of these, or a table of names and files")
+        pairs = {}
+        for part in parts:
+            name, equals, path = str(part).partition("=")
+            if not equals or not name.strip() or not path.strip():
+                raise ValueError(f'"{part}" is not of the form name=FILE')
+            if name.strip() in pairs:
+                raise ValueError(f'two files are called "{name.strip()}"')
+            pairs[name.strip()] = path.strip()
+        return pairs
+
+    def tokens(self) -> int:
+        """The most tokens of an input: as given, or the task's default."""
+        return self.max_length or TASKS[self.task].max_length
+
+    def encoding(self) -> tuple[tuple[str, Any], ...]:
+        """The task's settings of encoding and generation, as a recipe holds them."""
+        return tuple(sorted((TASKS[self.task].defaults(OptionKind.ENCODING) | self.given(OptionKind.ENCODING)).items()))
+
+    def source(self) -> DataSource:
+        """Where the data comes from."""
+        return DataSource(
+            train_file=self.train_file,
+            validation_file=self.validation_file,
+            test_file=self.test_file,
+            dataset_name=self.dataset_name,
+            dataset_config_name=self.dataset_config_name,
+            options=self.given(OptionKind.PARSE),
+            shifts=self.shift,
+            targets=self.adapt,
+        )
+
+
+class Study(TaskEntry):
+    """A whole study. Keys are those of the command line with underscores; `tasks` lists several data sets, each entry
+    overriding the keys of the top level.
+    """
+
+    model: Annotated[
+        str, Flag("Hub id, local folder, or builtin:minilm", Group.INPUT, spellings=("--model-name-or-path",))
+    ] = "builtin:minilm"
+    revision: Annotated[
+        str | None, Flag("commit, tag or branch of the model", Group.INPUT, spellings=("--model-revision",))
+    ] = None
+    trust_remote_code: Annotated[bool, Flag("run code that the checkpoint brings", Group.INPUT)] = False
+    arms: Annotated[list[str], Flag("ways to predict that are compared", Group.QUESTION, choices=tuple(ARMS))] = list(ARMS)
+    largest_only: Annotated[
+        list[str], Flag("of these, those run at the largest budget alone", Group.QUESTION, choices=tuple(ARMS))
+    ] = Field(default_factory=list)
+    """Arms that run at the largest budget alone."""
+    seed: Annotated[int, Field(ge=0, le=10**9), Flag("base seed", Group.QUESTION)] = 0
+    tune: Annotated[int, Field(ge=0, le=64), Flag("learning rates tried per arm and budget", Group.TRAINING)] = 4
+    precision: Annotated[Literal["auto", "fp32", "bf16"], Flag("auto, fp32 or bf16", Group.TRAINING)] = "auto"
+    vocabulary: Annotated[
+        Literal["seen", "whole"],
+        Flag("seen: leave out tokens that the data does not hold; or whole", Group.TRAINING),
+    ] = "seen"
+    perturbations: Annotated[
+        list[str],
+        Flag(
+            "corrupt the test set: none, fast, all, or names: keyboard,drop@3",
+            Group.QUESTION,
+            default="none",
+            choices=(*GROUPS, *PERTURBATIONS),
+        ),
+    ] = Field(default_factory=list)
+    margin: Annotated[float, Field(ge=0, lt=1), Flag("smallest gain that matters, in score", Group.QUESTION)] = 0.01
+    device: Annotated[str, Flag("auto, cpu, cuda, cuda:1, mps", Group.MACHINE, choices=("auto", "cpu", "cuda", "mps"))] = (
+        "auto"
+    )
+    workers: Annotated[
+        int,
+        Field(ge=0),
+        Flag("processes, or auto: as cores and memory allow", Group.MACHINE, default="auto", type=str, choices=("auto",)),
+    ] = 0
+    """0, or "auto": chosen for the machine."""
+    threads: Annotated[int, Field(ge=1), Flag("CPU threads of a worker", Group.MACHINE)] = 1
+    """CPU threads of each worker. One by default, so that results do not depend on the number of workers."""
+    executor: Annotated[str, Flag("local, or ray: a cluster", Group.MACHINE)] = "local"
+    report_to: Annotated[str, Flag("an experiment tracker: none, or mlflow", Group.OUTPUT)] = "none"
+    output_dir: Annotated[str | None, Flag("folder of report, models and store", Group.OUTPUT, default="runs/NAME")] = None
+    keep_models: Annotated[Literal["best", "all", "none"], Flag("best, all or none", Group.OUTPUT)] = "best"
+    tasks: list[TaskEntry] = Field(default_factory=list)
+
+    @field_validator("workers", mode="before")
+    @classmethod
+    def _workers(cls, value: Any) -> Any:
+        return 0 if value == "auto" else value
+
+    @field_validator("arms", "largest_only", mode="before")
+    @classmethod
+    def _known_arms(cls, value: Any) -> Any:
+        arms = _split_words(value)
+        if not isinstance(arms, list | tuple) or not all(isinstance(arm, str) for arm in arms):
+            raise ValueError("must be arms such as scratch,full")
+        for arm in arms:
+            if arm not in ARMS:
+                raise ValueError(f'unknown arm "{arm}".{nearest(arm, ARMS)}')
+        return list(dict.fromkeys(arms))
+
+    @field_validator("arms")
+    @classmethod
+    def _with_reference(cls, arms: list[str]) -> list[str]:
+        if REFERENCE not in arms:
+            raise ValueError(f'must include "{REFERENCE}", the reference of every gain')
+        return arms
+
+    @field_validator("largest_only")
+    @classmethod
+    def _without_reference(cls, arms: list[str]) -> list[str]:
+        if REFERENCE in arms:
+            raise ValueError(f'must not name "{REFERENCE}", which every budget is compared with')
+        return arms
+
+    @field_validator("perturbations", mode="before")
+    @classmethod
+    def _perturbations(cls, value: Any) -> Any:
+        names = _split_words(value)
+        if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+            raise ValueError("must be none, fast, all, or names such as keyboard,drop@3")
+        return [f"{split.name}@{split.severity}" for split in expand(names)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _inherit(cls, raw: Any) -> Any:
+        """Entries of `tasks` inherit the top level's data keys."""
+        if isinstance(raw, dict) and isinstance(raw.get("tasks"), list):
+            common = {k: v for k, v in raw.items() if k in TaskEntry.model_fields}
+            entries = [common | dict(e) if isinstance(e, Mapping) else e for e in raw["tasks"]]
+            return raw | {"tasks": entries}
+        return raw
+
+    def entries(self) -> list[TaskEntry]:
+        """The data sets of the study."""
+        return self.tasks or [TaskEntry(**{key: getattr(self, key) for key in TaskEntry.model_fields})]
+
+    def folder(self) -> str:
+        """The output folder: as given, or named after the data."""
+        return self.output_dir or f"runs/{'-'.join(entry.source().name() for entry in self.entries())}"

@@ -1,0 +1,63 @@
+"""Warnings know what they are about, those of studies stored without a kind too."""
+
+from dataclasses import asdict
+
+import pytest
+
+from support.fakes import FakeExecutor, dataset, describe, outcome_of, run
+from transfergain.analysis import warnings
+from transfergain.analysis.findings import load
+from transfergain.store import Store
+from transfergain.study import Study
+from transfergain.types import StudyWarning, WarningKind
+
+LEAK = (
+    "reviews: 5 of 55 test texts share a 13-gram with train: scores may be too high for every arm; "
+    "check the test set for leaks"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (LEAK, WarningKind.CONTAMINATION),
+        ("m was trained on pairs; check that your test set is none of it", WarningKind.CONTAMINATION),
+        ("what m was pretrained on is not known here: overlap with the test set not checked", WarningKind.CONTAMINATION),
+        ("reviews: 2 seeds: too few to tell luck from gain; use 5 or more", WarningKind.DESIGN),
+        ("names: m lower-cases its input, which hides the capitals that names are known by", WarningKind.CHECKPOINT),
+        ("reviews: something that nobody said before", WarningKind.OTHER),
+    ],
+)
+def test_a_text_without_a_kind_is_told_by_its_words(text, kind):
+    assert warnings.stored([text]) == [StudyWarning(kind, text)]
+
+
+def test_a_kind_comes_back_as_it_was_stored():
+    said = [StudyWarning(WarningKind.DATA, LEAK), StudyWarning(WarningKind.CONTAMINATION, "nothing of the known words")]
+    assert warnings.stored([asdict(warning) for warning in said]) == said
+
+
+def test_findings_hold_the_stored_warnings_and_their_own(tmp_path):
+    def behave(spec, data):
+        if spec.arm == "full" and spec.replicate == 1:
+            raise RuntimeError("no luck")
+        return outcome_of(spec, data, right=1)
+
+    datasets = {"reviews": dataset()}
+    run(tmp_path, datasets, FakeExecutor(behave=behave), tune=3)
+    with Store(tmp_path) as store:
+        describe(store, Study(arms="scratch,full", budgets=[20], tune=3), datasets, warnings=[LEAK])
+    found = load(tmp_path).warnings
+    assert found[0] == StudyWarning(WarningKind.CONTAMINATION, LEAK)
+    assert {warning.kind for warning in found[1:]} == {
+        WarningKind.FAILED,
+        WarningKind.COLLAPSED,
+        WarningKind.TUNING_EDGE,
+    }
+
+
+def test_the_leading_arm_is_the_one_that_the_benefits_are_about(tmp_path):
+    """It is the plan's, and no order of the registry: lora was named first here."""
+    run(tmp_path, arms="scratch,lora,probe")
+    findings = load(tmp_path)
+    assert findings.leading_arm == "lora" == findings.benefits()[0].arm
