@@ -19,7 +19,7 @@ from transfergain.data.draws import draw
 from transfergain.engine.fit import fit
 from transfergain.engine.precision import pick_precision
 from transfergain.engine.predict import predict
-from transfergain.engine.shortcuts import ALL, Shortcuts, Vocabulary
+from transfergain.engine.shortcuts import ALL_SHORTCUTS, Shortcuts
 from transfergain.engine.training import Training
 from transfergain.study import Study
 from transfergain.tasks import TASKS
@@ -28,6 +28,8 @@ from transfergain.types import Recipe
 
 TRANSLATION = {"source_lang": "fr", "target_lang": "en", "lowercase": True, "max_target_length": 24}
 LENGTHS = {"sentiment": 64, "ner": 64, "qa": 256, "translation": 32}
+PLAIN = Shortcuts(few_tokens=False, attention=False, dropout=False)
+"""The engine without shortcuts, but for bf16 weights: which precision is compared is said beside it."""
 
 
 @dataclass
@@ -127,7 +129,7 @@ def ours(
     case: Case,
     seed: int,
     precision: str,
-    tricks: bool = True,
+    shortcuts: Shortcuts = ALL_SHORTCUTS,
     judge: Callable[[Case, Any], float] = Case.dev,
     compiles: bool = False,
 ) -> tuple[Cost, float, Any]:
@@ -138,14 +140,12 @@ def ours(
     recipe = replace(case.recipe, precision=precision)
     start = _now()
     pad, outputs = int(case.tokenizer.pad_token_id), case.task.outputs if case.arguments is None else ()
-    vocabulary = Vocabulary(pad, case.arguments)
-    if tricks:
-        seen = [f for part in case.encoded.values() for f in part.features]
-        vocabulary = Vocabulary.shrink(model, seen, case.tokenizer.all_special_ids, pad, case.arguments)
+    seen = [f for part in case.encoded.values() for f in part.features]
+    vocabulary = shortcuts.vocabulary(model, seen, case.tokenizer.all_special_ids, pad, case.arguments)
     train, dev = (vocabulary.features(case.encoded[name].features) for name in ("train", "dev"))
     training = Training(train, dev, recipe, seed, vocabulary.pad_token_id, outputs)
     # As `Trainer` does, the last weights are kept: the step stands in for the score.
-    count, shortcuts = iter(range(10**9)), ALL if tricks else Shortcuts(attention=False, dropout=False)
+    count = iter(range(10**9))
     fitted = fit(model, training, lambda _: next(count), shortcuts=shortcuts)
     vocabulary.restore()
     cost = _since(start)

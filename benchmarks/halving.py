@@ -19,7 +19,7 @@ import numpy as np
 from transfergain.checkpoint import resolve
 from transfergain.data import prepare
 from transfergain.metrics import METRICS
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.search import learning_rates
 from transfergain.running.setup import quiet_libraries
 from transfergain.running.tuning import merit
@@ -47,7 +47,7 @@ def trials(study: Study, replicates: int):
     for replicate in range(replicates):
         for _, arm, budget in planner.cells():
             for rate in learning_rates(study.tune):
-                spec = planner.reporting(data, arm, budget, planner.recipe(data, rate))[0]
+                spec = planner.reporting(StudyCell(data, arm, budget), planner.recipe(data, rate))[0]
                 spec = replace(spec, phase=Phase.TUNE, replicate=900 + replicate)
                 with quiet_libraries():
                     outcome = run_trial(spec, bench)

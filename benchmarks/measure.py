@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from benchmarks.cases import Case, auto_precision, ours, quiet, trainer
+from benchmarks.cases import PLAIN, Case, auto_precision, ours, quiet, trainer
+from transfergain.engine.shortcuts import ALL_SHORTCUTS
 
 Result = tuple[list[dict[str, Any]], dict[str, Any]]
 
@@ -141,7 +142,7 @@ def scores(options: Any) -> Result:
         for seed in range(options.seeds):
             case = Case.load(name, options.steps, options.budget, options.train_file, seed=seed)
             case.dropout = not options.no_dropout
-            found["plain"].append(ours(case, seed, "fp32", tricks=False, judge=Case.test)[1])
+            found["plain"].append(ours(case, seed, "fp32", PLAIN, judge=Case.test)[1])
             for precision in precisions:
                 found[precision].append(ours(case, seed, precision, judge=Case.test)[1])
         single[name] = found
@@ -195,12 +196,12 @@ def step(options: Any) -> Result:
     for name in options.tasks.split(","):
         case, seconds = Case.load(name, options.steps, options.budget, options.train_file), defaultdict(list)
         for seed in range(options.seeds):
-            for who, precision, tricks in (
-                ("fast", auto_precision(), True),
-                ("plain bf16", "bf16", False),
-                ("plain fp32", "fp32", False),
+            for who, precision, shortcuts in (
+                ("fast", auto_precision(), ALL_SHORTCUTS),
+                ("plain bf16", "bf16", PLAIN),
+                ("plain fp32", "fp32", PLAIN),
             ):
-                seconds[who].append(ours(case, seed, precision, tricks)[0].cpu)
+                seconds[who].append(ours(case, seed, precision, shortcuts)[0].cpu)
         for who, walls in seconds.items():
             ratio = median(a / b for a, b in zip(walls, seconds["fast"], strict=True))
             rows.append({"task": name, "engine": who, "cpu seconds": median(walls), "times fast": ratio})

@@ -17,7 +17,7 @@ from transfergain.checkpoint import resolve
 from transfergain.data import prepare
 from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Job
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, StudyCell
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench
@@ -41,7 +41,9 @@ def main() -> None:
     planner = Planner(study, {data.name: data}, checkpoint.revision, "fp32")
     bench = Bench({data.name: data}, checkpoint, "cpu", 1)
     floors = [Job(spec) for spec in planner.floors() if spec.arm == "majority"][: given.floors]
-    trained = [Job(s) for s in planner.reporting(data, "scratch", 64, planner.recipe(data, 1e-4))[: given.trainings]]
+    trained = [
+        Job(s) for s in planner.reporting(StudyCell(data, "scratch", 64), planner.recipe(data, 1e-4))[: given.trainings]
+    ]
     found: dict[str, dict[str, list[float]]] = {name: {} for name in ("local", "ray")}
     for _ in range(given.rounds):
         for name in found:

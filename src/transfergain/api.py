@@ -1,4 +1,4 @@
-"""The public interface in Python; the command line comes in here too."""
+"""The public interface in Python; the command line runs studies through it too."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from typing import Any
 from transfergain.errors import UserError, nearest
 from transfergain.types import Checkpoint
 
-BUILTIN = "builtin:"
+BUILTIN_PREFIX = "builtin:"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ def resolve(name: str, revision: str | None = None, trust_remote_code: bool = Fa
 
     Raises UserError when it is unknown, unreachable, holds no safetensors weights, no tokenizer or no known architecture.
     """
-    if name.startswith(BUILTIN):
+    if name.startswith(BUILTIN_PREFIX):
         return _packaged(name)
     if Path(name).exists():
         folder = Path(name).resolve()
@@ -123,7 +123,7 @@ def _verify_header(path: Path, name: str) -> None:
 
 
 def _download(name: str, revision: str | None) -> tuple[Path, str]:
-    """(folder, commit) of a Hub model; only safetensors, json and tokenizer files are fetched.
+    """Download a Hub model: (folder, commit). Only safetensors, json and tokenizer files are fetched.
 
     Raises UserError, in one line that says which of name, revision, token, network and disk is to be mended.
     """
@@ -144,7 +144,7 @@ def _download(name: str, revision: str | None) -> tuple[Path, str]:
 
 
 def _why_not(name: str, revision: str | None, error: Exception) -> str:
-    """What a failed download means for the user, in one line."""
+    """Explain a failed download to the user in one line."""
     from huggingface_hub import constants, errors
 
     hub = "the Hub" if constants.ENDPOINT == "https://huggingface.co" else f"the Hub at {constants.ENDPOINT}"
@@ -180,7 +180,7 @@ def _sha256(path: Path) -> str:
 
 
 def _hash_folder(folder: Path) -> str:
-    """A hash of what defines the model: config, tokenizer and weights, by content."""
+    """Hash what defines the model: config, tokenizer and weights, by content."""
     digest = hashlib.sha256()
     for path in sorted(folder.iterdir()):
         if path.suffix in {".safetensors", ".json", ".txt", ".model"} and path.is_file():
@@ -189,7 +189,7 @@ def _hash_folder(folder: Path) -> str:
 
 
 def load_tokenizer(checkpoint: Checkpoint) -> Any:
-    """The checkpoint's tokenizer, with a pad token (GPT-2 style tokenizers get their end-of-text token).
+    """Load the checkpoint's tokenizer, with a pad token (GPT-2 style tokenizers get their end-of-text token).
 
     Raises UserError when its files cannot be read, or it has neither a pad nor an end token.
     """
@@ -211,7 +211,7 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
 
 
 def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...], *, generates: bool = False) -> Any:
-    """The checkpoint's config with the task's labels, if it has any, and the tokenizer's pad token.
+    """Load the checkpoint's config with the task's labels, if it has any, and the tokenizer's pad token.
 
     For a task whose models generate text, an encoder's config becomes that of an encoder-decoder of its kind on both sides.
     """
@@ -240,7 +240,7 @@ def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...],
 
 
 def _encoder_decoder(checkpoint: Checkpoint, tokenizer: Any, config: Any) -> Any:
-    """The config of an `EncoderDecoderModel` with `config` on both sides, as Rothe et al. 2020 warm-start it."""
+    """Make the config of an `EncoderDecoderModel` with `config` on both sides, as Rothe et al. 2020 warm-start it."""
     import copy
 
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING, MODEL_FOR_MASKED_LM_MAPPING, EncoderDecoderConfig

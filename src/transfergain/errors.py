@@ -1,4 +1,4 @@
-"""The three exceptions with a meaning of their own. Anything else that is raised is a bug."""
+"""Define the three exceptions with a meaning of their own. Anything else that is raised is a bug."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
-LONGEST = 1500
-"""Characters of a message; a file may have thousands of columns."""
+LONGEST_MESSAGE = 1500
+"""The most characters of a message: a file may have thousands of columns to list."""
 
 
 class UserError(Exception):
@@ -30,7 +30,7 @@ class Declined(Exception):
 
 
 class Counted(Protocol):
-    """Findings, as far as the one who ends the process needs them."""
+    """The part of findings that the command line needs to end the process."""
 
     @property
     def trials(self) -> Mapping[str, int]:
@@ -50,18 +50,19 @@ class Interrupted(Exception, Generic[F]):
 
 
 def printable(text: str) -> str:
-    """The text on one line: line ends and odd spaces as spaces, other control characters as escapes, and of a very long one
-    the beginning and the end.
+    """Put a text on one line that a terminal can show.
+
+    Line ends and odd spaces become spaces, other control characters escapes; the middle of a very long text is left out.
     """
     kept = (c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode() for c in text)
     line = "".join(kept)
-    if len(line) <= LONGEST:
+    if len(line) <= LONGEST_MESSAGE:
         return line
-    return f"{line[: LONGEST * 2 // 3]} [...] {line[-LONGEST // 4 :]}"
+    return f"{line[: LONGEST_MESSAGE * 2 // 3]} [...] {line[-LONGEST_MESSAGE // 4 :]}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A hint such as ' Did you mean "budgets"?' for a misspelt `word`, or the list of known words."""
+    """Give a hint such as ' Did you mean "budgets"?' for a misspelt `word`, or the list of known words."""
     known = sorted(known)
     close = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f' Did you mean "{close[0]}"?' if close else f" Known: {', '.join(known)}."
@@ -69,7 +70,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 @contextlib.contextmanager
 def writable(folder: Path) -> Iterator[None]:
-    """Writing to a study's output folder. A disk that is full or read-only becomes a UserError."""
+    """Guard writing to a study's output folder: a disk that is full or read-only becomes a UserError."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What a user can set: options of single tasks, keys of the whole study, and how a flag of the command line shows either."""
+"""Describe what a user can set: options of single tasks, keys of the whole study, and the flags of both."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Option:
 
     @property
     def flag(self) -> str:
-        """The flag as users write it."""
+        """Give the flag as users write it."""
         return flag_of(self.name)
 
 
@@ -86,12 +86,12 @@ class Flag:
 
 
 def flag_of(name: str) -> str:
-    """The flag of a study's key: `--train-file` of `train_file`."""
+    """Give the flag of a study's key: `--train-file` of `train_file`."""
     return "--" + name.replace("_", "-")
 
 
 def help_of(by_task: Mapping[str, Option]) -> str:
-    """The help of an option that these tasks take: `ner: what it does (default: X)`, tasks that say the same together."""
+    """Write an option's help for the tasks that take it: `ner: what it does (default: X)`, equal ones together."""
     defaults = {default_words(option.default) for option in by_task.values()}
     shared = defaults.pop() if len(defaults) == 1 else ""
     said: dict[str, list[str]] = {}
@@ -101,7 +101,7 @@ def help_of(by_task: Mapping[str, Option]) -> str:
 
 
 def default_words(value: Any) -> str:
-    """How a help text says a default: ` (default: 8)`; nothing where it means "not given"."""
+    """Write a default for a help text: ` (default: 8)`; nothing where it means "not given"."""
     if value is None or value is False or value in ("", []):
         return ""
     return f" (default: {','.join(map(str, value)) if isinstance(value, list) else value})"

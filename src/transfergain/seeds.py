@@ -1,4 +1,4 @@
-"""Random streams, each named by what it is for.
+"""Make random streams, each named by what it is for.
 
 A seed is a hash of its stream's name and of named axes, so that streams never collide, adding one never moves another,
 and everyone can read off the call which axes a random choice depends on. The arm is never one of them: that is what
@@ -14,7 +14,7 @@ import numpy as np
 
 
 def seed(stream: str, **axes: int | str) -> int:
-    """A 63-bit seed for the random stream `stream`, a pure function of its name and its named axes.
+    """Compute a 63-bit seed for the random stream `stream`, a pure function of its name and its named axes.
 
     >>> seed("order", replicate=0, epoch=1) == seed("order", epoch=1, replicate=0)
     True
@@ -24,5 +24,5 @@ def seed(stream: str, **axes: int | str) -> int:
 
 
 def generator(stream: str, **axes: int | str) -> np.random.Generator:
-    """A numpy generator for the stream; see `seed`."""
+    """Make a numpy generator for the stream; see `seed`."""
     return np.random.default_rng(seed(stream, **axes))

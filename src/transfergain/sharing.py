@@ -14,11 +14,11 @@ T = TypeVar("T")
 
 
 class Memo:
-    """Results by a key of all that they are made from: those of one trial, and those it has inherited."""
+    """Results by a key of everything they are made from: those of one trial, and those inherited from the one before."""
 
     def __init__(self, inherited: Mapping[Hashable, Any] | None = None) -> None:
         self.used: dict[Hashable, Any] = {}
-        """What was asked for."""
+        """All results that the trial has asked for."""
         self._inherited = dict(inherited or {})
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -34,7 +34,7 @@ class Memo:
 
 
 class Shared:
-    """Hands what a trial used to the next one; held by whoever runs trials one after another."""
+    """Hand what a trial used to the next one; held by whoever runs trials one after another."""
 
     def __init__(self) -> None:
         self._last: dict[Hashable, Any] = {}
@@ -50,5 +50,5 @@ class Shared:
             self._last = memo.used
 
     def __reduce__(self) -> tuple[type[Shared], tuple[()]]:
-        """Begin with nothing in another process."""
+        """Start empty in another process."""
         return Shared, ()

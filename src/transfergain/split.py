@@ -67,12 +67,12 @@ class Split:
 
     @property
     def natural(self) -> bool:
-        """Whether its texts were written by people as they stand: the test set, and shifts as the trained model met them."""
+        """Tell whether people wrote its texts as they stand, and no adaptation followed: the test set, and shifts."""
         return self.kind in (Kind.TEST, Kind.SHIFT)
 
     @property
     def title(self) -> str:
-        """In words: `the test set`, `tweets`, `keyboard at severity 3`, `tweets after 64 of its labels (lora)`."""
+        """Name it in words: `the test set`, `tweets`, `keyboard at severity 3`, `tweets after 64 of its labels (lora)`."""
         if self.kind is Kind.PERTURBED:
             return f"{self.name} at severity {self.severity}"
         if self.kind is Kind.ADAPTED:

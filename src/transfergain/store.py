@@ -1,4 +1,4 @@
-"""Keep the only memory of a study: one SQLite file, one row a trial, one transaction each."""
+"""Keep the only memory of a study: one SQLite file with a row for each trial, written in one transaction each."""
 
 from __future__ import annotations
 
@@ -20,11 +20,21 @@ from numpy.typing import NDArray
 
 from transfergain.errors import UserError
 from transfergain.split import Split
-from transfergain.types import SCHEMA_VERSION, AdaptationDetails, CurvePoint, Details, Evaluated, Outcome, Status, TrialSpec
+from transfergain.types import (
+    SCHEMA_VERSION,
+    AdaptationDetails,
+    CurvePhase,
+    CurvePoint,
+    Details,
+    Evaluated,
+    Outcome,
+    Status,
+    TrialSpec,
+)
 
-FILE = "study.sqlite"
+STORE_FILE = "study.sqlite"
 
-TABLES = """
+CREATE_TABLES = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL, digest TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS trials (
     id TEXT PRIMARY KEY, spec TEXT NOT NULL, status TEXT NOT NULL, error TEXT NOT NULL, dev_score REAL,
@@ -33,10 +43,10 @@ CREATE TABLE IF NOT EXISTS trials (
 );
 """
 
-COLUMNS = "id, spec, status, error, dev_score, converged, curve, evaluated, details, seconds"
-SELECT = f"SELECT {COLUMNS}, digest FROM trials"
-ADVICE = "restore it from a copy, or choose another --output-dir"
-UPDATED = ", ".join(f"{name}=excluded.{name}" for name in [*COLUMNS.split(", ")[2:], "digest"])
+TRIAL_COLUMNS = "id, spec, status, error, dev_score, converged, curve, evaluated, details, seconds"
+SELECT_TRIALS = f"SELECT {TRIAL_COLUMNS}, digest FROM trials"
+RESTORE_ADVICE = "restore it from a copy, or choose another --output-dir"
+UPDATED_COLUMNS = ", ".join(f"{name}=excluded.{name}" for name in [*TRIAL_COLUMNS.split(", ")[2:], "digest"])
 
 
 @dataclass(frozen=True)
@@ -52,9 +62,9 @@ class Store:
 
     def __init__(self, folder: str | Path, create: bool = False) -> None:
         """Open the store of an output folder. Raises UserError when it is absent (unless `create`) or unreadable."""
-        self.path = Path(folder) / FILE
+        self.path = Path(folder) / STORE_FILE
         if not create and not self.path.exists():
-            raise UserError(f"{folder}: no study there ({FILE} is missing); give the --output-dir of a run")
+            raise UserError(f"{folder}: no study there ({STORE_FILE} is missing); give the --output-dir of a run")
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
@@ -68,9 +78,11 @@ class Store:
             raise
 
     def _check(self, create: bool) -> None:
-        """Set a new store up; refuse a file that is none of ours or whose structure is damaged."""
+        """Set up a new store; refuse a file that is not a store of ours or whose structure is damaged."""
         if create and self.path.exists() and not self.path.stat().st_size and self.path.with_name("findings.json").exists():
-            raise UserError(f"{self.path}: the study's store is empty, though findings.json stands beside it; {ADVICE}")
+            raise UserError(
+                f"{self.path}: the study's store is empty, though findings.json stands beside it; {RESTORE_ADVICE}"
+            )
         with self._readable():
             self._db.execute("PRAGMA synchronous=FULL")
             problem = self._db.execute("PRAGMA integrity_check(1)").fetchone()[0]
@@ -80,7 +92,7 @@ class Store:
             if tables and ("trials" not in tables or "digest" not in tables["trials"]):
                 raise ValueError("it is another program's, or an earlier version's")
             if create:
-                self._db.executescript(TABLES)
+                self._db.executescript(CREATE_TABLES)
             elif not tables:
                 raise UserError(f"{self.path}: its run ended before the study was set up; run it again")
         version = self.get_meta("schema_version")
@@ -100,12 +112,12 @@ class Store:
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
-        """Say in one line for the user what a damaged file makes of reading."""
+        """Turn the errors of reading a damaged file into one line for the user (UserError)."""
         try:
             yield
         except (sqlite3.Error, zlib.error, ValueError, KeyError, TypeError) as error:
             raise UserError(
-                f"{self.path}: the study's store cannot be read ({' '.join(str(error).split())[:200]}); {ADVICE}"
+                f"{self.path}: the study's store cannot be read ({' '.join(str(error).split())[:200]}); {RESTORE_ADVICE}"
             ) from None
 
     @contextmanager
@@ -157,7 +169,7 @@ class Store:
         )
         with self._transaction():
             self._db.execute(
-                f"INSERT INTO trials VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET {UPDATED} "
+                f"INSERT INTO trials VALUES (?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT(id) DO UPDATE SET {UPDATED_COLUMNS} "
                 f"WHERE trials.status != '{Status.DONE}'",
                 (*values, _digest(values)),
             )
@@ -165,26 +177,26 @@ class Store:
     def mend(self) -> int:
         """Remove trials whose row is not as it was written, so that they run again; returns how many."""
         with self._readable():
-            damaged = [v[0] for v in self._db.execute(SELECT).fetchall() if _digest(v[:-1]) != v[-1]]
+            damaged = [v[0] for v in self._db.execute(SELECT_TRIALS).fetchall() if _digest(v[:-1]) != v[-1]]
         with self._transaction():
             self._db.executemany("DELETE FROM trials WHERE id = ?", [(trial,) for trial in damaged])
         return len(damaged)
 
     def status(self) -> dict[str, Status]:
-        """Trial id -> status."""
+        """Read the status of every trial, by id."""
         with self._readable():
             return {name: Status(status) for name, status in self._db.execute("SELECT id, status FROM trials").fetchall()}
 
     def get(self, trial_id: str) -> StoredTrial | None:
         """Read one trial by id, or None."""
         with self._readable():
-            values = self._db.execute(f"{SELECT} WHERE id = ?", (trial_id,)).fetchone()
+            values = self._db.execute(f"{SELECT_TRIALS} WHERE id = ?", (trial_id,)).fetchone()
             return None if values is None else _stored(values)
 
     def rows(self) -> list[StoredTrial]:
         """Read all trials, in an order that depends on their specs alone."""
         with self._readable():
-            rows = [_stored(values) for values in self._db.execute(SELECT).fetchall()]
+            rows = [_stored(values) for values in self._db.execute(SELECT_TRIALS).fetchall()]
         return sorted(rows, key=lambda r: (r.spec.dataset, r.spec.phase, r.spec.budget, r.spec.arm, r.spec.replicate,
                                            r.spec.id))  # fmt: skip
 
@@ -203,7 +215,7 @@ def _stored(values: tuple[Any, ...]) -> StoredTrial:
         error=error,
         dev_score=dev_score,
         converged=None if converged is None else bool(converged),
-        curve=tuple(CurvePoint(**point) for point in json.loads(curve)),
+        curve=tuple(_unpack_point(point) for point in json.loads(curve)),
         evaluated={Split.parse(split): _unpack(packed) for split, packed in json.loads(evaluated).items()},
         details=_unpack_details(json.loads(details)),
         seconds=seconds,
@@ -211,8 +223,12 @@ def _stored(values: tuple[Any, ...]) -> StoredTrial:
     return StoredTrial(TrialSpec.from_json(spec), outcome)
 
 
+def _unpack_point(packed: Mapping[str, Any]) -> CurvePoint:
+    return CurvePoint(**{**packed, "phase": CurvePhase(packed["phase"])})
+
+
 def _pack_details(details: Details) -> Mapping[str, Any]:
-    """Details as JSON's types; empty where nothing is known, as of a floor."""
+    """Turn details into JSON's types; empty where nothing is known, as for a floor."""
     if details == Details():
         return {}
     adapted = {str(split): _pack_adaptation(adaptation) for split, adaptation in details.adapted.items()}
@@ -227,7 +243,7 @@ def _pack_adaptation(details: AdaptationDetails) -> Mapping[str, Any]:
 
 
 def _unpack_details(packed: Mapping[str, Any]) -> Details:
-    """The inverse of `_pack_details`; names that this version does not know are passed over."""
+    """Invert `_pack_details`; names that this version does not know are ignored."""
     known = {field.name: packed[field.name] for field in fields(Details) if field.name in packed}
     adapted = {Split.parse(split): _unpack_adaptation(values) for split, values in packed.get("adapted", {}).items()}
     alike = tuple(Split.parse(split) for split in packed.get("read_as_test", ()))

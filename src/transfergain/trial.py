@@ -1,4 +1,4 @@
-"""The whole story of one trial. The file to read first."""
+"""Run one trial from its spec to its outcome. The file to read first."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ class Bench:
     per_gpu: int = 1
     """Trials that share a GPU."""
     shared: Shared = field(default_factory=Shared, compare=False)
-    """What a trial made in this process, for the next one."""
+    """What a trial made in this process that the next one may reuse."""
 
 
 def run_trial(spec: TrialSpec, bench: Bench, save_to: Path | None = None, progress: Progress | None = None) -> Outcome:
-    """Run one trial; a trial that does not apply is `skipped`. Other exceptions are the caller's to record as `failed`."""
+    """Run one trial; a trial that does not apply is `skipped`. The caller records other exceptions as `failed`."""
     start = time.perf_counter()
     data = bench.datasets[spec.dataset]
     drawn = draw(data, spec.budget, spec.replicate, TASKS[spec.task].stratum)
@@ -83,7 +83,7 @@ def _run_arm(spec: TrialSpec, bench: Bench, drawn: Drawn, memo: Memo, save_to: P
     start_token = getattr(prepared.model.config, "decoder_start_token_id", None)
     reader = reading.Reader(task, data.labels, tokenizer, checkpoint.revision, spec.recipe, start_token, memo)
     material = gather(spec, data, drawn, task.stratum, memo)
-    untrained = learner.read(prepared, reader, material, pick_device(bench.device))
+    untrained = learner.make_learner(prepared, reader, material, pick_device(bench.device))
     memo.drop_unused()
     trained = untrained.train("train", "dev", spec.replicate, spec.rung, progress)
     answers = trained.answer(list(material.sealed))

@@ -29,13 +29,21 @@ class Phase(StrEnum):
 
 
 class Status(StrEnum):
-    """What became of a trial that was run."""
+    """How a trial that was run has ended."""
 
     DONE = "done"
     FAILED = "failed"
     """It raised, or its worker died; it is tried again by the next run."""
     SKIPPED = "skipped"
     """It does not apply: `Outcome.error` says why."""
+
+
+class CurvePhase(StrEnum):
+    """In which part of its schedule a training was when dev was evaluated."""
+
+    STABLE = "stable"
+    """Warm-up included."""
+    DECAY = "decay"
 
 
 class WarningKind(StrEnum):
@@ -127,7 +135,7 @@ class Dataset:
     warnings: tuple[StudyWarning, ...] = ()
 
     def splits(self) -> dict[Split, tuple[Example, ...]]:
-        """Name the sealed splits that need no further work: the test set, and every shift."""
+        """Collect the sealed splits whose texts stand as they are: the test set, and every shift."""
         return {TEST: self.test} | {shift(name): rows for name, rows in self.shifts.items()}
 
 
@@ -171,11 +179,11 @@ class Recipe:
     """(name, value) of the task's own settings, such as the number of beams; sorted by name."""
 
     def max_steps(self, n_train: int) -> int:
-        """The cap on optimiser steps for `n_train` examples."""
+        """Compute the cap on optimiser steps for `n_train` examples."""
         return max(self.epochs * -(-n_train // self.batch_size), self.min_steps)
 
     def steps_to(self, rung: float, n_train: int) -> int:
-        """The step of the dev evaluation at which a trial that goes to `rung` of the cap ends."""
+        """Find the step of the dev evaluation at which a trial that goes to `rung` of the cap ends."""
         every = max(1, self.max_steps(n_train) // self.evaluations)
         return max(1, round(rung * self.evaluations)) * every
 
@@ -202,13 +210,13 @@ class TrialSpec:
 
     @property
     def id(self) -> str:
-        """sha256 of the canonical JSON of the spec and the schema version."""
+        """Identify the trial: sha256 of the canonical JSON of the spec and the schema version."""
         text = json.dumps([SCHEMA_VERSION, self._plain()], sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
     @classmethod
     def from_json(cls, text: str) -> TrialSpec:
-        """The inverse of `to_json`."""
+        """Read a spec from JSON, the inverse of `to_json`."""
         raw = json.loads(text)
         recipe = None
         if raw["recipe"]:
@@ -218,14 +226,14 @@ class TrialSpec:
         return cls(**raw | {"recipe": recipe, "splits": splits, "phase": Phase(raw["phase"])})
 
     def to_json(self) -> str:
-        """Canonical JSON, as stored."""
+        """Write the spec as canonical JSON, as stored."""
         return json.dumps(self._plain(), sort_keys=True, separators=(",", ":"))
 
     def _plain(self) -> dict[str, Any]:
         return asdict(self) | {"splits": [(str(split), mark) for split, mark in self.splits]}
 
     def describe(self) -> str:
-        """A short name for progress lines and errors."""
+        """Name the trial in few words, for progress lines and errors."""
         tuning = f"tuning lr {self.recipe.learning_rate:.1e}" if self.phase == Phase.TUNE and self.recipe else ""
         if self.rung < 1:
             tuning += f" to {self.rung:.0%} of its steps"
@@ -258,8 +266,7 @@ class CurvePoint:
     step: int
     score: float
     loss: float
-    phase: str
-    """`stable` (warm-up included) or `decay`."""
+    phase: CurvePhase
     examples: int = 0
     """Training examples seen up to here, repeats counted."""
     flops: float = 0.0

@@ -12,7 +12,7 @@ import pytest
 from transfergain import perturbations
 from transfergain.data.formats.table import Table
 from transfergain.options import OptionKind
-from transfergain.perturbations import GROUPS, PERTURBATIONS, SEVERITIES, expand, perturbed, split_names
+from transfergain.perturbations import GROUPS, PERTURBATIONS, SEVERITIES, chosen_splits, expand, perturb
 from transfergain.split import perturbed as corruption
 from transfergain.tasks import TASKS
 from transfergain.types import Example, Target
@@ -97,15 +97,15 @@ def test_an_entry_is_complete(name):
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_the_same_rows_give_the_same_text_and_something_changes(name, task):
-    once, again = (perturbed(ROWS[task], corruption(name, 3)) for _ in range(2))
+    once, again = (perturb(ROWS[task], corruption(name, 3)) for _ in range(2))
     assert once == again
     assert once != tuple(ROWS[task]) and len(once) == len(ROWS[task])
-    assert perturbed(ROWS[task], corruption(name, 4)) != once
+    assert perturb(ROWS[task], corruption(name, 4)) != once
 
 
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_severity_grows(name, task):
-    changed = [words_changed(task, ROWS[task], perturbed(ROWS[task], corruption(name, s))) for s in SEVERITIES]
+    changed = [words_changed(task, ROWS[task], perturb(ROWS[task], corruption(name, s))) for s in SEVERITIES]
     assert changed[0] > 0 and all(a < b for a, b in pairwise(changed)), changed
 
 
@@ -114,7 +114,7 @@ def test_the_edit_distance_grows_with_severity(name):
     rows = ROWS["sentiment"][:50]
 
     def distance(severity):
-        pairs = zip(rows, perturbed(rows, corruption(name, severity)), strict=True)
+        pairs = zip(rows, perturb(rows, corruption(name, severity)), strict=True)
         return np.mean([1 - difflib.SequenceMatcher(None, a.inputs["text"], b.inputs["text"]).ratio() for a, b in pairs])
 
     by_severity = [distance(s) for s in SEVERITIES]
@@ -125,7 +125,7 @@ def test_the_edit_distance_grows_with_severity(name):
 def test_the_task_reads_the_perturbed_rows_as_they_are(name, task):
     """The task's own reader checks no text or word is empty, each word has a tag, answers are at their offsets."""
     for severity in (1, 5):
-        rows = perturbed(ROWS[task], corruption(name, severity))
+        rows = perturb(ROWS[task], corruption(name, severity))
         table, options = tables(task, rows)
         parsed = TASKS[task].parse({"train": table}, {**TASKS[task].defaults(OptionKind.PARSE), **options})
         assert [e.target for e in parsed.splits["train"]] == [e.target for e in rows]
@@ -134,21 +134,21 @@ def test_the_task_reads_the_perturbed_rows_as_they_are(name, task):
 
 @pytest.mark.parametrize(("name", "task"), [case for case in CASES if case[1] not in ("ner", "qa")])
 def test_targets_without_spans_are_kept_and_so_are_the_other_inputs(name, task):
-    rows = perturbed(ROWS[task], corruption(name, 5))
+    rows = perturb(ROWS[task], corruption(name, 5))
     assert [e.target for e in rows] == [e.target for e in ROWS[task]]
     assert [set(e.inputs) for e in rows] == [set(e.inputs) for e in ROWS[task]]
 
 
 @pytest.mark.parametrize("name", [name for name, task in CASES if task == "ner"])
 def test_entities_keep_their_words_number_type_and_order(name):
-    for before, after in zip(ROWS["ner"], perturbed(ROWS["ner"], corruption(name, 5)), strict=True):
+    for before, after in zip(ROWS["ner"], perturb(ROWS["ner"], corruption(name, 5)), strict=True):
         assert len(after.inputs["tokens"]) == len(after.target)
         assert [tag for tag in after.target if tag] == [tag for tag in before.target if tag]
 
 
 @pytest.mark.parametrize("name", [name for name, task in CASES if task == "qa"])
 def test_answers_keep_their_text_and_examples_their_cluster(name):
-    for before, after in zip(ROWS["qa"], perturbed(ROWS["qa"], corruption(name, 5)), strict=True):
+    for before, after in zip(ROWS["qa"], perturb(ROWS["qa"], corruption(name, 5)), strict=True):
         assert [text.lower() for text in after.target["text"]] == [text.lower() for text in before.target["text"]]
         assert TASKS["qa"].cluster(after) == TASKS["qa"].cluster(before)
 
@@ -156,12 +156,12 @@ def test_answers_keep_their_text_and_examples_their_cluster(name):
 @pytest.mark.parametrize(("name", "task"), CASES)
 def test_a_row_does_not_depend_on_the_other_rows(name, task):
     split = corruption(name, 5)
-    assert perturbed(ROWS[task][:7], split)[6] == perturbed([*ROWS[task][10:16], ROWS[task][6]], split)[6]
+    assert perturb(ROWS[task][:7], split)[6] == perturb([*ROWS[task][10:16], ROWS[task][6]], split)[6]
 
 
 @pytest.mark.parametrize("name", PERTURBATIONS)
 def test_rows_with_the_same_text_have_streams_of_their_own(name):
-    assert len({e.inputs["text"] for e in perturbed([ROWS["sentiment"][0]] * 40, corruption(name, 3))}) > 3
+    assert len({e.inputs["text"] for e in perturb([ROWS["sentiment"][0]] * 40, corruption(name, 3))}) > 3
 
 
 # Names.
@@ -171,12 +171,12 @@ def test_rows_with_the_same_text_have_streams_of_their_own(name):
 def test_it_is_left_out_of_tasks_it_is_not_valid_for(name):
     for task in TASKS:
         expected = [corruption(name, s) for s in SEVERITIES] if (name, task) in CASES else []
-        assert [split for split, _ in split_names(TASKS[task].target, [name])] == expected
-    assert split_names(None, [name]) == ()
+        assert [split for split, _ in chosen_splits(TASKS[task].target, [name])] == expected
+    assert chosen_splits(None, [name]) == ()
 
 
 def test_the_order_in_which_they_are_named_does_not_matter():
-    assert split_names(Target.SPANS, ["drop", "keyboard@2", "fast"]) == split_names(
+    assert chosen_splits(Target.SPANS, ["drop", "keyboard@2", "fast"]) == chosen_splits(
         Target.SPANS, ["fast", "keyboard@2", "drop"]
     )
     assert expand(["drop@3", "keyboard", "drop@1", "keyboard@2"]) == [
@@ -188,13 +188,13 @@ def test_the_order_in_which_they_are_named_does_not_matter():
 
 
 def test_a_new_version_changes_the_fingerprint():
-    marks = dict(split_names(Target.LABEL, ["all"]))
+    marks = dict(chosen_splits(Target.LABEL, ["all"]))
     assert marks[corruption("keyboard", 1)] == "version 2" and marks[corruption("drop", 1)] == "version 1"
 
 
 def test_the_fast_ones_are_valid_for_every_task_at_three_severities():
     assert len(expand(["fast"])) == 15
-    assert {len(split_names(target, ["fast"])) for target in Target} == {15}
+    assert {len(chosen_splits(target, ["fast"])) for target in Target} == {15}
     assert not set(GROUPS) & set(PERTURBATIONS)
 
 

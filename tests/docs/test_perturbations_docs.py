@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from transfergain.errors import UserError
-from transfergain.perturbations import GROUPS, PERTURBATIONS, SEVERITIES, expand, perturbed, split_names
+from transfergain.perturbations import GROUPS, PERTURBATIONS, SEVERITIES, chosen_splits, expand, perturb
 from transfergain.split import Kind, Split
 from transfergain.study import load
 from transfergain.tasks import TASKS
@@ -39,14 +39,14 @@ def test_the_page_lists_nothing_else():
 
 @pytest.mark.parametrize(("name", "severity", "text"), EXAMPLES)
 def test_the_examples_are_what_comes_out(name, severity, text):
-    (found,) = perturbed([Example({"text": SAMPLE}, 0)], Split(Kind.PERTURBED, name, severity=int(severity)))
+    (found,) = perturb([Example({"text": SAMPLE}, 0)], Split(Kind.PERTURBED, name, severity=int(severity)))
     assert found.inputs["text"] == text != SAMPLE
 
 
 def test_the_page_says_what_the_groups_are():
     fast = ", ".join(f"`{name}`" for name in dict.fromkeys(word.partition("@")[0] for word in GROUPS["fast"]))
     assert f"| {fast} at severities 1, 3 and 5: {len(GROUPS['fast'])} more evaluations" in PAGE
-    counts = [len(split_names(task.target, ["all"])) for task in TASKS.values()]
+    counts = [len(chosen_splits(task.target, ["all"])) for task in TASKS.values()]
     assert f"severities 1 to 5: {min(counts)} to {max(counts)} more evaluations" in PAGE
     left_out = {name for name, entry in PERTURBATIONS.items() if entry.spoils}
     bullets = "\n".join(line for line in PAGE.splitlines() if line.startswith("- `"))

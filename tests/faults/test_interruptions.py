@@ -25,7 +25,7 @@ from transfergain.errors import UserError
 from transfergain.executors import EXECUTORS
 from transfergain.executors.local import LocalExecutor
 from transfergain.running import signals
-from transfergain.store import FILE
+from transfergain.store import STORE_FILE
 from transfergain.types import WarningKind
 
 TRIALS = 8 + 8 + 8
@@ -204,7 +204,7 @@ def test_damaged_rows_run_again_and_give_the_same_findings(small, tmp_path, caps
     out = tmp_path / "out"
     tg.run(**small, output_dir=out, quiet=True)
     first, before, ran = (out / "findings.json").read_bytes(), outcomes(out), len(InProcess.ran)
-    with sqlite3.connect(out / FILE) as db:
+    with sqlite3.connect(out / STORE_FILE) as db:
         db.execute("UPDATE trials SET dev_score = 0.123 WHERE id = (SELECT id FROM trials WHERE spec LIKE '%scratch%')")
     db.close()
     with pytest.raises(UserError, match="was changed after it was written"):

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from transfergain import study
 from transfergain.data import prepare
-from transfergain.errors import LONGEST, UserError
+from transfergain.errors import LONGEST_MESSAGE, UserError
 from transfergain.tasks import TASKS
 
 PATIENCE = 10
@@ -47,7 +47,7 @@ def run(target: Target, content: bytes) -> str:
         except UserError as error:
             message = str(error)
             assert message.strip() and message.isprintable(), f"not one printable line: {message!r}"
-            assert len(message) <= LONGEST, f"{len(message)} characters of complaint"
+            assert len(message) <= LONGEST_MESSAGE, f"{len(message)} characters of complaint"
             return message
     return ""
 
@@ -104,7 +104,7 @@ def check(data) -> None:
     assert all(line.isprintable() for line in (*data.notes, *(warning.text for warning in data.warnings)))
     task = TASKS[data.task]
     for split, rows in {"train": data.train, "dev": data.dev, **data.splits()}.items():
-        assert len(rows) >= prepare.MIN_SPLIT, split
+        assert len(rows) >= prepare.MIN_SPLIT_EXAMPLES, split
         for example in rows:
             assert task.text(example).strip(), "an example without text"
             json.dumps([dict(example.inputs), example.target], ensure_ascii=False, allow_nan=False).encode()

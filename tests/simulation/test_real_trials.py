@@ -12,7 +12,7 @@ from transfergain.arms import ARMS
 from transfergain.checkpoint import resolve
 from transfergain.data.prepare import DataSource, load
 from transfergain.metrics import METRICS
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, StudyCell
 from transfergain.split import TEST
 from transfergain.study import Study
 from transfergain.tasks import TASKS
@@ -40,7 +40,7 @@ def pairs(checkpoints, tmp_path_factory):
     )
     counts = []
     with pytest.MonkeyPatch.context() as patch:
-        for spec in planner.reporting(data, "scratch", 40, recipe):
+        for spec in planner.reporting(StudyCell(data, "scratch", 40), recipe):
             pair = []
             for arm in (real, again):
                 patch.setitem(ARMS, "scratch", arm)

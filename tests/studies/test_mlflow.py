@@ -149,7 +149,7 @@ def test_a_run_cut_off_or_failed_is_replaced(server, monkeypatch):
     spec = TrialSpec("sentiment", "reviews", "full", 40, 0, "report", Recipe(1e-4), (), "x", "y")
     first = module.connect("a key")
     client, parent = first._client, first._parent
-    tags = {module.PARENT: parent, module.TRIAL: spec.id}
+    tags = {module.PARENT_TAG: parent, module.TRIAL_TAG: spec.id}
     client.create_run(first._experiment, tags=tags)  # a process that was killed left this
     failed = Outcome("failed", error="RuntimeError: " + "x" * 9000, curve=(CurvePoint(5, 0.5, float("nan"), "stable"),))
     second = module.connect("a key")

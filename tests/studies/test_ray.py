@@ -18,9 +18,9 @@ from transfergain.checkpoint import resolve
 from transfergain.errors import UserError
 from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Job
-from transfergain.executors.local import TRIES
+from transfergain.executors.local import TRIES_PER_JOB
 from transfergain.executors.ray import RayExecutor
-from transfergain.executors.ray_node import holds, write_files
+from transfergain.executors.ray_node import has_files, unpack_files
 from transfergain.trial import Bench
 from transfergain.types import Checkpoint, Dataset, Example, Recipe, TrialSpec
 
@@ -142,7 +142,7 @@ def test_a_deadly_trial_is_tried_again_and_then_failed_while_the_rest_goes_on(cl
         found = {s.replicate: outcome for s, outcome in executor.submit(wanted, lambda *_: None)}
     assert {r: o.status for r, o in found.items()} == {0: "done", 1: "done", 100: "failed", 101: "done"}
     assert "the worker process ended" in found[100].error and "\n" not in found[100].error
-    assert [len((cluster.tries / job.spec.id).read_text()) for job in (wanted[1], wanted[3])] == [TRIES, 2]
+    assert [len((cluster.tries / job.spec.id).read_text()) for job in (wanted[1], wanted[3])] == [TRIES_PER_JOB, 2]
 
 
 def resolve_nothing(folder):
@@ -182,18 +182,18 @@ def test_without_ray_the_command_to_install_it_is_said(monkeypatch, tmp_path):
 @pytest.mark.parametrize("name", ["../x", "/x", "a/../../x", "C:/x", "a\\..\\x", "", ".."])
 def test_a_file_that_would_leave_its_folder_is_not_written(name, tmp_path):
     with pytest.raises(UserError, match="leads out of its folder"):
-        write_files({"good/one": b"1", name: b"2"}, tmp_path / "in")
+        unpack_files({"good/one": b"1", name: b"2"}, tmp_path / "in")
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] in ([], ["one"])
 
 
 def test_a_folder_holds_a_checkpoint_only_byte_for_byte(tmp_path):
     import hashlib
 
-    write_files({"a": b"1", "b/c": b"2"}, tmp_path)
+    unpack_files({"a": b"1", "b/c": b"2"}, tmp_path)
     manifest = {name: hashlib.sha256(content).hexdigest() for name, content in {"a": b"1", "b/c": b"2"}.items()}
-    assert holds(tmp_path, manifest)
+    assert has_files(tmp_path, manifest)
     (tmp_path / "a").write_bytes(b"3")
-    assert not holds(tmp_path, manifest) and not holds(tmp_path / "nowhere", manifest)
+    assert not has_files(tmp_path, manifest) and not has_files(tmp_path / "nowhere", manifest)
 
 
 def test_importing_the_executors_imports_no_ray():

@@ -12,7 +12,18 @@ from transfergain.split import TEST
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.tasks import TASKS
-from transfergain.types import CurvePoint, Dataset, Details, Evaluated, Example, Outcome, Recipe, Status, TrialSpec
+from transfergain.types import (
+    CurvePhase,
+    CurvePoint,
+    Dataset,
+    Details,
+    Evaluated,
+    Example,
+    Outcome,
+    Recipe,
+    Status,
+    TrialSpec,
+)
 
 LABELS = ("negative", "positive")
 
@@ -65,7 +76,7 @@ def outcome_of(spec, data, right=None):
     return Outcome(
         Status.DONE,
         dev_score=score,
-        curve=(CurvePoint(10, score, 0.5, "stable"),) if spec.recipe else (),
+        curve=(CurvePoint(10, score, 0.5, CurvePhase.STABLE),) if spec.recipe else (),
         converged=True if spec.recipe else None,
         evaluated={name: evaluated([e.target for e in sealed[name]], right) for name, _ in spec.splits},
         details=Details(steps=10, best_step=10) if spec.recipe else Details(),

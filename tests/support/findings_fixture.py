@@ -29,6 +29,7 @@ from transfergain.split import DEV, TEST, Kind, adapted, perturbed, shift
 from transfergain.store import StoredTrial
 from transfergain.study import Study
 from transfergain.types import (
+    CurvePhase,
     CurvePoint,
     Details,
     Evaluated,
@@ -152,7 +153,8 @@ def outcome(dataset, arm, budget, rng, evaluations):
     speed, top = {"scratch": 0.25, "probe": 1.1}.get(arm, 0.9), level(arm, budget, dataset)
     curve = tuple(
         CurvePoint(20 * i, float(top - (top - 0.5) * np.exp(-speed * i) + 0.008 * rng.standard_normal()), 1.0 / i,
-                   "stable" if i < evaluations else "decay", 320 * i, 6.2e12 * i * (0.4 if arm == "probe" else 1), 2.0 * i)
+                   CurvePhase.STABLE if i < evaluations else CurvePhase.DECAY, 320 * i,
+                   6.2e12 * i * (0.4 if arm == "probe" else 1), 2.0 * i)
         for i in range(1, evaluations + 1)
     )  # fmt: skip
     details = Details(

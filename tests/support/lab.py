@@ -18,7 +18,7 @@ from support.processes import alive
 from support.tiny import KEYS, InProcess, files, flags, models, outcomes
 from transfergain import cli
 from transfergain.executors import EXECUTORS
-from transfergain.store import FILE, Store
+from transfergain.store import STORE_FILE, Store
 
 LOCAL = EXECUTORS["local"]
 
@@ -120,7 +120,7 @@ class Lab:
 
     def check(self, out: Path, before: dict) -> dict:
         """The store opens; what was finished still is, and equals what the peaceful study measured. Returns it."""
-        if not (out / FILE).exists() or not (out / FILE).stat().st_size:
+        if not (out / STORE_FILE).exists() or not (out / STORE_FILE).stat().st_size:
             assert not before, "the store is gone"
             return {}
         with Store(out, create=True):  # as the next run opens it
@@ -128,7 +128,7 @@ class Lab:
         found = {k: v for k, v in outcomes(out).items() if v["status"] == "done"}
         assert before.keys() <= found.keys(), "a finished trial is lost"
         assert found.items() <= self.outcomes.items(), "a finished trial has other numbers"
-        with sqlite3.connect(out / FILE) as db:
+        with sqlite3.connect(out / STORE_FILE) as db:
             specs = [spec for (spec,) in db.execute("SELECT spec FROM trials").fetchall()]
         db.close()
         assert len(specs) == len(set(specs)), "a trial is there twice"

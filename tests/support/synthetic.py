@@ -12,7 +12,18 @@ from transfergain.metrics import METRICS
 from transfergain.metrics.calibration import columns
 from transfergain.split import TEST, Split, adapted, perturbed, shift
 from transfergain.store import StoredTrial
-from transfergain.types import AdaptationDetails, CurvePoint, Details, Evaluated, Outcome, Phase, Recipe, Status, TrialSpec
+from transfergain.types import (
+    AdaptationDetails,
+    CurvePhase,
+    CurvePoint,
+    Details,
+    Evaluated,
+    Outcome,
+    Phase,
+    Recipe,
+    Status,
+    TrialSpec,
+)
 
 LABELS = ("no", "yes")
 DATA = DatasetEntry(task="sentiment", title="Sentiment", metric="accuracy", chance=0.5, labels=LABELS, n_test=400)
@@ -57,8 +68,8 @@ def curve(world, arm, seed, rng):
     for step in range(world.every, world.cap + 1, world.every):
         score = 0.5 + (level - 0.5) * (1 - np.exp(-step / rate)) + world.dev_noise * rng.standard_normal()
         cost = 2.0 if arm == "full" else 3.0
-        points.append(CurvePoint(step, float(score), 0.5, "stable", 16 * step, cost * 1e9 * step, 0.01 * step))
-    return (*points, CurvePoint(world.cap + 20, 0.999, 0.1, "decay", 16 * world.cap + 320, 1e15, 100.0))
+        points.append(CurvePoint(step, float(score), 0.5, CurvePhase.STABLE, 16 * step, cost * 1e9 * step, 0.01 * step))
+    return (*points, CurvePoint(world.cap + 20, 0.999, 0.1, CurvePhase.DECAY, 16 * world.cap + 320, 1e15, 100.0))
 
 
 def evaluated(targets, accuracy, rng, calibrated=True, heat=1.0):

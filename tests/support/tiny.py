@@ -14,7 +14,7 @@ from support.texts import sentences, write_csv
 from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Executor
 from transfergain.running.setup import quiet_libraries
-from transfergain.store import FILE, Store
+from transfergain.store import STORE_FILE, Store
 from transfergain.trial import run_trial
 from transfergain.types import Outcome, Status
 
@@ -58,7 +58,7 @@ def command(monkeypatch, *arguments):
 def count(folder):
     """Rows in the store while another process writes it; 0 before there is one."""
     try:
-        db = sqlite3.connect(f"file:{folder / FILE}?mode=ro", uri=True, timeout=5)
+        db = sqlite3.connect(f"file:{folder / STORE_FILE}?mode=ro", uri=True, timeout=5)
     except sqlite3.OperationalError:
         return 0
     try:

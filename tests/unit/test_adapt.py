@@ -8,18 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from support.texts import sentences, write_csv
-from transfergain.arms.adapt import METHODS, SIZES, Adaptation
+from transfergain.arms.adapt import ADAPTATION_LABELS, METHODS, Adaptation
 from transfergain.checkpoint import resolve
 from transfergain.data.prepare import DataSource, load
 from transfergain.errors import UserError
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, StudyCell
 from transfergain.split import TEST, Kind, Split, adapted, shift
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 
 
-@given(st.text(min_size=1), st.sampled_from(SIZES), st.sampled_from(list(METHODS)))
+@given(st.text(min_size=1), st.sampled_from(ADAPTATION_LABELS), st.sampled_from(list(METHODS)))
 def test_a_split_name_says_which_adaptation_it_is(shift, labels, method):
     adaptation = Adaptation(shift, labels, method)
     assert Adaptation.of(Split.parse(str(adaptation.split))) == adaptation
@@ -79,14 +79,14 @@ def test_the_two_ends_of_the_comparison_adapt_at_the_largest_budget(source, chec
     planner, data = planned(source, resolve(checkpoints("bert")))
 
     def adaptations(arm, budget):
-        spec = planner.reporting(data, arm, budget, planner.recipe(data, 1e-3))[0]
+        spec = planner.reporting(StudyCell(data, arm, budget), planner.recipe(data, 1e-3))[0]
         return [split for split, _ in spec.splits if split.kind is Kind.ADAPTED]
 
-    sizes = [size for size in SIZES if size <= 90]
+    sizes = [size for size in ADAPTATION_LABELS if size <= 90]
     every = {adapted("tweets", size, method) for size in sizes for method in METHODS}
     assert set(adaptations("full", 120)) == set(adaptations("scratch", 120)) == every
     assert [adaptations("full", 40), adaptations("probe", 120), adaptations("lora", 120)] == [[], [], []]
-    assert not any(spec.splits for spec in planner.tuning(data, "full", 120))
+    assert not any(spec.splits for spec in planner.tuning(StudyCell(data, "full", 120)))
 
 
 @pytest.mark.long
@@ -96,11 +96,11 @@ def test_adapting_leaves_the_trained_model_alone(source, checkpoints, kind, arm)
     checkpoint = resolve(checkpoints(kind))
     planner, data = planned(source, checkpoint)
     bench = Bench({data.name: data}, checkpoint, "cpu", 1)
-    spec = planner.reporting(data, arm, 120, planner.recipe(data, 3e-3))[0]
+    spec = planner.reporting(StudyCell(data, arm, 120), planner.recipe(data, 3e-3))[0]
     outcome = run_trial(spec, bench)
     details = outcome.details.adapted
     splits = {adapted("tweets", size, method) for size in (16, 64) for method in METHODS}
-    assert set(details) == splits == {name for name in outcome.evaluated if name.kind is Kind.ADAPTED}
+    assert set(details) == splits == {split for split in outcome.evaluated if split.kind is Kind.ADAPTED}
     trained = {method: details[adapted("tweets", 16, method)].trained_parameters for method in METHODS}
     assert 0 < trained["head"] < trained["lora"] < trained["full"]
     assert all(found.steps >= 1 and found.curve for found in details.values())
@@ -115,7 +115,7 @@ def test_adapting_leaves_the_trained_model_alone(source, checkpoints, kind, arm)
 def test_trials_of_classes_are_calibrated(source, checkpoints):
     checkpoint = resolve(checkpoints("bert"))
     planner, data = planned(source, checkpoint)
-    spec = planner.reporting(data, "full", 40, planner.recipe(data, 3e-3))[0]
+    spec = planner.reporting(StudyCell(data, "full", 40), planner.recipe(data, 3e-3))[0]
     outcome = run_trial(spec, Bench({data.name: data}, checkpoint, "cpu", 1))
     columns = outcome.evaluated[TEST].calibration
     assert columns.shape == (len(data.test), 5) and np.isfinite(columns).all()

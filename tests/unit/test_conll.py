@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from transfergain.data.formats.conll import BARE, ENDINGS, read, to_bio
+from transfergain.data.formats.conll import BARE_TYPES, ENDINGS, read, to_bio
 from transfergain.data.read import read_file
 from transfergain.errors import UserError
 
@@ -77,7 +77,7 @@ def test_io_joins_neighbours_of_one_type_only(sentences, prefix):
     bio = [written(sentence, "BIO") for sentence in apart]
     found = to_bio([[tag if tag == "O" else prefix + tag[2:] for tag in tags] for tags in bio], where)
     assert found.tags == bio
-    assert found.scheme == ("IO" if prefix else BARE)
+    assert found.scheme == ("IO" if prefix else BARE_TYPES)
     assert to_bio([["I-A", "I-A", "I-B"]], where).tags == [["B-A", "I-A", "B-B"]]
 
 
@@ -91,7 +91,7 @@ def test_io_joins_neighbours_of_one_type_only(sentences, prefix):
         (["B-PER", "L-PER", "O", "U-LOC"], "BILOU", 0),
         (["B-PER", "M-PER", "E-PER", "W-LOC"], "BMEWO", 0),
         (["B-PER", "M-PER", "E-PER", "S-LOC"], "BMESO", 0),
-        (["PER", "PER", "O", "person-actor"], BARE, 0),
+        (["PER", "PER", "O", "person-actor"], BARE_TYPES, 0),
         (["O", "O"], "", 0),
         (["B-PER", "O", "B-PER", "O", "I-PER"], "BIO", 1),
         (["B-PER", "I-PER", "B-LOC", "I-ORG"], "BIO", 1),

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from transfergain.engine.shortcuts.dropout import LEVELS, cheap_dropout, keep_mask
+from transfergain.engine.shortcuts.dropout import RATE_LEVELS, cheap_dropout, keep_mask
 
 CPU = torch.device("cpu")
 N = 400_000
@@ -22,7 +22,7 @@ def correlation(a, b):
 def test_rate(p):
     """Within five standard errors; to the nearest 1/65,536 the rate is exact by construction."""
     found = 1 - float(kept(p).mean())
-    assert found == pytest.approx(p, abs=5 * (p * (1 - p) / N) ** 0.5 + 0.5 / LEVELS)
+    assert found == pytest.approx(p, abs=5 * (p * (1 - p) / N) ** 0.5 + 0.5 / RATE_LEVELS)
 
 
 def test_elements_are_independent():

@@ -6,7 +6,7 @@ from support.texts import sentences, write_csv
 from transfergain.checkpoint import resolve
 from transfergain.data.prepare import DataSource, load
 from transfergain.engine import learner
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, StudyCell
 from transfergain.split import TEST
 from transfergain.study import Study
 from transfergain.tasks import TASKS
@@ -31,7 +31,7 @@ def test_a_corruption_that_the_tokenizer_undoes_is_not_read_again(tmp_path, chec
     keys = {"budgets": [40], "seeds": 1, "tune": 0, "epochs": 1, "min_steps": 4}
     study = Study(model=checkpoint.name, train_file=file, perturbations=["lowercase", "uppercase"], **keys)
     planner = Planner(study, {data.name: data}, checkpoint.revision, "fp32")
-    spec = planner.reporting(data, "full", 40, planner.recipe(data, 1e-3))[0]
+    spec = planner.reporting(StudyCell(data, "full", 40), planner.recipe(data, 1e-3))[0]
     outcome = run_trial(spec, Bench({data.name: data}, checkpoint, "cpu", 1))
     splits = [split for split, _ in spec.splits]
     assert {split.name for split in splits} == {"", "lowercase", "uppercase"}

@@ -11,7 +11,7 @@ import pytest
 from support.fakes import dataset, spec
 from transfergain.executors import worker
 from transfergain.executors.base import Job
-from transfergain.executors.local import TRIES, LocalExecutor
+from transfergain.executors.local import TRIES_PER_JOB, LocalExecutor
 from transfergain.trial import Bench
 from transfergain.types import Checkpoint
 
@@ -152,7 +152,7 @@ def test_a_deadly_job_is_tried_so_many_times_and_no_more(executor, tmp_path):
     wanted = jobs("die", "die once")
     collect(executor(1), wanted)
     tries = {job.spec.arm: len((tmp_path / "tries" / job.spec.id).read_text()) for job in wanted}
-    assert tries == {"die": TRIES, "die once": 2}
+    assert tries == {"die": TRIES_PER_JOB, "die once": 2}
 
 
 @pytest.mark.parametrize("arm", ["torn", "noise"])
@@ -241,7 +241,7 @@ def test_buried_workers_leave_nothing_behind(executor):
     workers = []
     collect(local, jobs("die", "fine"), lambda *_: workers.append(local._workers[0]))
     dead = {w for w in workers if w not in local._workers}
-    assert len(dead) == TRIES
+    assert len(dead) == TRIES_PER_JOB
     assert all(gone(w.process.pid) and w.stderr.closed for w in dead)
     assert len(set(listeners()) - before) == 1
 

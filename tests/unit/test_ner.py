@@ -16,7 +16,7 @@ from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.options import OptionKind
 from transfergain.tasks import TASKS, floors
-from transfergain.tasks.ner import IGNORED, NER
+from transfergain.tasks.ner import IGNORED_LABEL, NER
 from transfergain.types import Checkpoint, Example
 
 QUICK = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -331,7 +331,7 @@ def perfect(encoded, padding=3):
     for feature in encoded.features:
         logits = np.zeros((len(feature["labels"]) + padding, len(LABELS)), np.float32)
         for at, label in enumerate(feature["labels"]):
-            logits[at, label if label != IGNORED else 1] = 1
+            logits[at, label if label != IGNORED_LABEL else 1] = 1
         logits[len(feature["labels"]) :, 2] = 1
         outputs.append(logits)
     return outputs
@@ -363,7 +363,7 @@ def test_every_word_is_labelled_and_predicted_once(tokenizers, kind, sentences, 
         assert set(feature) <= {"input_ids", "attention_mask", "token_type_ids", "labels"}
         assert len({len(values) for values in feature.values()}) == 1
         assert 1 <= len(feature["input_ids"]) <= max_length
-        assert {at for at, label in enumerate(feature["labels"]) if label != IGNORED} == {at for _, at in shown}
+        assert {at for at, label in enumerate(feature["labels"]) if label != IGNORED_LABEL} == {at for _, at in shown}
         assert shown and all(feature["labels"][at] == rows[i].target[word] for word, at in shown)
         labelled[i] += [word for word, _ in shown]
     predictions = NER.decode(perfect(encoded), encoded, rows, None, tokenizer)
@@ -395,7 +395,7 @@ def test_the_label_is_at_the_first_piece_of_a_word(tokenizers):
         at = dict(shown)[1]
         assert feature["labels"][at] == 5 and [word for word, _ in shown] == [0, 1, 2]
         assert pieces[at].startswith(first) or pieces[at - 1] == first, pieces
-        assert sum(label != IGNORED for label in feature["labels"]) == 3
+        assert sum(label != IGNORED_LABEL for label in feature["labels"]) == 3
 
 
 def numbered(count):

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
-from transfergain.perturbations import PERTURBATIONS, perturbed
+from transfergain.perturbations import PERTURBATIONS, perturb
 from transfergain.perturbations.align import align
-from transfergain.perturbations.base import Edit, draw, pick, rewritten
+from transfergain.perturbations.base import Edit, draw_places, pick, rewritten
 from transfergain.split import Kind, Split
 from transfergain.types import Example, Target
 
@@ -26,7 +26,7 @@ def editor(*edits):
 
 
 def one(inputs, target, name, severity=5):
-    (found,) = perturbed([Example(inputs, target)], Split(Kind.PERTURBED, name, severity=severity))
+    (found,) = perturb([Example(inputs, target)], Split(Kind.PERTURBED, name, severity=severity))
     return found
 
 
@@ -243,12 +243,12 @@ def test_inputs_of_no_known_kind_are_an_error():
 
 
 def test_draws_hit_their_share_and_choose_evenly():
-    hits = draw(100_000, 0.2, np.random.default_rng(0))
+    hits = draw_places(100_000, 0.2, np.random.default_rng(0))
     assert len(hits) == pytest.approx(20_000, rel=0.03)
     chosen = np.bincount([pick(range(4), choice) for _, choice in hits]) / len(hits)
     assert chosen == pytest.approx([0.25] * 4, abs=0.02)
-    assert [place for place, _ in draw(5, 1.0, np.random.default_rng(0))] == [0, 1, 2, 3, 4]
-    assert draw(0, 1.0, np.random.default_rng(0)) == []
+    assert [place for place, _ in draw_places(5, 1.0, np.random.default_rng(0))] == [0, 1, 2, 3, 4]
+    assert draw_places(0, 1.0, np.random.default_rng(0)) == []
 
 
 @QUICK

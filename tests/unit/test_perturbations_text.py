@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from transfergain.perturbations import PERTURBATIONS, SEVERITIES, case, contractions, keyboard, ocr, perturbed
+from transfergain.perturbations import PERTURBATIONS, SEVERITIES, case, contractions, keyboard, ocr, perturb
 from transfergain.perturbations.base import rewritten
 from transfergain.split import Kind, Split
 from transfergain.types import Example
@@ -24,7 +24,7 @@ def edited(name, text, share=ALWAYS, seed=0):
 
 def pairs(name, severity, text=PROSE * 20, rows=20):
     """(text, text as perturbed) of rows alike."""
-    found = perturbed([Example({"text": text}, 0)] * rows, Split(Kind.PERTURBED, name, severity=severity))
+    found = perturb([Example({"text": text}, 0)] * rows, Split(Kind.PERTURBED, name, severity=severity))
     return [(text, row.inputs["text"]) for row in found]
 
 

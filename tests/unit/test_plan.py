@@ -12,7 +12,7 @@ from transfergain.commands import plan
 from transfergain.commands.plan import CellPlan, Plan, _cell, _seconds
 from transfergain.data.draws import budget_sizes
 from transfergain.errors import UserError
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.search import RUNGS
 from transfergain.running.speed import SHORT_TRIAL_DEV, SHORT_TRIAL_STEPS, Speed, few_dev, short_trial, speed_of
 from transfergain.store import StoredTrial
@@ -42,8 +42,8 @@ def test_counts_are_those_of_both_rounds_and_of_the_seeds():
 def test_what_is_done_is_counted_and_timed_by_the_store():
     planned = planner()
     data = planned.datasets["reviews"]
-    rows = [row(s) for s in planned.tuning(data, "full", 20)]
-    rows += [row(s, 6.0) for s in planned.reporting(data, "full", 20, planned.recipe(data, 1e-4))[:2]]
+    rows = [row(s) for s in planned.tuning(StudyCell(data, "full", 20))]
+    rows += [row(s, 6.0) for s in planned.reporting(StudyCell(data, "full", 20), planned.recipe(data, 1e-4))[:2]]
     found = cell(planned, rows)
     assert (found.done, found.source, found.seconds_report, found.seconds_tuning) == (6, "store", 6.0, 2.0)
     assert cell(planned, rows, arm="scratch").done == 0
@@ -102,7 +102,7 @@ def test_steps_and_evaluations_are_timed_by_the_difference_of_two_trials():
 @pytest.mark.parametrize("steps", SHORT_TRIAL_STEPS)
 def test_a_short_trial_ends_after_its_steps_and_reads_no_sealed_split(steps):
     planned = planner()
-    spec = short_trial(planned, planned.datasets["reviews"], 30, "full", steps)
+    spec = short_trial(planned, StudyCell(planned.datasets["reviews"], "full", 30), steps)
     assert spec.recipe.steps_to(spec.rung, 24) == steps
     assert spec.recipe.max_steps(24) // spec.recipe.evaluations == min(SHORT_TRIAL_STEPS)
     assert spec.splits == () and spec.phase == "tune"
@@ -112,7 +112,7 @@ def test_a_short_trial_has_the_training_examples_of_its_cell_and_few_dev_ones():
     rows = tuple(Example({"text": f"text {i}"}, i % 2) for i in range(2500))
     large = replace(dataset(), train=rows[:2000], dev=rows[2000:])
     planned = Planner(Study(arms="scratch,full", budgets=[2500]), {"reviews": large}, "sha256:0", "fp32")
-    spec = short_trial(planned, large, 2500, "full", 4)
+    spec = short_trial(planned, StudyCell(large, "full", 2500), 4)
     assert budget_sizes(spec.budget, 2000, len(few_dev(large).dev)) == (2000, SHORT_TRIAL_DEV)
     assert few_dev(large).dev[-1] is rows[2000 + 7 * 63], "spread over all of them"
 

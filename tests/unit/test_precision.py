@@ -4,12 +4,14 @@ import pytest
 import torch
 
 from transfergain.engine import precision
-from transfergain.engine.precision import WORTHWHILE_SPEED_UP, bf16_speed_up, pick_precision
+from transfergain.engine.precision import WORTHWHILE_BF16_SPEED_UP, bf16_speed_up, pick_precision
 
 CPU = torch.device("cpu")
 
 
-@pytest.mark.parametrize(("faster", "chosen"), [(2.0, "bf16"), (WORTHWHILE_SPEED_UP, "bf16"), (1.1, "fp32"), (0.2, "fp32")])
+@pytest.mark.parametrize(
+    ("faster", "chosen"), [(2.0, "bf16"), (WORTHWHILE_BF16_SPEED_UP, "bf16"), (1.1, "fp32"), (0.2, "fp32")]
+)
 def test_auto_is_what_pays(monkeypatch, faster, chosen):
     monkeypatch.setattr(precision, "bf16_speed_up", lambda: faster)
     assert pick_precision("auto", CPU) == chosen

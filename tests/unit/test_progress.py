@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from support.fakes import run, spec
-from transfergain.running.live_page import due
+from transfergain.running.live_page import is_page_due
 from transfergain.running.progress import Bar, Forecast, Lines, NotebookLine, follower
 from transfergain.running.watchers import Watcher, Watchers
 from transfergain.types import Outcome, Recipe
@@ -135,8 +135,8 @@ def test_several_watchers_hear_everything_in_the_order_given():
 
 
 def test_a_live_page_costs_a_small_share_of_the_time():
-    assert not due(19, 0.1) and due(21, 0.1)
-    assert not due(100, 5) and due(126, 5)
+    assert not is_page_due(19, 0.1) and is_page_due(21, 0.1)
+    assert not is_page_due(100, 5) and is_page_due(126, 5)
 
 
 def test_the_follower_suits_the_console():

@@ -17,7 +17,7 @@ from transfergain.data.read import read_folder
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS, squad
 from transfergain.options import OptionKind
-from transfergain.tasks import TASKS, floors, qa
+from transfergain.tasks import TASKS, floors, qa, qa_windows
 from transfergain.tasks.base import Encoded
 from transfergain.types import Checkpoint, Example
 
@@ -224,9 +224,9 @@ def test_a_cut_question_that_falls_into_more_pieces_is_cut_again(asked):
                 return {"offset_mapping": [[(i, i + 1) for i in range(len(t))] for t in text]}
             return {"input_ids": [0] * (len(text) + 1)}
 
-    found = qa._cut([asked], Awkward(), 3)
+    found = qa_windows._cut([asked], Awkward(), 3)
     assert found == [asked if len(asked) <= 3 else asked[:2]]
-    assert qa._cut(["abc"], Awkward(), 0) == [""]
+    assert qa_windows._cut(["abc"], Awkward(), 0) == [""]
 
 
 spread = st.integers(-40, 40).map(lambda eighths: eighths / 8)  # sums of these are exact, so that ties are ties
@@ -249,7 +249,7 @@ def model_outputs(draw, values=spread):
             outputs.append(
                 np.array(draw(st.lists(values, min_size=2 * size, max_size=2 * size)), np.float32).reshape(2, size)
             )
-            windows.append(qa.Window(n, first, spans, solid, draw(st.integers(0, first - 1))))
+            windows.append(qa_windows.Window(n, first, spans, solid, draw(st.integers(0, first - 1))))
     golds = [draw(st.sampled_from([[], ["ab cd"], ["xyz", "w"], ["one"]])) for _ in range(count)]
     examples = [
         Example({"id": "", "title": "", "context": contexts[n], "question": "?"}, {"text": g, "answer_start": [0] * len(g)})

@@ -14,11 +14,11 @@ from transfergain import split
 from transfergain.analysis.findings import BENEFITS
 from transfergain.analysis.rows import Censored, ConvergenceRow, Measure, MeasureRow, Verdict
 from transfergain.data.sample import SampledText, sample
-from transfergain.perturbations import perturbed as perturb
+from transfergain.perturbations import perturb
 from transfergain.report import files, markdown, reading
 from transfergain.report.limits import limits
 from transfergain.report.page import examples, forest, html, svg
-from transfergain.report.page.figures import Figure, Style, Table, axis, layout, line, note
+from transfergain.report.page.figures import Figure, Style, TextTable, axis, layout, line, note
 from transfergain.report.page.panels import PANELS, calibration, convergence, data_efficiency, effort, robustness
 from transfergain.report.page.panels.base import DatasetView, leading
 from transfergain.split import DEV, TEST
@@ -124,14 +124,14 @@ def test_the_robustness_line_is_the_fit_on_logits_and_left_out_where_it_is_none(
 def test_perturbation_curves_begin_at_the_clean_test_set(whole, view):
     kinds = robustness.perturbation_kinds(view)
     assert len(kinds) == 4
-    line_ = next(t for t in robustness.perturbed(view, kinds, "all").traces if t.get("name") == "full")
+    line_ = next(t for t in robustness.scores_by_severity(view, kinds, "all").traces if t.get("name") == "full")
     found = {r.split: r.mean for r in whole.scores if (r.dataset, r.arm, r.budget) == ("reviews", "full", 1024)}
     assert line_["y"][0] == found[TEST]
     assert line_["y"][3] == pytest.approx(np.mean([found[split.perturbed(kind, 3)] for kind in kinds]))
 
 
 def test_empty_bins_are_not_drawn(view):
-    figure = calibration.reliability(view, TEST, Measure.ECE)
+    figure = calibration.reliability_diagram(view, TEST, Measure.ECE)
     drawn = next(t for t in figure.traces if t.get("name") == "full")
     assert len(drawn["x"]) == 14
 
@@ -156,7 +156,7 @@ def test_every_picture_parses_within_the_page_and_alone(view):
 
 def simple(x, y, x_axis, name="a"):
     traces = [line(name, Style("#0072B2", "circle", "solid"), x, y), note(name, x[0], y[0])]
-    return Figure("f", name, name, traces, layout(name, x_axis), Table("", [], []))
+    return Figure("f", name, name, traces, layout(name, x_axis), TextTable("", [], []))
 
 
 def marks(figure):
@@ -224,10 +224,10 @@ def test_measures_are_written_as_what_they_are():
         return row(MeasureRow, "reviews", "full", 64, TEST, measure, *figures, **more)
 
     bound = measured(Measure.MULTIPLIER, 15.234, 10.0, censored=Censored.ABOVE)
-    assert (reading.value(bound), reading.bounds(bound)) == ("> 15.2×", "[10×, unknown]")
-    assert reading.value(measured(Measure.LABEL_SAVING, 0.934)) == "93%"
-    assert reading.value(measured(Measure.OOD_GAIN, -0.05)) == "-0.050"
-    assert reading.value(measured(Measure.SPEED_UP)) == "undefined"
+    assert (reading.value_text(bound), reading.bounds_text(bound)) == ("> 15.2×", "[10×, unknown]")
+    assert reading.value_text(measured(Measure.LABEL_SAVING, 0.934)) == "93%"
+    assert reading.value_text(measured(Measure.OOD_GAIN, -0.05)) == "-0.050"
+    assert reading.value_text(measured(Measure.SPEED_UP)) == "undefined"
     assert set(reading.MEASURES) == set(Measure)
 
 

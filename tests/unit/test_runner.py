@@ -240,7 +240,7 @@ def test_interrupted_tuning_shows_no_trial_that_the_changed_study_would_not_run(
     study = Study(**{"arms": "scratch,full", "budgets": [20], "seeds": 3} | changed)
     planner = Planner(study, {"reviews": dataset()}, "sha256:0", "fp32")
     rate = learning_rates(1)[0]
-    possible = {s.id for d, a, b in planner.cells() for s in planner.reporting(d, a, b, planner.recipe(d, rate))}
+    possible = {s.id for cell in planner.cells() for s in planner.reporting(cell, planner.recipe(cell.data, rate))}
     shown = {r.spec.id for r in load(tmp_path).rows if r.spec.phase == "report" and r.spec.recipe}
     assert shown <= possible
     assert {r.spec.arm for r in load(tmp_path).rows} <= {*study.arms, "majority", "tfidf"}

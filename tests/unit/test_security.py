@@ -213,14 +213,14 @@ def test_a_gzip_bomb_is_refused_in_bounded_memory(tmp_path):
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_every_packed_format_is_bounded(tmp_path, monkeypatch, name):
-    monkeypatch.setattr(unpacked, "ALWAYS", 10_000)
+    monkeypatch.setattr(unpacked, "ALLOWED_BYTES", 10_000)
     (tmp_path / name).write_bytes(gzip.compress(b"a\tb\n" * 200_000))
     with pytest.raises(UserError, match=rf"{name}: unpacks to more than"):
         read_file(tmp_path / name)
 
 
 def test_parallel_text_is_bounded_on_both_sides(tmp_path, monkeypatch):
-    monkeypatch.setattr(unpacked, "ALWAYS", 10_000)
+    monkeypatch.setattr(unpacked, "ALLOWED_BYTES", 10_000)
     (tmp_path / "a.fr.gz").write_bytes(gzip.compress(b"a\n" * 100))
     (tmp_path / "a.en.gz").write_bytes(gzip.compress(b"a\n" * 200_000))
     source = DataSource(train_file=str(tmp_path / "a.fr.gz"), options={"source_lang": "fr", "target_lang": "en"})
@@ -231,14 +231,14 @@ def test_parallel_text_is_bounded_on_both_sides(tmp_path, monkeypatch):
 def test_text_that_packs_well_is_read(tmp_path):
     rows = "text,label\n" + "very good,positive\nvery bad,negative\n" * 20_000
     (tmp_path / "reviews.csv.gz").write_bytes(gzip.compress(rows.encode()))
-    assert len(rows) > unpacked.RATIO * (tmp_path / "reviews.csv.gz").stat().st_size
+    assert len(rows) > unpacked.UNPACKED_RATIO * (tmp_path / "reviews.csv.gz").stat().st_size
     assert len(read_file(tmp_path / "reviews.csv.gz").rows) == 40_000
 
 
 @pytest.mark.parametrize("dictionary", [True, False])
 def test_a_parquet_bomb_is_refused(tmp_path, monkeypatch, dictionary):
     """A long text that stands in the file once, and in its rows ten thousand times."""
-    monkeypatch.setattr(unpacked, "MOST", 2**22)
+    monkeypatch.setattr(unpacked, "MOST_BYTES", 2**22)
     text = "x" * 10_000
     column = pa.DictionaryArray.from_arrays(pa.array([0] * 10_000, pa.int32()), [text])
     table = pa.table({"text": column if dictionary else column.dictionary_decode(), "label": ["a", "b"] * 5_000})

@@ -121,7 +121,7 @@ def test_sharing_changes_no_number(trials):
 
 def test_arms_of_a_seed_share_texts_and_the_draw_of_the_head(trials, monkeypatch):
     encoded, drawn, corrupted = [], [], []
-    task, fresh, corrupt = TASKS["sentiment"], weights.fresh_model, material.perturbed
+    task, fresh, corrupt = TASKS["sentiment"], weights.fresh_model, material.perturb
     encode = lambda rows, *rest: encoded.append(len(rows)) or task.encode(rows, *rest)  # noqa: E731
     monkeypatch.setitem(TASKS, "sentiment", replace(task, encode=encode))
     monkeypatch.setattr(
@@ -129,7 +129,7 @@ def test_arms_of_a_seed_share_texts_and_the_draw_of_the_head(trials, monkeypatch
         "fresh_model",
         lambda blueprint, stream: drawn.append((stream, blueprint.replicate)) or fresh(blueprint, stream),
     )
-    monkeypatch.setattr(material, "perturbed", lambda *given: corrupted.append(given[1]) or corrupt(*given))
+    monkeypatch.setattr(material, "perturb", lambda *given: corrupted.append(given[1]) or corrupt(*given))
     shared = Shared()
     trials("full", shared)
     assert sorted(encoded) == [8, 24, 24, 32] and corrupted == [perturbed("keyboard", 3)] and drawn == [("head", 0)]

@@ -15,7 +15,7 @@ from transfergain.data.prepare import DataSource, load
 from transfergain.engine import learner
 from transfergain.engine.material import Material, Rows
 from transfergain.engine.reading import Reader
-from transfergain.engine.shortcuts import ALL, NONE
+from transfergain.engine.shortcuts import ALL_SHORTCUTS, NO_SHORTCUTS
 from transfergain.engine.weights import Weights
 from transfergain.options import OptionKind
 from transfergain.sharing import Memo
@@ -72,7 +72,8 @@ def untrained(checkpoints, tmp_path):
         learned = {"train": Rows("train", drawn.train), "dev": Rows("dev", drawn.dev)}
         pools = [Rows("all of train", data.train), Rows("all of dev", data.dev)]
         reader = Reader(task, data.labels, tokenizer, checkpoint.revision, recipe, start, Memo())
-        return learner.read(prepared, reader, Material(learned, {TEST: Rows("test", data.test)}, pools), CPU, shortcuts)
+        material = Material(learned, {TEST: Rows("test", data.test)}, pools)
+        return learner.make_learner(prepared, reader, material, CPU, shortcuts)
 
     return get
 
@@ -91,8 +92,8 @@ def losses(trained):
 @pytest.mark.parametrize(("task", "arm"), TRAINED)
 def test_training_with_all_of_them_is_training_with_none(untrained, task, arm):
     # Where a model generates, tokens left out are out of its softmax: part of the recipe, and no shortcut.
-    none = replace(NONE, few_tokens=TASKS[task].generation is not None)
-    fast, plain = (untrained(task, arm, shortcuts).train("train", "dev", 0) for shortcuts in (ALL, none))
+    none = replace(NO_SHORTCUTS, few_tokens=TASKS[task].generation is not None)
+    fast, plain = (untrained(task, arm, shortcuts).train("train", "dev", 0) for shortcuts in (ALL_SHORTCUTS, none))
     off = PADDING if (task, arm) == ("qa", "probe") else 2e-4
     assert losses(fast) == pytest.approx(losses(plain), abs=off)
     assert max(losses(fast)) > min(losses(fast)) + 1e-4, "the model learns"
@@ -110,7 +111,7 @@ def test_training_with_all_of_them_is_training_with_none(untrained, task, arm):
 def test_each_of_them_alone_changes_no_loss(untrained, shortcut, arm):
     precision = "bf16" if shortcut == "bf16_weights" else "fp32"
     with_it, without = (
-        untrained("sentiment", arm, replace(NONE, **{shortcut: taken}), precision=precision).train("train", "dev", 0)
+        untrained("sentiment", arm, replace(NO_SHORTCUTS, **{shortcut: taken}), precision=precision).train("train", "dev", 0)
         for taken in (True, False)
     )
     assert losses(with_it) == pytest.approx(losses(without), abs=2e-4 if precision == "fp32" else 2e-2)
@@ -118,7 +119,7 @@ def test_each_of_them_alone_changes_no_loss(untrained, shortcut, arm):
 
 def test_none_of_them_means_pytorchs_own(untrained, monkeypatch):
     own, seen = torch.nn.functional.dropout, []
-    bench = untrained("sentiment", "full", NONE, precision="bf16")
+    bench = untrained("sentiment", "full", NO_SHORTCUTS, precision="bf16")
     inner = bench.model.forward
 
     def forward(*given, **named):
@@ -135,10 +136,10 @@ def test_a_training_that_fails_leaves_nothing_behind(untrained):
     own = torch.nn.functional.dropout
     from transfergain.engine.training import Training
 
-    bench = untrained("sentiment", "full", ALL, precision="bf16")
+    bench = untrained("sentiment", "full", ALL_SHORTCUTS, precision="bf16")
     features = bench.parts["train"].features
     training = Training(features, features, bench.reader.recipe, 0, bench.vocabulary.pad_token_id)
-    with pytest.raises(KeyError), ALL.applied(bench.model, training) as weights:
+    with pytest.raises(KeyError), ALL_SHORTCUTS.applied(bench.model, training) as weights:
         assert torch.nn.functional.dropout is not own and type(weights) is not Weights
         assert torch.bfloat16 in {p.dtype for p in bench.model.parameters()}
         raise KeyError

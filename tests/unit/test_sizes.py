@@ -103,7 +103,7 @@ def test_a_csv_read_in_blocks_is_the_same(ending, tmp_path, monkeypatch):
     lines = [separator.join(["text", "label"]), *(separator.join([f'"a{i}\n b"', f"0{i % 3}"]) for i in range(100))]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     whole = read_file(path)
-    monkeypatch.setattr(delimited, "BLOCK", 7)
+    monkeypatch.setattr(delimited, "BLOCK_ROWS", 7)
     assert read_file(path) == whole
     assert whole.rows[99] == {"text": "a99\n b", "label": "00"}
     path.write_bytes("\r\n".join(lines).encode() + b"\r\ncaf\xe9" + separator.encode() + b"1\r\n")
@@ -123,7 +123,7 @@ def test_tfidf_declines_what_would_take_gigabytes(monkeypatch):
     examples = tuple(Example({"text": f"word{i} word{i % 7}"}, i % 20) for i in range(80))
     text, drawn = (lambda e: e.inputs["text"]), Drawn(examples[:60], examples[60:])
     assert len(floors()["tfidf"].fit(drawn, text, 0)(examples[60:])) == 20
-    monkeypatch.setattr(tfidf, "MOST", 1000)
+    monkeypatch.setattr(tfidf, "MOST_COEFFICIENTS", 1000)
     with pytest.raises(Declined, match="20 classes with"):
         floors()["tfidf"].fit(drawn, text, 0)
 

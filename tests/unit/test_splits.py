@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transfergain.data import contamination
-from transfergain.data.contamination import N, overlap
+from transfergain.data.contamination import NGRAM_WORDS, overlap
 from transfergain.data.draws import (
-    DEV_SHARE,
+    LABELS_PER_DEV_LABEL,
     budget_sizes,
     carve,
     draw,
@@ -89,7 +89,7 @@ def test_dev_labels_are_inside_the_budget(n_train, n_dev, data):
     budget = data.draw(st.integers(1, max_budget(n_train, n_dev)))
     train, dev = budget_sizes(budget, n_train, n_dev)
     assert train + dev == budget
-    assert dev == min(budget // DEV_SHARE, n_dev)
+    assert dev == min(budget // LABELS_PER_DEV_LABEL, n_dev)
 
 
 @QUICK
@@ -244,15 +244,15 @@ def words(start, count):
 
 def test_overlap_counts_texts_that_share_thirteen_words():
     train = [words(0, 30), words(100, 5)]
-    leaked = "So! " + words(10, N).title().replace(" ", ", ") + "."
-    short_of_it = "So " + words(10, N - 1) + " it ends"
-    found = overlap(train, [leaked, short_of_it, words(200, N), words(100, 5)])
+    leaked = "So! " + words(10, NGRAM_WORDS).title().replace(" ", ", ") + "."
+    short_of_it = "So " + words(10, NGRAM_WORDS - 1) + " it ends"
+    found = overlap(train, [leaked, short_of_it, words(200, NGRAM_WORDS), words(100, 5)])
     assert found == (1, 3, 4)
 
 
 def grams(text):
-    found = contamination.words(text)
-    return {tuple(found[i : i + N]) for i in range(len(found) - N + 1)}
+    found = contamination.normalised_words(text)
+    return {tuple(found[i : i + NGRAM_WORDS]) for i in range(len(found) - NGRAM_WORDS + 1)}
 
 
 @QUICK
@@ -261,12 +261,12 @@ def test_overlap_by_hashes_is_that_by_words(train, test, batch):
     seen = {gram for text in train for gram in grams(text)}
     expected = (sum(bool(grams(t) & seen) for t in test), sum(bool(grams(t)) for t in test), len(test))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(contamination, "BATCH", batch)
+        patch.setattr(contamination, "BATCH_NGRAMS", batch)
         assert overlap(iter(train), iter(test)) == expected
 
 
 def test_words_are_lower_case_without_punctuation_around_them():
-    assert contamination.words("A ... (b)! don't") == ["a", "b", "don't"]
+    assert contamination.normalised_words("A ... (b)! don't") == ["a", "b", "don't"]
 
 
 @given(st.lists(st.lists(st.sampled_from("abc"), max_size=30).map(" ".join), max_size=8))

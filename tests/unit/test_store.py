@@ -8,7 +8,7 @@ from support.fakes import evaluated, spec
 from transfergain.analysis.findings import load
 from transfergain.errors import UserError
 from transfergain.split import TEST, adapted, shift
-from transfergain.store import FILE, Store, _unpack_details
+from transfergain.store import STORE_FILE, Store, _unpack_details
 from transfergain.types import SCHEMA_VERSION, AdaptationDetails, CurvePoint, Details, Outcome, Recipe
 
 ADAPTED = {
@@ -127,7 +127,7 @@ def test_details_are_stored_as_they_always_were(tmp_path, text):
     with Store(tmp_path, create=True) as store:
         store.put(spec(), Outcome("done", details=details))
         assert store.rows()[0].outcome.details == details
-    with sqlite3.connect(tmp_path / FILE) as db:
+    with sqlite3.connect(tmp_path / STORE_FILE) as db:
         assert db.execute("SELECT details FROM trials").fetchone() == (text,)
     db.close()
 
@@ -159,7 +159,7 @@ def test_another_schema_version_is_refused(tmp_path, create):
         store.set_meta("schema_version", SCHEMA_VERSION + 1)
     with pytest.raises(UserError, match=f"schema {SCHEMA_VERSION + 1}, this is {SCHEMA_VERSION}") as error:
         Store(tmp_path, create=create)
-    assert FILE in one_line(error)
+    assert STORE_FILE in one_line(error)
 
 
 def test_absent_store_is_refused_and_not_created(tmp_path):
@@ -170,39 +170,39 @@ def test_absent_store_is_refused_and_not_created(tmp_path):
 
 @pytest.mark.parametrize("create", [True, False])
 def test_a_file_that_is_no_database_is_refused_in_one_line(tmp_path, create):
-    (tmp_path / FILE).write_bytes(b"this is not a database at all, but it is long enough" * 40)
+    (tmp_path / STORE_FILE).write_bytes(b"this is not a database at all, but it is long enough" * 40)
     with pytest.raises(UserError) as error:
         Store(tmp_path, create=create)
-    assert str(tmp_path / FILE) in one_line(error)
-    assert (tmp_path / FILE).read_bytes().startswith(b"this is not")
+    assert str(tmp_path / STORE_FILE) in one_line(error)
+    assert (tmp_path / STORE_FILE).read_bytes().startswith(b"this is not")
 
 
 def test_reading_leaves_a_foreign_database_as_it_is(tmp_path):
-    with sqlite3.connect(tmp_path / FILE) as db:
+    with sqlite3.connect(tmp_path / STORE_FILE) as db:
         db.execute("CREATE TABLE theirs (x)")
     db.close()
-    before = (tmp_path / FILE).read_bytes()
+    before = (tmp_path / STORE_FILE).read_bytes()
     with pytest.raises(UserError):
         Store(tmp_path)
-    assert (tmp_path / FILE).read_bytes() == before
+    assert (tmp_path / STORE_FILE).read_bytes() == before
 
 
 def test_a_truncated_database_is_a_user_error(tmp_path):
     with Store(tmp_path, create=True) as store:
         for replicate in range(40):
             store.put(spec(replicate=replicate), FULL_OUTCOME)
-    whole = (tmp_path / FILE).read_bytes()
-    (tmp_path / FILE).write_bytes(whole[: len(whole) // 2])
+    whole = (tmp_path / STORE_FILE).read_bytes()
+    (tmp_path / STORE_FILE).write_bytes(whole[: len(whole) // 2])
     with pytest.raises(UserError) as error, Store(tmp_path) as store:
         store.rows()
-    assert FILE in one_line(error)
+    assert STORE_FILE in one_line(error)
 
 
 @pytest.mark.parametrize("column", ["spec", "curve", "evaluated", "details"])
 def test_a_damaged_row_is_a_user_error(tmp_path, column):
     with Store(tmp_path, create=True) as store:
         store.put(spec(), FULL_OUTCOME)
-    db = sqlite3.connect(tmp_path / FILE)
+    db = sqlite3.connect(tmp_path / STORE_FILE)
     db.execute(f"UPDATE trials SET {column} = substr({column}, 1, length({column}) - 3) || 'x'")
     db.commit()
     db.close()
@@ -231,7 +231,7 @@ def test_findings_of_a_run_that_never_got_under_way_are_refused(tmp_path):
 
 
 def damage(path, statement, *values):
-    db = sqlite3.connect(path / FILE)
+    db = sqlite3.connect(path / STORE_FILE)
     db.execute(statement, values)
     db.commit()
     db.close()
@@ -280,9 +280,9 @@ def test_a_store_whose_structure_is_damaged_is_refused(tmp_path, create):
     with Store(tmp_path, create=True) as store:
         for replicate in range(9):
             store.put(spec(replicate=replicate), FULL_OUTCOME)
-    whole = (tmp_path / FILE).read_bytes()
+    whole = (tmp_path / STORE_FILE).read_bytes()
     at = whole.rindex(spec(replicate=3).id.encode())
-    (tmp_path / FILE).write_bytes(whole[:at] + b"f" * 64 + whole[at + 64 :])
+    (tmp_path / STORE_FILE).write_bytes(whole[:at] + b"f" * 64 + whole[at + 64 :])
     with pytest.raises(UserError, match="cannot be read") as error:
         Store(tmp_path, create=create)
     one_line(error)
@@ -290,9 +290,9 @@ def test_a_store_whose_structure_is_damaged_is_refused(tmp_path, create):
 
 def test_an_emptied_store_beside_findings_is_refused(tmp_path):
     Store(tmp_path, create=True).__exit__()
-    (tmp_path / FILE).write_bytes(b"")
+    (tmp_path / STORE_FILE).write_bytes(b"")
     Store(tmp_path, create=True).__exit__()  # a kill in the first moment leaves this
-    (tmp_path / FILE).write_bytes(b"")
+    (tmp_path / STORE_FILE).write_bytes(b"")
     (tmp_path / "findings.json").write_text("{}")
     with pytest.raises(UserError, match="empty, though findings"):
         Store(tmp_path, create=True)
@@ -301,7 +301,7 @@ def test_an_emptied_store_beside_findings_is_refused(tmp_path):
 @pytest.mark.parametrize("create", [True, False])
 def test_a_foreign_database_is_refused_and_left_as_it_is(tmp_path, create):
     damage(tmp_path, "CREATE TABLE songs (title TEXT)")
-    before = (tmp_path / FILE).read_bytes()
+    before = (tmp_path / STORE_FILE).read_bytes()
     with pytest.raises(UserError, match="another program's"):
         Store(tmp_path, create=create)
-    assert (tmp_path / FILE).read_bytes() == before
+    assert (tmp_path / STORE_FILE).read_bytes() == before

@@ -17,7 +17,7 @@ from transfergain.arms import ARMS
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
 from transfergain.options import Option, OptionKind
-from transfergain.running.planner import REPLICATES, Planner, auto_budgets, budgets_for
+from transfergain.running.planner import REPLICATES_PER_SEED, Planner, StudyCell, auto_budgets, budgets_for
 from transfergain.running.search import LEARNING_RATES, at_edge, learning_rates
 from transfergain.split import TEST, shift
 from transfergain.study import Study, TaskEntry, load
@@ -99,7 +99,7 @@ def test_data_sets_may_differ_in_seeds_and_evaluations_and_a_flag_sets_all(study
     datasets = {"a": dataset("a"), "b": dataset("b")}
     plan = Planner(study.model_copy(update={"tasks": [e.model_copy(update={"budgets": [10]}) for e in study.tasks]}),
                    datasets, "sha256:0", "fp32")  # fmt: skip
-    asked = {name: plan.reporting(data, "full", 10, plan.recipe(data, 1e-3)) for name, data in datasets.items()}
+    asked = {name: plan.reporting(StudyCell(data, "full", 10), plan.recipe(data, 1e-3)) for name, data in datasets.items()}
     assert {name: (len(specs), specs[0].recipe.evaluations) for name, specs in asked.items()} == {"a": (4, 6), "b": (2, 16)}
     asked = [StudyRequest.of(each.model_dump()).seeds for each in (study, load({"seeds": 5}, file))]
     assert asked == [(2, 4), (5,)]
@@ -288,25 +288,25 @@ def test_the_tasks_settings_are_part_of_the_recipe():
     entry = TaskEntry(task="qa", doc_stride=32)
     assert dict(entry.encoding()) == dict(TASKS["qa"].defaults(OptionKind.ENCODING)) | {"doc_stride": 32}
     assert entry.tokens() == TASKS["qa"].max_length
-    spec = planner().reporting(dataset(shift=True), "full", 20, Recipe(1e-4, options=entry.encoding()))[0]
+    spec = planner().reporting(StudyCell(dataset(shift=True), "full", 20), Recipe(1e-4, options=entry.encoding()))[0]
     assert TrialSpec.from_json(spec.to_json()) == spec
 
 
 def test_tuning_sees_no_sealed_split_and_no_seed_that_is_reported():
     plan = planner(seed=2, seeds=500)
     data = plan.datasets["reviews"]
-    tuning = plan.tuning(data, "full", 20)
-    reports = plan.reporting(data, "full", 20, plan.recipe(data, 1e-4))
+    tuning = plan.tuning(StudyCell(data, "full", 20))
+    reports = plan.reporting(StudyCell(data, "full", 20), plan.recipe(data, 1e-4))
     assert all(spec.splits == () and spec.phase == "tune" for spec in tuning)
     assert not {spec.replicate for spec in tuning} & {spec.replicate for spec in reports}
-    assert {spec.replicate // REPLICATES for spec in tuning + reports} == {2}
+    assert {spec.replicate // REPLICATES_PER_SEED for spec in tuning + reports} == {2}
     assert [split for split, _ in reports[0].splits] == [TEST, shift("tweets")]
 
 
 def test_arms_get_the_same_trials_but_for_their_name():
     plan = planner()
     data = plan.datasets["reviews"]
-    mine, theirs = (plan.tuning(data, arm, 20) for arm in ("scratch", "full"))
+    mine, theirs = (plan.tuning(StudyCell(data, arm, 20)) for arm in ("scratch", "full"))
     assert [vars(a) | {"arm": ""} for a in mine] == [vars(b) | {"arm": ""} for b in theirs]
 
 
@@ -314,8 +314,8 @@ def test_a_larger_study_holds_the_trials_of_the_smaller_one():
     def ids(plan):
         specs = plan.floors()
         for data, arm, budget in plan.cells():
-            specs += plan.tuning(data, arm, budget)
-            specs += plan.reporting(data, arm, budget, plan.recipe(data, 1e-4))
+            specs += plan.tuning(StudyCell(data, arm, budget))
+            specs += plan.reporting(StudyCell(data, arm, budget), plan.recipe(data, 1e-4))
         return {spec.id for spec in specs}
 
     small, large = ids(planner()), ids(planner(seeds=5, tune=3, budgets=[10, 20, 30], arms="full,lora,scratch"))

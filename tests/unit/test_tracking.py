@@ -93,12 +93,12 @@ def test_the_key_stays_with_the_store_and_out_of_findings(tmp_path):
 
 def test_unknown_and_absent_trackers_are_the_users_to_mend(monkeypatch):
     with pytest.raises(UserError, match=r'unknown tracker "mlfow"\. Did you mean "mlflow"'):
-        tracking.check("mlfow")
+        tracking.check_tracker("mlfow")
     monkeypatch.setitem(sys.modules, "mlflow.entities", None)
     monkeypatch.delitem(sys.modules, TRACKERS["mlflow"], raising=False)
     with pytest.raises(UserError, match=r'pip install "transfergain\[mlflow\]"'):
-        tracking.check("mlflow")
-    tracking.check("none")
+        tracking.check_tracker("mlflow")
+    tracking.check_tracker("none")
 
 
 @pytest.mark.long

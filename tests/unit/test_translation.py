@@ -332,7 +332,7 @@ def test_the_nearest_translation_is_taken_from_train(monkeypatch):
     queries = [Example({"source": s}, "?") for s in ("Le gros chien court vite.", "Un chat dort.", "Il pleuvait.", "xyz")]
     expected = ["The dog runs.", "A cat sleeps.", "It is raining.", "A cat sleeps."]
     assert predict(queries) == expected and [predict([q])[0] for q in queries] == expected
-    monkeypatch.setattr(nearest, "BATCH", 2)
+    monkeypatch.setattr(nearest, "BATCH_EXAMPLES", 2)
     assert predict(queries) == expected and predict([]) == []
 
 

@@ -19,7 +19,7 @@ from transfergain.arms import REFERENCE
 from transfergain.split import TEST, Kind, Split, adapted, shift
 from transfergain.types import AdaptationDetails
 
-ENOUGH = 0.95
+ENOUGH_GAIN_SHARE = 0.95
 """Share of the gain by adapting everything, that counts as adapted."""
 Grid = Mapping[str, Mapping[str, Sequence[int]]]
 """Shift -> method -> the numbers of its labels (k) that a cell was adapted with, in order."""
@@ -146,7 +146,7 @@ def _detail(cell: Cell, split: Split, detail: Callable[[AdaptationDetails], floa
 
 
 def _effort(trials: DatasetTrials, cell: Cell, name: str, methods: Mapping[str, Sequence[int]]) -> AdaptationRow:
-    """Find the method with the fewest trained parameters that reaches ENOUGH of what adapting most of them gains."""
+    """Find the method with the fewest trained parameters that reaches ENOUGH_GAIN_SHARE of the gain by adapting the most."""
     k = max(k for ks in methods.values() for k in ks)
     sizes = {m: _detail(cell, adapted(name, k, m), attrgetter("trained_parameters")) for m, ks in methods.items() if k in ks}
     known = sorted((n, m) for m, n in sizes.items() if n is not None)
@@ -167,7 +167,7 @@ def _effort(trials: DatasetTrials, cell: Cell, name: str, methods: Mapping[str, 
         nothing = f"adapting by {most} gains nothing ({before:.3f} to {after[most]:.3f}), so no effort is enough."
         return replace(row, sentence=f"{start}: {nothing}")
     shares = {m: (score - before) / whole for m, score in after.items()}
-    parameters, method = next((n, m) for n, m in known if shares[m] >= ENOUGH)
+    parameters, method = next((n, m) for n, m in known if shares[m] >= ENOUGH_GAIN_SHARE)
     steps = _detail(cell, splits[method], attrgetter("best_step"))
     text = f"{start}: {method} reaches {100 * shares[method]:.0f} % of the gain by {most}"
     text += f" with {words.number(parameters)} trained parameters" + (f" in {words.number(steps)} steps." if steps else ".")

@@ -74,7 +74,10 @@ def partial_conjunction(p_values: Sequence[float], alpha: float = ALPHA) -> int:
 
 
 def rows(known: Sequence[DatasetTrials], gains: Sequence[GainRow]) -> list[AggregateRow]:
-    """Sum up every pretrained arm over the data sets where it and scratch finished at the largest budget; not over one."""
+    """Sum up every pretrained arm over the data sets where it and scratch finished at the largest budget.
+
+    Rows need two data sets or more.
+    """
     arms = list(dict.fromkeys(arm for trials in known for arm in trials.treated))
     found = list[AggregateRow]()
     for arm in arms:

@@ -27,11 +27,11 @@ AnyRow = TypeVar("AnyRow", bound=Row)
 Answer = tuple[Verdict, str]
 """A verdict, and the sentence that says why."""
 NO_ANSWER: Answer = (Verdict.NOT_MEASURED, "")
-CAREFUL_FIRST = (Verdict.VOID, Verdict.INCONCLUSIVE, Verdict.NOT_SUPPORTED, Verdict.NEGATIVE_TRANSFER)
+MOST_CAREFUL_FIRST = (Verdict.VOID, Verdict.INCONCLUSIVE, Verdict.NOT_SUPPORTED, Verdict.NEGATIVE_TRANSFER)
 
 
-class Tables(Protocol):
-    """What of `Findings` is read here."""
+class BenefitTables(Protocol):
+    """The tables of `Findings` that are read here."""
 
     @property
     def gains(self) -> Sequence[GainRow]: ...
@@ -52,7 +52,7 @@ def leading_arm(arms: Iterable[str]) -> str:
     return FULL.name if FULL.name in pretrained else next(iter(pretrained), "")
 
 
-def lead(arm: str, data: Mapping[str, DatasetEntry], tables: Tables) -> list[BenefitRow]:
+def lead(arm: str, data: Mapping[str, DatasetEntry], tables: BenefitTables) -> list[BenefitRow]:
     """Answer each claim for each data set about the leading arm.
 
     Which row answers is fixed by the plan, never by the outcome: the largest budget, but for data efficiency the smallest,
@@ -140,16 +140,16 @@ def _signed(row: MeasureRow) -> str:
 
 
 def _together(verdicts: Sequence[Verdict]) -> Verdict:
-    """Sum verdicts up: all alike, that; some supported, partly; else the most careful one."""
+    """Sum verdicts up: the one that all share, *partly* where some are supported, else the most careful one."""
     if len(set(verdicts)) == 1:
         return verdicts[0]
     if Verdict.SUPPORTED in verdicts:
         return Verdict.PARTLY
-    return next(verdict for verdict in CAREFUL_FIRST if verdict in verdicts)
+    return next(verdict for verdict in MOST_CAREFUL_FIRST if verdict in verdicts)
 
 
 def _shifted(gains: Sequence[RobustnessRow], effective: Mapping[Split, RobustnessRow]) -> Answer:
-    """Answer about shifts: supported is better on every one, and by more than the accuracy at home explains."""
+    """Answer about shifts: *supported* where the arm is better on every one, by more than its accuracy at home explains."""
     verdicts, parts = list[Verdict](), list[str]()
     for gain in gains:
         row, verdict = effective.get(gain.split), gain.verdict

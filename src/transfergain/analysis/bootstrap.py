@@ -1,4 +1,4 @@
-"""Resample seeds and test clusters (a two-stage bootstrap), as matrix products. For aggregates that no formula serves."""
+"""Resample seeds and test clusters (a two-stage bootstrap), for aggregates that have no formula for their interval."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from transfergain.analysis.stats import Finish, Floats
 
 DRAWS_AT_A_TIME = 250
-"""Their weights of 10,000 clusters are 10 MB."""
+"""So many draws' weights of 10,000 clusters are 10 MB."""
 EXACT_IN_FLOAT32 = 2**24
-"""Integers up to here are."""
+"""Every integer up to here is exact in float32."""
 
 
 def seed_weights(seeds: int, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from transfergain.analysis.rows import CalibrationRow, Measure, Verdict
 from transfergain.analysis.stats import Estimate, Floats, Values
 from transfergain.analysis.trials import DatasetTrials
 from transfergain.arms import REFERENCE
-from transfergain.metrics.calibration import BINS, place, reliability
+from transfergain.metrics.calibration import CALIBRATION_BINS, place, reliability
 from transfergain.split import Split
 from transfergain.types import CALIBRATION
 
@@ -38,7 +38,7 @@ def _signed_errors(cases: NDArray[Any], column: int) -> Floats:
     sum is near 0, its absolute value has a kink, and a pseudo-value is N times that.
     """
     where, error = place(cases[:, column]), cases[:, column].astype(np.float64) - cases[:, HIT]
-    return np.asarray(np.sign(np.bincount(where, weights=error, minlength=BINS))[where] * error)
+    return np.asarray(np.sign(np.bincount(where, weights=error, minlength=CALIBRATION_BINS))[where] * error)
 
 
 def _as_they_are(cases: NDArray[Any], column: int) -> Floats:

@@ -18,10 +18,10 @@ from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.analysis.verdict import judge_ratio
 from transfergain.arms import REFERENCE
 from transfergain.split import DEV
-from transfergain.types import CurvePoint, Outcome
+from transfergain.types import CurvePhase, CurvePoint, Outcome
 
 LEVEL_SHARE = 0.95
-"""Of scratch's gain over chance, that counts as its level."""
+"""Share of scratch's gain over chance that counts as its level."""
 UNITS = {"step": "steps", "examples": "examples", "flops": "flops"}
 """Field of CurvePoint -> unit. Seconds are measured, and kept apart (`timings`)."""
 
@@ -50,7 +50,7 @@ class Speedup(NamedTuple):
 
 def stable(outcome: Outcome) -> list[CurvePoint]:
     """List the evaluations of the stable phase: the learning rate of all of them is the same, once warm."""
-    return [point for point in outcome.curve if point.phase == "stable" and math.isfinite(point.score)]
+    return [point for point in outcome.curve if point.phase == CurvePhase.STABLE and math.isfinite(point.score)]
 
 
 def plateau(scores: Sequence[float]) -> float:

@@ -22,8 +22,8 @@ from transfergain.analysis.verdict import judge_sign
 from transfergain.arms import REFERENCE
 from transfergain.split import TEST, Split
 
-HOME_AND_AWAY = 2
-"""Splits of a fit: the test set, and the shift."""
+SPLITS_OF_FIT = 2
+"""The test set and the shift."""
 
 
 def effective_robustness(trials: DatasetTrials, cells: Mapping[int, Cell], split: Split) -> RobustnessRow:
@@ -95,10 +95,10 @@ def _estimate(cells: Sequence[Sequence[Values]], mine: Floats) -> tuple[stats.Es
     pairing); between test clusters it is the delta method's, from numerical derivatives.
     """
     scores = np.array([[part.scores for part in cell] for cell in cells])  # (cells, splits, seeds)
-    sizes = [cells[0][j].values.shape[1] for j in range(HOME_AND_AWAY)]
+    sizes = [cells[0][j].values.shape[1] for j in range(SPLITS_OF_FIT)]
 
     def fit(means: Floats) -> Floats:
-        y = [_logits(means[:, j], sizes[j]) for j in range(HOME_AND_AWAY)]
+        y = [_logits(means[:, j], sizes[j]) for j in range(SPLITS_OF_FIT)]
         design = np.stack([np.ones(len(means)), y[0], mine], axis=1)
         return np.asarray(np.linalg.lstsq(design, y[1], rcond=None)[0])
 
@@ -111,7 +111,7 @@ def _estimate(cells: Sequence[Sequence[Values]], mine: Floats) -> tuple[stats.Es
     pseudo = s * effect - (s - 1) * without
     derivatives = _derivatives(lambda m: float(fit(m)[2]), means)
     parts = []
-    for j in range(HOME_AND_AWAY):
+    for j in range(SPLITS_OF_FIT):
         values = np.sum([derivatives[i, j] * cell[j].values for i, cell in enumerate(cells)], axis=0)
         parts.append(Values(pseudo if j == 0 else np.zeros(s), values))
     return stats.sum_interval(effect, parts), (slope, intercept, at)

@@ -46,10 +46,12 @@ from transfergain.types import Status, StudyWarning
 if TYPE_CHECKING:
     import pandas as pd
 
-SCHEMA_VERSION = 2
+FINDINGS_SCHEMA_VERSION = 2
 """Of findings.json, whose schema `analysis.schema` writes: raise it when a field changes or goes."""
 BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate")
 """Tables of findings beside `scores` and `gains`."""
+PENDING = "pending"
+"""What `Findings.trials` counts under beside each `Status`: trials of the plan that the store has no outcome of."""
 
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -84,7 +86,7 @@ class Findings:
 
     @property
     def leading_arm(self) -> str:
-        """The arm that the first answer is about: see `benefits.leading_arm`. Empty without a pretrained arm."""
+        """Name the arm that the first answer is about: see `benefits.leading_arm`. Empty without a pretrained arm."""
         return benefits.leading_arm(self.study.arms)
 
     def headline(self) -> list[GainRow]:
@@ -95,7 +97,7 @@ class Findings:
         return [row for row in self.primary(self.gains) if row.split == TEST and row.budget == top[row.dataset]]
 
     def benefits(self) -> list[BenefitRow]:
-        """Answer what is read first: each benefit on each data set, for the leading arm; see `analysis.benefits`."""
+        """Answer each claim for each data set, about the leading arm; see `analysis.benefits`."""
         return benefits.lead(self.leading_arm, self.data, self)
 
     def primary(self, rows: Sequence[AnyRow]) -> list[AnyRow]:
@@ -103,13 +105,19 @@ class Findings:
         return [row for row in rows if row.metric == self.data[row.dataset].metric]
 
     def to_frame(self, table: str = "gains") -> pd.DataFrame:
-        """`gains`, `scores`, `trials`, `timings` or one of BENEFITS as a pandas frame; ValueError for another name."""
+        """Return a table as a pandas frame: `gains`, `scores`, `trials`, `timings` or one of BENEFITS.
+
+        Raises ValueError for another name.
+        """
         import pandas as pd
 
         return pd.DataFrame(self.table(table))
 
     def table(self, name: str) -> list[dict[str, Any]]:
-        """`gains`, `scores`, `trials`, `timings` or one of BENEFITS as flat rows. Raises ValueError for another name."""
+        """Return a table as flat rows: `gains`, `scores`, `trials`, `timings` or one of BENEFITS.
+
+        Raises ValueError for another name.
+        """
         if name == "trials":
             return [TrialRow.of(trial).to_dict() for trial in self.rows]
         if name not in ("gains", "scores", "timings", *BENEFITS):
@@ -119,7 +127,7 @@ class Findings:
     def to_json(self) -> str:
         """Write the content of findings.json: no times and no paths, so that equal findings are equal files."""
         content = {
-            "schema_version": SCHEMA_VERSION,
+            "schema_version": FINDINGS_SCHEMA_VERSION,
             "study": self.study.request,
             "environment": self.environment,
             "warnings": [{"kind": str(warning.kind), "text": warning.text} for warning in self.warnings],
@@ -144,10 +152,10 @@ def analyse(store: Store) -> Findings:
     gains = gain.gains(found, scores, study.margin)
     recipes = performance.recipe_rows(store.get_meta("recipes") or [])
     status = Counter(row.outcome.status for row in rows)
-    trials = {name.value: status[name] for name in Status} | {"pending": len(wanted) - len(rows)}
+    trials = {name.value: status[name] for name in Status} | {PENDING: len(wanted) - len(rows)}
     said = [
         *warnings.stored(store.get_meta("warnings") or []),
-        *warnings.of_trials(rows, trials["pending"]),
+        *warnings.of_trials(rows, trials[PENDING]),
         *warnings.of_cells(found, data, scores, recipes),
     ]
     return Findings(
@@ -166,7 +174,7 @@ def analyse(store: Store) -> Findings:
     )
 
 
-class Tables(TypedDict):
+class FindingsTables(TypedDict):
     """The tables of BENEFITS, and the timings, as arguments of `Findings`."""
 
     data_efficiency: list[EfficiencyRow]
@@ -178,7 +186,7 @@ class Tables(TypedDict):
     timings: list[ConvergenceRow | AdaptationRow]
 
 
-def tables(found: Sequence[gain.Cell], data: Mapping[str, DatasetEntry], gains: Sequence[GainRow]) -> Tables:
+def tables(found: Sequence[gain.Cell], data: Mapping[str, DatasetEntry], gains: Sequence[GainRow]) -> FindingsTables:
     """Measure the benefits of all data sets."""
     known = by_dataset(found, data)
     curves = [convergence.rows(trials) for trials in known]

@@ -17,7 +17,7 @@ from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 from transfergain.split import Split
 from transfergain.store import StoredTrial
-from transfergain.types import Evaluated, Outcome
+from transfergain.types import Evaluated, Outcome, Phase, Status
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Cell:
         return [split for split in first if all(split in other for other in others)]
 
     def unconverged(self, replicates: Iterable[int]) -> int:
-        """Count those of these runs that were still improving at the step cap."""
+        """Count the runs among these replicates that were still improving at the step cap."""
         return sum(self.outcomes[r].converged is False for r in replicates)
 
     def metrics(self) -> list[str]:
@@ -72,7 +72,7 @@ def cells(trials: Sequence[StoredTrial], pretrained: Mapping[str, bool], labels:
     """
     groups: dict[tuple[str, str, int, str], dict[int, Outcome]] = defaultdict(dict)
     for trial in trials:
-        if trial.spec.phase == "report" and trial.outcome.status == "done":
+        if trial.spec.phase == Phase.REPORT and trial.outcome.status == Status.DONE:
             key = (trial.spec.dataset, trial.spec.task, trial.spec.budget, trial.spec.arm)
             groups[key][trial.spec.replicate] = trial.outcome
     order = {arm: i for i, arm in enumerate(pretrained)}
@@ -132,7 +132,7 @@ def _parts(cell: Cell, metric: str, counts: NDArray[Any]) -> dict[str, dict[str,
 
 
 class _Compared(NamedTuple):
-    """A cell against the reference's on one split by one metric, before the correction over data sets."""
+    """A cell against the reference's on one split by one metric, before p is corrected over data sets."""
 
     cell: Cell
     reference: Cell
@@ -263,7 +263,7 @@ def sentence(row: GainRow) -> str:
 
 
 def format_p(p: float | None) -> str:
-    """`p < .001` or `p = .034`; `p unknown` for None."""
+    """Write `p < .001` or `p = .034`; `p unknown` for None."""
     if p is None:
         return "p unknown"
     return f"p {'' if p < 0.001 else '= '}{words.p_value(p)}"

@@ -19,7 +19,7 @@ from transfergain.analysis.rows import Censored
 from transfergain.analysis.stats import Floats, Values
 
 GRID_POINTS, REFINING_STEPS = 32, 16
-"""Of a segment between two measured points, at which the test is tried first; and to refine the interval's ends with."""
+"""Points of a segment between two measured ones at which the test is tried first; steps that refine the interval's ends."""
 
 
 class Inverse(NamedTuple):

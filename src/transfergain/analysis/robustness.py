@@ -12,7 +12,7 @@ from transfergain.analysis.stats import Values
 from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.split import TEST, Kind, Split
 
-GAINS = {Kind.SHIFT: Measure.OOD_GAIN, Kind.PERTURBED: Measure.PERTURBATION_GAIN}
+GAIN_MEASURES = {Kind.SHIFT: Measure.OOD_GAIN, Kind.PERTURBED: Measure.PERTURBATION_GAIN}
 """Kind of split -> what a gain on it is called here."""
 
 
@@ -39,7 +39,7 @@ def _shifts(cells: Mapping[int, Cell]) -> list[Split]:
 def _gains(trials: DatasetTrials, gains: Sequence[GainRow]) -> Iterator[RobustnessRow]:
     """Repeat the rows of gains on those splits, as they are."""
     for gain in gains:
-        measure = GAINS.get(gain.split.kind)
+        measure = GAIN_MEASURES.get(gain.split.kind)
         if measure and (gain.dataset, gain.metric) == (trials.dataset, trials.metric):
             yield RobustnessRow(
                 **trials.place(trials.cells[gain.arm][gain.budget], gain.split),

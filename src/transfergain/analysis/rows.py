@@ -72,7 +72,7 @@ class Censored(StrEnum):
     BELOW = "below"
 
 
-class Place(TypedDict):
+class RowPlace(TypedDict):
     """Where a figure was measured, as the arguments of a row: which arm, on which split, with how many labels."""
 
     task: str
@@ -94,7 +94,7 @@ class Flat:
 
 @dataclass(frozen=True, kw_only=True)
 class Row(Flat):
-    """What every row says of its `Place`."""
+    """What every row says of its `RowPlace`."""
 
     task: str
     dataset: str

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from transfergain.analysis.entries import DatasetEntry
-from transfergain.analysis.findings import BENEFITS, SCHEMA_VERSION, Findings
+from transfergain.analysis.findings import BENEFITS, FINDINGS_SCHEMA_VERSION, Findings
 from transfergain.analysis.rows import BenefitRow
 from transfergain.split import Split
 from transfergain.types import StudyWarning
@@ -31,7 +31,7 @@ def schema() -> Schema:
     defined: dict[str, Schema] = {}
     hints = typing.get_type_hints(Findings)
     content = {
-        "schema_version": {"const": SCHEMA_VERSION},
+        "schema_version": {"const": FINDINGS_SCHEMA_VERSION},
         "study": {"type": "object", "description": "The request, as the user's flags and file made it."},
         "environment": _of(hints["environment"], defined),
         "warnings": {"type": "array", "items": _of(StudyWarning, defined)},

@@ -49,11 +49,11 @@ class Components:
     clusters: int
 
     def variance(self, seeds: int, clusters: int) -> float:
-        """Compute that of the mean over `seeds` seeds and `clusters` test clusters."""
+        """Compute the variance of the mean over so many seeds and test clusters."""
         return self.seed / seeds + self.cluster / clusters + self.residual / (seeds * clusters)
 
     def seed_share(self, seeds: int, clusters: int) -> float:
-        """Compute the part of that variance which only more seeds, no more clusters of the same seeds, would show better."""
+        """Compute the part of that variance that only more seeds reduce, and more test clusters do not."""
         variance = self.variance(seeds, clusters)
         return (self.seed + self.residual / clusters) / seeds / variance if variance > 0 else 1.0
 
@@ -68,7 +68,7 @@ class MeanVariance(NamedTuple):
 
     @property
     def total(self) -> float:
-        """Both together."""
+        """Add the two parts."""
         return self.seeds + self.clusters
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from transfergain.analysis import stats
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.gain import Cell
-from transfergain.analysis.rows import Place, Verdict
+from transfergain.analysis.rows import RowPlace, Verdict
 from transfergain.analysis.stats import Floats, Values
 from transfergain.analysis.verdict import AGAINST_THE_ARM, STILL_IMPROVING, half
 from transfergain.arms import REFERENCE
@@ -33,12 +33,12 @@ class DatasetTrials:
 
     @property
     def reference(self) -> Mapping[int, Cell]:
-        """The reference arm's cells by budget; empty where none of its trials finished."""
+        """Return the reference arm's cells by budget; none where none of its trials finished."""
         return self.cells.get(REFERENCE, {})
 
     @property
     def treated(self) -> Mapping[str, Mapping[int, Cell]]:
-        """The other arms."""
+        """Return the cells of the other arms, by arm and budget."""
         return {arm: cells for arm, cells in self.cells.items() if arm != REFERENCE}
 
     def pairs(self) -> list[tuple[Cell, Cell]]:
@@ -77,7 +77,7 @@ class DatasetTrials:
             return Verdict.INCONCLUSIVE, f"; {mine[0].arm} {STILL_IMPROVING}"
         return verdict, ""
 
-    def place(self, cell: Cell, split: Split) -> Place:
+    def place(self, cell: Cell, split: Split) -> RowPlace:
         """Return what every row of a benefit begins with."""
         return {
             "task": self.task,

@@ -12,7 +12,7 @@ from transfergain.analysis.robustness import unseen
 from transfergain.analysis.rows import RecipeRow, ScoreRow
 from transfergain.split import TEST
 from transfergain.store import StoredTrial
-from transfergain.types import StudyWarning, WarningKind
+from transfergain.types import Status, StudyWarning, WarningKind
 
 KNOWN_WORDS = {
     "share a 13-gram with train": WarningKind.CONTAMINATION,
@@ -46,7 +46,7 @@ def of_trials(trials: Sequence[StoredTrial], pending: int) -> list[StudyWarning]
     found = []
     if pending:
         found.append(StudyWarning(WarningKind.PENDING, f"{pending} trials have not run yet; the same command continues"))
-    unscored = [trial.outcome for trial in trials if trial.outcome.status != "done"]
+    unscored = [trial.outcome for trial in trials if trial.outcome.status != Status.DONE]
     for reason, n in Counter(f"{outcome.status}: {outcome.error}" for outcome in unscored).items():
         found.append(StudyWarning(WarningKind.FAILED, f"{n} trial{'s' if n > 1 else ''} {reason}"))
     return found

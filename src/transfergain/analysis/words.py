@@ -11,19 +11,19 @@ LEVEL = "95 % interval"
 
 
 def times(ratio: float) -> str:
-    """`10x`, `6.8x`, `0.45x`."""
+    """Write a ratio: `10x`, `6.8x`, `0.45x`."""
     return f"{ratio:,.0f}x" if ratio >= 9.95 else f"{ratio:.1f}x" if ratio >= 0.995 else f"{ratio:.2f}x"
 
 
 def number(value: float) -> str:
-    """`640`, `1,400`, `3.2e+12`: counts of labels, steps, operations."""
+    """Write a count of labels, steps or operations: `640`, `1,400`, `3.2e+12`."""
     if value >= 1e6:
         return f"{value:.1e}"
     return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}".removesuffix(".0")
 
 
 def duration(seconds: float, tenths: bool = False) -> str:
-    """`40 s`, `14 min`, `3.2 h`; below ten seconds `4 s`, or `4.2 s` with `tenths`."""
+    """Write a duration: `40 s`, `14 min`, `3.2 h`; below ten seconds `4 s`, or `4.2 s` with `tenths`."""
     if seconds < 90:
         return f"{seconds:.1f} s" if tenths and seconds < 10 else f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
@@ -32,7 +32,10 @@ def duration(seconds: float, tenths: bool = False) -> str:
 def measured_interval(
     low: float | None, high: float | None, low_open: bool, high_open: bool, say: Callable[[float], str] = times
 ) -> str:
-    """`6.0x to more than 16x`; an end that is open is `less than` or `more than` the last figure measured."""
+    """Write an interval: `6.0x to more than 16x`.
+
+    An open end is `less than` or `more than` the last figure measured.
+    """
     if low is None or high is None:
         return "no interval from one seed"
     if low_open and high_open:
@@ -47,7 +50,10 @@ def measured_interval(
 
 
 def bounded_ratio(row: MeasureRow) -> str:
-    """`6.8x, 95 % interval 5.1x to 9.0x`; `at least 6.8x, 95 % interval from 5.1x up` where times are bounds."""
+    """Write a ratio: `6.8x, 95 % interval 5.1x to 9.0x`.
+
+    Where times are bounds: `at least 6.8x, 95 % interval from 5.1x up`.
+    """
     assert row.estimate is not None
     kind = {Censored.ABOVE: "at least ", Censored.BELOW: "at most ", Censored.NO: ""}[row.censored]
     text = f"{kind}{times(row.estimate)}, "
@@ -61,34 +67,35 @@ def bounded_ratio(row: MeasureRow) -> str:
 
 
 def signed(estimate: float, low: float | None, high: float | None) -> str:
-    """`+0.093 [+0.071, +0.115]`."""
+    """Write a difference with its interval: `+0.093 [+0.071, +0.115]`."""
     return f"{estimate:+z.3f}" + ("" if low is None or high is None else f" [{low:+z.3f}, {high:+z.3f}]")
 
 
 def p_value(p: float) -> str:
-    """`< .001`, `.034`, `1.000`."""
+    """Write a p-value: `< .001`, `.034`, `1.000`."""
     return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
 
 
 def plain(estimate: float, low: float | None, high: float | None) -> str:
-    """`0.093 [0.071, 0.115]`."""
+    """Write a score with its interval: `0.093 [0.071, 0.115]`."""
     return f"{estimate:.3f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
 
 
 def seeds(n: int) -> str:
-    """`1 seed`, `5 seeds`."""
+    """Write a number of seeds: `1 seed`, `5 seeds`."""
     return f"{n} seed{'s' if n != 1 else ''}"
 
 
 def planned_seeds(planned: Sequence[int]) -> str:
-    """`5 seeds`, or `2 to 3 seeds` where data sets ask for different numbers."""
+    """Write the seeds planned: `5 seeds`, or `2 to 3 seeds` where data sets ask for different numbers."""
     fewest, most = min(planned), max(planned)
     return f"{fewest} to {seeds(most)}" if most > fewest else seeds(fewest)
 
 
 def perturbations(some: Iterable[Split], of: Iterable[Split]) -> str:
-    """Perturbed splits by name: `lowercase and accents at severity 1`; severities stand only where not all `of` a name are
-    meant.
+    """Name perturbed splits: `lowercase and accents at severity 1`.
+
+    Severities are named only where `some` are not all that `of` has of a perturbation.
     """
     chosen, known = _severities(some), _severities(of)
     return listed([name if s == known[name] else f"{name} at severity {listed(s)}" for name, s in chosen.items()])
@@ -102,5 +109,5 @@ def _severities(splits: Iterable[Split]) -> dict[str, list[str]]:
 
 
 def listed(items: Sequence[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
+    """Join words: `a`, `a and b`, `a, b and c`."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "nothing"

@@ -53,10 +53,10 @@ METHODS: dict[str, Method] = {
 }
 
 
-SIZES = (16, 64, 256)
-"""Target labels, dev included; none at all is the shift itself."""
+ADAPTATION_LABELS = (16, 64, 256)
+"""Numbers of target labels to adapt with, dev included; zero is the shift itself."""
 MIN_STEPS_DIVISOR = 5
-"""Adapting has a fifth of the study's minimum of steps: a trained model is not far from where it goes."""
+"""Adapting has a fifth of the study's minimum of steps, because a trained model has less to learn."""
 
 
 class Adaptation(NamedTuple):
@@ -68,12 +68,12 @@ class Adaptation(NamedTuple):
 
     @property
     def split(self) -> Split:
-        """What it is evaluated as: the shift after it."""
+        """Name the split that it is evaluated on: the shift after adaptation."""
         return adapted(self.shift, self.labels, self.method)
 
     @classmethod
     def of(cls, split: Split) -> Adaptation:
-        """Name the adaptation that comes before an adapted split."""
+        """Read the adaptation from an adapted split."""
         return cls(split.name, split.labels, split.method)
 
     def recipe(self, recipe: Recipe) -> Recipe:

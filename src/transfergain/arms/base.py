@@ -12,7 +12,7 @@ from transfergain.types import Checkpoint
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What an arm makes a model from."""
+    """What an arm builds a model from."""
 
     checkpoint: Checkpoint
     auto_class: str
@@ -20,7 +20,7 @@ class Blueprint:
     config: Any
     replicate: int
     memo: Memo = field(default_factory=Memo, compare=False)
-    """Where fresh draws are found that another model of the same blueprint has needed."""
+    """Holds fresh draws that an earlier model of the same blueprint has made."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Prepared:
     finish: Callable[[Any], Any] = lambda model: model
     """Turns the trained model into a standard `transformers` model, to be saved."""
     rates: Mapping[str, float] = field(default_factory=dict)
-    """Parameter name -> how many times the recipe's learning rate it moves at, where that is not once."""
+    """Parameter name -> factor of the recipe's learning rate, where that is not 1."""
 
 
 @dataclass(frozen=True)

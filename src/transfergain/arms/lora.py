@@ -8,7 +8,7 @@ from transfergain.arms.base import Arm, Blueprint, Prepared
 from transfergain.errors import Declined
 from transfergain.seeds import seed
 
-RANK = 8
+LORA_RANK = 8
 
 
 def prepare(blueprint: Blueprint) -> Prepared:
@@ -17,7 +17,7 @@ def prepare(blueprint: Blueprint) -> Prepared:
 
     built = build_pretrained(blueprint)
     wrapped = wrap(built.model, set(built.checks["newly_initialised"]), blueprint.replicate)
-    return Prepared(wrapped, dict(built.checks) | {"rank": RANK}, lambda model: model.merge_and_unload())
+    return Prepared(wrapped, dict(built.checks) | {"rank": LORA_RANK}, lambda model: model.merge_and_unload())
 
 
 def wrap(model: Any, new: set[str], replicate: int) -> Any:
@@ -36,7 +36,7 @@ def wrap(model: Any, new: set[str], replicate: int) -> Any:
     torch.manual_seed(seed("lora", replicate=replicate))
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*fan_in_fan_out.*")  # peft sets it itself for GPT-2's Conv1D
-        lora = LoraConfig(r=RANK, lora_alpha=2 * RANK, lora_dropout=0.0, target_modules=targets)
+        lora = LoraConfig(r=LORA_RANK, lora_alpha=2 * LORA_RANK, lora_dropout=0.0, target_modules=targets)
         wrapped = get_peft_model(model, lora)
     for name, parameter in model.named_parameters():  # peft has put its layers into this very model
         if name in new:
@@ -61,7 +61,7 @@ def _linear_layers(model: Any, new: set[str]) -> list[str]:
 LORA = Arm(
     name="lora",
     title="LoRA",
-    description=f"pretrained weights frozen, rank-{RANK} updates of all linear layers and the head train",
+    description=f"pretrained weights frozen, rank-{LORA_RANK} updates of all linear layers and the head train",
     pretrained=True,
     default_learning_rate=1e-3,
     prepare=prepare,

@@ -19,7 +19,7 @@ from transfergain.types import Checkpoint
 NEW_PARAMETERS = re.compile(r"^decoder\.(.*crossattention.*|cls\..*|lm_head\..*)$")
 """Names of the parameters that an encoder's checkpoint has nothing for: cross-attention and the output layer."""
 NEW_RATE_FACTOR = 8.0
-"""They move at so many times the learning rate, where the rest starts from the checkpoint (docs/decisions/0009)."""
+"""Factor of the learning rate of the new parameters, where the rest starts from the checkpoint (docs/decisions/0009)."""
 
 
 def applies(checkpoint: Checkpoint, config: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The two ways every arm obtains weights, drawn afresh or loaded, and the checks that hold the comparison up."""
+"""Draw a model afresh or load it, the two ways of every arm, and check that the comparison between them is sound."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ UNIT_NORMAL_STD = 0.5
 
 @dataclass(frozen=True)
 class FreshDraw:
-    """What is kept of a freshly initialised model."""
+    """The head of a freshly initialised model, and the values that other models are compared with."""
 
     head: Mapping[str, torch.Tensor]
     """Its head and poolers, by name."""
     samples: Mapping[str, torch.Tensor]
-    """Of each matrix what `_sample` takes."""
+    """Values of each matrix, as `_sample` takes them."""
     spread: Mapping[str, float]
     """Standard deviations of its weight matrices, as `_matrices` has them."""
 

@@ -1,5 +1,6 @@
-"""The command line: flags in, exit codes out (0 done, 1 some trial failed, 2 the user's to mend, 130 interrupted, 143 and
-129 ended by SIGTERM and SIGHUP). A file a command, or a few that are alike.
+"""Run the command line; one file for a command, or for a few that are alike.
+
+Exit codes: 0 done, 1 some trial failed, 2 for the user to mend, 130 interrupted, 143 and 129 ended by SIGTERM and SIGHUP.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ app.command()(lists.models)
 
 
 def main() -> None:
-    """Entry point: turns exceptions with a meaning into one line and an exit code."""
+    """Run the command line, and turn exceptions with a meaning into one line and an exit code."""
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="transfergain", standalone_mode=False) or 0
         if code == 130:  # typer's code for Ctrl-C

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from transfergain.cli.flags import names_of
+from transfergain.cli.flags import completion_of
 from transfergain.cli.output import Folder
 
 
@@ -24,7 +24,7 @@ def export(
 
 
 def flags() -> list[inspect.Parameter]:
-    """`--format` and `--table`, which name all there are."""
+    """Make `--format` and `--table`, whose help lists all formats and tables."""
     from transfergain.report.export import FORMATS, TABLES
 
     return [_flag("format", "FORMATS", FORMATS), _flag("table", "TABLES", TABLES)]
@@ -32,5 +32,5 @@ def flags() -> list[inspect.Parameter]:
 
 def _flag(name: str, registry: str, known: Iterable[str]) -> inspect.Parameter:
     first = next(iter(known))
-    option = typer.Option(help=", ".join(known), autocompletion=names_of("report.export", registry))
+    option = typer.Option(help=", ".join(known), autocompletion=completion_of("report.export", registry))
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=first, annotation=Annotated[str, option])

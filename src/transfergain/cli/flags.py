@@ -1,4 +1,4 @@
-"""The flags of `run`, `plan` and `init`: made from the keys of a study, those of the tasks' options included."""
+"""Make the flags of `run`, `plan` and `init` from the keys of a study, the tasks' options included."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transfergain.options import Flag, Group, default_words, flag_of
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
-PROPOSED = {
+PROPOSED_DEFAULTS = {
     "task": "told from the file",
     "model": None,
     "validation_file": "beside a train file, or carved",
@@ -25,34 +25,34 @@ PROPOSED = {
     "seeds": None,
     "tune": None,
 }
-"""Keys of a study that `init` takes as flags, beside the options of tasks -> its default, where that is not the study's."""
+"""Key of a study that `init` takes as a flag -> words for its default; None where it is the study's."""
 REGISTRIES = {
     "model": ("checkpoint", "PACKAGED"),
     "executor": ("executors", "EXECUTORS"),
     "report_to": ("tracking", "TRACKERS"),
 }
-"""Keys whose words are registered above the study, which therefore cannot name them."""
-UNIONS = (Union, types.UnionType)
+"""Key -> module and name of the registry of its words: a layer above the study, which therefore cannot import it."""
+UNION_TYPES = (Union, types.UnionType)
 
 Complete = Callable[[str], list[str]]
 
 
 def study_flags() -> list[inspect.Parameter]:
-    """A flag for every key of a study, but for the list of its data sets."""
+    """Make a flag for every key of a study, but for the list of its data sets."""
     return [_parameter(name, field, flag, flag.default) for name, field, flag in _keys()]
 
 
 def init_flags() -> list[inspect.Parameter]:
-    """The flags of what a study file proposes, and of all options of tasks."""
+    """Make the flags of what `init` proposes, and of all options of tasks."""
     return [
-        _parameter(name, field, flag, PROPOSED.get(name) or flag.default)
+        _parameter(name, field, flag, PROPOSED_DEFAULTS.get(name) or flag.default)
         for name, field, flag in _keys()
-        if name in PROPOSED or flag.group is Group.TASKS
+        if name in PROPOSED_DEFAULTS or flag.group is Group.TASKS
     ]
 
 
 def given(keys: dict[str, Any]) -> dict[str, Any]:
-    """The keys that the user gave."""
+    """Keep the keys that the user gave."""
     return {key: value for key, value in keys.items() if value is not None and value != []}
 
 
@@ -65,7 +65,7 @@ def _keys() -> Iterable[tuple[str, FieldInfo, Flag]]:
 
 
 def _parameter(name: str, field: FieldInfo, flag: Flag, default: str | None) -> inspect.Parameter:
-    """The parameter that typer makes the flag of; not given, it is None."""
+    """Build the parameter that typer makes the flag of; its value is None where it is not given."""
     option = typer.Option(
         flag_of(name),
         *flag.spellings,
@@ -81,10 +81,10 @@ def _parameter(name: str, field: FieldInfo, flag: Flag, default: str | None) -> 
 
 
 def _taken(annotation: Any) -> Any:
-    """What a flag takes for a key of this type: numbers and switches as they are, tables repeated, all else as a word."""
-    first = (
-        next(part for part in get_args(annotation) if part is not None) if get_origin(annotation) in UNIONS else annotation
-    )
+    """Find what a flag takes for a key of this type: numbers and switches as they are, tables repeated, else a word."""
+    first = annotation
+    if get_origin(annotation) in UNION_TYPES:
+        first = next(part for part in get_args(annotation) if part is not None)
     if get_origin(first) is Annotated:
         first = get_args(first)[0]
     if get_origin(first) is dict:
@@ -95,11 +95,11 @@ def _taken(annotation: Any) -> Any:
 def _completion(name: str, field: FieldInfo, flag: Flag) -> Complete | None:
     words = get_args(field.annotation) if get_origin(field.annotation) is Literal else flag.choices
     if name in REGISTRIES:
-        return names_of(*REGISTRIES[name])
+        return completion_of(*REGISTRIES[name])
     return _one_of(words) if words else None
 
 
-def names_of(module: str, registry: str) -> Complete:
+def completion_of(module: str, registry: str) -> Complete:
     """Complete names of a registry, which is imported when asked."""
 
     def complete(incomplete: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""Commands whose flags are made from registries, and only when the command is used: importing these takes a second."""
+"""Add commands whose flags are made only when the command is used: importing the registries takes a second."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 
 from transfergain.options import Group
 
-FIRST = ("task", "model", "train_file")
+FIRST_FLAGS = ("task", "model", "train_file")
 """The flags that nearly every study has, first in their group."""
 
 
@@ -51,7 +51,7 @@ def add(app: typer.Typer, command: Callable[..., None], flags: Callable[[], Iter
 
 
 def _taking(command: Callable[..., None], flags: Iterable[inspect.Parameter]) -> Callable[..., None]:
-    """The command as a function with the signature that typer reads its flags from, in the order of their groups."""
+    """Give the command the signature that typer reads its flags from, in the order of their groups."""
 
     def call(**given: Any) -> None:
         command(**given)
@@ -66,8 +66,8 @@ def _taking(command: Callable[..., None], flags: Iterable[inspect.Parameter]) ->
 
 
 def _place(parameter: inspect.Parameter) -> tuple[int, int]:
-    """Where a help text shows a parameter: arguments, then groups, common flags first in theirs."""
+    """Rank a parameter for the help text: arguments, then groups, common flags first in theirs."""
     panels = [part.rich_help_panel for part in parameter.annotation.__metadata__ if hasattr(part, "rich_help_panel")]
     groups = [group.value for group in Group]
     group = groups.index(panels[0]) if panels[0] in groups else -1
-    return group, FIRST.index(parameter.name) if parameter.name in FIRST else len(FIRST)
+    return group, FIRST_FLAGS.index(parameter.name) if parameter.name in FIRST_FLAGS else len(FIRST_FLAGS)

@@ -1,4 +1,4 @@
-"""What the commands share: the folder of a run, `--json`, tables, and the one line of a complaint."""
+"""Share among commands the folder of a run, `--json`, tables, and complaints of one line."""
 
 from __future__ import annotations
 

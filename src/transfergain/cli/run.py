@@ -67,7 +67,7 @@ def plan(
 
 
 def _one(study: str | None, config: str | None) -> str | None:
-    """The study file, given either way."""
+    """Find the study file, given as an argument or by `--config`."""
     if study and config:
         raise UserError(f"give one study file, not both {study} and --config {config}")
     return study or config

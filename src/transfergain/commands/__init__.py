@@ -1,1 +1,1 @@
-"""What the command line offers beyond a call: a file a command."""
+"""Hold the commands that are more than a call, a file each."""

@@ -21,7 +21,16 @@ from transfergain.report.page import ASSETS
 from transfergain.report.page.figures import MISSING
 from transfergain.split import TEST
 
-COLUMNS = ("study", "model", "labels", "arm", "error", "gain over scratch [95 %]", "against the first [95 %]", "in words")
+COMPARISON_COLUMNS = (
+    "study",
+    "model",
+    "labels",
+    "arm",
+    "error",
+    "gain over scratch [95 %]",
+    "against the first [95 %]",
+    "in words",
+)
 UNPAIRED = "not paired"
 
 
@@ -174,7 +183,7 @@ def _note(arm: str, found: stats.Estimate, first: str, seeds: int) -> str:
 
 
 def cells_of(row: ComparisonRow) -> list[str]:
-    """Write a row in the words of COLUMNS."""
+    """Write the cells of a row, one for each of COMPARISON_COLUMNS."""
     return [
         row.study,
         row.model,
@@ -198,7 +207,7 @@ def show(rows: Sequence[ComparisonRow], console: Console) -> None:
     for (dataset, metric), mine in _by_dataset(rows).items():
         console.print(Text(f"{dataset}, {metric} on the test set", style="bold"), soft_wrap=True)
         table = Table(box=None, pad_edge=False)
-        for column in COLUMNS:
+        for column in COMPARISON_COLUMNS:
             table.add_column(column, overflow="fold")
         for row in mine:
             table.add_row(*map(Text, cells_of(row)))
@@ -209,7 +218,7 @@ def show(rows: Sequence[ComparisonRow], console: Console) -> None:
 def page(rows: Sequence[ComparisonRow]) -> str:
     """Write the same as one offline HTML page."""
     style = (ASSETS / "style.css").read_text("utf-8")
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in COLUMNS)
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in COMPARISON_COLUMNS)
     tables = "".join(
         f'<div class="wide" role="region" tabindex="0" aria-label="{escape(dataset)} (table)"><table>'
         f"<caption>{escape(dataset)}, {escape(metric)} on the test set</caption><thead><tr>{head}</tr></thead><tbody>"

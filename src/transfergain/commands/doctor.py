@@ -1,4 +1,4 @@
-"""`transfergain doctor`: what this machine has for a study, measured, and what to mend."""
+"""Check what this machine has for a study, and say what to mend: `transfergain doctor`."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ PACKAGES_OF_EXTRAS = {"ray": ("ray",), "mlflow": ("mlflow", "mlflow-skinny"), "t
 """Extra of the package -> the packages that will do for it."""
 LEAST_DISK_BYTES = 2e9
 """Free space that a study should find: for a checkpoint, the kept models and the store."""
-MATRIX_SIZE, PRODUCTS = 1024, 4
-"""Rows of the square matrices multiplied to compare precisions, and how many times."""
+MATRIX_ROWS, TIMED_PRODUCTS = 1024, 4
+"""Rows of the square matrices whose products compare precisions, and how many products are timed."""
 
 
 class Level(StrEnum):
@@ -82,7 +82,7 @@ def _version(package: str) -> str | None:
 
 
 def _device() -> Iterator[Check]:
-    """Look at the device that trials would run on, and at which precision is the faster there."""
+    """Look at the device that trials would run on, and at which precision is faster there."""
     try:
         from transfergain.engine.precision import pick_device
 
@@ -124,13 +124,13 @@ def _multiplications(device: Any, kind: Any) -> float:
     """Measure floating-point operations a second of square matrix products, the fastest of a few."""
     import torch
 
-    a = torch.randn(MATRIX_SIZE, MATRIX_SIZE, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=kind)
+    a = torch.randn(MATRIX_ROWS, MATRIX_ROWS, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=kind)
     best = float("inf")
-    for _ in range(PRODUCTS):
+    for _ in range(TIMED_PRODUCTS):
         start = time.perf_counter()
         float((a @ a)[0, 0])  # reading a number waits for the device
         best = min(best, time.perf_counter() - start)
-    return 2 * MATRIX_SIZE**3 / best
+    return 2 * MATRIX_ROWS**3 / best
 
 
 def _builtin_checkpoints() -> Iterator[Check]:
@@ -179,7 +179,7 @@ def _ask(url: str, timeout: float) -> str | None:
 
 
 def _within(timeout: float, ask: Callable[[], str | None]) -> str | None:
-    """Wait for what `ask` answers, or say that it took too long: looking a name up knows no time limit."""
+    """Wait for what `ask` answers, or say that it took too long, as looking a name up has no time limit of its own."""
     answers: list[str | None] = []
     thread = threading.Thread(target=lambda: answers.append(ask()), daemon=True)
     thread.start()
@@ -194,7 +194,7 @@ def _hub_cache() -> Path:
 
 
 def _space(name: str, folder: Path, advice: str) -> Check:
-    """Look whether a folder, or the nearest one above it that is there, can be written and has room."""
+    """Check whether a folder can be written and has room; where it is not there, the nearest one above it."""
     there = next((parent for parent in (folder, *folder.parents) if parent.exists()), folder)
     if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
         return Check(name, Level.PROBLEM, f"{folder}: cannot be written", advice)

@@ -1,4 +1,4 @@
-"""`transfergain init`: a commented study file from the user's data, ready to run."""
+"""Write a commented study file from the user's data, ready to run: `transfergain init`."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from transfergain.tasks import TASKS, surest_first
 from transfergain.tasks.base import Task
 from transfergain.types import Dataset
 
-LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
-"""Proposals of --max-length."""
-COVERED = 0.99
+PROPOSED_LENGTHS = (16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
+"""Lengths that are proposed for --max-length, in tokens."""
+COVERED_SHARE = 0.99
 """Share of the texts that a proposed length holds in full."""
 TOKENS_A_WORD = 1.4
 """Assumed, not measured, where the tokenizer is not here: word pieces of English a word, punctuation included."""
@@ -88,7 +88,7 @@ def _questions(keys: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
 
 
 def _place(file: str) -> dict[str, str]:
-    """The keys that say where the data is, with the dev and test files that lie beside a file called train."""
+    """Find the keys that say where the data is: the file, and dev and test files that lie beside one called train."""
     path = Path(file)
     if path.is_dir():
         return {"dataset_name": file}
@@ -108,35 +108,35 @@ def _task(name: str, flag: str = "") -> Task:
     return TASKS[name]
 
 
-class Found(NamedTuple):
-    """What is known of a file before its task is."""
+class KnownFile(NamedTuple):
+    """What is known of a file before its task is known."""
 
     table: Table | None
-    """Its training rows; None where only its task can read it."""
+    """The training rows; None where only its task can read it."""
     by_name: tuple[Task, Guess] | None = None
-    """The task that knows it by its name, and the options that the name tells."""
+    """The task that recognises the file's name, and the options that the name tells."""
 
 
-def _read(path: Path, keys: Mapping[str, Any]) -> Found:
+def _read(path: Path, keys: Mapping[str, Any]) -> KnownFile:
     if path.is_dir():
-        return Found(read_folder(path)["train"])
+        return KnownFile(read_folder(path)["train"])
     if path.is_file() and ending(path) not in READERS:
         for task in surest_first():
             if (guess := task.recognise_file(path, keys)) is not None:
-                return Found(None, (task, guess))
+                return KnownFile(None, (task, guess))
         if "task" in keys:
-            return Found(None)
-    return Found(read_file(path))
+            return KnownFile(None)
+    return KnownFile(read_file(path))
 
 
-def _options(task: Task, found: Found) -> dict[str, str]:
-    """The task's columns and languages, as guessed."""
+def _options(task: Task, found: KnownFile) -> dict[str, str]:
+    """Guess the task's columns and languages."""
     guess = found.by_name[1] if found.by_name else (found.table and task.recognise(found.table)) or {}
     return {key: value for key, value in guess.items() if key in task.defaults(OptionKind.PARSE)}
 
 
-def _recognise(file: str, found: Found, keys: Mapping[str, Any]) -> tuple[Task, dict[str, str]]:
-    """(task, its options). Raises UserError where no task seems to fit."""
+def _recognise(file: str, found: KnownFile, keys: Mapping[str, Any]) -> tuple[Task, dict[str, str]]:
+    """Recognise the task: (task, its options). Raises UserError where no task seems to fit."""
     options = [option for task in TASKS.values() for option in task.options]
     usual_names = {name for option in options for name in option.usual_names}
     columns_given = {option.name for option in options if option.kind & OptionKind.COLUMN} & set(keys)
@@ -159,7 +159,7 @@ def _recognise(file: str, found: Found, keys: Mapping[str, Any]) -> tuple[Task, 
 
 
 def _model_folder(model: str) -> Path | None:
-    """Where the checkpoint's tokenizer is on this machine; None for a Hub id, which is not fetched for a proposal."""
+    """Find the checkpoint's folder on this machine; None for a Hub id, which is not fetched for a proposal."""
     entry = PACKAGED.get(model)
     spec = importlib.util.find_spec(entry.package) if entry else None
     if entry and spec and spec.submodule_search_locations:
@@ -168,7 +168,7 @@ def _model_folder(model: str) -> Path | None:
 
 
 def _lengths(texts: Sequence[str], folder: Path | None) -> tuple[list[int], str]:
-    """(tokens of each text, how they were counted)."""
+    """Count the tokens of each text: (tokens, how they were counted)."""
     if folder and (folder / "tokenizer.json").exists():
         from tokenizers import Tokenizer
 
@@ -181,17 +181,17 @@ def _lengths(texts: Sequence[str], folder: Path | None) -> tuple[list[int], str]
 
 
 def _length_for(lengths: Sequence[int], folder: Path | None) -> int:
-    """The smallest of LENGTHS that holds nearly all texts, or the most that the model takes."""
-    wanted = sorted(lengths)[int(COVERED * (len(lengths) - 1))]
-    most = LENGTHS[-1]
+    """Choose the smallest of PROPOSED_LENGTHS that holds nearly all texts, or the most that the model takes."""
+    wanted = sorted(lengths)[int(COVERED_SHARE * (len(lengths) - 1))]
+    most = PROPOSED_LENGTHS[-1]
     config = folder / "config.json" if folder else None
     if config and config.exists():
         most = min(most, json.loads(config.read_text("utf-8")).get("max_position_embeddings") or most)
-    return min(most, next((length for length in LENGTHS if length >= wanted), LENGTHS[-1]))
+    return min(most, next((length for length in PROPOSED_LENGTHS if length >= wanted), PROPOSED_LENGTHS[-1]))
 
 
 def render(proposal: Proposal) -> str:
-    """The study file: what was found in the data and what can be changed, as comments beside the keys."""
+    """Write the text of the study file: its keys, with comments on what was found in the data and what can be changed."""
     keys, data, study = proposal.keys, proposal.data, load(proposal.keys)
     task = TASKS[study.task]
     bounded = [option.name for option in task.options if option.bounds]
@@ -232,7 +232,7 @@ def _lines(keys: Mapping[str, Any]) -> str:
 
 
 def _comment(text: str) -> str:
-    """Text that cannot leave its comment."""
+    """Replace line breaks and the like, so that text cannot leave its comment."""
     return "".join(c if c.isprintable() else " " for c in text)
 
 
@@ -246,7 +246,7 @@ def _classes(data: Dataset) -> str:
 
 
 def _absent(study: Study) -> str:
-    """The keys of further data, as comments where the user has none."""
+    """Write the keys of further data, as comments where the user has none."""
     text = ""
     if study.train_file and not study.test_file:
         text += '# Carved from train where absent:\n# validation_file = "dev.csv"\n# test_file = "test.csv"\n'

@@ -1,4 +1,4 @@
-"""`transfergain plan`: what a study would run, how long and in how much memory on this machine, before it runs."""
+"""Say before a study runs what it would run, how long and in how much memory: `transfergain plan`."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from transfergain.arms.adapt import Adaptation
 from transfergain.data.draws import budget_sizes
 from transfergain.executors import auto
 from transfergain.running.console import say
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.search import learning_rates
 from transfergain.running.setup import set_up
-from transfergain.running.speed import Speeds, measure
+from transfergain.running.speed import Speeds, measure_speeds
 from transfergain.split import Kind, shift
-from transfergain.store import FILE, Store, StoredTrial
+from transfergain.store import STORE_FILE, Store, StoredTrial
 from transfergain.study import Study
 from transfergain.types import Dataset, Phase, Status, TrialSpec
 
@@ -51,12 +51,12 @@ class CellPlan:
 
     @property
     def left(self) -> float:
-        """Seconds of one worker for what is not done, as expected."""
+        """Estimate the seconds of one worker for what is not done."""
         return self._left(self.seconds_report)
 
     @property
     def most(self) -> float:
-        """The same with every reported trial at the step cap."""
+        """Bound the same from above: every reported trial goes to the step cap."""
         return self._left(self.seconds_most)
 
     def _left(self, report: float) -> float:
@@ -79,20 +79,20 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Until all is done, as expected."""
+        """Estimate the seconds until all is done."""
         return sum(cell.left for cell in self.cells) / max(1, self.workers)
 
     @property
     def seconds_most(self) -> float:
-        """Until all is done if every reported trial goes to the step cap."""
+        """Bound the same from above: every reported trial goes to the step cap."""
         return sum(cell.most for cell in self.cells) / max(1, self.workers)
 
     def to_json(self) -> str:
-        """Write all of it, with the totals."""
+        """Write the plan and its totals as JSON."""
         return json.dumps(asdict(self) | {"seconds": self.seconds, "seconds_most": self.seconds_most}, indent=1)
 
 
-class Seconds(NamedTuple):
+class TrialSeconds(NamedTuple):
     """How long the trials of one cell will take, each."""
 
     tuning: Mapping[float, float]
@@ -109,7 +109,7 @@ def plan(study: Study, console: Console) -> Plan:
     setup = set_up(study, console)
     planner, workers = setup.planner, setup.workers
     rows = _stored(Path(study.folder()))
-    speeds, peak = measure(setup, {(r.spec.dataset, r.spec.arm) for r in _reported(rows)}, console)
+    speeds, peak = measure_speeds(setup, {(r.spec.dataset, r.spec.arm) for r in _reported(rows)}, console)
     cells = [_cell(planner, rows, speeds, *cell) for cell in planner.cells()]
     device = pick_device(study.device).type
     peak = peak and peak + auto.KERNEL_BYTES * (device == "cpu")
@@ -118,7 +118,7 @@ def plan(study: Study, console: Console) -> Plan:
 
 def _stored(folder: Path) -> list[StoredTrial]:
     """Read the trials that are done; none where no study has begun."""
-    if not (folder / FILE).exists():
+    if not (folder / STORE_FILE).exists():
         return []
     with Store(folder) as store:
         return [row for row in store.rows() if row.outcome.status == Status.DONE]
@@ -129,12 +129,12 @@ def _reported(rows: Iterable[StoredTrial]) -> list[StoredTrial]:
 
 
 def _cell(planner: Planner, rows: Sequence[StoredTrial], speeds: Speeds, data: Dataset, arm: str, budget: int) -> CellPlan:
-    """Count the trials of one cell, and tell their seconds from the store, or else from the speeds."""
+    """Count the trials of one cell and estimate their seconds: from the store, or else from the speeds."""
     rungs = planner.rungs()
     rounds = [-(-planner.study.tune // 2**depth) for depth in range(len(rungs))]
     tuned, reports = _of_cell(planner, rows, data, arm, budget)
     done = min(len(tuned), sum(rounds)) + len({r.spec.replicate for r in reports})
-    guess = _seconds(planner, speeds, data, arm, budget) or Seconds(dict.fromkeys(rungs, 0.0), 0.0, 0.0)
+    guess = _seconds(planner, speeds, data, arm, budget) or TrialSeconds(dict.fromkeys(rungs, 0.0), 0.0, 0.0)
     tuning = sum(n * guess.tuning[rung] for n, rung in zip(rounds, rungs, strict=True)) / max(1, sum(rounds))
     report, most = guess.report, guess.most
     if known := reports or [r for r in _reported(rows) if (r.spec.dataset, r.spec.arm) == (data.name, arm)]:
@@ -148,8 +148,8 @@ def _of_cell(
     planner: Planner, rows: Sequence[StoredTrial], data: Dataset, arm: str, budget: int
 ) -> tuple[list[StoredTrial], list[StoredTrial]]:
     """Find the tuning and the reported trials of one cell among stored ones, whatever learning rate tuning chose."""
-    possible = {_anonymous(s) for s in planner.reporting(data, arm, budget, planner.recipe(data, 0.0))}
-    first = {_anonymous(s) for s in planner.tuning(data, arm, budget)}
+    possible = {_anonymous(s) for s in planner.reporting(StudyCell(data, arm, budget), planner.recipe(data, 0.0))}
+    first = {_anonymous(s) for s in planner.tuning(StudyCell(data, arm, budget))}
     possible |= {replace(s, rung=rung) for s in first for rung in planner.rungs()}
     mine = [r for r in rows if r.spec.recipe and _anonymous(r.spec) in possible]
     rates = learning_rates(planner.study.tune)
@@ -162,12 +162,12 @@ def _mean_seconds(rows: Sequence[StoredTrial]) -> float:
 
 
 def _anonymous(spec: TrialSpec) -> TrialSpec:
-    """Leave out of a spec its learning rate, which tuning chooses."""
+    """Set a spec's learning rate to 0, as tuning chooses it."""
     return replace(spec, recipe=replace(spec.recipe, learning_rate=0.0) if spec.recipe else None)
 
 
-def _seconds(planner: Planner, speeds: Speeds, data: Dataset, arm: str, budget: int) -> Seconds | None:
-    """Reckon the seconds of a cell's trials from its arm's speed; None where the arm was not measured.
+def _seconds(planner: Planner, speeds: Speeds, data: Dataset, arm: str, budget: int) -> TrialSeconds | None:
+    """Estimate the seconds of a cell's trials from its arm's speed; None where the arm was not measured.
 
     Adaptations take their steps, each as long as one of the arm's; their few dev labels are not counted. A sealed example
     takes what the slowest arm's dev example takes: frozen or not, the model is the same.
@@ -184,7 +184,7 @@ def _seconds(planner: Planner, speeds: Speeds, data: Dataset, arm: str, budget: 
     by_rung = {rung: speed.fixed + min(rung, USUAL_SHARE_OF_CAP) * training for rung in planner.rungs()}
     slowest = max(s.example for (name, _), s in speeds.items() if name == data.name)
     test = adapting = 0.0
-    for split, _ in planner.reporting(data, arm, budget, recipe)[0].splits:
+    for split, _ in planner.reporting(StudyCell(data, arm, budget), recipe)[0].splits:
         if split.kind is Kind.ADAPTED:
             adaptation = Adaptation.of(split)
             adapting += adaptation.recipe(recipe).max_steps(adaptation.labels) * speed.step
@@ -192,7 +192,7 @@ def _seconds(planner: Planner, speeds: Speeds, data: Dataset, arm: str, budget: 
         test += len(data.splits().get(split, data.test)) * slowest
     training += adapting
     report, most = (speed.fixed + share * training + test for share in (USUAL_SHARE_OF_CAP, 1.0))
-    return Seconds(by_rung, report, most)
+    return TrialSeconds(by_rung, report, most)
 
 
 def show(found: Plan, console: Console) -> None:

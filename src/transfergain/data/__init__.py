@@ -1,1 +1,1 @@
-"""From files and Hub data sets to a `Dataset` ready for trials."""
+"""Turn files and Hub data sets into a `Dataset` ready for trials."""

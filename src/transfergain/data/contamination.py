@@ -1,4 +1,4 @@
-"""13-gram overlap of test with train (Brown et al. 2020, appendix C, use 13-grams): the usual sign of a leak."""
+"""Count test texts that share a 13-gram with train, the usual sign of a leak (Brown et al. 2020, appendix C)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-N = 13
-BATCH = 1_000_000
-"""Train 13-grams that are looked up at a time."""
-FACTOR = np.uint64(0x9E3779B97F4A7C15)
-MIX = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+NGRAM_WORDS = 13
+"""Words of an n-gram that is looked up."""
+BATCH_NGRAMS = 1_000_000
+"""13-grams of train that are looked up at a time."""
+HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+HASH_MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
 class Overlap(NamedTuple):
@@ -23,8 +24,8 @@ class Overlap(NamedTuple):
     total: int
 
 
-def words(text: str) -> list[str]:
-    """Lower case, split at white space, punctuation stripped from both ends of a word."""
+def normalised_words(text: str) -> list[str]:
+    """Split a text at white space into words in lower case, without punctuation at their ends."""
     return [w for w in (raw.strip(".,;:!?\"'()[]«»“”’…-") for raw in text.casefold().split()) if w]
 
 
@@ -53,7 +54,7 @@ def _batches(texts: Iterable[str], numbers: dict[str, int]) -> Iterator[NDArray[
     for text in texts:
         waiting.append(_hashes(text, numbers))
         size += waiting[-1].size
-        if size >= BATCH:
+        if size >= BATCH_NGRAMS:
             yield np.concatenate(waiting)
             waiting, size = [], 0
     if waiting:
@@ -61,16 +62,16 @@ def _batches(texts: Iterable[str], numbers: dict[str, int]) -> Iterator[NDArray[
 
 
 def _hashes(text: str, numbers: dict[str, int]) -> NDArray[np.uint64]:
-    """A hash of every 13-gram of a text: a polynomial in its words' scrambled numbers (Steele et al. 2014, SplitMix64)."""
-    found = [numbers.setdefault(word, len(numbers) + 1) for word in words(text)]
-    count = len(found) - N + 1
+    """Hash every 13-gram of a text: a polynomial in its words' scrambled numbers (Steele et al. 2014, SplitMix64)."""
+    found = [numbers.setdefault(word, len(numbers) + 1) for word in normalised_words(text)]
+    count = len(found) - NGRAM_WORDS + 1
     if count < 1:
         return np.zeros(0, dtype=np.uint64)
-    z = np.array(found, dtype=np.uint64) * FACTOR
-    z = (z ^ (z >> np.uint64(30))) * MIX[0]
-    z = (z ^ (z >> np.uint64(27))) * MIX[1]
+    z = np.array(found, dtype=np.uint64) * HASH_FACTOR
+    z = (z ^ (z >> np.uint64(30))) * HASH_MULTIPLIERS[0]
+    z = (z ^ (z >> np.uint64(27))) * HASH_MULTIPLIERS[1]
     z ^= z >> np.uint64(31)
     total = np.zeros(count, dtype=np.uint64)
-    for place in range(N):
-        total = total * FACTOR + z[place : place + count]
+    for place in range(NGRAM_WORDS):
+        total = total * HASH_FACTOR + z[place : place + count]
     return total

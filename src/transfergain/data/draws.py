@@ -1,4 +1,4 @@
-"""Cleaning, carving and sub-sampling: duplicates out, missing splits carved, budgets as nested stratified prefixes."""
+"""Drop duplicates, carve missing splits, and draw budgets as nested stratified prefixes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from transfergain.seeds import generator
 from transfergain.split import DEV, TEST, TRAIN, Kind, Split
 from transfergain.types import Dataset, Example, Pools
 
-DEV_SHARE = 5
-"""One in five labels of a budget is a dev label, as far as the dev pool reaches."""
+LABELS_PER_DEV_LABEL = 5
+"""One of so many labels of a budget is a dev label, until the dev pool is used up."""
 
 Stratum = Callable[[Example], Hashable]
 
@@ -25,7 +25,7 @@ class Drawn(NamedTuple):
 
 
 def stratified_order(strata: Sequence[Hashable], stream: str, **axes: int | str) -> list[int]:
-    """A random permutation of range(len(strata)) whose every prefix holds each stratum in proportion, within about one.
+    """Permute range(len(strata)) at random so that every prefix holds each stratum in proportion, within about one.
 
     Each stratum is shuffled and its members are given the evenly spaced positions (rank + offset) / size with one random
     offset a stratum; sorting by position interleaves the strata.
@@ -43,27 +43,27 @@ def stratified_order(strata: Sequence[Hashable], stream: str, **axes: int | str)
 
 
 def budget_sizes(budget: int, n_train: int, n_dev: int) -> tuple[int, int]:
-    """How a budget divides into (train, dev) given the pools' sizes; both grow with the budget, so budgets nest.
+    """Divide a budget into (train, dev), given the pools' sizes. Both grow with the budget, so budgets nest.
 
     Raises UserError when the pools are too small.
     """
-    dev = min(budget // DEV_SHARE, n_dev)
+    dev = min(budget // LABELS_PER_DEV_LABEL, n_dev)
     train = budget - dev
     if train > n_train:
         raise UserError(
             f"a budget of {budget:,} labels is larger than the data: {max_budget(n_train, n_dev):,} is the most "
-            f"({n_train:,} train and {n_dev:,} dev examples, one in {DEV_SHARE} of a budget is dev)"
+            f"({n_train:,} train and {n_dev:,} dev examples, one in {LABELS_PER_DEV_LABEL} of a budget is dev)"
         )
     return train, dev
 
 
 def max_budget(n_train: int, n_dev: int) -> int:
-    """The largest budget the pools allow: `budget_sizes` refuses the next one."""
-    return n_train + min(n_dev, n_train // (DEV_SHARE - 1))
+    """Find the largest budget that the pools allow: `budget_sizes` refuses the next one."""
+    return n_train + min(n_dev, n_train // (LABELS_PER_DEV_LABEL - 1))
 
 
 def draw(data: Dataset | Pools, budget: int, replicate: int, stratum: Stratum) -> Drawn:
-    """The budget's prefix of the replicate's permutations of both pools. Nested in the budget, the same for every arm."""
+    """Draw the budget's examples: a prefix of the replicate's permutation of each pool, the same for every arm."""
     n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
     train = stratified_order([stratum(e) for e in data.train], "train", replicate=replicate)[:n_train]
     dev = stratified_order([stratum(e) for e in data.dev], "dev", replicate=replicate)[:n_dev]

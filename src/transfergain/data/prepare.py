@@ -21,12 +21,13 @@ from transfergain.split import DEV, TEST, TRAIN, Kind, Split, shift, target
 from transfergain.tasks.base import Task
 from transfergain.types import Dataset, Example, Pools, StudyWarning, WarningKind
 
-BUILTIN = "builtin:"
+BUILTIN_PREFIX = "builtin:"
 TEST_SHARE = 0.2
 DEV_SHARE = 0.2
+"""Shares of train that are carved where the user gave no test or dev set."""
 Cluster = Callable[[Example], Hashable]
-MIN_SPLIT = 10
-"""Fewer examples than this in a split can say nothing."""
+MIN_SPLIT_EXAMPLES = 10
+"""The fewest examples that a split may have."""
 
 
 @dataclass(frozen=True)
@@ -45,11 +46,11 @@ class DataSource:
     """Shift name -> file of labelled examples of its domain."""
 
     def name(self) -> str:
-        """A short name: the file's stem, its folder's where the file is called train or the like, or the Hub name."""
+        """Name the data set: by the file's stem, its folder where the file is called train or the like, or as on the Hub."""
         if self.dataset_name:
             if Path(self.dataset_name).is_dir():  # "." and ".." have names too
                 return Path(self.dataset_name).resolve().name
-            return self.dataset_name.removeprefix(BUILTIN).rstrip("/").split("/")[-1]
+            return self.dataset_name.removeprefix(BUILTIN_PREFIX).rstrip("/").split("/")[-1]
         path = Path(self.train_file or "")
         stem = path.name.split(".")[0]
         generic = stem.lower() in {name for names in SPLIT_NAMES.values() for name in names} | {"all", "data"}
@@ -68,16 +69,7 @@ def load(source: DataSource, task: Task) -> Dataset:
         notes.append("duplicates dropped: " + ", ".join(f"{n:,} from {s}" for s, n in dropped.items()))
     else:
         notes.append("no duplicates")
-    for split, share in ((TEST, TEST_SHARE), (DEV, DEV_SHARE)):
-        if split not in parts:
-            if task.cluster and len({task.cluster(e) for e in parts[TRAIN]}) < 5:
-                raise UserError(
-                    f"{source.name()}: {split} is carved from train by article, and train has fewer than 5 articles; "
-                    "give --validation-file and --test-file, or more articles"
-                )
-            parts[TRAIN], parts[split] = splits.carve(parts[TRAIN], share, task.stratum, str(split), task.cluster)
-            how = "by article, seeded" if task.cluster else "stratified, seeded"
-            notes.append(f"{split}: {len(parts[split]):,} carved from train ({how})")
+    _carve_missing(source.name(), parts, task, notes)
     targets = _targets(parts, task, notes)
     notes.append("train {:,} · dev {:,} · test {:,}".format(*(len(parts[s]) for s in (TRAIN, DEV, TEST))))
     _check_sizes(source.name(), parts, task.cluster)
@@ -106,6 +98,24 @@ def load(source: DataSource, task: Task) -> Dataset:
     )
 
 
+def _carve_missing(name: str, parts: dict[Split, tuple[Example, ...]], task: Task, notes: list[str]) -> None:
+    """Carve the test and dev sets that the user did not give from train, and note it.
+
+    Raises UserError where train has too few articles to divide.
+    """
+    for split, share in ((TEST, TEST_SHARE), (DEV, DEV_SHARE)):
+        if split in parts:
+            continue
+        if task.cluster and len({task.cluster(e) for e in parts[TRAIN]}) < 5:
+            raise UserError(
+                f"{name}: {split} is carved from train by article, and train has fewer than 5 articles; "
+                "give --validation-file and --test-file, or more articles"
+            )
+        parts[TRAIN], parts[split] = splits.carve(parts[TRAIN], share, task.stratum, str(split), task.cluster)
+        how = "by article, seeded" if task.cluster else "stratified, seeded"
+        notes.append(f"{split}: {len(parts[split]):,} carved from train ({how})")
+
+
 def _targets(parts: dict[Split, tuple[Example, ...]], task: Task, notes: list[str]) -> dict[str, Pools]:
     """Take the labelled examples of shifts' domains out of the parts, and divide each into pools of train and dev.
 
@@ -119,17 +129,19 @@ def _targets(parts: dict[Split, tuple[Example, ...]], task: Task, notes: list[st
             notes.append(f"shift {name}: {len(parts[away]):,} carved from the examples to adapt with")
         found[name] = Pools(*splits.carve(rows, DEV_SHARE, task.stratum, f"{name} dev", task.cluster))
         notes.append(f"adaptation to {name}: {len(rows):,} labelled examples")
-        if len(rows) < MIN_SPLIT:
-            raise UserError(f"--adapt {name}: {len(rows)} labelled examples; at least {MIN_SPLIT} are needed: give more")
+        if len(rows) < MIN_SPLIT_EXAMPLES:
+            raise UserError(
+                f"--adapt {name}: {len(rows)} labelled examples; at least {MIN_SPLIT_EXAMPLES} are needed: give more"
+            )
     return found
 
 
 def _check_sizes(name: str, parts: Mapping[Split, tuple[Example, ...]], cluster: Cluster | None) -> None:
     for split, rows in parts.items():
-        if len(rows) < MIN_SPLIT:
+        if len(rows) < MIN_SPLIT_EXAMPLES:
             raise UserError(
                 f"{name}: the {split} split has {len(rows)} examples after duplicates are dropped; "
-                f"at least {MIN_SPLIT} are needed: give more data"
+                f"at least {MIN_SPLIT_EXAMPLES} are needed: give more data"
             )
         if cluster and split not in (TRAIN, DEV) and len({cluster(e) for e in rows}) < 2:
             raise UserError(
@@ -139,12 +151,12 @@ def _check_sizes(name: str, parts: Mapping[Split, tuple[Example, ...]], cluster:
 
 
 def _mark(text: str) -> bytes:
-    """What texts that differ in case and white space alone have in common, in 16 bytes."""
+    """Hash a text to 16 bytes, the same for texts that differ only in case and white space."""
     return hashlib.blake2b(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _check_overlap(name: str, train: Iterable[str], test: Iterable[str]) -> tuple[str, tuple[str, ...]]:
-    """(note, warnings) on the overlap of two splits' texts; more than 1 % of the test texts is worth a warning."""
+    """Note how many texts of test overlap with train, and warn where more than 1 % do: (note, warnings)."""
     seen = contamination.overlap(train, test)
     note = f"13-gram overlap of test with train: {seen.shared:,} of {seen.checked:,} test texts of 13 words or more"
     if seen.shared <= 0.01 * seen.total:
@@ -172,20 +184,20 @@ def _tables(source: DataSource, task: str, readers: Mapping[str, Reader]) -> dic
     else:
         raise UserError(
             f"no data for --task {task}: give --train-file FILE or --dataset-name NAME "
-            f"({BUILTIN}{task} is the data set that comes with transfergain)"
+            f"({BUILTIN_PREFIX}{task} is the data set that comes with transfergain)"
         )
     tables |= {str(shift(name)): read_file(path, readers) for name, path in source.shifts.items()}
     return tables | {str(target(name)): read_file(path, readers) for name, path in source.targets.items()}
 
 
 def _named(name: str, config: str | None, readers: Mapping[str, Reader]) -> dict[str, Table]:
-    here = name.startswith(BUILTIN) or Path(name).is_dir()
+    here = name.startswith(BUILTIN_PREFIX) or Path(name).is_dir()
     if here and config:
         raise UserError(f"--dataset-config-name goes with a data set of the Hub, which {name} is not")
-    if name.startswith(BUILTIN):
-        folder = Path(str(resources.files("transfergain.data") / "builtin" / name.removeprefix(BUILTIN)))
+    if name.startswith(BUILTIN_PREFIX):
+        folder = Path(str(resources.files("transfergain.data") / "builtin" / name.removeprefix(BUILTIN_PREFIX)))
         if not (folder / "train.jsonl").exists():
-            known = [BUILTIN + f.name for f in sorted(folder.parent.iterdir()) if (f / "train.jsonl").exists()]
+            known = [BUILTIN_PREFIX + f.name for f in sorted(folder.parent.iterdir()) if (f / "train.jsonl").exists()]
             raise UserError(f'unknown built-in data set "{name}".{nearest(name, known)}')
         shifts = {str(shift(f.name.split(".")[1])): read_file(f) for f in sorted(folder.glob("shift.*.jsonl"))}
         return read_folder(folder) | shifts
@@ -201,7 +213,7 @@ def _sizes(tables: Mapping[str, Table]) -> str:
 
 
 def _fingerprint(labels: tuple[str, ...], parts: Mapping[str, tuple[Example, ...]]) -> str:
-    """sha256 of the labels and the examples of the given splits, in order."""
+    """Hash (sha256) the labels and the examples of the given splits, in order."""
     digest = hashlib.sha256(json.dumps(labels).encode())
     for split, rows in parts.items():
         for example in rows:

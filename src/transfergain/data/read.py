@@ -86,6 +86,6 @@ def read_folder(folder: Path, extra: Mapping[str, Reader] | None = None) -> dict
 
 
 def ending(path: Path) -> str:
-    """The ending that names the format, in lower case and without .gz; empty without any."""
+    """Find the ending that names the format, in lower case and without .gz; empty without any."""
     suffixes = [s.lower() for s in path.suffixes]
     return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]

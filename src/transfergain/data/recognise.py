@@ -14,35 +14,35 @@ from transfergain.options import Option
 Guess = dict[str, str]
 """Keys of a study (`text_column`, `source_lang`) -> values."""
 
-SAMPLE = 2000
+SAMPLE_ROWS = 2000
 """Rows that a guess looks at."""
 
 
 def named(columns: Sequence[str], option: Option) -> str | None:
-    """The first of the columns that is called as data sets usually call it."""
+    """Find the column that has one of the option's usual names, the most usual first; None without any."""
     lower = {column.casefold(): column for column in reversed(columns)}
     return next((lower[name] for name in option.usual_names if name in lower), None)
 
 
 def all_named(table: Table, options: Sequence[Option]) -> Guess | None:
-    """A column for every option; None where one is missing."""
+    """Find a column for every option; None where one is missing."""
     found = {option.name: named(table.columns(), option) for option in options}
     return None if None in found.values() else {name: str(column) for name, column in found.items()}
 
 
 def holds(table: Table, column: str, kinds: type | tuple[type, ...]) -> bool:
-    """True when a column has values and all are of these types."""
-    values = [row.get(column) for row in table.rows[:SAMPLE]]
+    """Tell whether a column has values and all are of these types."""
+    values = [row.get(column) for row in table.rows[:SAMPLE_ROWS]]
     given = [value for value in values if value is not None]
     return bool(given) and all(isinstance(value, kinds) for value in given)
 
 
 def headless(table: Table, usual_names: Collection[str]) -> bool:
-    """True when the first line of a csv seems to be data: one of its words occurs as a value of its own column."""
+    """Tell whether the first line of a csv seems to be data: one of its words is also a value of its own column."""
     columns = table.columns()
     if table.lines is not None or any(c.casefold() in usual_names for c in columns):
         return False
-    sample = table.rows[:SAMPLE]
+    sample = table.rows[:SAMPLE_ROWS]
     return any(c.strip() and sum(_same(row, c) for row in sample) > 0.05 * len(sample) for c in columns)
 
 

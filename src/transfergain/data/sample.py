@@ -1,4 +1,4 @@
-"""Sample the sealed texts, so that the report can show where the arms disagree about them."""
+"""Sample the sealed texts, so that the report can show those that the arms disagree about."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transfergain.split import TEST, Split
 from transfergain.types import Dataset, Example
 
 SAMPLE_SIZE = 200
-"""Texts of a split that are kept: the first, as the order of a sealed split means nothing."""
+"""Texts kept of each split: its first ones, since the order of a sealed split means nothing."""
 LONGEST_TEXT = 600
 """Characters kept of a text."""
 
@@ -22,12 +22,12 @@ class SampledText:
     dataset: str
     split: Split
     index: int
-    """Of the example in its split, and so of its prediction."""
+    """Position of the example in its split, and of its prediction."""
     text: str
     target: int | str
     """A class, or the words of the right answer."""
     perturbed: Mapping[Split, str] = field(default_factory=dict)
-    """The text as perturbed splits have it; of the test set alone."""
+    """Perturbed split -> the text as it stands there; empty but for texts of the test set."""
 
     def to_dict(self) -> dict[str, Any]:
         """Write the text as JSON, for the store."""
@@ -36,7 +36,7 @@ class SampledText:
 
     @classmethod
     def from_dict(cls, stored: Mapping[str, Any]) -> SampledText:
-        """Read a text of the store."""
+        """Read a text as the store holds it."""
         perturbed = {Split.parse(name): text for name, text in stored.get("perturbed", {}).items()}
         return cls(**{**stored, "split": Split.parse(stored["split"]), "perturbed": perturbed})
 

@@ -1,4 +1,4 @@
-"""Features -> padded batches. Texts of like length share a batch, so little of it is padding."""
+"""Make padded batches of features. Texts of similar length share a batch, so that little of it is padding."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def training_batches(features: Sequence[Feature], size: int, replicate: int) -> 
 
 
 def evaluation_batches(features: Sequence[Feature], tokens: int = 4096) -> list[list[int]]:
-    """Divide all indices into batches of like length, each of at most `tokens` padded tokens (and at least one example)."""
+    """Divide all indices into batches of similar length, each of at most `tokens` padded tokens, or of one example."""
     batches: list[list[int]] = []
     for index in sorted(range(len(features)), key=lambda i: length(features[i])):
         if not batches or (len(batches[-1]) + 1) * length(features[index]) > tokens:

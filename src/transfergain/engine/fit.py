@@ -22,12 +22,12 @@ from transfergain.engine.batching import training_batches
 from transfergain.engine.flops import StepFlops
 from transfergain.engine.predict import Predicted, predict
 from transfergain.engine.schedule import Patience, Schedule, evaluation_steps
-from transfergain.engine.shortcuts import ALL, Shortcuts
+from transfergain.engine.shortcuts import ALL_SHORTCUTS, Shortcuts
 from transfergain.engine.step import Step
-from transfergain.engine.training import Cost, Fitted, Training
+from transfergain.engine.training import Fitted, Training, TrainingCost
 from transfergain.engine.weights import Best, Weights
 from transfergain.seeds import seed
-from transfergain.types import CurvePoint
+from transfergain.types import CurvePhase, CurvePoint
 
 Progress = Callable[[int, int, float | None], None]
 """(step, step cap, best dev score so far)."""
@@ -38,10 +38,12 @@ def silent(step: int, cap: int, dev_score: float | None) -> None:
 
 
 Score = Callable[[Predicted], float]
-"""Judges what `predict` returns for dev."""
+"""Computes the dev score of what `predict` returns."""
 
 
-def fit(model: Any, training: Training, score: Score, progress: Progress = silent, shortcuts: Shortcuts = ALL) -> Fitted:
+def fit(
+    model: Any, training: Training, score: Score, progress: Progress = silent, shortcuts: Shortcuts = ALL_SHORTCUTS
+) -> Fitted:
     """Train the parameters that require gradients and leave the model with its best weights on dev."""
     recipe, train, pad = training.recipe, training.train, training.pad_token_id
     flops = StepFlops(model, train, pad)
@@ -92,9 +94,9 @@ def _fitted(dev_score: float, run: Run, spent: Spent, step: Step) -> Fitted:
 
 
 class Spent:
-    """What training has cost so far; as a context, its seconds run."""
+    """What training has cost so far; as a context manager, it adds the seconds of its block."""
 
-    def __init__(self, before: Cost) -> None:
+    def __init__(self, before: TrainingCost) -> None:
         self.examples = 0
         self.flops, self.seconds = before
 
@@ -126,32 +128,32 @@ class Run:
 
     @property
     def end(self) -> int:
-        """The last step, as far as is known now."""
+        """Tell the last step, as far as it is known now."""
         return min(self.schedule.end, self._stop_at or self.schedule.end)
 
     @property
     def goes_on(self) -> bool:
-        """Whether another step is taken."""
+        """Tell whether another step is taken."""
         return self.steps < self.end and not self.diverged
 
     @property
     def is_due(self) -> bool:
-        """Whether dev is evaluated after this step."""
+        """Tell whether dev is evaluated after this step."""
         return not self.steps % self._every or self.steps in self._early or self.steps == self.end
 
     def count(self, loss: float) -> None:
-        """Count a step by its loss; one without a finite loss changed no weight."""
+        """Count a step, unless its loss is not finite: such a step changed no weight, and the run has diverged."""
         self.diverged = not math.isfinite(loss)
         self.steps += not self.diverged
 
     def take(self, score: float, loss: float, spent: Spent) -> None:
-        """Take a dev evaluation in: keep the weights if they are the best, begin the decay where patience has run out."""
+        """Record a dev evaluation: keep the weights if they are the best, and begin the decay when patience has run out."""
         if not math.isfinite(loss):
             self.diverged = True
             return
         step, schedule = self.steps, self.schedule
         stable = step <= schedule.decay_from
-        phase = "stable" if stable else "decay"
+        phase = CurvePhase.STABLE if stable else CurvePhase.DECAY
         self.curve.append(CurvePoint(step, score, loss, phase, spent.examples, spent.flops, spent.seconds))
         self.best.offer(step, score, loss)
         if step not in self._early:  # a lucky early score must not end the run sooner

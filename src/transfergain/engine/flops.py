@@ -40,7 +40,7 @@ class Shape(NamedTuple):
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Adds up the operations of all products while it is entered.
+    """Add up the operations of all products inside its block.
 
     PyTorch's `FlopCounterMode` by the same formulas also tells modules apart and takes composite operations to pieces,
     which costs several times what a tiny batch does. Here only the total is asked for, and composite operations come in

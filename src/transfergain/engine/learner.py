@@ -1,4 +1,4 @@
-"""A model at work on a task, step by step: `read` makes a Learner, its `train` makes a Trained, whose `answer` is scored.
+"""A model at work on a task, step by step: `make_learner`, then `Learner.train`, then `Trained.answer`, which is scored.
 
 Each step is a value that carries what the next one needs. Only the model's weights change: they are those of the last step.
 """
@@ -17,7 +17,7 @@ from transfergain.engine.fit import Progress, fit, silent
 from transfergain.engine.material import Material, PartName
 from transfergain.engine.predict import Predicted, generate, predict
 from transfergain.engine.reading import Part, Reader
-from transfergain.engine.shortcuts import ALL, FrozenBase, Shortcuts, Vocabulary
+from transfergain.engine.shortcuts import ALL_SHORTCUTS, FrozenBase, Shortcuts, Vocabulary
 from transfergain.engine.training import Fitted, Training
 from transfergain.metrics import calibration
 from transfergain.split import Split
@@ -28,7 +28,9 @@ ORIGIN_SETTINGS = ("is_local", "local_files_only")
 """What `transformers` keeps with a tokenizer of where it came from: the same model is the same files, offline or not."""
 
 
-def read(prepared: Prepared, reader: Reader, material: Material, device: Any, shortcuts: Shortcuts = ALL) -> Learner:
+def make_learner(
+    prepared: Prepared, reader: Reader, material: Material, device: Any, shortcuts: Shortcuts = ALL_SHORTCUTS
+) -> Learner:
     """Encode all examples, leave tokens out that do not occur, and move the model to the device.
 
     Where the model generates, the pools that all budgets draw from decide which tokens it can write, so that the softmax

@@ -1,4 +1,4 @@
-"""The examples of a trial, each part under a key that fixes them, so that the next trial finds what was made from them."""
+"""The examples of a trial, by part. The key of a part lets the next trial reuse what was made of the same examples."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from functools import partial
 
 from transfergain.arms.adapt import Adaptation
 from transfergain.data.draws import Drawn, Stratum, draw
-from transfergain.perturbations import perturbed
+from transfergain.perturbations import perturb
 from transfergain.sharing import Memo
 from transfergain.split import Kind, Split
 from transfergain.types import Dataset, Example, TrialSpec
 
 PartName = str | Split
-"""Of examples to learn from, `train`, `dev` or what `learned_parts` says; of sealed ones, their split."""
+"""`train`, `dev` or a name of `learned_parts` for examples to learn from; the split for sealed ones."""
 
 
 @dataclass(frozen=True)
@@ -30,11 +30,11 @@ class Material:
     """All examples of a trial, by part."""
 
     learned: Mapping[str, Rows]
-    """Train and dev, those to adapt with included."""
+    """Train and dev, and the examples to adapt with."""
     sealed: Mapping[Split, Rows]
-    """Whose references the model never sees."""
+    """The sealed splits, whose references the model never sees."""
     pools: Sequence[Rows]
-    """That all budgets draw from."""
+    """The pools that all budgets draw from."""
 
     def parts(self) -> dict[PartName, Rows]:
         """List what is learned from, then what is sealed."""
@@ -61,18 +61,18 @@ def sealed(spec: TrialSpec, data: Dataset, memo: Memo) -> dict[Split, Rows]:
     for split, mark in spec.splits:
         key = (spec.data_fingerprint, split, mark)
         if split.kind is Kind.PERTURBED:
-            found[split] = Rows(key, memo.get(("perturbed", *key), partial(perturbed, data.test, split)))
+            found[split] = Rows(key, memo.get(("perturbed", *key), partial(perturb, data.test, split)))
         elif split.kind is not Kind.ADAPTED:
             found[split] = Rows(key, data.splits()[split])
     return found
 
 
 def adaptations(spec: TrialSpec) -> list[tuple[Adaptation, str]]:
-    """The trial's adaptations, each with the fingerprint of the labels that it draws from."""
+    """List the trial's adaptations, each with the fingerprint of the labels that it draws from."""
     return [(Adaptation.of(split), mark) for split, mark in spec.splits if split.kind is Kind.ADAPTED]
 
 
 def learned_parts(adaptation: Adaptation) -> tuple[str, str]:
-    """Names of the parts (train, dev) that an adaptation learns from, the same for every method."""
+    """Name the parts (train, dev) that an adaptation learns from, the same for every method."""
     name = f"{adaptation.shift}@{adaptation.labels}"
     return f"{name} train", f"{name} dev"

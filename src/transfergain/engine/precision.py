@@ -26,7 +26,7 @@ def pick_device(name: str) -> torch.device:
     return device
 
 
-WORTHWHILE_SPEED_UP = 1.3
+WORTHWHILE_BF16_SPEED_UP = 1.3
 """bf16 products must be so many times as fast as fp32's before they are used."""
 TIMED_PRODUCT = (256, 384, 1536)
 """Rows, inputs and outputs of the product that is timed: a small model's feed-forward layer on a batch."""
@@ -38,7 +38,7 @@ def pick_precision(name: str, device: torch.device) -> str:
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if device.type == "cpu" and bf16_speed_up() >= WORTHWHILE_SPEED_UP else "fp32"
+    return "bf16" if device.type == "cpu" and bf16_speed_up() >= WORTHWHILE_BF16_SPEED_UP else "fp32"
 
 
 @functools.cache

@@ -34,23 +34,23 @@ class Reader:
     tokenizer_revision: str
     recipe: Recipe
     decoder_start_token_id: int | None
-    """Of models that generate."""
+    """Of models that generate; None for others."""
     memo: Memo
-    """Where encoded examples are found that another trial has read."""
+    """Holds examples that an earlier trial has encoded."""
 
     @cached_property
     def options(self) -> dict[str, Any]:
-        """Options of the task's `encode` and `generation`."""
+        """Gather the options of the task's `encode` and `generation`."""
         given = {"max_length": self.recipe.max_length, "decoder_start_token_id": self.decoder_start_token_id}
         return dict(self.recipe.options) | given
 
     @cached_property
     def generation(self) -> dict[str, Any] | None:
-        """Arguments of the model's `generate`; None where the task does not generate."""
+        """Build the arguments of the model's `generate`; None where the task does not generate."""
         return self.task.generation(self.options, self.tokenizer) if self.task.generation else None
 
     def encode(self, rows: Rows) -> Encoded:
-        """Encode examples, or find them encoded."""
+        """Encode examples, or take them from the memo."""
         options = repr(sorted(self.options.items()))
         key = ("encoded", self.task.name, self.tokenizer_revision, options, rows.key)
         return self.memo.get(key, lambda: self.task.encode(rows.examples, self.tokenizer, self.options))

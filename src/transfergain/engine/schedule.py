@@ -1,4 +1,4 @@
-"""When a training warms up, decays and ends."""
+"""Decide when a training warms up, decays and ends."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from transfergain.types import Recipe
 
 LEAST_IMPROVEMENT = 0.01
-"""Improvements of the loss below this share of it are a plateau's noise."""
+"""Improvements of the loss by less than this share of it count as noise."""
 
 
 class Schedule:
@@ -27,19 +27,19 @@ class Schedule:
         self.end = min(self.max_steps, step + math.ceil(more - 1e-9))  # 9.000000000000002 steps are 9
 
     def learning_rate(self, step: int) -> float:
-        """For optimiser step `step`, counted from 0."""
+        """Compute the learning rate of optimiser step `step`, counted from 0."""
         warm = min(1.0, (step + 1) / self.warmup)
         left = min(1.0, (self.end - step) / max(1, self.end - self.decay_from))
         return self.recipe.learning_rate * min(warm, left)
 
 
 class Patience:
-    """Counts regular dev evaluations that brought nothing new: no higher score, at an equal score no lower loss, and no
+    """Count regular dev evaluations in a row without progress: no higher score, at an equal score no lower loss, and no
     loss lower than any before by LEAST_IMPROVEMENT.
 
     A score can stand still for long while a model learns: a classifier at chance, a translator that writes the same
-    sentence for every source. Ending the stable phase there would end the arm that learns more slowly, so the loss has a
-    say too.
+    sentence for every source. Ending the stable phase there would end the arm that learns more slowly, so the loss
+    counts too.
     """
 
     def __init__(self) -> None:
@@ -56,5 +56,5 @@ class Patience:
 
 
 def evaluation_steps(every: int) -> frozenset[int]:
-    """The steps before the first regular evaluation at which the dev score is read too: an arm may be there by then."""
+    """List the steps before the first regular evaluation at which dev is evaluated too: a fast arm may be done by then."""
     return frozenset(every // part for part in (2, 4, 8)) - {0, every}

@@ -1,4 +1,4 @@
-"""One training step on a batch of any size: in parts where it does not fit into memory, with the same gradient."""
+"""Take one training step on a batch of any size: in parts where it does not fit into memory, with the same gradient."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ from transfergain.engine.weights import Weights
 from transfergain.types import Recipe
 
 OUT_OF_MEMORY_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory")
-"""What PyTorch's allocators say."""
+"""What PyTorch's allocators say when memory runs out."""
 
 
 class Step:
-    """Forward, backward, update. When memory runs out the batch is cut in halves until it fits; at single examples
-    activations are computed anew in the backward pass (gradient checkpointing), again from the whole batch on.
+    """Run forward pass, backward pass and update.
+
+    When memory runs out, the batch is cut in halves until it fits. Where even single examples do not fit, activations are
+    computed anew in the backward pass (gradient checkpointing), starting again with the whole batch.
 
     The gradient is that of the whole batch: parts are weighted by what their losses average over, labelled tokens or
-    examples. `micro_batch` and `checkpointing` tell what it came to.
+    examples. `micro_batch` and `checkpointing` tell what was needed in the end.
     """
 
     def __init__(self, model: Any, weights: Weights, recipe: Recipe, pad_token_id: int, device: torch.device) -> None:

@@ -1,4 +1,4 @@
-"""What `fit` is given beside a model, and what it gives back."""
+"""The values that `fit` takes beside a model, and the one it returns."""
 
 from __future__ import annotations
 
@@ -10,35 +10,35 @@ from transfergain.engine.batching import Feature
 from transfergain.types import CurvePoint, Recipe
 
 
-class Cost(NamedTuple):
+class TrainingCost(NamedTuple):
     """Floating-point operations and seconds."""
 
     flops: int
     seconds: float
 
 
-NOTHING = Cost(0, 0.0)
+NO_COST = TrainingCost(0, 0.0)
 
 
 @dataclass(frozen=True)
 class Training:
-    """A training that is wanted."""
+    """What to train on, by which recipe, and how far."""
 
     train: Sequence[Feature]
     dev: Sequence[Feature]
-    """Chooses the weights and when to stop."""
+    """These features choose the best weights and when to stop."""
     recipe: Recipe
     replicate: int
     """Fixes the order of the data and the dropout masks."""
     pad_token_id: int
     fields: Sequence[str] = ("logits",)
-    """Of the model's output on dev, what the score is made from."""
+    """Fields of the model's output on dev that the score is computed from."""
     rates: Mapping[str, float] = field(default_factory=dict)
-    """Parameter name -> how many times the learning rate it moves at, where that is not once."""
+    """Parameter name -> factor of its learning rate, where that is not 1."""
     stop_at: int | None = None
-    """The step at which the run is evaluated and ends; up to there it has the numbers of one that goes on."""
-    spent: Cost = NOTHING
-    """What the training features have cost already."""
+    """Step after which the run is evaluated and ends, with the numbers of a whole run up to there; None: at the step cap."""
+    spent: TrainingCost = NO_COST
+    """What it has already cost to compute the training features."""
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Fitted:
     flops: float
     """Floating-point operations of all training steps, forward and backward, and of stored features."""
     train_seconds: float = field(compare=False)
-    """Of training alone, evaluations left out."""
+    """Seconds of training alone, without evaluations."""
     micro_batch: int
-    """Examples of a batch that were computed at once: fewer than its size where memory ran out."""
+    """How many examples were computed at once: fewer than the batch size where memory ran out."""
     checkpointing: bool
-    """Whether activations were computed anew in the backward pass, as memory ran out."""
+    """Whether activations were computed anew in the backward pass, because memory ran out."""

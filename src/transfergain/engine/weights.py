@@ -22,9 +22,9 @@ class Weights:
     def __init__(
         self, model: Any, recipe: Recipe, rates: Mapping[str, float], masters: Mapping[int, nn.Parameter] = NO_MASTERS
     ) -> None:
-        """`rates` says by name at how many times the learning rate a parameter moves; 1 for those it does not name.
+        """Take `rates`, each named parameter's factor of the learning rate (1 for the others), and `masters`.
 
-        `masters` has, by the parameter's `id()`, what is moved in its place.
+        `masters` holds, by the parameter's `id()`, the tensor that AdamW moves in its place.
         """
         self.masters = [masters.get(id(p), p) for p in model.parameters() if p.requires_grad]
         self.optimizer = _optimizer(model, masters, recipe, rates)
@@ -66,7 +66,7 @@ class Best:
         self._weights = weights
         self._key = (-float("inf"), -float("inf"))
         self.step = 0
-        """At which they were had; 0 before the first evaluation."""
+        """The step of the best evaluation; 0 before the first one."""
         self._keep()
 
     @property

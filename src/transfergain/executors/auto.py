@@ -1,4 +1,4 @@
-"""How many workers of how many threads a machine is good for (`--workers auto`)."""
+"""Choose how many workers of how many threads a machine gets (`--workers auto`)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MOST_PER_GPU = 4
 """Most workers of one GPU: beyond that they wait for each other. An assumption, not measured."""
 USABLE_MEMORY = 0.85
 """Share of the free memory that workers may use."""
-WORTHWHILE_SPEED_UP = 1.2
+WORTHWHILE_THREADS_SPEED_UP = 1.2
 """How much faster more threads must be than one before they are used."""
 
 
@@ -41,7 +41,7 @@ def choose(cores: int, free: int, each: int, threads: int | None, speed: Callabl
         return max(1, min(cores // threads, holds)), threads
     workers = max(1, min(cores, holds))
     more = cores // workers
-    return workers, more if more > 1 and speed(more) >= WORTHWHILE_SPEED_UP * speed(1) else 1
+    return workers, more if more > 1 and speed(more) >= WORTHWHILE_THREADS_SPEED_UP * speed(1) else 1
 
 
 def per_gpu(free: int, each: int, cores: int) -> int:

@@ -1,4 +1,4 @@
-"""What an executor is: whatever runs jobs and yields their outcomes."""
+"""The interface of executors, which run jobs and yield their outcomes."""
 
 from __future__ import annotations
 

@@ -20,14 +20,14 @@ from transfergain.executors.worker import receive, send
 from transfergain.trial import Bench
 from transfergain.types import Outcome, Status, TrialSpec
 
-TRIES = 2
+TRIES_PER_JOB = 2
 """A job whose worker dies (killed for memory, say) is tried once more on a fresh worker, then recorded as failed."""
 
 SECONDS_TO_END = 5.0
-"""What a worker whose pipe has closed is given to end by itself."""
+"""Seconds that a worker whose pipe has closed gets to end by itself."""
 
 WORKER_COMMAND = (sys.executable, "-P", "-c", "from transfergain.executors.worker import serve; serve()")
-"""`-P`: a file of the user's called `random.py` in the current folder is none of a worker's modules."""
+"""`-P`: a file of the user's called `random.py` in the current folder is never imported by a worker."""
 
 
 @dataclass(eq=False)
@@ -85,7 +85,7 @@ class LocalExecutor(Executor):
                 if job is None:  # it died idle
                     continue
                 tries[job.spec.id] = tries.get(job.spec.id, 0) + 1
-                if again := tries[job.spec.id] < TRIES:
+                if again := tries[job.spec.id] < TRIES_PER_JOB:
                     waiting.appendleft(job)
                 if waiting:
                     self._next(self._start(), waiting)
@@ -157,7 +157,7 @@ class LocalExecutor(Executor):
                 self._bury(worker)
 
     def _bury(self, worker: _Worker) -> str:
-        """Clear a worker away, and say in one line how it ended."""
+        """Remove a worker, and say in one line how it ended."""
         self._workers.remove(worker)
         code = worker.end()
         with worker.stderr as file:

@@ -20,15 +20,15 @@ from typing import Any
 
 from transfergain.errors import UserError
 from transfergain.executors.base import Executor, Job, Watch
-from transfergain.executors.local import TRIES
-from transfergain.executors.ray_node import Board, Refs, run_task, stamp, write_files
+from transfergain.executors.local import TRIES_PER_JOB
+from transfergain.executors.ray_node import Board, Refs, run_task, stamp, unpack_files
 from transfergain.trial import Bench
 from transfergain.types import Outcome, Status, TrialSpec
 
 POLL_SECONDS = 1.0
-"""Between two looks at what running trials report."""
+"""Seconds between two looks at what running trials report."""
 TRIES_ON_LOST_NODES = 20
-"""A trial whose node is lost (preempted, say) is no suspect: it is tried so many times before it is recorded as failed."""
+"""A trial whose node is lost (preempted, say) is not to blame: it is tried so many times before it is recorded as failed."""
 SHIPPED_FILES = {".safetensors", ".json", ".txt", ".model", ".py", ".jinja"}
 """Kinds of files of a checkpoint that a node needs."""
 
@@ -104,7 +104,7 @@ class RayExecutor(Executor):
         try:
             outcome, files = self._ray.get(ref)
             if job.save_to is not None and outcome.status == Status.DONE:
-                write_files(files, job.save_to)
+                unpack_files(files, job.save_to)
         except UserError:
             raise
         except ModuleNotFoundError as error:
@@ -118,7 +118,7 @@ class RayExecutor(Executor):
             return _failed("the task failed", error)
         except (errors.RayError, OSError) as error:
             died[name] += 1
-            return None if died[name] < TRIES else _failed("the worker process ended", error)
+            return None if died[name] < TRIES_PER_JOB else _failed("the worker process ended", error)
         return outcome  # type: ignore[no-any-return]
 
     def _report(self, jobs: Iterable[Job], watch: Watch) -> None:
@@ -153,7 +153,7 @@ def _shipped(folder: Path) -> list[Path]:
 
 
 def _device(name: str) -> str:
-    """Tell the kind of device; which one of a kind, Ray says."""
+    """Tell the kind of device; Ray chooses which one of that kind."""
     from transfergain.engine.precision import pick_device
 
     return pick_device(name).type

@@ -1,6 +1,6 @@
-"""What a node of a Ray cluster does: run a trial, and send back what came of it.
+"""Run a trial on a node of a Ray cluster, and send back its outcome.
 
-Both the driver and the nodes import this; Ray itself is imported in functions, for it is an extra.
+Both the driver and the nodes import this; Ray itself is imported inside functions, because it is an extra.
 """
 
 from __future__ import annotations
@@ -91,25 +91,25 @@ def _checkpoint(path: str, manifest: Manifest, files: Any) -> str:
     user = os.getuid() if hasattr(os, "getuid") else 0
     copy = Path(tempfile.gettempdir()) / f"transfergain-{user}-{mark}"
     for folder in (Path(path), copy):
-        if holds(folder, manifest):
+        if has_files(folder, manifest):
             return str(folder)
     partial = Path(tempfile.mkdtemp(prefix=f"{copy.name}-", dir=copy.parent))
-    write_files(ray.get(files), partial)
+    unpack_files(ray.get(files), partial)
     try:
         partial.replace(copy)
     except OSError:  # another worker of the node was first, or something else is there
-        return str(copy if holds(copy, manifest) else partial)
+        return str(copy if has_files(copy, manifest) else partial)
     return str(copy)
 
 
-def holds(folder: Path, manifest: Manifest) -> bool:
+def has_files(folder: Path, manifest: Manifest) -> bool:
     """Tell whether the folder has the manifest's files, byte for byte."""
     with contextlib.suppress(OSError):
         return all(hashlib.sha256((folder / name).read_bytes()).hexdigest() == mark for name, mark in manifest.items())
     return False
 
 
-def write_files(files: Mapping[str, bytes], folder: Path) -> None:
+def unpack_files(files: Mapping[str, bytes], folder: Path) -> None:
     """Write files by relative name into a folder. Raises UserError for a name that leads out of it."""
     for name, content in files.items():
         path = PurePosixPath(name)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from transfergain.types import Outcome, TrialSpec
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-"""From glibc's malloc.h."""
+"""Parameters of `mallopt`, from glibc's malloc.h."""
 
 
 def send(pipe: IO[bytes], message: Any) -> None:
@@ -48,7 +48,7 @@ def receive(pipe: IO[bytes]) -> Any:
 
 
 def _explain(error: BaseException) -> str:
-    """One line: the error's type and message, and the innermost line of this package that it came through."""
+    """Describe an error in one line: its type and message, and the innermost line of this package that it came through."""
     frames = [f for f in traceback.extract_tb(error.__traceback__) if "transfergain" in f.filename]
     where = f" [{Path(frames[-1].filename).name}:{frames[-1].lineno}]" if frames else ""
     text = " ".join(str(error).split())
@@ -56,7 +56,7 @@ def _explain(error: BaseException) -> str:
 
 
 def _inbox(pipe: IO[bytes]) -> queue.SimpleQueue[Any]:
-    """The messages of a pipe, read ahead by a thread that ends the process when the other end has gone."""
+    """Queue the messages of a pipe, read by a thread that ends the process when the other end has gone."""
     messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
 
     def listen() -> None:

@@ -1,4 +1,4 @@
-"""What a floor is. The tasks it is valid for name it in their `floors`."""
+"""Define a floor. The tasks it is valid for name it in their `floors`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from transfergain.data.draws import Drawn
 from transfergain.types import Example
 
 Predict = Callable[[Sequence[Example]], list[Any]]
+"""Examples -> one prediction each."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The source sentence itself: what names, numbers and words that both languages share are worth."""
+"""Predict the source sentence itself, which shows what names, numbers and words that both languages share are worth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from transfergain.types import Example
 
 
 def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
-    """Learns nothing; predicts every source as it is."""
+    """Learn nothing; predict every source as it is."""
     return lambda examples: [text(e) for e in examples]
 
 

@@ -1,4 +1,4 @@
-"""The tag that each word has most often in the labelled sentences."""
+"""Predict the tag that each word has most often in the labelled sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transfergain.types import Example
 
 
 def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
-    """Predicts each word's commonest tag in train, else that of its lower-cased form, else O; the first among equals.
+    """Predict each word's commonest tag in train, else that of its lower-cased form, else O; the first among equals.
 
     Tags are the task's class indices: 0 for O, then two a type, B- odd and I- even. An I- that follows nothing of its
     type is made a B-, so that it counts as the entity it was meant for.

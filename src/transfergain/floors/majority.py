@@ -1,4 +1,4 @@
-"""The majority class of the labelled examples."""
+"""Predict the majority class of the labelled examples."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from transfergain.types import Example
 
 
 def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
-    """Predicts the class seen most often in train; the smallest class index among equals."""
+    """Predict the class seen most often in train; the smallest class index among equals."""
     counts = Counter(e.target for e in drawn.train)
     winner = min(counts, key=lambda c: (-counts[c], c))
     return lambda examples: [winner] * len(examples)

@@ -1,4 +1,4 @@
-"""The translation of the nearest source sentence in train: a translation memory, by TF-IDF of character n-grams."""
+"""Predict the translation of the nearest source sentence in train, by TF-IDF of character n-grams."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from transfergain.data.draws import Drawn
 from transfergain.floors.base import Floor, Predict
 from transfergain.types import Example
 
-BATCH = 512
-"""Examples compared at once; their similarities to all of train are held in memory."""
+BATCH_EXAMPLES = 512
+"""Examples compared with train at once; their similarities to all of train are held in memory."""
 
 
 def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
-    """Predicts the target of the train example with the largest cosine; the first one drawn among equals."""
+    """Predict the target of the train example with the largest cosine; the first one drawn among equals."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
     vectorizer = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 4), sublinear_tf=True)
@@ -23,8 +23,8 @@ def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
 
     def predict(examples: Sequence[Example]) -> list[Any]:
         found: list[Any] = []
-        for start in range(0, len(examples), BATCH):
-            queries = vectorizer.transform([text(e) for e in examples[start : start + BATCH]])
+        for start in range(0, len(examples), BATCH_EXAMPLES):
+            queries = vectorizer.transform([text(e) for e in examples[start : start + BATCH_EXAMPLES]])
             similar = (queries @ memory.T).toarray()  # rows have length 1, so this is the cosine
             found += [targets[i] for i in similar.round(9).argmax(axis=1)]  # equals stay equal in floating point
         return found

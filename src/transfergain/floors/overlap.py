@@ -1,4 +1,4 @@
-"""Word overlap: the sentence that shares most with the question, and in it the words nearest to the shared ones.
+"""Answer by word overlap: the sentence that shares most with the question, and in it the words nearest to those shared.
 
 A sliding window with a distance weight, as the baselines of Richardson et al. 2013 (MCTest) and Rajpurkar et al. 2016
 (SQuAD, F1 20). It learns only which words are common and how many words an answer has.
@@ -17,12 +17,12 @@ from transfergain.floors.base import Floor, Predict
 from transfergain.metrics.squad import f1
 from transfergain.types import Example
 
-LENGTHS = (1, 2, 3, 4, 5, 6)
-"""Words of an answer; the number with the best token F1 on train and dev is used, the smallest among equals."""
-TUNED_ON = 500
-"""Examples that are enough to tell LENGTHS apart."""
+ANSWER_LENGTHS = (1, 2, 3, 4, 5, 6)
+"""Words that an answer may have; the number with the best token F1 on train and dev is used, the smallest among equals."""
+TUNING_EXAMPLES = 500
+"""The most examples on which ANSWER_LENGTHS are compared."""
 WORD = re.compile(r"\w+")
-BOUNDARY = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[。！？])|\n+")
+SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[。！？])|\n+")
 
 Weight = Callable[[str], float]
 
@@ -36,32 +36,32 @@ class Word(NamedTuple):
 
 
 def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
-    """Learns word weights and the answer length from train and dev, or to answer "" where most of them are unanswerable."""
+    """Learn word weights and the answer length from train and dev, or to answer "" where most of them are unanswerable."""
     labelled = [*drawn.train, *drawn.dev]
     answerable = [e for e in labelled if e.target["text"]]
     if len(answerable) < len(labelled) / 2:
         return lambda examples: [""] * len(examples)
     weight = _weights({e.inputs["context"] for e in labelled})
-    tuning = answerable[:TUNED_ON]
+    tuning = answerable[:TUNING_EXAMPLES]
 
     def quality(length: int) -> float:
         return sum(f1(_answer(e, length, weight), e.target["text"]) for e in tuning)
 
-    best = max(LENGTHS, key=quality)
+    best = max(ANSWER_LENGTHS, key=quality)
     return lambda examples: [_answer(e, best, weight) for e in examples]
 
 
 def _weights(contexts: set[str]) -> Weight:
-    """Inverse document frequency log((N + 1) / (n + 0.5)) of a word in n of the N sentences, above 0."""
+    """Weigh words by inverse document frequency, log((N + 1) / (n + 0.5)) of a word in n of the N sentences, above 0."""
     sentences = [{word.text for word in sentence} for context in contexts for sentence in _sentences(context)]
     found = Counter(word for sentence in sentences for word in sentence)
     return lambda word: math.log((len(sentences) + 1) / (found[word] + 0.5))
 
 
 def _sentences(context: str) -> Iterator[list[Word]]:
-    """The sentences that hold words."""
+    """Split a passage into those sentences that hold words."""
     begin = 0
-    for end in [*(m.end() for m in BOUNDARY.finditer(context)), len(context)]:
+    for end in [*(m.end() for m in SENTENCE_END.finditer(context)), len(context)]:
         words = [Word(m.group().casefold(), m.start(), m.end()) for m in WORD.finditer(context, begin, end)]
         begin = end
         if words:
@@ -69,7 +69,7 @@ def _sentences(context: str) -> Iterator[list[Word]]:
 
 
 def _answer(example: Example, length: int, weight: Weight) -> str:
-    """The best window of `length` words in the best sentence; the first among equals."""
+    """Find the best window of `length` words in the best sentence; the first among equals."""
     context = example.inputs["context"]
     asked = {m.group().casefold() for m in WORD.finditer(example.inputs["question"])}
     sentences = list(_sentences(context))
@@ -82,7 +82,7 @@ def _answer(example: Example, length: int, weight: Weight) -> str:
 
 
 def _window(words: Sequence[str], asked: set[str], length: int, weight: Weight) -> int:
-    """Start of the window with the most weight of its own words and of the question's around it, by their nearness."""
+    """Find where the window starts that weighs most: its own words, and near ones of the question, less with distance."""
     shared = [(i, weight(word)) for i, word in enumerate(words) if word in asked]
     own = [0.0 if word in asked else weight(word) for word in words]
 

@@ -1,4 +1,4 @@
-"""TF-IDF over words and word pairs with logistic regression (scikit-learn), its strength tuned on dev."""
+"""Classify by logistic regression on TF-IDF of words and word pairs (scikit-learn), its strength tuned on dev."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from transfergain.types import Example
 
 STRENGTHS = (0.1, 1.0, 10.0, 100.0)
 """Inverse regularisation C; the one with the best dev accuracy is used, the smallest among equals."""
-MOST = 50_000_000
-"""Coefficients, and probabilities of training examples, beyond which the regression would take gigabytes and hours."""
+MOST_COEFFICIENTS = 50_000_000
+"""The most coefficients, or probabilities of training examples: more would take gigabytes and hours."""
 
 
 def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
-    """Learns from train, chooses C on dev. Raises Declined when there are too many classes for it."""
+    """Learn from train, choose C on dev. Raises Declined when there are too many classes for it."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -26,7 +26,7 @@ def fit(drawn: Drawn, text: Callable[[Example], str], seed: int) -> Predict:
         return lambda examples: [targets[0]] * len(examples)
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
     classes, features = len(set(targets)), len(vectorizer.fit(texts).vocabulary_)
-    if classes > 2 and classes * max(features, len(texts)) > MOST:
+    if classes > 2 and classes * max(features, len(texts)) > MOST_COEFFICIENTS:
         raise Declined(f"{classes:,} classes with {features:,} words and word pairs are too many for logistic regression")
     best, best_score = None, -1.0
     for strength in STRENGTHS:

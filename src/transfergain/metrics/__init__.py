@@ -1,4 +1,4 @@
-"""Metrics as per-example counts and a function of their sum; one file and one line each.
+"""Register the metrics: counts of each example, and a function of their sum; one file and one line each.
 
 A metric never sees a whole test set: `counts` turns one split into an integer array of shape (examples, k), and `finish`
 turns sums of its rows, of any shape (..., k), into scores of shape (...). So one vectorised resampling or jackknife serves

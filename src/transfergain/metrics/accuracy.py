@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 def counts(predictions: Sequence[int], targets: Sequence[int], labels: Sequence[str]) -> NDArray[np.int64]:
-    """Per example (hit, 1), shape (examples, 2). Raises ValueError when the lengths differ."""
+    """Count per example (hit, 1), shape (examples, 2). Raises ValueError when the lengths differ."""
     if len(predictions) != len(targets):
         raise ValueError(f"{len(predictions)} predictions for {len(targets)} targets")
     hits = np.asarray(predictions) == np.asarray(targets)
@@ -18,7 +18,7 @@ def counts(predictions: Sequence[int], targets: Sequence[int], labels: Sequence[
 
 
 def finish(total: NDArray[Any]) -> NDArray[np.float64]:
-    """Sums (..., 2) -> accuracy (...). Raises ZeroDivisionError on no examples."""
+    """Turn sums (..., 2) into accuracy (...). Raises ZeroDivisionError on no examples."""
     hits, examples = total[..., 0], total[..., 1]
     if np.any(examples == 0):
         raise ZeroDivisionError("accuracy of no examples")

@@ -12,43 +12,43 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-ORDER = 4
+NGRAM_ORDER = 4
 
 
 def counts(predictions: Sequence[str], targets: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
-    """Per example words of the prediction and of the reference, shared n-grams by order, predicted n-grams by order, and 1:
-    shape (examples, 11).
+    """Count per example what BLEU sums, shape (examples, 11).
 
+    Columns: words of the prediction and of the reference, shared n-grams by order, predicted n-grams by order, and 1.
     Raises ValueError when the lengths differ.
     """
     if len(predictions) != len(targets):
         raise ValueError(f"{len(predictions)} predictions for {len(targets)} targets")
     rows = [[*row, 1] for row in _statistics(predictions, targets)]
-    return np.asarray(rows, dtype=np.int64).reshape(len(rows), 2 * ORDER + 3)
+    return np.asarray(rows, dtype=np.int64).reshape(len(rows), 2 * NGRAM_ORDER + 3)
 
 
 def _statistics(predictions: Sequence[str], targets: Sequence[str]) -> list[list[int]]:
-    """The counts of sacrebleu, which its public interface keeps to itself."""
+    """Take the counts from a private function of sacrebleu, which has no public one for them."""
     return list(_reference()._extract_corpus_statistics(predictions, [targets])) if targets else []
 
 
 def _reference() -> Any:
     from sacrebleu.metrics.bleu import BLEU
 
-    return BLEU(tokenize="13a", smooth_method="exp", max_ngram_order=ORDER, force=True)
+    return BLEU(tokenize="13a", smooth_method="exp", max_ngram_order=NGRAM_ORDER, force=True)
 
 
 def finish(total: NDArray[Any]) -> NDArray[np.float64]:
-    """Sums (..., 11) -> BLEU (...). Raises ZeroDivisionError on no examples.
+    """Turn sums (..., 11) into BLEU (...). Raises ZeroDivisionError on no examples.
 
-    An order without a match counts as one half of a match, the next such as a quarter, and so on. No match at all, or no
+    An order without a match counts as half a match, the next such order as a quarter, and so on. No match at all, or no
     n-gram of some order in any prediction, is 0.
     """
     total = np.asarray(total, dtype=np.float64)
     if np.any(total[..., -1] == 0):
         raise ZeroDivisionError("BLEU of no examples")
     predicted, actual = total[..., 0], total[..., 1]
-    shared, possible = total[..., 2 : 2 + ORDER], total[..., 2 + ORDER : 2 + 2 * ORDER]
+    shared, possible = total[..., 2 : 2 + NGRAM_ORDER], total[..., 2 + NGRAM_ORDER : 2 + 2 * NGRAM_ORDER]
     defined = np.asarray((shared > 0).any(axis=-1) & (possible > 0).all(axis=-1))
     missed = shared == 0
     smoothed = np.where(missed, 0.5 ** missed.cumsum(axis=-1), shared)
@@ -59,7 +59,7 @@ def finish(total: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def signature() -> str:
-    """The signature of sacrebleu: its options and version."""
+    """Give the signature of sacrebleu: its options and version."""
     metric = _reference()
     metric.corpus_score(["a"], [["a"]])  # the signature names the number of references, known only after a score
     return str(metric.get_signature())

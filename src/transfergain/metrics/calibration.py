@@ -1,6 +1,6 @@
-"""Calibration of predicted probabilities: temperature, expected calibration error, Brier score. numpy and scipy.
+"""Measure the calibration of probabilities: temperature, expected calibration error, Brier score. numpy and scipy.
 
-Not in METRICS: what a metric counts is a function of predictions, what this measures of probabilities.
+It is not in METRICS, since a metric counts predictions and this measures probabilities.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
 Floats = NDArray[np.float64]
-BINS = 15
-TEMPERATURES = (0.05, 20.0)
+CALIBRATION_BINS = 15
+"""Equal-width bins of confidence."""
+TEMPERATURE_BOUNDS = (0.05, 20.0)
 """Bounds of a fitted temperature: where every dev example is right, the likelihood alone would make it 0."""
 
 
 def fit_temperature(logits: NDArray[Any], targets: NDArray[Any]) -> float:
-    """The temperature in TEMPERATURES whose logits / temperature have the least negative log-likelihood (Guo et al. 2017).
+    """Fit the temperature in TEMPERATURE_BOUNDS that makes the true classes of dev likeliest (Guo et al. 2017).
 
     Logits (cases, classes) and true classes (cases,), of dev alone. The loss is convex in 1 / temperature, so the minimum
     found is the only one. Raises ValueError on no cases, and on logits that are not finite.
@@ -30,14 +31,14 @@ def fit_temperature(logits: NDArray[Any], targets: NDArray[Any]) -> float:
     def loss(coldness: float) -> float:
         return -float(log_softmax(coldness * z, axis=1)[rows, truth].mean())
 
-    bounds = (1 / TEMPERATURES[1], 1 / TEMPERATURES[0])
+    bounds = (1 / TEMPERATURE_BOUNDS[1], 1 / TEMPERATURE_BOUNDS[0])
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-6})
     best = min((loss(x), -x) for x in (float(found.x), *bounds))  # the search never tries its bounds; ties go to the colder
     return float(-1 / best[1])
 
 
 def columns(logits: NDArray[Any], targets: NDArray[Any], temperature: float) -> NDArray[np.float32]:
-    """(cases, 5): the columns of `types.CALIBRATION` of logits (cases, classes) and true classes (cases,).
+    """Compute the columns of `types.CALIBRATION`, shape (cases, 5), from logits (cases, classes) and true classes (cases,).
 
     Brier is the sum over classes of (probability - truth)^2, from 0 to 2 (Brier 1950). No case gives (0, 5). Raises
     ValueError for a temperature that is not positive, and for logits that are not finite.
@@ -64,15 +65,15 @@ def _checked(logits: NDArray[Any], targets: NDArray[Any]) -> tuple[Floats, NDArr
     return z, truth
 
 
-def place(confidence: NDArray[Any], bins: int = BINS) -> NDArray[np.int64]:
-    """The equal-width bin ((i) / bins, (i + 1) / bins] of each confidence; 0 is in the first."""
+def place(confidence: NDArray[Any], bins: int = CALIBRATION_BINS) -> NDArray[np.int64]:
+    """Find the equal-width bin (i / bins, (i + 1) / bins] of each confidence; 0 is in the first."""
     # float32 confidences such as 1/3 lie a rounding off the bins' edges; the edges are rounded alike
     edges = (np.arange(1, bins) / bins).astype(np.asarray(confidence).dtype)
     return np.searchsorted(edges, confidence, side="left").astype(np.int64)
 
 
-def reliability(confidence: NDArray[Any], hit: NDArray[Any], bins: int = BINS) -> Floats:
-    """(bins, 3): mean confidence, accuracy and count of each equal-width bin; zeros where it is empty."""
+def reliability(confidence: NDArray[Any], hit: NDArray[Any], bins: int = CALIBRATION_BINS) -> Floats:
+    """Compute mean confidence, accuracy and count of each equal-width bin, shape (bins, 3); zeros where it is empty."""
     where = place(confidence, bins)
     count = np.bincount(where, minlength=bins).astype(np.float64)
     sums = [np.bincount(where, weights=np.asarray(x, dtype=np.float64), minlength=bins) for x in (confidence, hit)]
@@ -80,9 +81,10 @@ def reliability(confidence: NDArray[Any], hit: NDArray[Any], bins: int = BINS) -
     return np.stack([*means, count], axis=1)
 
 
-def ece(confidence: NDArray[Any], hit: NDArray[Any], bins: int = BINS) -> float:
-    """Expected calibration error (Naeini et al. 2015; Guo et al. 2017): the mean over cases of |accuracy - confidence| of
-    their bin. Raises ValueError on no cases.
+def ece(confidence: NDArray[Any], hit: NDArray[Any], bins: int = CALIBRATION_BINS) -> float:
+    """Compute the expected calibration error (Naeini et al. 2015; Guo et al. 2017). Raises ValueError on no cases.
+
+    It is the mean over cases of |accuracy - confidence| of their bin.
     """
     if not len(confidence):
         raise ValueError("calibration error of no cases")

@@ -20,7 +20,7 @@ Span = tuple[str, int, int]
 def counts(
     predictions: Sequence[Sequence[int]], targets: Sequence[Sequence[int]], labels: Sequence[str]
 ) -> NDArray[np.int64]:
-    """Per example the entities of each type that are (right, predicted, actual), shape (examples, 3 * types).
+    """Count per example the entities of each type that are (right, predicted, actual), shape (examples, 3 * types).
 
     Predictions and targets are indices into `labels` ("O", "B-LOC", "I-LOC", ...), one a word. Types are in the order of
     their B- labels. Raises ValueError when the lengths differ, ZeroDivisionError on no examples: the score of no entities
@@ -43,12 +43,12 @@ def counts(
 
 
 def types(labels: Sequence[str]) -> list[str]:
-    """Entity types in the order of their B- labels."""
+    """List the entity types in the order of their B- labels."""
     return [label[2:] for label in labels if label.startswith("B-")]
 
 
 def spans(tags: Sequence[int], labels: Sequence[str]) -> set[Span]:
-    """The entities of one sentence, read strictly."""
+    """Find the entities of one sentence, read strictly."""
     found: set[Span] = set()
     kind, start = "", 0
     for i, tag in enumerate([*tags, None]):
@@ -62,25 +62,25 @@ def spans(tags: Sequence[int], labels: Sequence[str]) -> set[Span]:
 
 
 def finish(total: NDArray[Any]) -> NDArray[np.float64]:
-    """Sums (..., 3 * types) -> micro F1 (...); 0 where nothing is predicted and nothing is there, as in seqeval."""
+    """Turn sums (..., 3 * types) into micro F1 (...); 0 where nothing is predicted and nothing is there, as in seqeval."""
     right, predicted, actual = _summed(total)
     return _ratio(2 * right, predicted + actual)
 
 
 def finish_precision(total: NDArray[Any]) -> NDArray[np.float64]:
-    """Sums (..., 3 * types) -> micro precision (...); 0 where nothing is predicted."""
+    """Turn sums (..., 3 * types) into micro precision (...); 0 where nothing is predicted."""
     right, predicted, _ = _summed(total)
     return _ratio(right, predicted)
 
 
 def finish_recall(total: NDArray[Any]) -> NDArray[np.float64]:
-    """Sums (..., 3 * types) -> micro recall (...); 0 where nothing is there."""
+    """Turn sums (..., 3 * types) into micro recall (...); 0 where nothing is there."""
     right, _, actual = _summed(total)
     return _ratio(right, actual)
 
 
 def breakdown(total: NDArray[Any], labels: Sequence[str]) -> Mapping[str, Mapping[str, float]]:
-    """Sum of counts (3 * types,) -> type -> precision, recall, f1, and support: the entities that are there."""
+    """Break a sum of counts (3 * types,) down by type: precision, recall, f1, and support (actual entities) of each."""
     right, predicted, actual = np.asarray(total, dtype=np.float64).reshape(3, -1)
     figures = {
         "precision": _ratio(right, predicted),
@@ -92,7 +92,7 @@ def breakdown(total: NDArray[Any], labels: Sequence[str]) -> Mapping[str, Mappin
 
 
 def _summed(total: NDArray[Any]) -> tuple[NDArray[np.float64], ...]:
-    """(..., 3 * types) -> three arrays (...): right, predicted, actual over all types."""
+    """Sum counts (..., 3 * types) over all types, into three arrays (...): right, predicted, actual."""
     return tuple(part.sum(axis=-1) for part in np.split(np.asarray(total, dtype=np.float64), 3, axis=-1))
 
 

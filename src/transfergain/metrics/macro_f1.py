@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 
 def counts(predictions: Sequence[int], targets: Sequence[int], labels: Sequence[str]) -> NDArray[np.int64]:
-    """Per example one-hot (tp, predicted, actual) by class, shape (examples, 3 * len(labels)).
+    """Count per example one-hot (tp, predicted, actual) by class, shape (examples, 3 * len(labels)).
 
     Raises ValueError when the lengths differ.
     """
@@ -27,7 +27,7 @@ def counts(predictions: Sequence[int], targets: Sequence[int], labels: Sequence[
 
 
 def finish(total: NDArray[Any]) -> NDArray[np.float64]:
-    """Sums (..., 3 * classes) -> macro F1 (...). Raises ZeroDivisionError on no examples."""
+    """Turn sums (..., 3 * classes) into macro F1 (...). Raises ZeroDivisionError on no examples."""
     hits, predicted, actual = np.split(np.asarray(total, dtype=np.float64), 3, axis=-1)
     seen = predicted + actual > 0
     if not np.all(seen.any(axis=-1)):

@@ -22,40 +22,44 @@ PUNCTUATION = str.maketrans("", "", string.punctuation)
 
 
 def words(answer: str) -> list[str]:
-    """The words that are compared: lower-cased, then without ASCII punctuation, then without articles."""
+    """Split an answer into compared words: first lower-cased, then without ASCII punctuation, then without articles."""
     return ARTICLES.sub(" ", answer.lower().translate(PUNCTUATION)).split()
 
 
 def f1(prediction: str, golds: Sequence[str]) -> float:
-    """Token F1 with the best gold answer: 2 * shared / (predicted + gold words), the harmonic mean of precision and recall.
+    """Compute token F1 with the best gold answer: 2 * shared / (predicted + gold words).
 
-    "" is no answer. Where either side is without words, 1 if both are, else 0.
+    That is the harmonic mean of precision and recall. "" is no answer.
+    Where either side is without words, 1 if both are, else 0.
     """
     said = words(prediction)
     return max(_overlap(said, gold) for gold in _gold_words(golds))
 
 
 def exact(prediction: str, golds: Sequence[str]) -> bool:
-    """Whether the prediction equals a gold answer word for word, or both are without words."""
+    """Tell whether the prediction equals a gold answer word for word, or both are without words."""
     return words(prediction) in _gold_words(golds)
 
 
 def f1_counts(
     predictions: Sequence[str], targets: Sequence[Mapping[str, Any]], labels: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Per example (token F1, 1), shape (examples, 2); targets hold gold answers as `text`. ValueError on other lengths."""
+    """Count per example (token F1, 1), shape (examples, 2); targets hold gold answers as `text`.
+
+    Raises ValueError when the lengths differ.
+    """
     return _counts(f1, predictions, targets)
 
 
 def exact_counts(
     predictions: Sequence[str], targets: Sequence[Mapping[str, Any]], labels: Sequence[str]
 ) -> NDArray[np.int64]:
-    """Per example (exact match, 1), shape (examples, 2); else as `f1_counts`."""
+    """Count per example (exact match, 1), shape (examples, 2); else as `f1_counts`."""
     return _counts(exact, predictions, targets).astype(np.int64)
 
 
 def finish(total: NDArray[Any]) -> NDArray[np.float64]:
-    """Sums (..., 2) -> mean over examples (...), in [0, 1]. Raises ZeroDivisionError on no examples."""
+    """Turn sums (..., 2) into the mean over examples (...), in [0, 1]. Raises ZeroDivisionError on no examples."""
     score, examples = total[..., 0], total[..., 1]
     if np.any(examples == 0):
         raise ZeroDivisionError("mean over no examples")

@@ -1,4 +1,4 @@
-"""Label-preserving corruptions of the test set, at severities 1 to 5; one file and one line each."""
+"""Register corruptions of the test set that keep its labels true, at severities 1 to 5; one file and one line each."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def expand(words: Iterable[str]) -> list[Split]:
     return [Split(Kind.PERTURBED, name, severity=severity) for name, severity in ranked]
 
 
-def split_names(target: Target | None, chosen: Sequence[str]) -> tuple[tuple[Split, str], ...]:
-    """Name the chosen perturbations that keep a task's target true, each with its fingerprint; `chosen` as for `expand`.
+def chosen_splits(target: Target | None, chosen: Sequence[str]) -> tuple[tuple[Split, str], ...]:
+    """Find the chosen perturbed splits that keep a task's target true, each with its fingerprint; `chosen` as for `expand`.
 
     The order is that of the registry, so that it does not matter to the ids of trials in which order they were named.
     """
@@ -72,10 +72,10 @@ def split_names(target: Target | None, chosen: Sequence[str]) -> tuple[tuple[Spl
     return tuple((split, f"version {entry.version}") for entry, split in pairs if entry.keeps(target))
 
 
-def perturbed(rows: Sequence[Example], split: Split) -> tuple[Example, ...]:
+def perturb(rows: Sequence[Example], split: Split) -> tuple[Example, ...]:
     """Corrupt the rows as a perturbed split has them.
 
-    Each row has a random stream of its own, the same at every severity: each severity makes the changes of the one below,
+    Each row has a random stream of its own, the same at every severity. So each severity makes the changes of the one below,
     and more.
     """
     edit = PERTURBATIONS[split.name].editor

@@ -1,4 +1,4 @@
-"""Accents left out, as on a keyboard without them."""
+"""Leave out accents, as on a keyboard without them."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import unicodedata
 
 import numpy as np
 
-from transfergain.perturbations.base import Edit, Perturbation, draw
+from transfergain.perturbations.base import Edit, Perturbation, draw_places
 
-LATIN = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ"
-ACCENTED = re.compile(rf"[{LATIN}][\u0300-\u036f]+|[À-ÖØ-öø-ɏḀ-ỿ]")
+LATIN_RANGES = "A-Za-zÀ-ÖØ-öø-ɏḀ-ỿ"
+ACCENTED_LETTER = re.compile(rf"[{LATIN_RANGES}][\u0300-\u036f]+|[À-ÖØ-öø-ɏḀ-ỿ]")
 """Latin letters with an accent, as one character or several. In other scripts such marks are no accents but letters."""
 
 
 def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
-    """Accented Latin letters without their accents."""
+    """Replace accented Latin letters by the bare ones."""
     if text.isascii():
         return []
-    found = [Edit(*m.span(), bare) for m in ACCENTED.finditer(text) if (bare := _bare(m.group())) != m.group()]
-    return [found[i] for i, _ in draw(len(found), share, rng)]
+    found = [Edit(*m.span(), bare) for m in ACCENTED_LETTER.finditer(text) if (bare := _bare(m.group())) != m.group()]
+    return [found[i] for i, _ in draw_places(len(found), share, rng)]
 
 
 def _bare(letter: str) -> str:

@@ -1,4 +1,4 @@
-"""Perturbs examples of every task kind without moving a label, a tag or an answer off its text.
+"""Perturb examples of every task kind without moving a label, a tag or an answer off its text.
 
 The columns of `inputs` say what kind an example is:
 
@@ -25,12 +25,12 @@ from transfergain.types import Example
 
 Editor = Callable[[str], list[Edit]]
 """text -> edits."""
-OUTSIDE = 0
+OUTSIDE_CLASS = 0
 """Class index of O."""
 
 
 def align(example: Example, editor: Editor) -> Example:
-    """The example with its texts edited and its target kept true. Raises ValueError for inputs of no known kind."""
+    """Edit the texts of an example and keep its target true. Raises ValueError for inputs of no known kind."""
     for column, aligner in ALIGNERS.items():
         if column in example.inputs:
             return aligner(example, editor)
@@ -59,7 +59,7 @@ def _words(example: Example, editor: Editor) -> Example:
     for i in range(len(words) + 1):
         if i in inserted and _between_entities(example.target, i):
             tokens += inserted[i]
-            tags += [OUTSIDE] * len(inserted[i])
+            tags += [OUTSIDE_CLASS] * len(inserted[i])
         if i < len(words):
             tokens.append(_word(words[i], inside[i]) if i in inside else words[i])
             tags.append(example.target[i])
@@ -67,11 +67,14 @@ def _words(example: Example, editor: Editor) -> Example:
 
 
 def _between_entities(tags: Sequence[int], place: int) -> bool:
-    return place in (0, len(tags)) or OUTSIDE in tags[place - 1 : place + 1]
+    return place in (0, len(tags)) or OUTSIDE_CLASS in tags[place - 1 : place + 1]
 
 
 def _placed(words: Sequence[str], edits: Sequence[Edit]) -> tuple[Mapping[int, list[Edit]], Mapping[int, list[str]]]:
-    """Word -> the edits within it, in its own characters; and word -> the words inserted before it (after the last: n)."""
+    """Sort edits by word: (word -> edits inside it, in its own characters; word -> words inserted before it).
+
+    Words inserted after the last of n words stand under n.
+    """
     starts = list(accumulate((len(word) + 1 for word in words), initial=0))[:-1]
     inside: dict[int, list[Edit]] = defaultdict(list)
     inserted: dict[int, list[str]] = defaultdict(list)
@@ -124,7 +127,7 @@ def _spares(edit: Edit, spans: set[tuple[int, int]]) -> bool:
 
 
 def _cases(edit: Edit, text: str) -> bool:
-    """True of an edit that changes the case of letters, one by one, and nothing else."""
+    """Tell whether an edit changes the case of letters, one by one, and nothing else."""
     old = text[edit.start : edit.end]
     return len(old) == len(edit.new) and all(a.casefold() == b.casefold() for a, b in zip(old, edit.new, strict=True))
 

@@ -1,4 +1,4 @@
-"""What a perturbation is: a function on a text that says which stretches to replace by what. `align` does the rest."""
+"""Define a perturbation: a function that says which stretches of a text to replace by what. `align` does the rest."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import numpy as np
 
 from transfergain.types import Target
 
-LETTER = "A-Za-zÀ-ÖØ-öø-ɏΆΈ-Ώΐ-ώЀ-ҁҊ-ӿ"
+LETTER_RANGES = "A-Za-zÀ-ÖØ-öø-ɏΆΈ-Ώΐ-ώЀ-ҁҊ-ӿ"
 """Letters of the Latin, Greek and Cyrillic scripts, for character classes; typing errors are made in these alone."""
-LONG_WORD = re.compile(rf"(?<!\w)[{LETTER}]{{4,}}(?!\w)")
+LONG_WORD = re.compile(rf"(?<!\w)[{LETTER_RANGES}]{{4,}}(?!\w)")
 """Words whose inside, which is all but the first and last letter, can be garbled and still be read."""
 
 T = TypeVar("T")
@@ -47,21 +47,21 @@ class Perturbation:
     """Enters the ids of trials: raise it when the corruption changes."""
 
     def keeps(self, target: Target | None) -> bool:
-        """Whether targets of this kind stay true; None is a kind that nothing is known of."""
+        """Tell whether targets of this kind stay true; of None, an unknown kind, they may not."""
         return target is not None and target not in self.spoils
 
     def share(self, severity: int) -> float:
-        """Share of places that are changed: it grows evenly with severity."""
+        """Give the share of places that are changed: it grows evenly with severity."""
         return self.step * severity
 
     def editor(self, severity: int, rng: np.random.Generator) -> Callable[[str], list[Edit]]:
-        """The function of a text alone that says its edits."""
+        """Make the function of a text alone that gives its edits."""
         share = self.share(severity)
         return lambda text: self.edits(text, share, rng)
 
 
-def draw(places: int, share: float, rng: np.random.Generator) -> list[tuple[int, float]]:
-    """(place, choice) of every place that is hit, in order; `choice` is uniform in [0, 1), to choose how it is changed.
+def draw_places(places: int, share: float, rng: np.random.Generator) -> list[tuple[int, float]]:
+    """Draw which places are hit: (place, choice) in order. `choice`, uniform in [0, 1), decides how a place is changed.
 
     With a generator in the same state, a larger share hits the same places in the same way, and more.
     """
@@ -71,12 +71,12 @@ def draw(places: int, share: float, rng: np.random.Generator) -> list[tuple[int,
 
 
 def pick(options: Sequence[T], choice: float) -> T:
-    """One of the options, all equally likely."""
+    """Pick one of the options by a uniform number in [0, 1), all equally likely."""
     return options[int(choice * len(options))]
 
 
 def rewritten(text: str, edits: Iterable[Edit]) -> str:
-    """The text with the edits made; unchanged where nothing but white space would be left of it."""
+    """Make the edits in a text; leave it as it is where only white space would be left."""
     parts, at = [], 0
     for start, end, new in edits:
         parts += [text[at:start], new]

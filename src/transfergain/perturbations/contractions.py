@@ -1,4 +1,4 @@
-"""English contractions written out, and words contracted: "don't" and "do not".
+"""Write English contractions out, and contract full forms: "don't" and "do not".
 
 Only pairs that mean the same wherever they stand: "'d" and most "'s" are left, since they have two readings each; so are
 forms before a pronoun ("don't you"), and full forms that end a clause ("here I am.").
@@ -10,7 +10,7 @@ import re
 
 import numpy as np
 
-from transfergain.perturbations.base import Edit, Perturbation, draw
+from transfergain.perturbations.base import Edit, Perturbation, draw_places
 from transfergain.types import Target
 
 VERBS = "do does did is are was were has have had would could should must need".split()
@@ -25,13 +25,14 @@ FAMILIES = (
     (HAVE, r"(?=\s+(?:been|had|got|seen|done|never|always|already|just|only)\b)"),
     (IS, r"(?=\s+(?:an?|the)\b)"),
 )
-"""(full form -> contraction, what has to follow). Participles tell the auxiliary from the verb, articles is from has."""
-OTHER = {a: b for table, _ in FAMILIES for pair in table.items() for a, b in (pair, pair[::-1])}
+"""(full form -> contraction, pattern of what has to follow). Participles show that have is an auxiliary,
+articles that 's stands for is, not has."""
+OTHER_FORM = {a: b for table, _ in FAMILIES for pair in table.items() for a, b in (pair, pair[::-1])}
 """Each form -> the other."""
 
 
 def _pattern() -> re.Pattern[str]:
-    """Any form in its place; contractions also as tokenizers of old write them: "do n't", "it 's"."""
+    """Build the pattern of all forms; contractions also match as old tokenizers write them: "do n't", "it 's"."""
     parts = []
     for table, follows in FAMILIES:
         forms = [
@@ -47,14 +48,14 @@ SPACE = re.compile(r"\s(?=n?['])")
 
 
 def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
-    """Each form replaced by the other, with its capitals."""
+    """Replace forms by their others, with the same capitals."""
     found = [Edit(*match.span(), other) for match in FORMS.finditer(text) if (other := _other(match.group()))]
-    return [found[i] for i, _ in draw(len(found), share, rng)]
+    return [found[i] for i, _ in draw_places(len(found), share, rng)]
 
 
 def _other(form: str) -> str:
-    """The other form; "" for letters that only resemble those of a form, such as the dotless i."""
-    other = OTHER.get(SPACE.sub("", re.sub(r"\s", " ", form.lower().replace("’", "'"))), "")
+    """Find the other form; "" for letters that only resemble those of a form, such as the dotless i."""
+    other = OTHER_FORM.get(SPACE.sub("", re.sub(r"\s", " ", form.lower().replace("’", "'"))), "")
     if form.isupper():
         return other.upper()
     return other[:1].upper() + other[1:] if form[0].isupper() else other

@@ -1,4 +1,4 @@
-"""English filler words around the words of a text, as in speech."""
+"""Insert English filler words around the words of a text, as in speech."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 
-from transfergain.perturbations.base import Edit, Perturbation, draw, pick
+from transfergain.perturbations.base import Edit, Perturbation, draw_places, pick
 from transfergain.types import Target
 
 FILLERS = ("um", "uh", "er", "hmm", "you know", "I mean", "you see", "so to speak", "as it were", "let's see")
@@ -15,12 +15,12 @@ WORD = re.compile(r"\S+")
 
 
 def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
-    """Fillers before words, and after the last."""
+    """Insert fillers before words, and after the last."""
     places = [match.start() for match in WORD.finditer(text)]
     if not places:
         return []
     end = len(text.rstrip())
-    hits = draw(len(places) + 1, share, rng)
+    hits = draw_places(len(places) + 1, share, rng)
     return [
         Edit(places[i], places[i], f"{pick(FILLERS, choice)} ")
         if i < len(places)

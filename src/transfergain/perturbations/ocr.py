@@ -1,10 +1,10 @@
-"""Confusions of optical character recognition: characters read as others of a similar shape."""
+"""Confuse characters as optical character recognition does: with others of a similar shape."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from transfergain.perturbations.base import Edit, Perturbation, draw, pick
+from transfergain.perturbations.base import Edit, Perturbation, draw_places, pick
 
 CONFUSED: dict[str, tuple[str, ...]] = {
     "rn": ("m",),
@@ -46,15 +46,15 @@ CONFUSED: dict[str, tuple[str, ...]] = {
     "8": ("B",),
 }
 """A digit is read as a letter, never as another digit: that would be another number."""
-PAIRS = {seen for seen in CONFUSED if len(seen) == 2}
+CONFUSED_PAIRS = {seen for seen in CONFUSED if len(seen) == 2}
 
 
 def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
-    """Characters, or pairs, read as others; those of a pair are never read apart."""
+    """Replace characters, or pairs, by look-alikes; the two of a pair are never replaced singly."""
     found = []
-    for i, choice in draw(len(text), share, rng):
+    for i, choice in draw_places(len(text), share, rng):
         seen = next((part for part in (text[i : i + 2], text[i]) if part in CONFUSED), "")
-        if seen and text[max(i - 1, 0) : i + 1] not in PAIRS:
+        if seen and text[max(i - 1, 0) : i + 1] not in CONFUSED_PAIRS:
             found.append(Edit(i, i + len(seen), pick(CONFUSED[seen], choice)))
     return found
 

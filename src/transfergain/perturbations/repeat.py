@@ -1,16 +1,16 @@
-"""Letters typed twice inside words."""
+"""Double letters inside words."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from transfergain.perturbations.base import LONG_WORD, Edit, Perturbation, draw, pick
+from transfergain.perturbations.base import LONG_WORD, Edit, Perturbation, draw_places, pick
 
 
 def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
-    """Words of four letters or more have one twice, neither the first nor the last."""
+    """Double a letter of words of four letters or more, neither the first nor the last."""
     words = [match.span() for match in LONG_WORD.finditer(text)]
-    places = (pick(range(words[i][0] + 1, words[i][1] - 1), choice) for i, choice in draw(len(words), share, rng))
+    places = (pick(range(words[i][0] + 1, words[i][1] - 1), choice) for i, choice in draw_places(len(words), share, rng))
     return [Edit(place, place + 1, text[place] * 2) for place in places]
 
 

@@ -1,17 +1,17 @@
-"""Neighbouring letters swapped inside words."""
+"""Swap neighbouring letters inside words."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from transfergain.perturbations.base import LONG_WORD, Edit, Perturbation, draw, pick
+from transfergain.perturbations.base import LONG_WORD, Edit, Perturbation, draw_places, pick
 
 
 def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
-    """Words of four letters or more have two different neighbours swapped, the first and last letter left in place."""
+    """Swap two different neighbours in words of four letters or more; the first and last letter stay in place."""
     words = [match.span() for match in LONG_WORD.finditer(text)]
     found = []
-    for i, choice in draw(len(words), share, rng):
+    for i, choice in draw_places(len(words), share, rng):
         start, end = words[i]
         if places := [k for k in range(start + 1, end - 2) if text[k] != text[k + 1]]:
             place = pick(places, choice)

@@ -1,4 +1,4 @@
-"""White space noise: spaces left out between words, and typed within them."""
+"""Leave out spaces between words, and insert some within them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ import re
 
 import numpy as np
 
-from transfergain.perturbations.base import Edit, Perturbation, draw, pick
+from transfergain.perturbations.base import Edit, Perturbation, draw_places, pick
 from transfergain.types import Target
 
 WORD = re.compile(r"\S+")
 
 
 def edits(text: str, share: float, rng: np.random.Generator) -> list[Edit]:
-    """Words joined to the next or, as likely, split between two letters; numbers are neither joined nor split."""
+    """Join words to the next or, as likely, split them between two letters; leave numbers whole and apart."""
     words = [match.span() for match in WORD.finditer(text)]
     found = []
-    for i, choice in draw(len(words), share, rng):
+    for i, choice in draw_places(len(words), share, rng):
         start, end = words[i]
         if choice < 0.5:
             after = words[i + 1][0] if i + 1 < len(words) else end

@@ -1,1 +1,1 @@
-"""What people see: the terminal, the page, the model card. Reads only `Findings`."""
+"""Show findings: on the terminal, on the page, in model cards. Reads only `Findings`."""

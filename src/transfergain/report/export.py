@@ -89,9 +89,9 @@ def _markdown(findings: Findings, table: str, path: Path) -> None:
 def _typeset(findings: Findings, table: str) -> tuple[typeset.Layout[Any], Sequence[Any]]:
     """Choose the columns of a table, and its rows."""
     if table == "trials":
-        return typeset.TRIALS, [TrialRow.of(trial) for trial in findings.rows]
-    known: dict[str, typeset.Layout[Any]] = {"gains": typeset.GAINS, "scores": typeset.SCORES}
-    return known.get(table, typeset.BENEFIT), getattr(findings, table)
+        return typeset.TRIALS_LAYOUT, [TrialRow.of(trial) for trial in findings.rows]
+    known: dict[str, typeset.Layout[Any]] = {"gains": typeset.GAINS_LAYOUT, "scores": typeset.SCORES_LAYOUT}
+    return known.get(table, typeset.BENEFIT_LAYOUT), getattr(findings, table)
 
 
 def figures(findings: Findings) -> Iterator[Figure]:

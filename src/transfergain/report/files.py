@@ -11,11 +11,6 @@ from transfergain.errors import writable
 from transfergain.report import markdown, model_card
 from transfergain.report.page import html
 
-LEAST_SECONDS = 20.0
-"""Between two writings of the page while a study runs."""
-LEAST_MULTIPLE = 25.0
-"""Of the time that a writing takes, between two: so writing takes a twenty-fifth of the time at most."""
-
 
 def write_files(findings: Findings, live: bool = False) -> None:
     """Write findings.json, timings.json, report.html, report.md and the kept models' cards, each whole or not at all.
@@ -34,11 +29,6 @@ def write_files(findings: Findings, live: bool = False) -> None:
         _write(folder / "report.md", markdown.render(findings))
         for path, text in model_card.cards(findings).items():
             _write(path, text)
-
-
-def due(since: float, cost: float) -> bool:
-    """Tell whether a running study's page should be written again: it was, `since` seconds ago, and that took `cost`."""
-    return since >= max(LEAST_SECONDS, LEAST_MULTIPLE * cost)
 
 
 def _write(path: Path, content: str) -> None:

@@ -1,13 +1,13 @@
-"""Say what a study cannot say, in a sentence each, the weightiest first."""
+"""Say what a study cannot say, one sentence each, the weightiest first."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from transfergain.analysis import words
-from transfergain.analysis.findings import Findings
+from transfergain.analysis.findings import PENDING, Findings
 from transfergain.analysis.rows import Benefit, Verdict
-from transfergain.types import WarningKind
+from transfergain.types import Status, WarningKind
 
 FEW_SEEDS = 5
 """Below this many seeds the intervals rest on four degrees of freedom or fewer for the spread between seeds."""
@@ -22,7 +22,7 @@ def limits(findings: Findings) -> list[str]:
 
 def _unfinished(findings: Findings) -> Iterator[str]:
     missing = [f"{findings.trials[key]:,} {word}" for key, word in
-               (("pending", "not run yet"), ("failed", "failed"), ("skipped", "skipped"))
+               ((PENDING, "not run yet"), (Status.FAILED, "failed"), (Status.SKIPPED, "skipped"))
                if findings.trials[key]]  # fmt: skip
     if missing:
         yield f"Not all trials have a score: {', '.join(missing)}. What stands here is of the finished part."

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.report.limits import limits
-from transfergain.report.typeset import GAINS, markdown, markdown_text
+from transfergain.report.typeset import GAINS_LAYOUT, markdown, markdown_text
+from transfergain.types import Status
 
 MOST_WARNINGS = 10
 
@@ -18,7 +19,7 @@ def render(findings: Findings) -> str:
 
 
 def _head(findings: Findings) -> Iterator[str]:
-    counts = ", ".join(f"{count:,} {word}" for word, count in findings.trials.items() if count or word == "done")
+    counts = ", ".join(f"{count:,} {word}" for word, count in findings.trials.items() if count or word == Status.DONE)
     yield f"## Does starting from {markdown_text(findings.study.model)} beat training from scratch?"
     yield ""
     version = markdown_text(findings.environment.get("transfergain", ""))
@@ -34,7 +35,7 @@ def _benefits(findings: Findings) -> Iterator[str]:
 
 def _gains(findings: Findings) -> Iterator[str]:
     rows = findings.headline()
-    yield markdown(GAINS, rows) if rows else "No gain to report yet.\n"
+    yield markdown(GAINS_LAYOUT, rows) if rows else "No gain to report yet.\n"
 
 
 def _limits(findings: Findings) -> Iterator[str]:

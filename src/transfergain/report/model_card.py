@@ -11,6 +11,7 @@ from transfergain.analysis.trial_rows import trial_scores
 from transfergain.split import TEST, Split
 from transfergain.store import StoredTrial
 from transfergain.tasks import TASKS
+from transfergain.types import Status
 
 
 def cards(findings: Findings) -> dict[Path, str]:
@@ -19,7 +20,7 @@ def cards(findings: Findings) -> dict[Path, str]:
     found = {}
     for mark in sorted(Path(findings.folder, "models").glob("*/trial")):
         trial = trials.get(mark.read_text("utf-8"))
-        if trial is not None and trial.outcome.status == "done":
+        if trial is not None and trial.outcome.status == Status.DONE:
             found[mark.parent / "README.md"] = card(findings, trial)
     return found
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transfergain.analysis.findings import Findings
+from transfergain.analysis.findings import PENDING, Findings
 from transfergain.analysis.rows import Verdict
+from transfergain.types import Status
 
 
 def lines(findings: Findings) -> list[str]:
@@ -19,7 +20,7 @@ def lines(findings: Findings) -> list[str]:
 
 def _advice(findings: Findings) -> str:
     study, same = findings.study, "resume or extend with the same command"
-    if findings.trials["pending"] or findings.trials["failed"]:
+    if findings.trials[PENDING] or findings.trials[Status.FAILED]:
         return f"{same}: it runs what is missing and keeps what is done"
     if cut_short := [row for row in findings.headline() if row.cut_short]:
         who = "scratch" if any(row.verdict is Verdict.VOID for row in cut_short) else "the pretrained arm"

@@ -12,7 +12,7 @@ from transfergain.analysis import findings as analysis
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import BenefitRow, Verdict
 from transfergain.report import reading
-from transfergain.report.page.figures import Figure, gain
+from transfergain.report.page.figures import Figure, gain_text
 from transfergain.report.page.forest import figure as forest
 from transfergain.report.page.panels import convergence, data_efficiency, robustness
 from transfergain.report.page.panels.base import DatasetView
@@ -21,14 +21,14 @@ from transfergain.split import TEST, Split
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-MARKS = {
+VERDICT_MARKS = {
     Verdict.SUPPORTED: "✔",
     Verdict.NEGATIVE_TRANSFER: "✘",
     Verdict.NOT_SUPPORTED: "✘",
     Verdict.INCONCLUSIVE: "?",
     Verdict.VOID: "?",
 }
-CELL = 'style="text-align:left;padding:2px 10px"'
+CELL_STYLE = 'style="text-align:left;padding:2px 10px"'
 
 
 class StudyFindings(Findings):
@@ -61,7 +61,10 @@ class StudyFindings(Findings):
         return plotly_figure(convergence.curves(view, "steps"), f"{view.dataset} has no learning curve yet")
 
     def plot_robustness(self, dataset: str | None = None, shift: str | None = None) -> go.Figure:
-        """Draw scores on a shift (the first if left out) against those on the test set, or by severity without a shift."""
+        """Draw scores on a shift against those on the test set; scores by severity in a study without shifts.
+
+        Of several shifts, the first is drawn where `shift` is left out.
+        """
         view = self._view(dataset)
         shifts, kinds = view.entry.shifts, robustness.perturbation_kinds(view)
         if shift is not None and shift not in shifts:
@@ -70,7 +73,7 @@ class StudyFindings(Findings):
             name = shift or next(iter(shifts))
             return plotly_figure(robustness.effective(view, name), f"{view.dataset} has no scores on {name} yet")
         advice = "run it with --shift NAME=FILE or --perturbations"
-        found = robustness.perturbed(view, kinds, "all") if kinds else None
+        found = robustness.scores_by_severity(view, kinds, "all") if kinds else None
         return plotly_figure(found, f"{view.dataset} was tested on no shift and no perturbation: {advice}")
 
     def _view(self, dataset: str | None) -> DatasetView:
@@ -123,21 +126,21 @@ def _trials(findings: Findings) -> str:
 
 
 def _verdict(row: BenefitRow) -> str:
-    return f"{MARKS.get(row.verdict, '·')} <b>{row.benefit}, {row.verdict}</b>: {escape(row.sentence)}"
+    return f"{VERDICT_MARKS.get(row.verdict, '·')} <b>{row.benefit}, {row.verdict}</b>: {escape(row.sentence)}"
 
 
 def _table(findings: Findings, dataset: str) -> str:
     """List error and gain of every arm and floor on the test set at the largest budget."""
     budget = reading.top_budget(findings, dataset)
-    gains = {row.arm: gain(row) for row in reading.of(findings.headline(), dataset)}
-    scores = reading.scores(findings, dataset, TEST, budget)
+    gains = {row.arm: gain_text(row) for row in reading.of(findings.headline(), dataset)}
+    scores = reading.scores_on(findings, dataset, TEST, budget)
     if not scores:
         return f"<p>{escape(dataset)}: no trial has finished</p>"
     body = "".join(
-        f"<tr><td {CELL}>{escape(row.arm)}</td><td {CELL}>{1 - row.mean:.3f}</td>"
-        f"<td {CELL}>{gains.get(row.arm, '')}</td></tr>"
+        f"<tr><td {CELL_STYLE}>{escape(row.arm)}</td><td {CELL_STYLE}>{1 - row.mean:.3f}</td>"
+        f"<td {CELL_STYLE}>{gains.get(row.arm, '')}</td></tr>"
         for row in scores
     )
     title = f"{dataset}, {findings.data[dataset].metric}, {budget:,} labels"
-    heads = "".join(f"<th {CELL}>{name}</th>" for name in ("arm", "error", "gain over scratch (95 %)"))
+    heads = "".join(f"<th {CELL_STYLE}>{name}</th>" for name in ("arm", "error", "gain over scratch (95 %)"))
     return f"<table><caption>{escape(title)}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"

@@ -34,7 +34,7 @@ def top_budget(findings: Findings, dataset: str) -> int | None:
     return None
 
 
-def scores(findings: Findings, dataset: str, split: Split, budget: int | None = None) -> list[ScoreRow]:
+def scores_on(findings: Findings, dataset: str, split: Split, budget: int | None = None) -> list[ScoreRow]:
     """Keep the scores of one split on the primary metric, of one budget or of all."""
     return [
         row for row in findings.primary(findings.scores)
@@ -77,21 +77,21 @@ MEASURES: dict[Measure, Wording] = {
 BOUNDS = {Censored.NO: "", Censored.ABOVE: "> ", Censored.BELOW: "< "}
 
 
-def measure(row: MeasureRow) -> str:
+def measure_text(row: MeasureRow) -> str:
     """Say what a row measures."""
     unit = row.unit if isinstance(row, ConvergenceRow | AdaptationRow) else ""
     words = MEASURES[row.measure].words
     return f"{words}, {unit}" if unit else words
 
 
-def value(row: MeasureRow) -> str:
+def value_text(row: MeasureRow) -> str:
     """Write a row's estimate as its measure is written, `> ` before a bound; "undefined" for None."""
     if row.estimate is None:
         return "undefined"
     return BOUNDS[row.censored] + MEASURES[row.measure].form.format(row.estimate)
 
 
-def bounds(row: MeasureRow) -> str:
+def bounds_text(row: MeasureRow) -> str:
     """Write `[low, high]` as the measure is written; a dash where there is none."""
     if row.low is None and row.high is None:
         return MISSING

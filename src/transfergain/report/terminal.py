@@ -16,7 +16,7 @@ from transfergain.report import reading
 from transfergain.split import TEST
 
 R = TypeVar("R", bound=Row)
-COLOURS = {
+VERDICT_STYLES = {
     Verdict.SUPPORTED: "bold green",
     Verdict.PARTLY: "bold yellow",
     Verdict.NEGATIVE_TRANSFER: "bold red",
@@ -29,7 +29,7 @@ COLOURS = {
 INDENT = " " * 19
 MOST_DETAILS = 8
 """Further lines of a benefit; findings.json and the page have all."""
-Details = Callable[[Findings, str], Iterator[str]]
+DetailLines = Callable[[Findings, str], Iterator[str]]
 """The sentences under a benefit's own on one data set."""
 
 
@@ -57,12 +57,12 @@ def show(findings: Findings, console: Console) -> None:
 def _benefit(number: int, row: BenefitRow) -> Text:
     """`1 Performance      SUPPORTED          sentence`."""
     label = Text(f"{number} {row.benefit.capitalize():<17}", style="bold")
-    return label + Text(f"{row.verdict.upper():<18}", style=COLOURS[row.verdict]) + Text(row.sentence)
+    return label + Text(f"{row.verdict.upper():<18}", style=VERDICT_STYLES[row.verdict]) + Text(row.sentence)
 
 
 def _details(findings: Findings, row: BenefitRow) -> list[str]:
     """Give the sentences under a benefit's own, in the order in which they answer it; the first MOST_DETAILS."""
-    known = dict.fromkeys(DETAILS[row.benefit](findings, row.dataset))
+    known = dict.fromkeys(DETAIL_LINES[row.benefit](findings, row.dataset))
     lines = [sentence for sentence in known if sentence != row.sentence]
     more = [f"and {len(lines) - MOST_DETAILS} more in findings.json"] if len(lines) > MOST_DETAILS else []
     return lines[:MOST_DETAILS] + more
@@ -111,7 +111,7 @@ def _robustness(findings: Findings, dataset: str) -> Iterator[str]:
         yield from (row.sentence for row in ladder)
 
 
-DETAILS: dict[Benefit, Details] = {
+DETAIL_LINES: dict[Benefit, DetailLines] = {
     Benefit.PERFORMANCE: _performance,
     Benefit.DATA_EFFICIENCY: _data_efficiency,
     Benefit.CONVERGENCE: _convergence,
@@ -133,7 +133,7 @@ def _overall(findings: Findings, lead: Sequence[BenefitRow]) -> Text:
         if sets == 1:
             parts.append(f"{benefit} {verdicts[0]}")
             continue
-        counts = {verdict: verdicts.count(verdict) for verdict in COLOURS if verdict in verdicts}
+        counts = {verdict: verdicts.count(verdict) for verdict in VERDICT_STYLES if verdict in verdicts}
         if counts == {Verdict.NOT_MEASURED: sets}:
             parts.append(f"{benefit} not measured")
         else:
@@ -156,7 +156,7 @@ def _table(findings: Findings, dataset: str) -> RenderableType:
         table.add_column(header, justify=justify, no_wrap=True)
     own = [row for row in findings.primary(findings.gains) if row.dataset == dataset and row.split == TEST]
     gains = {(row.budget, row.arm): row for row in own}
-    scores = reading.scores(findings, dataset, TEST)
+    scores = reading.scores_on(findings, dataset, TEST)
     previous = None
     for score in scores:
         if previous not in (None, score.budget):
@@ -172,4 +172,4 @@ def _gain_cells(row: GainRow | None) -> list[RenderableType]:
         return []
     gain = words.signed(row.estimate, row.low, row.high)
     p = "" if row.p_holm is None else words.p_value(row.p_holm)
-    return [gain, p, Text(row.verdict, style=COLOURS[row.verdict])]
+    return [gain, p, Text(row.verdict, style=VERDICT_STYLES[row.verdict])]

@@ -10,7 +10,7 @@ from transfergain.analysis import words
 from transfergain.analysis.rows import GainRow, MeasureRow, ScoreRow
 from transfergain.analysis.trial_rows import TrialRow
 from transfergain.report import reading
-from transfergain.report.page.figures import MISSING, gain, score
+from transfergain.report.page.figures import MISSING, gain_text, score_text
 
 R = TypeVar("R", contravariant=True)
 
@@ -38,30 +38,30 @@ class Placed(Protocol):
     def arm(self) -> str: ...
 
 
-COMMON: Layout[Placed] = (
+COMMON_LAYOUT: Layout[Placed] = (
     Field("data set", lambda row: row.dataset or MISSING),
     Field("labels", lambda row: f"{row.budget:,}", True),
     Field("arm", lambda row: row.arm or MISSING),
 )
-GAINS: Layout[GainRow] = (
-    *COMMON,
+GAINS_LAYOUT: Layout[GainRow] = (
+    *COMMON_LAYOUT,
     Field("split", lambda row: str(row.split)),
     Field("error of scratch", lambda row: f"{row.reference_error:.3f}", True),
     Field("error", lambda row: f"{row.error:.3f}", True),
-    Field("gain [95 %]", gain, True),
+    Field("gain [95 %]", gain_text, True),
     Field("Holm p", lambda row: MISSING if row.p_holm is None else words.p_value(row.p_holm), True),
     Field("seeds", lambda row: f"{row.n_seeds:,}", True),
     Field("verdict", lambda row: row.verdict or MISSING),
 )
-SCORES: Layout[ScoreRow] = (
-    *COMMON,
+SCORES_LAYOUT: Layout[ScoreRow] = (
+    *COMMON_LAYOUT,
     Field("split", lambda row: str(row.split)),
     Field("metric", lambda row: row.metric),
-    Field("score [95 %]", score, True),
+    Field("score [95 %]", score_text, True),
     Field("seeds", lambda row: f"{row.n_seeds:,}", True),
 )
-TRIALS: Layout[TrialRow] = (
-    *COMMON,
+TRIALS_LAYOUT: Layout[TrialRow] = (
+    *COMMON_LAYOUT,
     Field("seed", lambda row: str(row.seed), True),
     Field("phase", lambda row: row.phase),
     Field("status", lambda row: row.status),
@@ -69,12 +69,12 @@ TRIALS: Layout[TrialRow] = (
     Field("dev score", lambda row: MISSING if row.dev_score is None else f"{row.dev_score:.4f}", True),
     Field("error", lambda row: row.error or MISSING),
 )
-BENEFIT: Layout[MeasureRow] = (
-    *COMMON,
+BENEFIT_LAYOUT: Layout[MeasureRow] = (
+    *COMMON_LAYOUT,
     Field("split", lambda row: str(row.split)),
-    Field("measure", reading.measure),
-    Field("estimate", reading.value, True),
-    Field("95 % interval", reading.bounds, True),
+    Field("measure", reading.measure_text),
+    Field("estimate", reading.value_text, True),
+    Field("95 % interval", reading.bounds_text, True),
     Field("seeds", lambda row: f"{row.n_seeds:,}", True),
     Field("verdict", lambda row: row.verdict or MISSING),
 )
@@ -100,7 +100,7 @@ def latex(fields: Layout[R], rows: Sequence[R], caption: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-LATEX: Mapping[str, str] = {
+LATEX_ESCAPES: Mapping[str, str] = {
     **{c: "\\" + c for c in "&%$#_{}"},
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
@@ -118,7 +118,7 @@ LATEX: Mapping[str, str] = {
 
 def latex_text(text: Any) -> str:
     """Escape text, so that LaTeX prints it as it is; a minus sign in front of a number is one."""
-    escaped = "".join(LATEX.get(c, c) for c in str(text))
+    escaped = "".join(LATEX_ESCAPES.get(c, c) for c in str(text))
     return re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", escaped)
 
 

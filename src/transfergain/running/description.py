@@ -1,4 +1,4 @@
-"""Say what a study is: written down in its store, and on the console before it runs."""
+"""Describe a study: in its store, and on the console before it runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transfergain.arms import ARMS
 from transfergain.data.sample import SAMPLE_SIZE, sample
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
-from transfergain.perturbations import SEVERITIES, perturbed, split_names
+from transfergain.perturbations import SEVERITIES, chosen_splits, perturb
 from transfergain.running.setup import Setup
 from transfergain.store import Store
 from transfergain.study import Study
@@ -40,7 +40,7 @@ def describe(setup: Setup, store: Store) -> None:
 
 
 def _identity(setup: Setup, store: Store) -> dict[str, Any]:
-    """Say which checkpoint and data the study is of. Raises UserError where the store's are others."""
+    """Name the checkpoint and the data of the study. Raises UserError where the store's are others."""
     checkpoint = setup.checkpoint.revision
     data = {name: [data.task, data.fingerprint] for name, data in setup.datasets.items()}
     if known := store.get_meta("identity"):
@@ -54,8 +54,8 @@ def _identity(setup: Setup, store: Store) -> dict[str, Any]:
 
 def _examples(study: Study, data: Dataset) -> list[dict[str, Any]]:
     """Sample the sealed texts that the page shows, as the store keeps them; of perturbations the most severe."""
-    splits = [split for split, _ in split_names(TASKS[data.task].target, study.perturbations)]
-    severe = {split: perturbed(data.test[:SAMPLE_SIZE], split) for split in splits if split.severity == max(SEVERITIES)}
+    splits = [split for split, _ in chosen_splits(TASKS[data.task].target, study.perturbations)]
+    severe = {split: perturb(data.test[:SAMPLE_SIZE], split) for split in splits if split.severity == max(SEVERITIES)}
     return [text.to_dict() for text in sample(data, severe)]
 
 
@@ -101,7 +101,7 @@ def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpo
 
 
 def _environment(study: Study) -> dict[str, str]:
-    """Say on which machine and with which packages the figures came about."""
+    """Name the machine and the packages that the figures were computed with."""
     from transfergain.engine.precision import pick_device
     from transfergain.version import __version__
 

@@ -1,4 +1,4 @@
-"""The page while the study runs: written again, now and then, as trials finish."""
+"""Rewrite the page now and then while the study runs, as trials finish."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from transfergain.running.watchers import Watcher
 from transfergain.store import Store
 from transfergain.types import Outcome, TrialSpec
 
-LEAST_SECONDS = 20.0
-"""Between two writings of the page."""
-MOST_TIME_WRITING = 1 / 25
+LEAST_SECONDS_BETWEEN_PAGES = 20.0
+"""Least seconds between two writings of the page."""
+PAGE_WRITING_SHARE = 1 / 25
 """Share of a study's time that may be spent on writing the page."""
 
 
@@ -26,12 +26,12 @@ class LivePage(Watcher):
     def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
         """Write the page again, if that is due."""
         now = time.monotonic()
-        if due(now - self._written, self._cost):
+        if is_page_due(now - self._written, self._cost):
             write_files(analyse(self._store), live=True)
             self._written = time.monotonic()
             self._cost = self._written - now
 
 
-def due(since: float, cost: float) -> bool:
-    """Tell whether the page is to be written again: `since` seconds ago it was, and that took `cost` seconds."""
-    return since >= max(LEAST_SECONDS, cost / MOST_TIME_WRITING)
+def is_page_due(since: float, cost: float) -> bool:
+    """Tell whether to write the page again: it was last written `since` seconds ago, and that took `cost` seconds."""
+    return since >= max(LEAST_SECONDS_BETWEEN_PAGES, cost / PAGE_WRITING_SHARE)

@@ -9,7 +9,7 @@ from transfergain.running.planner import Planner
 from transfergain.store import Store
 from transfergain.types import Outcome, Phase, TrialSpec
 
-MARK = "trial"
+TRIAL_ID_FILE = "trial"
 """The file of a kept model that holds the id of its trial."""
 
 
@@ -43,7 +43,7 @@ class Models:
         if self._planner.study.keep_models == "best" and not self._beats(spec, outcome, target):
             shutil.rmtree(saved)
             return
-        (saved / MARK).write_text(spec.id, "utf-8")
+        (saved / TRIAL_ID_FILE).write_text(spec.id, "utf-8")
         replaced = self._unfinished / "replaced"
         if target.exists():  # moved away first, so that a kill leaves a whole model or none
             shutil.rmtree(replaced, ignore_errors=True)
@@ -57,11 +57,11 @@ class Models:
         return self._folder / (f"{name}-seed{spec.replicate}" if self._planner.study.keep_models == "all" else name)
 
     def _beats(self, spec: TrialSpec, outcome: Outcome, target: Path) -> bool:
-        """Tell whether a trial's model is better than the one in `target`; of equals, the smaller seed is.
+        """Tell whether a trial's model is better than the one in `target`; among equals the smaller seed wins.
 
         A model that is not of the current plan, or of another budget, is beaten whatever its score.
         """
-        mark = target / MARK
+        mark = target / TRIAL_ID_FILE
         kept = self._store.get(mark.read_text("utf-8")) if mark.exists() else None
         if kept is None or kept.outcome.dev_score is None or kept.spec.budget != spec.budget:
             return True

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from transfergain.arms import ARMS
-from transfergain.arms.adapt import METHODS, SIZES, Adaptation
+from transfergain.arms.adapt import ADAPTATION_LABELS, METHODS, Adaptation
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
-from transfergain.perturbations import split_names
+from transfergain.perturbations import chosen_splits
 from transfergain.running import search
 from transfergain.split import TEST, Split, shift
 from transfergain.study import Study, TaskEntry
 from transfergain.tasks import TASKS
 from transfergain.types import Dataset, Phase, Recipe, TrialSpec
 
-REPLICATES = 1000
-"""Replicates of base seed s are s * 1000 + i; the last one of each thousand is for tuning alone."""
+REPLICATES_PER_SEED = 1000
+"""Replicates for each base seed: those of seed s are s * 1000 + i, and the last of each thousand is for tuning alone."""
 
 
 def auto_budgets(n_train: int, n_dev: int, classes: int) -> list[int]:
@@ -38,6 +39,14 @@ def budgets_for(entry: TaskEntry, data: Dataset) -> list[int]:
     return list(entry.budgets)
 
 
+class StudyCell(NamedTuple):
+    """One data set, arm (or floor) and budget of a study; its trials differ in seed and recipe."""
+
+    data: Dataset
+    arm: str
+    budget: int
+
+
 class Planner:
     """Expand a study over its loaded data sets into specs."""
 
@@ -49,13 +58,13 @@ class Planner:
         self.max_length = {name: entry.tokens() for name, entry in entries.items()}
         self.options = {name: entry.encoding() for name, entry in entries.items()}
 
-    def cells(self) -> Iterable[tuple[Dataset, str, int]]:
-        """Yield (data set, arm, budget) of all trainings, floors left out."""
+    def cells(self) -> Iterable[StudyCell]:
+        """Yield the cells of all trainings, floors left out."""
         for name, data in self.datasets.items():
             for budget in self.budgets[name]:
                 for arm in self.study.arms:
                     if arm not in self.study.largest_only or budget == max(self.budgets[name]):
-                        yield data, arm, budget
+                        yield StudyCell(data, arm, budget)
 
     def recipe(self, data: Dataset, learning_rate: float) -> Recipe:
         """Make the study's recipe with a learning rate: the only thing in which arms may differ."""
@@ -77,18 +86,18 @@ class Planner:
         """Name the shares of the step cap to which the rounds of tuning run; see `search.rungs`."""
         return search.rungs(self.study.tune)
 
-    def tuning(self, data: Dataset, arm: str, budget: int) -> list[TrialSpec]:
-        """Plan the first round of one cell's tuning: one seed that no reported trial uses, no sealed split."""
-        replicate = self.study.seed * REPLICATES + REPLICATES - 1
+    def tuning(self, cell: StudyCell) -> list[TrialSpec]:
+        """Plan the first round of a cell's tuning: one seed that no reported trial uses, and no sealed split."""
+        replicate = self.study.seed * REPLICATES_PER_SEED + REPLICATES_PER_SEED - 1
         return [
-            self._spec(data, arm, budget, replicate, Phase.TUNE, self.recipe(data, rate), self.rungs()[0])
+            self._spec(cell, replicate, Phase.TUNE, self.recipe(cell.data, rate), self.rungs()[0])
             for rate in search.learning_rates(self.study.tune)
         ]
 
-    def reporting(self, data: Dataset, arm: str, budget: int, recipe: Recipe | None) -> list[TrialSpec]:
-        """Plan the reported trials of one cell, one a seed."""
-        first = self.study.seed * REPLICATES
-        return [self._spec(data, arm, budget, first + i, Phase.REPORT, recipe) for i in range(self.entries[data.name].seeds)]
+    def reporting(self, cell: StudyCell, recipe: Recipe | None) -> list[TrialSpec]:
+        """Plan the reported trials of a cell, one for each seed."""
+        first = self.study.seed * REPLICATES_PER_SEED
+        return [self._spec(cell, first + i, Phase.REPORT, recipe) for i in range(self.entries[cell.data.name].seeds)]
 
     def floors(self) -> list[TrialSpec]:
         """Plan the floors' trials of the whole study."""
@@ -97,17 +106,16 @@ class Planner:
             for name, data in self.datasets.items()
             for budget in self.budgets[name]
             for floor in TASKS[data.task].floors
-            for spec in self.reporting(data, floor.name, budget, None)
+            for spec in self.reporting(StudyCell(data, floor.name, budget), None)
         ]
 
-    def _spec(
-        self, data: Dataset, arm: str, budget: int, replicate: int, phase: Phase, recipe: Recipe | None, rung: float = 1.0
-    ) -> TrialSpec:
+    def _spec(self, cell: StudyCell, replicate: int, phase: Phase, recipe: Recipe | None, rung: float = 1.0) -> TrialSpec:
+        data, arm, budget = cell
         sealed: tuple[tuple[Split, str], ...] = (
             (TEST, data.fingerprint),
             *((shift(name), mark) for name, mark in data.shift_fingerprints.items()),
         )
-        sealed += split_names(TASKS[data.task].target, self.study.perturbations)
+        sealed += chosen_splits(TASKS[data.task].target, self.study.perturbations)
         if arm in ARMS and ARMS[arm].adapts and budget == max(self.budgets[data.name]):
             sealed += self._adaptations(data)
         return TrialSpec(
@@ -126,11 +134,11 @@ class Planner:
 
     @staticmethod
     def _adaptations(data: Dataset) -> tuple[tuple[Split, str], ...]:
-        """(split, fingerprint of the labels) of every adaptation that the domain has labels enough for."""
+        """List (split, fingerprint of the labels) of every adaptation that the domain has enough labels for."""
         return tuple(
             (Adaptation(domain, size, method).split, data.target_fingerprints[domain])
             for domain, pools in data.targets.items()
-            for size in SIZES
+            for size in ADAPTATION_LABELS
             if size <= max_budget(len(pools.train), len(pools.dev))
             for method in METHODS
         )

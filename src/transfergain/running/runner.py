@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from transfergain.executors.base import Executor, Job
 from transfergain.running import order
 from transfergain.running.models import Models
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.tuning import Chosen, Tuning
 from transfergain.running.watchers import Watcher
 from transfergain.store import Store
@@ -55,7 +55,7 @@ class Runner:
 
     def _reports_of(self, choice: Chosen) -> list[TrialSpec]:
         data = self._planner.datasets[choice.dataset]
-        return self._planner.reporting(data, choice.arm, choice.budget, choice.recipe)
+        return self._planner.reporting(StudyCell(data, choice.arm, choice.budget), choice.recipe)
 
     def _known_reports(self) -> list[TrialSpec]:
         """List reported trials of an earlier plan, which stay in the findings until tuning says which there are.
@@ -68,9 +68,9 @@ class Runner:
         rates = {spec.recipe.learning_rate for spec in trained if spec.recipe}
         possible = {
             spec
-            for data, arm, budget in planner.cells()
+            for cell in planner.cells()
             for rate in rates
-            for spec in planner.reporting(data, arm, budget, planner.recipe(data, rate))
+            for spec in planner.reporting(cell, planner.recipe(cell.data, rate))
         }
         return [spec for spec in trained if spec in possible]
 

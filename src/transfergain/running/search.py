@@ -9,9 +9,9 @@ LEARNING_RATES = (1e-5, 3e-3)
 RUNGS = (0.25, 0.5)
 """Shares of the step cap: every learning rate runs to the first, the better half of them to the second, which decides."""
 FEWEST_RATES_TO_HALVE = 4
-"""Learning rates from which on tuning halves: of fewer, too few would be left to choose from."""
+"""Tuning halves only with at least so many learning rates: of fewer, too few would be left to choose from."""
 GOLDEN_RATIO = 0.3819660112501051
-"""As the step of an additive sequence, 2 minus the ratio itself: it spreads any number of points evenly."""
+"""2 minus the golden ratio (1.618...): as the step of an additive sequence it spreads any number of points evenly."""
 
 
 def learning_rates(count: int) -> list[float]:

@@ -17,7 +17,7 @@ from transfergain.executors.base import Executor
 from transfergain.options import OptionKind
 from transfergain.running.console import say, warn
 from transfergain.running.planner import Planner
-from transfergain.store import FILE, Store
+from transfergain.store import STORE_FILE, Store
 from transfergain.study import Study, TaskEntry
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench
@@ -26,7 +26,7 @@ from transfergain.types import Checkpoint, Dataset, StudyWarning
 
 @dataclass(frozen=True)
 class Workers:
-    """How many workers a study has, and of what."""
+    """How many workers a study has, and what each of them gets."""
 
     count: int
     """0: as many as the executor has room for."""
@@ -44,7 +44,7 @@ class Setup:
     """Of the study with the threads that its workers have, and of its data sets."""
     checkpoint: Checkpoint
     advice: Sequence[StudyWarning]
-    """What the tasks have to say about the checkpoint."""
+    """Warnings of the tasks about the checkpoint."""
     workers: Workers
     executor: type[Executor]
 
@@ -172,7 +172,7 @@ def _count_workers(study: Study, checkpoint: Checkpoint, own_machine: bool) -> W
 
 def _threads_before(folder: Path) -> int | None:
     """Look up how many threads a study of this folder was begun with; None where there is none."""
-    if not (folder / FILE).exists():
+    if not (folder / STORE_FILE).exists():
         return None
     with Store(folder, create=True) as store:
         return int((store.get_meta("environment") or {}).get("threads", 0)) or None

@@ -1,4 +1,4 @@
-"""What holds while a study runs: its folder is its own, signals end it in good order, a closed terminal breaks nothing."""
+"""Protect a running study: it alone uses its folder, signals end it in good order, and a closed terminal breaks nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transfergain.errors import UserError
 
 
 class Stopped(KeyboardInterrupt):
-    """Raised on a scheduler's signal: whatever handles Ctrl-C handles it alike."""
+    """A scheduler's signal ended the study; handled in the same way as Ctrl-C."""
 
     def __init__(self, signal: int) -> None:
         self.signal = signal
@@ -31,7 +31,7 @@ class Terminal:
         return error.errno == errno.EIO and any(not os.isatty(stream) for stream in self._streams)
 
     def leave(self) -> None:
-        """Write to nowhere from here on."""
+        """Discard all further output."""
         nothing = os.open(os.devnull, os.O_RDWR)
         for stream in self._streams:
             os.dup2(nothing, stream)
@@ -41,7 +41,7 @@ class Terminal:
 @contextlib.contextmanager
 def stoppable() -> Iterator[Terminal]:
     """Let SIGTERM, as schedulers send it, and SIGHUP end a study as Ctrl-C does: once, so that a second one does not
-    disturb the writing of the findings. Ignored signals (nohup) stay ignored, and threads of a larger program know none.
+    disturb the writing of the findings. Ignored signals (nohup) stay ignored; outside the main thread no handler is set.
     """
     terminal, heard = Terminal(), list[int]()
 

@@ -12,7 +12,7 @@ from transfergain.data.draws import budget_sizes
 from transfergain.executors.base import Job
 from transfergain.executors.local import LocalExecutor
 from transfergain.running.console import say
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.setup import Setup
 from transfergain.types import Dataset, Outcome, Phase, Status, TrialSpec
 
@@ -38,14 +38,14 @@ Speeds = Mapping[tuple[str, str], Speed]
 """(data set, arm) -> its speed; without the arms that were not measured, or failed."""
 
 
-def measure(setup: Setup, known: Collection[tuple[str, str]], console: Console) -> tuple[Speeds, int | None]:
+def measure_speeds(setup: Setup, known: Collection[tuple[str, str]], console: Console) -> tuple[Speeds, int | None]:
     """Measure every arm and data set that is not `known`, saying so; returns the worker's peak memory too, in bytes."""
     planner = setup.planner
-    cells = {(data.name, arm): (data, budget) for data, arm, budget in planner.cells() if (data.name, arm) not in known}
+    cells = {key: cell for cell in planner.cells() if (key := (cell.data.name, cell.arm)) not in known}
     if not cells:
         return {}, None
     steps = (min(SHORT_TRIAL_STEPS), *SHORT_TRIAL_STEPS)  # the first warms up
-    trials = {key: [short_trial(planner, *cell, key[1], n) for n in steps] for key, cell in cells.items()}
+    trials = {key: [short_trial(planner, cell, n) for n in steps] for key, cell in cells.items()}
     bench = replace(setup.bench(), datasets={name: few_dev(data) for name, data in setup.datasets.items()})
     speeds = dict[tuple[str, str], Speed]()
     with LocalExecutor(bench, 1) as executor:
@@ -67,13 +67,13 @@ def few_dev(data: Dataset) -> Dataset:
     return replace(data, dev=data.dev[:: max(1, len(data.dev) // SHORT_TRIAL_DEV)][:SHORT_TRIAL_DEV])
 
 
-def short_trial(planner: Planner, data: Dataset, budget: int, arm: str, steps: int) -> TrialSpec:
+def short_trial(planner: Planner, cell: StudyCell, steps: int) -> TrialSpec:
     """Plan a trial on the cell's training examples and few dev ones that ends after so many steps."""
-    every = min(SHORT_TRIAL_STEPS)
-    n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
+    data, every = cell.data, min(SHORT_TRIAL_STEPS)
+    n_train, n_dev = budget_sizes(cell.budget, len(data.train), len(data.dev))
     recipe = replace(planner.recipe(data, 1e-4), epochs=1, evaluations=1, min_steps=100 * max(SHORT_TRIAL_STEPS))
     recipe = replace(recipe, evaluations=recipe.max_steps(n_train) // every)
-    spec = planner.reporting(data, arm, budget, recipe)[0]
+    spec = planner.reporting(cell, recipe)[0]
     rung = steps / every / recipe.evaluations
     return replace(spec, phase=Phase.TUNE, splits=(), rung=rung, budget=n_train + min(n_dev, SHORT_TRIAL_DEV))
 

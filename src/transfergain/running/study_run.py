@@ -38,7 +38,7 @@ class Ended(NamedTuple):
 
 def carry_out(study: Study, console: Console, verbose: bool = False) -> Ended:
     """Carry a study out, showing progress on the console; with `verbose`, every dev evaluation on a line of its own."""
-    tracking.check(study.report_to)
+    tracking.check_tracker(study.report_to)
     setup = set_up(study, console)
     for warning in setup.advice:
         warn(console, warning.text)

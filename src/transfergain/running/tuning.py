@@ -1,4 +1,4 @@
-"""Tuning: which learning rate each arm trains with at each budget, chosen by dev scores in rounds of halving."""
+"""Tune the learning rate of each arm at each budget, by dev scores in rounds of successive halving."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from transfergain.arms import ARMS
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.search import at_edge
 from transfergain.store import Store, StoredTrial
-from transfergain.types import Dataset, Outcome, Recipe, Status, TrialSpec
+from transfergain.types import Outcome, Recipe, Status, TrialSpec
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Chosen:
     budget: int
     recipe: Recipe
     tried: tuple[tuple[float, float, float], ...] = ()
-    """(learning rate, dev score, share of the step cap it ran to) of each rate of which a trial finished; empty without
+    """(learning rate, dev score, share of the step cap it ran to) of each rate with a finished trial; empty without
     tuning."""
     problem: str = ""
     """Why the arm cannot run at this budget; empty when it can."""
@@ -34,7 +34,7 @@ class Chosen:
         return at_edge(self.recipe.learning_rate, [rate for rate, *_ in self.tried])
 
     def to_stored(self) -> dict[str, Any]:
-        """Say it in JSON, as the store and findings.json hold it."""
+        """Make the JSON that the store and findings.json hold."""
         return asdict(self) | {"learning_rate": self.recipe.learning_rate, "at_edge": self.at_edge}
 
 
@@ -46,23 +46,23 @@ class Tuning:
 
     def known(self) -> list[TrialSpec]:
         """List the tuning trials of all rounds that are known so far."""
-        return [spec for cell in self._planner.cells() for known in self._rounds(*cell) for spec in known]
+        return [spec for cell in self._planner.cells() for known in self._rounds(cell) for spec in known]
 
     def of_round(self, number: int) -> list[TrialSpec]:
         """List the trials of one round; those of the round before have all ended."""
-        return [spec for cell in self._planner.cells() for spec in self._rounds(*cell)[number]]
+        return [spec for cell in self._planner.cells() for spec in self._rounds(cell)[number]]
 
     def choices(self) -> list[Chosen]:
         """Choose the recipe of every arm at every budget."""
-        return [self._choose(*cell) for cell in self._planner.cells()]
+        return [self._choose(cell) for cell in self._planner.cells()]
 
-    def _rounds(self, data: Dataset, arm: str, budget: int) -> list[list[TrialSpec]]:
+    def _rounds(self, cell: StudyCell) -> list[list[TrialSpec]]:
         """Halve as far as trials have ended: successive halving (Jamieson and Talwalkar 2016).
 
         Every rate runs to the first rung; the better half of them to the next, as soon as all have ended. That half is
         one of the rates asked for, not of those that finished: the same number for every arm.
         """
-        rounds = [self._planner.tuning(data, arm, budget)]
+        rounds = [self._planner.tuning(cell)]
         for rung in self._planner.rungs()[1:]:
             rows = [self._store.get(spec.id) for spec in rounds[-1]]
             ended = [row for row in rows if row is not None]
@@ -72,12 +72,13 @@ class Tuning:
             rounds.append([replace(row.spec, rung=rung) for row in better])
         return rounds
 
-    def _choose(self, data: Dataset, arm: str, budget: int) -> Chosen:
+    def _choose(self, cell: StudyCell) -> Chosen:
         """Choose the recipe with the best dev score among the last round; among equals the lower dev loss.
 
         Without tuning, the arm's default. An arm none of whose tuning trials finished cannot run.
         """
-        rounds = self._rounds(data, arm, budget)
+        data, arm, budget = cell
+        rounds = self._rounds(cell)
         default = self._planner.recipe(data, ARMS[arm].default_learning_rate)
         if not rounds[0]:
             return Chosen(data.name, arm, budget, default)
@@ -110,7 +111,7 @@ def _merit_of(row: StoredTrial) -> tuple[float, float]:
 
 
 def merit(outcome: Outcome) -> tuple[float, float]:
-    """Rank a tuning trial by (dev score, minus dev loss) at its best evaluation; one whose loss is not finite is none."""
+    """Rank a tuning trial by (dev score, minus dev loss) at its best evaluation among those with a finite loss."""
     finite = [point for point in outcome.curve if math.isfinite(point.loss)]
     best = max(finite, key=lambda point: (point.score, -point.loss), default=None)
     return (best.score, -best.loss) if best else (float("-inf"), 0.0)

@@ -1,4 +1,4 @@
-"""What follows a running study, and what tells all followers alike."""
+"""Followers of a running study, and one that passes everything on to several."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from transfergain.types import Outcome, TrialSpec
 
 
 class Watcher:
-    """Follow a running study, and do nothing about it: others override what they want to hear.
+    """Follow a running study without doing anything; subclasses override the methods they need.
 
     One that needs setting up and clearing away is a context manager.
     """
@@ -21,13 +21,13 @@ class Watcher:
         pass
 
     def begin(self, stage: str, total: int, done: int) -> None:
-        """Hear that a stage (`tuning`, `finals`, `trials`) begins; `done` of its `total` trials are in the store already."""
+        """Learn that a stage (`tuning`, `finals`, `trials`) begins; `done` of its `total` trials are already stored."""
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
-        """Hear where a running trial is: its step of at most `cap`, and its best dev score so far."""
+        """Learn where a running trial is: its step of at most `cap`, and its best dev score so far."""
 
     def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
-        """Hear that a trial ended; it is in the store by now."""
+        """Learn that a trial ended; it is in the store by now."""
 
 
 class Watchers(Watcher):

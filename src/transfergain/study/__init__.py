@@ -1,4 +1,4 @@
-"""A study: what the user asked for, in a file, flags or Python, checked."""
+"""Check what the user asks for: a study, given by a file, flags or Python."""
 
 from __future__ import annotations
 

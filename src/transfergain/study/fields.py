@@ -1,4 +1,4 @@
-"""Keys of a study for the options of all tasks, as fields of a model that checks them."""
+"""Add keys for the options of all tasks to a study, as fields that pydantic checks."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def with_options_of(tasks: Iterable[Task]) -> Callable[[type[M]], type[M]]:
 
 
 def _annotation(by_task: Mapping[str, Option]) -> Any:
-    """The type of an option's field, its bounds and its flag."""
+    """Build the annotation of an option's field: its type, bounds and flag."""
     first, *others = by_task.values()
     for other in others:
         if (other.type, other.ge, other.le, other.check) != (first.type, first.ge, first.le, first.check):

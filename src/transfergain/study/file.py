@@ -1,4 +1,4 @@
-"""A study from flags and a TOML file, and what is wrong with either in one line."""
+"""Load a study from flags and a TOML file, and say in one line what is wrong with either."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from transfergain.study.keys import Study, TaskEntry
 from transfergain.tasks import TASKS
 
 UNION_MEMBERS = ("auto", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")
-FOR_ALL = ("budgets", "seeds", "batch_size", "epochs", "min_steps", "evaluations", "patience")
+KEYS_FOR_ALL = ("budgets", "seeds", "batch_size", "epochs", "min_steps", "evaluations", "patience")
 """Keys of a data set that a flag sets for all of a study's."""
 
 
 def load(flags: Mapping[str, Any], file: str | None = None) -> Study:
-    """A study from flags and, below them, a TOML file. Raises UserError naming the file or flag and the nearest key."""
+    """Load a study from a TOML file and flags, which override the file.
+
+    Raises UserError naming the file or flag and the nearest key.
+    """
     raw = {} if file is None else _read_toml(file)
     if isinstance(raw.get("tasks"), list):
-        if clash := [k for k in flags if k in TaskEntry.model_fields and k not in FOR_ALL]:
+        if clash := [k for k in flags if k in TaskEntry.model_fields and k not in KEYS_FOR_ALL]:
             raise UserError(f"{flag_of(clash[0])} cannot be given beside the [[tasks]] of {file}; edit the file")
-        given = {key: flags[key] for key in FOR_ALL if key in flags}
+        given = {key: flags[key] for key in KEYS_FOR_ALL if key in flags}
         raw["tasks"] = [{**e, **given} if isinstance(e, dict) else e for e in raw["tasks"]]
     _refuse_foreign(raw | dict(flags), flags, file)
     try:
@@ -46,9 +49,9 @@ def _read_toml(file: str) -> dict[str, Any]:
 
 
 def _explain(error: ValidationError, flags: Mapping[str, Any], file: str | None) -> str:
-    """The first complaint as one line that names the flag, or the file and the key: `study.toml: tasks.1.budgets`."""
+    """Put the first complaint into one line that names the flag, or the file and the key: `study.toml: tasks.1.budgets`."""
     first = error.errors()[0]
-    # pydantic adds the member of a union that it tried last; that is no key of the user's.
+    # pydantic adds the member of a union that it tried last, which is not a key that the user gave.
     keys = [str(part) for part in first["loc"] if part not in UNION_MEMBERS]
     flag = next((k for k in keys if k in flags), None)
     where = flag_of(flag) if flag else f"{file or 'study'}: {'.'.join(keys)}"

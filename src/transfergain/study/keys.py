@@ -1,4 +1,4 @@
-"""The keys of a study and what they may be; each with its flag. Where they come from is in `study.file`."""
+"""Define the keys of a study, their bounds and their flags. `study.file` reads them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ NAMED_FILE = "NAME=FILE"
 
 
 def quarter(evaluations: int) -> int:
-    """The default patience: a quarter of a run's evaluations, 4 of the usual 16, and 2 at least.
+    """Compute the default patience: a quarter of a run's evaluations, 4 of the usual 16, and 2 at least.
 
-    A count that stayed the same would end a run of few evaluations never, and so call every such run unfinished.
+    With a fixed patience, a run of few evaluations could never stop early, and every such run would count as unfinished.
     """
     return max(2, -(-evaluations // 4))
 
@@ -38,13 +38,13 @@ def _whole(value: Any) -> int:
 
 
 def _lengths() -> str:
-    """The default lengths of the tasks in words: `128, qa: 384`."""
+    """Say the default lengths of the tasks in words: `128, qa: 384`."""
     usual = next(iter(TASKS.values())).max_length
     return ", ".join([str(usual), *(f"{t.name}: {t.max_length}" for t in TASKS.values() if t.max_length != usual)])
 
 
 @with_options_of(TASKS.values())
-class Place(BaseModel):
+class TaskData(BaseModel):
     """Which data is read for which task, and how."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,12 +66,12 @@ class Place(BaseModel):
         return value
 
     def given(self, kind: OptionKind) -> dict[str, Any]:
-        """Those of the task's options of a kind that the user gave."""
+        """Collect the task's options of a kind that the user gave."""
         values = {option.name: getattr(self, option.name) for option in TASKS[self.task].options if option.kind & kind}
         return {name: value for name, value in values.items() if value is not None}
 
 
-class TaskEntry(Place):
+class TaskEntry(TaskData):
     """One data set of a study and the task it is for."""
 
     shift: Annotated[dict[str, str], Flag("test set of another domain; repeatable", Group.INPUT, metavar=NAMED_FILE)] = (
@@ -135,15 +135,15 @@ class TaskEntry(Place):
         return pairs
 
     def tokens(self) -> int:
-        """The most tokens of an input: as given, or the task's default."""
+        """Give the most tokens of an input: as given, or the task's default."""
         return self.max_length or TASKS[self.task].max_length
 
     def encoding(self) -> tuple[tuple[str, Any], ...]:
-        """The task's settings of encoding and generation, as a recipe holds them."""
+        """Collect the task's settings of encoding and generation, as a recipe holds them."""
         return tuple(sorted((TASKS[self.task].defaults(OptionKind.ENCODING) | self.given(OptionKind.ENCODING)).items()))
 
     def source(self) -> DataSource:
-        """Where the data comes from."""
+        """Say where the data comes from."""
         return DataSource(
             train_file=self.train_file,
             validation_file=self.validation_file,
@@ -248,7 +248,7 @@ class Study(TaskEntry):
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, raw: Any) -> Any:
-        """Entries of `tasks` inherit the top level's data keys."""
+        """Let entries of `tasks` inherit the top level's data keys."""
         if isinstance(raw, dict) and isinstance(raw.get("tasks"), list):
             common = {k: v for k, v in raw.items() if k in TaskEntry.model_fields}
             entries = [common | dict(e) if isinstance(e, Mapping) else e for e in raw["tasks"]]
@@ -256,9 +256,9 @@ class Study(TaskEntry):
         return raw
 
     def entries(self) -> list[TaskEntry]:
-        """The data sets of the study."""
+        """List the data sets of the study."""
         return self.tasks or [TaskEntry(**{key: getattr(self, key) for key in TaskEntry.model_fields})]
 
     def folder(self) -> str:
-        """The output folder: as given, or named after the data."""
+        """Give the output folder: as given, or named after the data."""
         return self.output_dir or f"runs/{'-'.join(entry.source().name() for entry in self.entries())}"

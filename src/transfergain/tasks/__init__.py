@@ -1,4 +1,4 @@
-"""Task kinds; one file and one line each."""
+"""Register the task kinds; one file and one line each."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ TASKS: dict[str, Task] = {
 
 
 def surest_first() -> list[Task]:
-    """The tasks in the order in which they are asked whether data is theirs."""
+    """Order the tasks as they are asked whether data is theirs."""
     return sorted(TASKS.values(), key=lambda task: -task.sureness)
 
 
 def floors() -> dict[str, Floor]:
-    """The floors of all tasks by name, each once."""
+    """Collect the floors of all tasks by name, each once."""
     return {floor.name: floor for task in TASKS.values() for floor in task.floors}

@@ -1,4 +1,4 @@
-"""What a task kind is: options and columns in, an `AutoModelFor...` with its inputs, predictions out, metrics and floors.
+"""Define a task kind: its options, an `AutoModelFor...` with its inputs, its predictions, metrics and floors.
 
 Tasks import no torch: they hand lists of token ids to the engine and receive numpy arrays, or lists of generated ids.
 """
@@ -91,9 +91,9 @@ class Task:
         return self.generation is not None
 
     def defaults(self, kind: OptionKind) -> dict[str, Any]:
-        """Default of each option of one kind or more."""
+        """Give the default of each option of one kind or more."""
         return {option.name: option.default for option in self.options if option.kind & kind}
 
     def floor(self, name: str) -> Floor:
-        """The floor of a name. Raises KeyError where the task has none of it."""
+        """Find a floor by its name. Raises KeyError where the task has none of it."""
         return {floor.name: floor for floor in self.floors}[name]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergain.data.formats.table import Parsed, Table, require_columns
-from transfergain.data.recognise import SAMPLE, Guess, holds, named
+from transfergain.data.recognise import SAMPLE_ROWS, Guess, holds, named
 from transfergain.errors import UserError
 from transfergain.floors.majority import MAJORITY
 from transfergain.floors.tfidf import TFIDF
@@ -40,7 +40,7 @@ LABEL_COLUMN = Option(
 
 
 def parse(tables: Mapping[str, Table], columns: Mapping[str, str]) -> Parsed:
-    """Rows with a text and a label -> examples whose target is the class index.
+    """Make examples of rows with a text and a label; the target is the class index.
 
     Labels may be words, integers or booleans; classes are those of the train table, integers in numeric order, words
     in alphabetical order. Raises UserError naming the file and row.
@@ -73,7 +73,7 @@ def parse(tables: Mapping[str, Table], columns: Mapping[str, str]) -> Parsed:
 
 
 def _alike(where: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Warns of classes that are one word but for case and inner spaces: `Positive` beside `positive`."""
+    """Warn of classes that are one word but for case and inner spaces: `Positive` beside `positive`."""
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(" ".join(name.casefold().split()), []).append(name)
@@ -110,7 +110,7 @@ def _text(value: Any) -> str:
 
 
 def _label(value: Any) -> str:
-    """One spelling for a label: booleans as true/false, 1.0 as 1."""
+    """Spell a label in one way: booleans as true/false, 1.0 as 1."""
     if _missing(value):
         return ""
     if isinstance(value, bool | np.bool_):
@@ -132,7 +132,7 @@ def _some(names: Sequence[str], most: int = 8) -> str:
 
 
 def recognise(table: Table) -> Guess | None:
-    """A text and one of few labels a row: by the columns' names, else by what they hold."""
+    """Guess the columns of text and label, by their names, else by what they hold."""
     columns = table.columns()
     plain = [column for column in columns if not holds(table, column, (list, dict))]
     text = named(plain, TEXT_COLUMN) or _wordiest(table, plain)
@@ -142,23 +142,23 @@ def recognise(table: Table) -> Guess | None:
 
 
 def _wordiest(table: Table, columns: Sequence[str]) -> str | None:
-    """The column with the most words a row, if they are two or more on average."""
-    sample = table.rows[:SAMPLE]
+    """Find the column with the most words a row, if they are two or more on average."""
+    sample = table.rows[:SAMPLE_ROWS]
     words = {c: sum(len(str(row.get(c) or "").split()) for row in sample) / max(1, len(sample)) for c in columns}
     best = max(words, key=lambda c: words[c], default=None)
     return best if best is not None and words[best] >= 2 else None
 
 
 def _fewest_values(table: Table, columns: Sequence[str]) -> str | None:
-    """The column with the fewest different values, from two on, and many rows to each of them."""
-    sample = table.rows[:SAMPLE]
+    """Find the column with the fewest different values, two or more, and many rows to each of them."""
+    sample = table.rows[:SAMPLE_ROWS]
     values = {c: len({str(row.get(c)) for row in sample}) for c in columns}
     likely = {c: n for c, n in values.items() if 2 <= n <= max(2, len(sample) // 5)}
     return min(likely, key=lambda c: likely[c], default=None)
 
 
 def encode(examples: Sequence[Example], tokenizer: Any, options: Mapping[str, Any]) -> Encoded:
-    """One feature an example: the tokenizer's id lists, cut at `max_length`, and `labels` as an integer."""
+    """Encode an example as one feature: the tokenizer's id lists, cut at `max_length`, and `labels` as an integer."""
     ids = tokenizer([e.inputs["text"] for e in examples], truncation=True, max_length=options["max_length"])
     return Encoded(
         [
@@ -171,19 +171,19 @@ def encode(examples: Sequence[Example], tokenizer: Any, options: Mapping[str, An
 def decode(
     outputs: Sequence[NDArray[np.float32]], encoded: Encoded, examples: Sequence[Example], setting: Any, tokenizer: Any
 ) -> list[int]:
-    """The class of the largest logit; each output has shape (classes,)."""
+    """Take the class of the largest logit; each output has shape (classes,)."""
     return [int(logits.argmax()) for logits in outputs]
 
 
 def probabilities(
     outputs: Sequence[NDArray[np.float32]], encoded: Encoded, examples: Sequence[Example]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Logits (examples, classes) and true classes (examples,)."""
+    """Stack the logits (examples, classes) and true classes (examples,)."""
     return np.stack(outputs), np.array([e.target for e in examples])
 
 
 def chance(examples: Sequence[Example], labels: Sequence[str]) -> float:
-    """Accuracy of the split's own majority class."""
+    """Compute the accuracy of the split's own majority class."""
     return max(Counter(e.target for e in examples).values()) / len(examples)
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from transfergain.data.formats import conll
 from transfergain.data.formats.spans import parse
 from transfergain.data.formats.table import Reader, Table
-from transfergain.data.recognise import SAMPLE, Guess, all_named, holds, named
+from transfergain.data.recognise import SAMPLE_ROWS, Guess, all_named, holds, named
 from transfergain.errors import UserError
 from transfergain.floors.frequent_tag import FREQUENT_TAG
 from transfergain.options import Option, OptionKind
@@ -24,9 +24,9 @@ from transfergain.tasks.base import Encoded, Task
 from transfergain.tasks.classification import LABEL_COLUMN, TEXT_COLUMN
 from transfergain.types import Checkpoint, Example, StudyWarning, Target, WarningKind
 
-IGNORED = -100
+IGNORED_LABEL = -100
 """Label of tokens that the loss leaves out."""
-MARKED = re.compile(r"\[[^\[\]|]+\|[^\[\]|\s]+\]")
+MARKED_ENTITY = re.compile(r"\[[^\[\]|]+\|[^\[\]|\s]+\]")
 """`[Ada Lovelace|PER]`, an entity marked within its text."""
 
 TOKENS = Option("tokens_column", "tokens", "column of the words", OptionKind.COLUMN, usual_names=("tokens", "words"))
@@ -37,17 +37,20 @@ TEXT = replace(TEXT_COLUMN, help="column of texts with marked entities")
 
 
 def recognise(table: Table) -> Guess | None:
-    """Words with a tag each, or a text with entities marked in it."""
+    """Guess the columns of words and tags, or of a text with entities marked in it."""
     found = all_named(table, (TOKENS, TAGS))
     if found and all(holds(table, column, (list, tuple)) for column in found.values()):
         return found
     text, label = named(table.columns(), TEXT), named(table.columns(), LABEL_COLUMN)
-    marked = sum(bool(MARKED.search(str(row.get(text)))) for row in table.rows[:SAMPLE]) if text and not label else 0
-    return {TEXT.name: str(text)} if marked > 0.1 * len(table.rows[:SAMPLE]) else None
+    if not text or label:
+        return None
+    sample = table.rows[:SAMPLE_ROWS]
+    marked = sum(bool(MARKED_ENTITY.search(str(row.get(text)))) for row in sample)
+    return {TEXT.name: text} if marked > 0.1 * len(sample) else None
 
 
 def _pairs_or_words(value: Any) -> Any:
-    """Types and their new names, as text or as a table."""
+    """Check that types and their new names are given as text or as a table."""
     pairs = isinstance(value, Mapping) and all(isinstance(part, str) for pair in value.items() for part in pair)
     if isinstance(value, str) or pairs:
         return value
@@ -55,14 +58,14 @@ def _pairs_or_words(value: Any) -> Any:
 
 
 def text(example: Example) -> str:
-    """The words with one space between."""
+    """Join the words with one space between."""
     return " ".join(example.inputs["tokens"])
 
 
 def encode(examples: Sequence[Example], tokenizer: Any, options: Mapping[str, Any]) -> Encoded:
-    """One feature a sentence; more, overlapping, for one longer than `max_length` tokens; none if it yields no token.
+    """Encode a sentence as one feature, or as overlapping ones beyond `max_length` tokens, or as none without a token.
 
-    `labels` holds the class index at the first token of each word and IGNORED elsewhere. Every word is labelled in one
+    `labels` holds the class index at the first token of each word and IGNORED_LABEL elsewhere. Every word is labelled in one
     feature only, the one that shows most of its context (the "max context" of BERT's run_squad, Devlin et al. 2019). Each
     window is (example index, [(word index, token position), ...]) of those words. Raises UserError without a fast
     tokenizer, which alone knows the characters of its tokens.
@@ -78,7 +81,7 @@ def encode(examples: Sequence[Example], tokenizer: Any, options: Mapping[str, An
         for kept, words in _windows(blocks, firsts, _room(options["max_length"], len(fixed))):
             positions = sorted([*fixed, *kept])
             shown = [(word, positions.index(first)) for word, first in words]
-            labels = [IGNORED] * len(positions)
+            labels = [IGNORED_LABEL] * len(positions)
             for word, at in shown:
                 labels[at] = e.target[word]
             if shown:  # else there is nothing to learn from, and a loss over no label is no number
@@ -105,7 +108,7 @@ def _require_fast(tokenizer: Any) -> None:
 def _by_word(
     words: Sequence[str], text: str, offsets: Sequence[tuple[int, int]], special: Sequence[int]
 ) -> tuple[list[list[int]], list[int | None]]:
-    """(positions of the tokens of each word, with the space before it; the first that shows some of it, or None).
+    """Assign tokens to words: (positions of each word's tokens, the space before included; its first visible one or None).
 
     A token belongs to the word of its first character that is no space: byte-level and SentencePiece tokenizers put the
     space before a word into its first token, or into one of its own.
@@ -128,7 +131,7 @@ def _by_word(
 def _windows(
     blocks: Sequence[Sequence[int]], firsts: Sequence[int | None], room: int
 ) -> Iterator[tuple[list[int], list[tuple[int, int]]]]:
-    """(token positions, (word, first token) of the words it answers for) of each window of at most `room` tokens.
+    """Cut windows of at most `room` tokens: (token positions, [(word, first token)] of the words it labels) of each.
 
     A word of more tokens is a window of its own, cut at the end.
     """
@@ -137,7 +140,7 @@ def _windows(
     before = [0, *accumulate(sizes)]
 
     def context(word: int, window: tuple[int, int]) -> float:
-        """Tokens between the word and the nearer end at which the window cuts the sentence."""
+        """Count tokens between the word and the nearer end at which the window cuts the sentence."""
         start, end = window
         left = before[word] - before[start] if start else float("inf")
         right = before[end] - before[word + 1] if end < len(sizes) else float("inf")
@@ -152,7 +155,7 @@ def _windows(
 
 
 def _ranges(sizes: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
-    """(first word, word after the last) of windows that cover all words; neighbours share up to half a window."""
+    """Find (first word, word after the last) of windows that cover all words; neighbours share up to half a window."""
     start = end = 0
     while end < len(sizes):
         used = sum(sizes[start:end])
@@ -168,7 +171,7 @@ def _ranges(sizes: Sequence[int], room: int) -> Iterator[tuple[int, int]]:
 
 
 def _may_start(sizes: Sequence[int], start: int, end: int, room: int) -> bool:
-    """True when a window that starts here repeats at most half a window, and shows a new word."""
+    """Tell whether a window that starts here repeats at most half a window, and shows a new word."""
     repeated = sum(sizes[start:end])
     return repeated <= room // 2 and repeated + sizes[end] <= room
 
@@ -176,7 +179,7 @@ def _may_start(sizes: Sequence[int], start: int, end: int, room: int) -> bool:
 def decode(
     outputs: Sequence[NDArray[np.float32]], encoded: Encoded, examples: Sequence[Example], setting: Any, tokenizer: Any
 ) -> list[list[int]]:
-    """The class of the largest logit at the first token of each word, O (0) for a word without tokens.
+    """Take the class of the largest logit at the first token of each word, O (0) for a word without tokens.
 
     Each output has shape (tokens, classes).
     """
@@ -191,14 +194,14 @@ def decode(
 def probabilities(
     outputs: Sequence[NDArray[np.float32]], encoded: Encoded, examples: Sequence[Example]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Logits (words, classes) and true classes (words,) of the words that have tokens."""
+    """Stack the logits (words, classes) and true classes (words,) of the words that have tokens."""
     words = [(logits[at], examples[i].target[word]) for logits, (i, shown) in zip(outputs, encoded.windows, strict=True)
              for word, at in shown]  # fmt: skip
     return np.stack([logits for logits, _ in words]), np.array([target for _, target in words])
 
 
 def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> tuple[StudyWarning, ...]:
-    """Warns of a tokenizer that lower-cases. Raises UserError without a fast tokenizer."""
+    """Warn of a tokenizer that lower-cases. Raises UserError without a fast tokenizer."""
     _require_fast(tokenizer)
     upper, lower = ("A", "The", "LONDON"), ("a", "the", "london")
     ids = [[tokenizer(word, add_special_tokens=False)["input_ids"] for word in words] for words in (upper, lower)]
@@ -213,7 +216,7 @@ def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -
 
 
 def readers(options: Mapping[str, Any]) -> Mapping[str, Reader]:
-    """CoNLL files, also under .txt, with the user's names for the two columns, which such files do not name."""
+    """Read CoNLL files, also under .txt; the two columns, which such files do not name, are called as the user says."""
     read = partial(conll.read, tokens_column=options["tokens_column"], tags_column=options["tags_column"])
     return dict.fromkeys((*conll.ENDINGS, ".txt"), read)
 

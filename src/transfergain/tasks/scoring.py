@@ -1,4 +1,4 @@
-"""Predictions against truth: what a trial stores of them."""
+"""Compare predictions with the truth, for the scores and counts that a trial stores."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from transfergain.types import Evaluated, Example
 
 
 def score(task: Task, predictions: Sequence[Any], rows: Sequence[Example], labels: Sequence[str]) -> float:
-    """The primary score of predictions."""
+    """Compute the primary score of predictions."""
     metric = METRICS[task.metrics[0]]
     return float(metric.finish(metric.counts(predictions, [e.target for e in rows], labels).sum(axis=0)))
 
 
 def narrow(counts: NDArray[Any]) -> NDArray[Any]:
-    """The same counts in the smallest signed integers: most are 0 and 1, and those of many classes and trials are held at
-    once when they are analysed. Sum them as int64.
+    """Store counts in the smallest signed integers that hold them. Sum them as int64.
+
+    Most counts are 0 and 1, and the analysis holds those of many classes and trials at once.
     """
     if counts.dtype.kind != "i" or not counts.size:
         return counts
@@ -37,7 +38,7 @@ def evaluate(
     labels: Sequence[str],
     calibration: NDArray[np.float32] | None = None,
 ) -> Evaluated:
-    """Predictions with their counts for every metric of the task, the cluster of each, and their `calibration` if given."""
+    """Count predictions for every metric of the task, and keep the cluster of each and the `calibration` if given."""
     targets = [e.target for e in rows]
     clusters = None
     if task.cluster:

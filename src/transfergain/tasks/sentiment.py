@@ -6,20 +6,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from transfergain.data.formats.table import Parsed, Table
-from transfergain.data.recognise import SAMPLE, Guess
+from transfergain.data.recognise import SAMPLE_ROWS, Guess
 from transfergain.errors import UserError
 from transfergain.tasks.classification import CLASSIFICATION, LABEL_COLUMN, parse, recognise
 
 MAX_CLASSES = 11
 """Ratings go from 0 to 10 at the most; more classes are topics or a column chosen by mistake."""
-OPINIONS = set("positive negative neutral pos neg neu mixed good bad happy sad".split())
+OPINION_WORDS = set("positive negative neutral pos neg neu mixed good bad happy sad".split())
 """Words that labels of opinions are made of."""
 OPINION_COLUMNS = ("sentiment", "rating", "stars", "polarity")
 """Names of columns that hold opinions, whatever their labels."""
 
 
 def parse_sentiment(tables: Mapping[str, Table], columns: Mapping[str, str]) -> Parsed:
-    """As for classification, with at most 11 classes. Raises UserError naming the file and row."""
+    """Make examples as for classification, of at most 11 classes. Raises UserError naming the file and row."""
     parsed = parse(tables, columns)
     if len(parsed.labels) > MAX_CLASSES:
         raise UserError(
@@ -30,13 +30,13 @@ def parse_sentiment(tables: Mapping[str, Table], columns: Mapping[str, str]) -> 
 
 
 def recognise_opinions(table: Table) -> Guess | None:
-    """As for classification, where the labels are those of opinions."""
+    """Guess the columns as for classification, where the labels are those of opinions."""
     found = recognise(table)
     if found is None:
         return None
-    labels = {str(row.get(found[LABEL_COLUMN.name])).strip().casefold() for row in table.rows[:SAMPLE]}
+    labels = {str(row.get(found[LABEL_COLUMN.name])).strip().casefold() for row in table.rows[:SAMPLE_ROWS]}
     ratings = found[LABEL_COLUMN.name].casefold() in OPINION_COLUMNS and len(labels) <= MAX_CLASSES
-    return found if ratings or all(set(label.split()) & OPINIONS for label in labels) else None
+    return found if ratings or all(set(label.split()) & OPINION_WORDS for label in labels) else None
 
 
 SENTIMENT = replace(

@@ -14,7 +14,7 @@ from typing import Any
 from transfergain.data.formats import pairs, parallel
 from transfergain.data.formats.table import Reader, Table
 from transfergain.data.read import ending
-from transfergain.data.recognise import SAMPLE, Guess, holds
+from transfergain.data.recognise import SAMPLE_ROWS, Guess, holds
 from transfergain.errors import UserError, nearest
 from transfergain.floors.copy_source import COPY_SOURCE
 from transfergain.floors.nearest import NEAREST
@@ -23,28 +23,29 @@ from transfergain.tasks.base import Encoded, Task
 from transfergain.types import Checkpoint, Example, StudyWarning, Target, WarningKind
 
 LEAST_TARGET_LENGTH = 4
-JOINTS = (
+"""The fewest tokens of a translation that a user may ask for."""
+JOINT_PATTERNS = (
     (re.compile(r"(?<=\w) ([-’]) (?=\w)"), r"\1"),
     (re.compile(r"(?<=\d) ?([.:]) (?=\d)"), r"\1"),
     (re.compile(r"(?<=\d), (?=\d{3}\b)"), ","),
 )
-"""What WordPiece forgets and `transformers` does not clean up: well-known, l’eau, 3.5, 10:30, 1,000.
+"""Pattern -> replacement, for spaces that WordPiece adds and `transformers` leaves: well-known, l’eau, 3.5, 10:30, 1,000.
 
 BLEU counts words, so a perfect model would lose 2 to 4 points by the hyphens alone; chrF leaves spaces out.
 """
 
 
 def recognise(table: Table) -> Guess | None:
-    """Rows with a text in two languages, as columns or within one column `translation`."""
+    """Recognise rows with a text in two languages, as columns or within one column `translation`."""
     columns = table.columns()
     if holds(table, "translation", dict):
-        columns = list(dict.fromkeys(key for row in table.rows[:SAMPLE] for key in row.get("translation") or ()))
+        columns = list(dict.fromkeys(key for row in table.rows[:SAMPLE_ROWS] for key in row.get("translation") or ()))
     codes = [column for column in columns if parallel.is_language(column) and column.casefold() != "id"]
     return parallel.direction(codes) if len(codes) == 2 else None
 
 
 def recognise_file(path: Path, given: Mapping[str, Any]) -> Guess | None:
-    """Parallel text: its languages as given, or as the endings of the files beside it say.
+    """Recognise parallel text: its languages are as given, or as the endings of the files beside it say.
 
     Raises UserError where the ending is a language, its translation is not found, and the user named no task.
     """
@@ -57,17 +58,17 @@ def recognise_file(path: Path, given: Mapping[str, Any]) -> Guess | None:
 
 
 def readers(options: Mapping[str, Any]) -> dict[str, Reader]:
-    """Parallel text: the source language's ending -> a reader of the file and of its sibling in the target language."""
+    """Map the source language's ending to a reader of the file and of its sibling in the target language."""
     if options["source_lang"] and options["source_lang"] == options["target_lang"]:
         raise UserError(f"--source-lang and --target-lang are both {options['source_lang']}; name two languages")
     return parallel.readers(options["source_lang"], options["target_lang"])
 
 
 def encode(examples: Sequence[Example], tokenizer: Any, options: Mapping[str, Any]) -> Encoded:
-    """One feature an example: the ids of prefix and source, cut at `max_length`, and as `labels` those of the reference.
+    """Encode an example as one feature: ids of prefix and source, cut at `max_length`, and of the reference as `labels`.
 
     Labels are cut at `max_target_length` and keep their end token. A first token that the decoder starts from anyway is left
-    out of them. Raises UserError for options that cannot be.
+    out of them. Raises UserError for options out of range.
     """
     _check(options)
     set_languages(tokenizer, options)
@@ -84,7 +85,7 @@ def encode(examples: Sequence[Example], tokenizer: Any, options: Mapping[str, An
 
 
 def _labels(ids: list[int], tokenizer: Any, options: Mapping[str, Any]) -> list[int]:
-    """The ids without a first token that the decoder starts from, and with an end token whatever the tokenizer's habit."""
+    """Drop a first token that the decoder starts from, and add an end token where the tokenizer adds none."""
     start = options.get("decoder_start_token_id")
     if ids and ids[0] == start and start in (tokenizer.cls_token_id, tokenizer.bos_token_id):
         ids = ids[1:]
@@ -103,7 +104,7 @@ def _check(options: Mapping[str, Any]) -> None:
 
 
 def has_language_codes(tokenizer: Any) -> bool:
-    """True of tokenizers that put a language's code into their ids (mBART, M2M100, NLLB)."""
+    """Tell whether a tokenizer is one of those that put a language's code into their ids (mBART, M2M100, NLLB)."""
     return hasattr(tokenizer, "set_tgt_lang_special_tokens")
 
 
@@ -128,10 +129,10 @@ def _codes(tokenizer: Any) -> set[str]:
 
 
 def generation(options: Mapping[str, Any], tokenizer: Any) -> dict[str, Any]:
-    """Arguments of `generate`.
+    """Give the arguments of `generate`.
 
-    All that shapes the search is given, so that what a checkpoint's own generation_config prefers (BART's four beams and
-    banned repetitions) never makes it differ from the recipe; which tokens start and end a text stays the checkpoint's.
+    Everything that shapes the search is given. So a checkpoint's own generation_config (BART's four beams and banned
+    repetitions) cannot depart from the recipe; the tokens that start and end a text stay the checkpoint's.
     """
     _check(options)
     set_languages(tokenizer, options)
@@ -150,10 +151,10 @@ def generation(options: Mapping[str, Any], tokenizer: Any) -> dict[str, Any]:
 
 
 def _language(tokenizer: Any) -> dict[str, int]:
-    """The target language's id as the decoder has to be given it, which is where it stands in the labels; {} without codes.
+    """Give the target language's id as an argument of `generate`; {} for tokenizers without codes.
 
-    In front of the text it is the first token after the decoder's start; behind the text, which mBART's decoder sees shifted
-    round to the front, it is the start itself.
+    Which argument it is follows from where the id stands in the labels. In front of the text, it is the first token after
+    the decoder's start. Behind the text, which mBART's decoder sees shifted round to the front, it is the start itself.
     """
     if not has_language_codes(tokenizer):
         return {}
@@ -165,7 +166,7 @@ def _language(tokenizer: Any) -> dict[str, int]:
 def decode(
     outputs: Sequence[Sequence[int]], encoded: Encoded, examples: Sequence[Example], setting: Any, tokenizer: Any
 ) -> list[str]:
-    """The generated ids as text, without special tokens, and without the spaces that BERT's tokenizers add."""
+    """Turn the generated ids into text, without special tokens, and without the spaces that BERT's tokenizers add."""
     splits, language = _splits_punctuation(tokenizer), set(_language(tokenizer).values())
     texts = tokenizer.batch_decode(
         [[i for i in ids if i not in language] for ids in outputs],
@@ -177,19 +178,19 @@ def decode(
 
 def _joined(text: str) -> str:
     text = " ".join(text.split())
-    for pattern, joint in JOINTS:
+    for pattern, joint in JOINT_PATTERNS:
         text = pattern.sub(joint, text)
     return text
 
 
 def _splits_punctuation(tokenizer: Any) -> bool:
-    """True of tokenizers that forget where there were spaces around punctuation (BERT's)."""
+    """Tell whether a tokenizer is one of those that forget where there were spaces around punctuation (BERT's)."""
     ids = tokenizer("a-a", add_special_tokens=False)["input_ids"]
     return bool(ids == tokenizer("a - a", add_special_tokens=False)["input_ids"])
 
 
 def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> list[StudyWarning]:
-    """Warnings about a tokenizer that cannot spell the references. Raises UserError for languages it does not know."""
+    """Warn about a tokenizer that cannot spell the references. Raises UserError for languages it does not know."""
     set_languages(tokenizer, options)
     found = []
     if _same(tokenizer, "A", "a") and not options["lowercase"]:
@@ -207,13 +208,13 @@ def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -
 
 
 def _same(tokenizer: Any, one: str, other: str) -> bool:
-    """True when both give the same ids, and known ones."""
+    """Tell whether both texts give the same ids, and known ones."""
     ids, others = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (one, other))
     return bool(ids == others and tokenizer.unk_token_id not in ids)
 
 
 def chance(examples: Sequence[Example], labels: Sequence[str]) -> float:
-    """0: no guess without the source says anything."""
+    """Return 0: a guess without the source scores nothing."""
     return 0.0
 
 

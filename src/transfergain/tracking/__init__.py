@@ -23,7 +23,7 @@ NO_TRACKER = "none"
 
 
 class Tracker(Protocol):
-    """Where trials and findings are reported to. What it raises is said once, and the study goes on."""
+    """Where trials and findings are reported to. What it raises is shown once, and the study goes on."""
 
     def trial(self, spec: TrialSpec, outcome: Outcome) -> None:
         """Report a finished trial, unless it is there already."""
@@ -33,7 +33,7 @@ class Tracker(Protocol):
 
 
 class Reporter(Watcher):
-    """Report finished trials to the tracker as they end, and the findings at last."""
+    """Report trials to the tracker as they end, and the findings at the end of the study."""
 
     def __init__(self, name: str, key: str, console: Console) -> None:
         self._name, self._key, self._console = name, key, console
@@ -65,7 +65,7 @@ class Reporter(Watcher):
         return self._tracker
 
     def _lose(self, error: Exception) -> None:
-        """Do without the tracker, which costs no trial: what it lacks is sent when the same command runs again."""
+        """Go on without the tracker; no trial is lost, as the same command sends what is missing when it runs again."""
         self._lost, self._tracker = True, None
         if self._told:
             return
@@ -77,7 +77,7 @@ class Reporter(Watcher):
         warn(self._console, line)
 
 
-def check(name: str) -> None:
+def check_tracker(name: str) -> None:
     """Raise UserError for an unknown tracker, or one whose package is not installed."""
     if name == NO_TRACKER:
         return

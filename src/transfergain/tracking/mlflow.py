@@ -25,11 +25,11 @@ from transfergain.analysis.trial_rows import TrialRow  # noqa: E402
 from transfergain.store import StoredTrial  # noqa: E402
 from transfergain.types import Outcome, Status, TrialSpec  # noqa: E402
 
-EXPERIMENT = "transfergain"
-STUDY, TRIAL, PARENT = "transfergain.study", "transfergain.trial", "mlflow.parentRunId"
+EXPERIMENT_NAME = "transfergain"
+STUDY_TAG, TRIAL_TAG, PARENT_TAG = "transfergain.study", "transfergain.trial", "mlflow.parentRunId"
 RUN_STATUS = {Status.DONE: "FINISHED", Status.FAILED: "FAILED", Status.SKIPPED: "KILLED"}
 METRICS_A_REQUEST = 900
-"""The server takes 1,000."""
+"""Metrics of one request; the server takes up to 1,000."""
 
 
 def connect(key: str) -> MlflowStudy:
@@ -38,15 +38,15 @@ def connect(key: str) -> MlflowStudy:
     The experiment is MLFLOW_EXPERIMENT_ID, MLFLOW_EXPERIMENT_NAME or `transfergain`. Raises what MLflow raises.
     """
     client = MlflowClient()
-    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT
+    name = os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT_NAME
     experiment = os.environ.get("MLFLOW_EXPERIMENT_ID")
     if not experiment:
         known = client.get_experiment_by_name(name)
         experiment = known.experiment_id if known else client.create_experiment(name)
-    found = client.search_runs([experiment], f"tags.`{STUDY}` = '{key}'", max_results=1)
+    found = client.search_runs([experiment], f"tags.`{STUDY_TAG}` = '{key}'", max_results=1)
     if found:
         client.update_run(found[0].info.run_id, status="RUNNING")
-    run = found[0] if found else client.create_run(experiment, tags={STUDY: key})
+    run = found[0] if found else client.create_run(experiment, tags={STUDY_TAG: key})
     return MlflowStudy(client, experiment, run.info.run_id)
 
 
@@ -61,13 +61,13 @@ class MlflowStudy:
             if run.info.status == "RUNNING":  # cut off while it was written
                 client.delete_run(run.info.run_id)
             else:
-                self._logged[run.data.tags[TRIAL]] = (run.info.run_id, run.info.status)
+                self._logged[run.data.tags[TRIAL_TAG]] = (run.info.run_id, run.info.status)
 
     def _nested(self) -> list[Run]:
         runs: list[Run] = []
         token = None
         while True:
-            page = self._client.search_runs([self._experiment], f"tags.`{PARENT}` = '{self._parent}'", page_token=token)
+            page = self._client.search_runs([self._experiment], f"tags.`{PARENT_TAG}` = '{self._parent}'", page_token=token)
             runs += page
             token = page.token
             if not token:
@@ -80,7 +80,7 @@ class MlflowStudy:
             return
         if known:
             self._client.delete_run(known[0])
-        tags = {PARENT: self._parent, TRIAL: spec.id, "transfergain.status": outcome.status}
+        tags = {PARENT_TAG: self._parent, TRIAL_TAG: spec.id, "transfergain.status": outcome.status}
         tags |= {"transfergain.error": outcome.error[:4000]} if outcome.error else {}
         end = int(time.time() * 1000)
         start = end - int(outcome.seconds * 1000)

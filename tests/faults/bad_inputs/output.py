@@ -3,7 +3,7 @@
 import sqlite3
 
 from bad_inputs.world import case, train
-from transfergain.store import FILE, Store
+from transfergain.store import STORE_FILE, Store
 
 
 @case("--output-dir file/runs", "cannot write there")
@@ -22,9 +22,9 @@ def output_of_another_study(world):
     return [*train(world), "--model", world.model("tiny")]
 
 
-@case(f"runs/reviews/{FILE}", "cannot be")
+@case(f"runs/reviews/{STORE_FILE}", "cannot be")
 def output_with_a_corrupt_store(world):
-    world.put(f"runs/reviews/{FILE}", "no database, but someone's notes" * 99)
+    world.put(f"runs/reviews/{STORE_FILE}", "no database, but someone's notes" * 99)
     world.put("runs/reviews/.lock", "")
     return [*train(world), "--model", world.model("tiny")]
 
@@ -34,25 +34,25 @@ for command in ("report", "export"):
     case("films", "no study there", name=f"{command} of a folder without study")(
         lambda w, c=command: w.put("films/train.csv", "x") and [c, "films"]
     )
-    case("films/" + FILE, "cannot be read", name=f"{command} of garbage")(
-        lambda w, c=command: w.put(f"films/{FILE}", "no database" * 999) and [c, "films"]
+    case("films/" + STORE_FILE, "cannot be read", name=f"{command} of garbage")(
+        lambda w, c=command: w.put(f"films/{STORE_FILE}", "no database" * 999) and [c, "films"]
     )
-    case("films/" + FILE, name=f"{command} of an empty store")(
-        lambda w, c=command: w.put(f"films/{FILE}", "") and [c, "films"]
+    case("films/" + STORE_FILE, name=f"{command} of an empty store")(
+        lambda w, c=command: w.put(f"films/{STORE_FILE}", "") and [c, "films"]
     )
 
-    @case("films/" + FILE, "cannot be read", name=f"{command} of a store cut short")
+    @case("films/" + STORE_FILE, "cannot be read", name=f"{command} of a store cut short")
     def _cut(world, command=command):
         with Store(world.folder / "films", create=True) as store:
             store.update_meta({f"key {i}": "x" * 500 for i in range(200)})
-        path = world.folder / "films" / FILE
+        path = world.folder / "films" / STORE_FILE
         path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
         return [command, "films"]
 
-    @case("films/" + FILE, name=f"{command} of another program's database")
+    @case("films/" + STORE_FILE, name=f"{command} of another program's database")
     def _foreign(world, command=command):
         (world.folder / "films").mkdir()
-        with sqlite3.connect(world.folder / "films" / FILE) as database:
+        with sqlite3.connect(world.folder / "films" / STORE_FILE) as database:
             database.execute("CREATE TABLE songs (title TEXT)")
         database.close()
         return [command, "films"]

@@ -14,7 +14,7 @@ from support.lab import Lab, Skipped, quote, root, tmpfs
 from transfergain.analysis.findings import load
 from transfergain.arms import ARMS
 from transfergain.errors import UserError
-from transfergain.store import FILE
+from transfergain.store import STORE_FILE
 from transfergain.types import WarningKind
 
 
@@ -93,13 +93,13 @@ def clock(lab: Lab) -> str:
 
 def corrupt(lab: Lab, times: int) -> str:
     """store with flipped bits, random bytes, zeros, or cut at random"""
-    whole = (lab.peaceful / FILE).read_bytes()
+    whole = (lab.peaceful / STORE_FILE).read_bytes()
     refused = unharmed = mended = 0
     said: set[str] = set()
     for i in range(times):
         out = lab.new()
         shutil.copytree(lab.peaceful, out)
-        (out / FILE).write_bytes(_damaged(whole, lab.rng, i % 4))
+        (out / STORE_FILE).write_bytes(_damaged(whole, lab.rng, i % 4))
         try:
             assert load(out).to_json().encode() == lab.findings, "other findings, unnoticed"
             unharmed += 1

@@ -1,4 +1,4 @@
-"""CoNLL files, a word and its tag a line, and the tag schemes of named entities, all read as BIO."""
+"""Read CoNLL files, a word and its tag a line, and turn the tag schemes of named entities into BIO."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 
 ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".bioes")
-DOCUMENT = "-DOCSTART-"
+DOCUMENT_START = "-DOCSTART-"
 
 SCHEMES = {
     "BIO": r"\+?BI*",
@@ -26,11 +26,11 @@ SCHEMES = {
     "BMESO": r"\+?(S|BM*E)",
 }
 """Scheme -> the letters of one entity in it, after a plus if the entity follows one of its own type without a gap."""
-BARE = "types without B- and I-"
-OPENING, CLOSING = "BSUW", "ELSUW"
-"""Letters after which, and before which, no entity goes on."""
-PREFIXED = re.compile(r"([BIELMSUW])-(.+)", re.DOTALL)
-TYPELESS = re.compile(r"[BIELMSUW]-?")
+BARE_TYPES = "types without B- and I-"
+OPENING_LETTERS, CLOSING_LETTERS = "BSUW", "ELSUW"
+"""Letters that open an entity, so that none goes on into them, and letters that close one."""
+PREFIXED_TAG = re.compile(r"([BIELMSUW])-(.+)", re.DOTALL)
+TYPELESS_TAG = re.compile(r"[BIELMSUW]-?")
 
 
 @dataclass(frozen=True)
@@ -42,18 +42,18 @@ class Sentences(Table):
     """What was skipped."""
 
     def word(self, sentence: int, word: int) -> str:
-        """The user's name for a word (0-based): `train.conll line 17`."""
+        """Name a word (0-based) for the user: `train.conll line 17`."""
         return f"{self.name} line {self.word_lines[sentence][word]:,}"
 
 
 def read(path: Path, tokens_column: str = "tokens", tags_column: str = "ner_tags") -> Sentences:
-    """One row a sentence: its words and their tags as written, as lists of equal length under the two column names.
+    """Read a row a sentence: its words and their tags as written, lists of equal length under the two column names.
 
     Columns are separated by tabs, or by spaces; the word is the first (the second where the first counts the words), the
     tag the last. A blank line ends a sentence, and so does a -DOCSTART- line. Raises UserError naming the file and line.
     """
     lines = [line.strip(" \t") for line in re.split(r"\r\n|\r|\n", unpacked.read_text(path))]
-    content = [line for line in lines if line.strip() and not line.startswith(DOCUMENT)]
+    content = [line for line in lines if line.strip() and not line.startswith(DOCUMENT_START)]
     tabs = 2 * sum("\t" in line for line in content) > len(content)
     separator = re.compile(" *\t *" if tabs else "[ \t]+")
     widths = Counter(len(separator.split(line)) for line in content)
@@ -62,8 +62,8 @@ def read(path: Path, tokens_column: str = "tokens", tags_column: str = "ner_tags
     skipped: Counter[str] = Counter()
     for number, line in enumerate(lines, 1):
         fields = separator.split(line)
-        if not line.strip() or line.startswith(DOCUMENT):
-            skipped[DOCUMENT] += line.startswith(DOCUMENT)
+        if not line.strip() or line.startswith(DOCUMENT_START):
+            skipped[DOCUMENT_START] += line.startswith(DOCUMENT_START)
             sentences.append([])
         elif not sentences[-1] and len(fields) != width and _is_comment(fields):
             skipped["comment"] += 1
@@ -74,8 +74,8 @@ def read(path: Path, tokens_column: str = "tokens", tags_column: str = "ner_tags
 
 
 def _is_comment(fields: Sequence[str]) -> bool:
-    """True for a line such as `# sent_id = 7`, which may also be a word # that is tagged."""
-    is_tag = fields[-1] == "O" or bool(PREFIXED.fullmatch(fields[-1]))
+    """Tell whether a line is a comment such as `# sent_id = 7`, and not the word # with its tag."""
+    is_tag = fields[-1] == "O" or bool(PREFIXED_TAG.fullmatch(fields[-1]))
     return (fields[0] == "#" or fields[0].startswith("# ")) and not is_tag
 
 
@@ -106,7 +106,7 @@ def _table(
 
 
 def _counts_words(sentences: Sequence[list[tuple[int, list[str]]]]) -> bool:
-    """True when the first of three columns or more is the word's number in its sentence, as in CoNLL-U."""
+    """Tell whether the first of three columns or more is the word's number in its sentence, as in CoNLL-U."""
     return max(map(len, sentences), default=0) > 1 and all(
         len(fields) > 2 and fields[0] == str(place) for s in sentences for place, (_, fields) in enumerate(s, 1)
     )
@@ -127,19 +127,19 @@ class Normalised(NamedTuple):
 
     tags: list[list[str]]
     scheme: str
-    """A key of SCHEMES, BARE, or empty where nothing is tagged."""
+    """A key of SCHEMES, BARE_TYPES, or empty where nothing is tagged."""
     entities: int
     irregular: int
     """Entities that break the scheme's rules, such as one that begins with I- among others that begin with B-."""
 
 
 def to_bio(sentences: Sequence[Sequence[str]], where: Callable[[int, int], str]) -> Normalised:
-    """Tags of a file in any of SCHEMES -> BIO. The scheme found is the one that the fewest entities break.
+    """Turn the tags of a file, in any of SCHEMES, into BIO. The scheme found is the one that the fewest entities break.
 
     An entity begins where a letter says so, where the type changes and after a letter that ends one, as in CoNLL's own
     scorer. `where(sentence, word)` names a word in complaints. Raises UserError on a tag that is of no scheme.
     """
-    bare = not any(PREFIXED.fullmatch(tag) for tags in sentences for tag in tags)
+    bare = not any(PREFIXED_TAG.fullmatch(tag) for tags in sentences for tag in tags)
     pairs = [[_split(tag, bare, i, k, where) for k, tag in enumerate(tags)] for i, tags in enumerate(sentences)]
     entities = [list(_entities(tags)) for tags in pairs]
     if bare and any(entities) and not any(tag == "O" for tags in sentences for tag in tags):
@@ -153,19 +153,19 @@ def to_bio(sentences: Sequence[Sequence[str]], where: Callable[[int, int], str])
             row[start:end] = [f"B-{kind}"] + [f"I-{kind}"] * (end - start - 1)
     letters = [e.letters for found in entities for e in found]
     if bare or not letters:
-        return Normalised(tags, BARE if letters else "", len(letters), 0)
+        return Normalised(tags, BARE_TYPES if letters else "", len(letters), 0)
     scheme = _scheme(letters, pairs, where)
     return Normalised(tags, scheme, len(letters), sum(not re.fullmatch(SCHEMES[scheme], run) for run in letters))
 
 
 def _split(tag: str, bare: bool, i: int, k: int, where: Callable[[int, int], str]) -> tuple[str, str]:
-    """(letter, type) of a tag; of O, two empty strings."""
+    """Split a tag into (letter, type); O gives two empty strings."""
     if tag == "O":
         return "", ""
-    match = PREFIXED.fullmatch(tag)
+    match = PREFIXED_TAG.fullmatch(tag)
     if match:
         return match[1], match[2]
-    if TYPELESS.fullmatch(tag):
+    if TYPELESS_TAG.fullmatch(tag):
         raise UserError(f'{where(i, k)}: the tag "{tag}" names no type of entity; write {tag[0]}-TYPE')
     if not bare or not tag.strip():
         raise UserError(f'{where(i, k)}: "{tag}" is no tag; O, or B-, I-, ... and a type such as B-PER are expected')
@@ -175,7 +175,7 @@ def _split(tag: str, bare: bool, i: int, k: int, where: Callable[[int, int], str
 def _entities(tags: Sequence[tuple[str, str]]) -> Iterator[Entity]:
     start, kind, letters = 0, "", ""
     for k, (letter, found) in enumerate([*tags, ("", "")]):
-        goes_on = found == kind and letter not in OPENING and letters[-1:] not in CLOSING
+        goes_on = found == kind and letter not in OPENING_LETTERS and letters[-1:] not in CLOSING_LETTERS
         if kind and found and goes_on:
             letters += letter
             continue

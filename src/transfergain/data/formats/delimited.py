@@ -1,4 +1,4 @@
-"""Tables of delimited text: csv and tsv."""
+"""Read tables of delimited text: csv and tsv."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from transfergain.data.formats import unpacked
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 
-BLOCK = 50_000
+BLOCK_ROWS = 50_000
 """Rows that are turned into a table at a time."""
 
 
@@ -34,7 +34,7 @@ def read(path: Path, separator: str) -> Table:
     rows: list[dict[str, Any]] = []
     try:
         header = frame_of(header=None, nrows=1).iloc[0].to_list()
-        with frame_of(chunksize=BLOCK) as frames:
+        with frame_of(chunksize=BLOCK_ROWS) as frames:
             for frame in frames:
                 if not isinstance(frame.index, pd.RangeIndex):  # pandas takes surplus fields of the first row for an index
                     raise UserError(f"{path} row 1: more fields than the header; quote fields that contain the separator")

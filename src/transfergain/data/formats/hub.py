@@ -1,4 +1,4 @@
-"""Data sets of the Hub, and those that `datasets` saved to disk."""
+"""Read data sets of the Hub, and those that `datasets` saved to disk."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def read_hub(name: str, config: str | None) -> dict[str, Table]:
         datasets.config.HF_HUB_OFFLINE = offline or not _hub_answers(name)
         loaded = datasets.load_dataset(name, config)
     except Exception as error:
-        # `datasets` raises a zoo of types here (connection, missing, gated, several configs, scripts): all are the
-        # user's to mend, and its first line says which.
+        # `datasets` raises many types here (connection, missing, gated, several configs, scripts). All are for the
+        # user to mend, and the first line of the message says which it is.
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise UserError(
             f'cannot load the data set "{name}" from the Hub: {reason[:300]} (offline? give --train-file instead)'
@@ -46,7 +46,7 @@ def read_saved(folder: Path) -> dict[str, Table]:
 
 
 def _hub_answers(name: str) -> bool:
-    """False without a connection, found out by one request: `datasets` itself retries for half a minute."""
+    """Tell by one request whether there is a connection: `datasets` itself retries for half a minute."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -60,7 +60,7 @@ def _hub_answers(name: str) -> bool:
 
 
 def _from_dataset_dict(loaded: Any, name: str) -> dict[str, Table]:
-    """Rows of a DatasetDict with class indices replaced by class names; a test split without labels is left out."""
+    """Make tables of a DatasetDict, with class names for class indices; leave out a test split without labels."""
     from datasets import ClassLabel
 
     tables: dict[str, Table] = {}

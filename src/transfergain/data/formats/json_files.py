@@ -1,4 +1,4 @@
-"""Tables of JSON: a list of objects, lists by column, or an object a line."""
+"""Read tables of JSON: a list of objects, lists by column, or an object a line."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def read_lines(path: Path) -> Table:
 
 
 def _reason(error: Exception) -> str:
-    """Why `json` refused: a syntax error's own words, a number of too many digits, or brackets nested too deeply."""
+    """Say why `json` refused a text: a syntax error, a number of too many digits, or brackets nested too deeply."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return error.msg if isinstance(error, json.JSONDecodeError) else str(error)

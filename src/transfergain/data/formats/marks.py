@@ -1,4 +1,4 @@
-"""Entities marked within a text, as in `[Ada Lovelace|PER] met him.`: its words and their tags."""
+"""Read the words and tags of a text with marked entities, as in `[Ada Lovelace|PER] met him.`"""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 from transfergain.data.formats import conll
 from transfergain.errors import UserError
 
-MARKED = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
+MARKED_ENTITY = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
 """`[Ada Lovelace|PER]`."""
-WORD = re.compile(r"\d+(?:[.,:]\d+)+(?!\w)|['’]s\b|\w+|[^\w\s]")
+WORD_OR_SIGN = re.compile(r"\d+(?:[.,:]\d+)+(?!\w)|['’]s\b|\w+|[^\w\s]")
 """Numbers with their separators, the possessive, words, and every other sign on its own."""
-JOINERS = "\u200c\u200d"
+JOINER_SIGNS = "\u200c\u200d"
+"""Zero-width signs that stand inside words: the non-joiner and the joiner."""
 
 
 def tagged_words(value: Any, where: str, column: str) -> tuple[list[str], list[str]]:
@@ -37,11 +38,11 @@ def tagged_words(value: Any, where: str, column: str) -> tuple[list[str], list[s
 
 
 def _unmarked(text: str, where: str) -> tuple[str, list[tuple[int, int, str]]]:
-    """The text without its marks, and (start, end, type) of each entity in it."""
+    """Take the marks out of a text: (plain text, [(start, end, type) of each entity in it])."""
     plain, marked, at = "", [], 0
-    for match in MARKED.finditer(text):
+    for match in MARKED_ENTITY.finditer(text):
         entity, kind = match[1].strip(), match[2].strip()
-        if not entity or kind in ("", "O") or re.search(r"\s", kind) or conll.PREFIXED.fullmatch(kind):
+        if not entity or kind in ("", "O") or re.search(r"\s", kind) or conll.PREFIXED_TAG.fullmatch(kind):
             raise UserError(f'{where}: "{match[0]}" is no entity; write it as [Ada Lovelace|PER]')
         plain += text[at : match.start()]
         marked.append((len(plain), len(plain) + len(entity), kind))
@@ -58,9 +59,9 @@ def _unmarked(text: str, where: str) -> tuple[str, list[tuple[int, int, str]]]:
 
 
 def _words(text: str) -> Iterator[tuple[int, int]]:
-    """(start, end) of words and signs. Marks that join onto a letter, as in Hindi, do not end its word."""
+    """Find (start, end) of words and signs. Marks that join onto a letter, as in Hindi, do not end its word."""
     start = end = 0
-    for match in WORD.finditer(text):
+    for match in WORD_OR_SIGN.finditer(text):
         touches = match.start() == end > 0
         if touches and (_joins(match[0]) or (_joins(text[end - 1]) and match[0][0].isalnum())):
             end = match.end()
@@ -73,4 +74,4 @@ def _words(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _joins(sign: str) -> bool:
-    return sign[0] in JOINERS or unicodedata.category(sign[0])[0] == "M"
+    return sign[0] in JOINER_SIGNS or unicodedata.category(sign[0])[0] == "M"

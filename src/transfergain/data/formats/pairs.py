@@ -1,4 +1,4 @@
-"""Sentence pairs: rows with a sentence in two languages -> examples whose target is the reference."""
+"""Read sentence pairs: a row with a sentence in two languages becomes an example whose target is the reference."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from transfergain.data.formats.table import Parsed, Table
 from transfergain.errors import UserError
 from transfergain.types import Example
 
-COPIES = 0.1
-"""A larger share of pairs with the same text on both sides is worth a warning: such a file is seldom a translation."""
+COPIES_SHARE = 0.1
+"""Share of pairs with the same text on both sides beyond which a warning is due: such a file is seldom a translation."""
 
 
 def parse(tables: Mapping[str, Table], options: Mapping[str, Any]) -> Parsed:
-    """Rows with a sentence in two languages -> examples whose target is the reference.
+    """Make examples of rows with a sentence in two languages; the target is the reference.
 
     A row holds `translation: {fr, en}`, or a column a language. Pairs that are empty on both sides are skipped and counted.
     Raises UserError naming the file and row.
@@ -59,7 +59,7 @@ def _nested(table: Table) -> bool:
 
 
 def _languages(table: Table) -> list[str]:
-    """The languages of `translation`, or else all columns."""
+    """List the languages of `translation`, or else all columns."""
     if not _nested(table):
         return table.columns()
     pairs = [row.get("translation") for row in table.rows]
@@ -67,7 +67,7 @@ def _languages(table: Table) -> list[str]:
 
 
 def _columns(table: Table, options: Mapping[str, Any]) -> tuple[str, str]:
-    """The table's names of source and target: their codes, or first parts or letters of these (`deu_Latn`: `de`)."""
+    """Find the table's names of source and target: their codes, or the beginnings of these (`deu_Latn`: `de`)."""
     known = _languages(table)
     source, target = (_column(table, known, option, options[option]) for option in ("source_lang", "target_lang"))
     if source == target:
@@ -87,7 +87,7 @@ def _column(table: Table, known: Sequence[str], option: str, code: str) -> str:
 
 
 def _pairs(table: Table, source: str, target: str) -> list[tuple[str, str]]:
-    """(source, reference) of every row, stripped; both are empty or none is."""
+    """Take (source, reference) out of every row, stripped. Raises UserError where only one is empty."""
     nested = _nested(table)
     pairs = []
     for i, row in enumerate(table.rows):
@@ -115,7 +115,7 @@ def _warnings(tables: Mapping[str, Table], splits: Mapping[str, Sequence[Example
     for split, rows in splits.items():
         name = tables[split].name
         copies = sum(e.inputs["source"] == e.target for e in rows)
-        if copies > COPIES * len(rows):
+        if copies > COPIES_SHARE * len(rows):
             found.append(f"{name}: {copies:,} of {len(rows):,} pairs have the same text on both sides; check the languages")
         unspaced = sum(len(e.target) > 20 and " " not in e.target for e in rows)
         if unspaced > len(rows) / 2:

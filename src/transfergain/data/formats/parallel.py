@@ -1,4 +1,4 @@
-"""Parallel text: two files of one name whose endings are their languages, line by line each other's translation."""
+"""Read parallel text: two files of one name and a language as ending, where line n translates line n."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ LANGUAGES = set(
 
 
 def names_of(code: str) -> list[str]:
-    """What data may call the language of a code, best first: `deu_Latn`, `deu`, `de`."""
+    """List what data may call the language of a code, best first: `deu_Latn`, `deu`, `de`."""
     return list(dict.fromkeys([code, code.split("_")[0], code[:2]]))
 
 
 def is_language(name: str) -> bool:
-    """True for `fr`, `FR`, `pt-BR` and `deu_Latn`."""
+    """Tell whether a name is a language's, such as `fr`, `FR`, `pt-BR` or `deu_Latn`."""
     first, *rest = re.split(r"[-_]", name.casefold(), maxsplit=1)
     return first in LANGUAGES or bool(rest and len(first) == 3 and len(rest[0]) == 4)
 
 
 def direction(codes: Sequence[str]) -> dict[str, str]:
-    """Into English where it is one of two languages, else from the first into the second."""
+    """Guess the direction between two languages: into English if it is one of them, else into the second."""
     source, target = codes if not codes[0].casefold().startswith("en") else reversed(codes)
     return {"source_lang": source, "target_lang": target}
 
 
 def beside(path: Path) -> dict[str, str] | None:
-    """The languages of parallel text, from the endings of files of one name: what is beside it, or English of several."""
+    """Guess the languages of parallel text from files of the same name: the file's own, and the only other or English."""
     stem = path.name.removesuffix(".gz").rpartition(".")[0]
     siblings = [f.name.removesuffix(".gz").rpartition(".") for f in sorted(path.parent.iterdir()) if f.is_file()]
     codes = list(dict.fromkeys(ending for before, _, ending in siblings if before == stem and is_language(ending)))
@@ -50,9 +50,9 @@ def beside(path: Path) -> dict[str, str] | None:
 
 
 def readers(source: str, target: str) -> dict[str, Reader]:
-    """Ending of the source language's file -> reader of it and of its sibling, plain or gzip.
+    """Map endings of the source language's file to a reader of it and of its sibling, plain or gzip.
 
-    While a language is not named, any unknown ending is answered by asking for it.
+    While a language is not named, any unknown ending raises a UserError that asks for it.
     """
     if not source or not target:
         return {ANY_ENDING: _ask}
@@ -60,10 +60,10 @@ def readers(source: str, target: str) -> dict[str, Reader]:
 
 
 def read(path: Path, source: str, target: str) -> Table:
-    """Rows `{"translation": {"fr": ..., "en": ...}}`, named as the files are, a row a line, stripped; maybe empty on both
-    sides.
+    """Read rows `{"translation": {"fr": ..., "en": ...}}`, one a line, the languages called as in the files' endings.
 
-    Raises UserError naming file and line when the sibling is missing, has more or fewer lines, or when one side is empty.
+    Sentences are stripped; both of a row may be empty. Raises UserError naming file and line when
+    the sibling is missing, has more or fewer lines, or when one side is empty.
     """
     other = _sibling(path, target)
     sides = _lines(path), _lines(other)
@@ -84,22 +84,22 @@ def read(path: Path, source: str, target: str) -> Table:
 
 
 def _lines(path: Path) -> list[str]:
-    """Lines as `wc -l` counts them: Unicode's other line separators stand inside sentences."""
+    """Split a file into lines as `wc -l` counts them: Unicode's other line separators stand inside sentences."""
     try:
         lines = [line.strip() for line in unpacked.read_text(path).split("\n")]
-    except (gzip.BadGzipFile, zlib.error, EOFError) as error:  # which of the two it is, only this function knows
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:  # only this function knows which of the two files it is
         raise UserError(f"{path}: not a readable gzip file ({error}); unpack it or write it again") from None
     return lines[:-1] if not lines[-1] else lines
 
 
 def _ending(path: Path, code: str) -> str:
-    """The one of a code's names that the file ends in."""
+    """Find which of a language's names is the file's ending."""
     ending = path.name.removesuffix(".gz").rpartition(".")[2].lower()
     return next(name for name in names_of(code) if name.lower() == ending)
 
 
 def _stem(path: Path) -> str:
-    """The name without the language and .gz."""
+    """Cut the language and .gz off a file's name."""
     return path.name.removesuffix(".gz").rpartition(".")[0]
 
 
@@ -108,7 +108,7 @@ def _siblings(path: Path) -> list[Path]:
 
 
 def _sibling(path: Path, target: str) -> Path:
-    """The file of the target language beside `path`, preferably packed as it is."""
+    """Find the file of the target language beside `path`, of two the one that is packed as `path` is."""
     packed = path.name.endswith(".gz")
     names = [f"{_stem(path)}.{name}{gz}" for name in names_of(target) for gz in (("", ".gz")[packed], (".gz", "")[packed])]
     for name in names:

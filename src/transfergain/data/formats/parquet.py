@@ -1,4 +1,4 @@
-"""Tables of parquet."""
+"""Read tables of parquet."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def read(path: Path) -> Table:
     try:
         for batch in pyarrow.parquet.ParquetFile(pyarrow.BufferReader(raw)).iter_batches(1000):
             size += sum(_decoded(column).nbytes for column in batch.columns)
-            unpacked.check(path, size)
+            unpacked.check_size(path, size)
             rows += batch.to_pylist()
         rows = [{key: v.decode() if isinstance(v, bytes) else v for key, v in row.items()} for row in rows]
     except UnicodeDecodeError:
@@ -31,5 +31,5 @@ def read(path: Path) -> Table:
 
 
 def _decoded(column: Any) -> Any:
-    """A column whose repeated values stand once in a dictionary, written out as its rows will be."""
+    """Write out a dictionary-encoded column, so that its size is that of its rows."""
     return column.dictionary_decode() if hasattr(column, "dictionary_decode") else column

@@ -1,4 +1,4 @@
-"""Tagged sentences: columns of words and tags, lists of both, or marks in the text."""
+"""Read tagged sentences: lists of words and of tags, or entities marked in the text."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from transfergain.data.formats.table import Parsed, Table, require_columns
 from transfergain.errors import UserError, nearest
 from transfergain.types import Example
 
-INLINE = "in-line marks"
+INLINE_MARKS = "in-line marks"
 
 
 class Tagged(NamedTuple):
@@ -28,12 +28,12 @@ class Tagged(NamedTuple):
     """True where some tags are numbers of `label_names`."""
 
     def where(self, sentence: int, word: int) -> str:
-        """The user's name for a word (0-based)."""
+        """Name a word (0-based) for the user."""
         return _where(self.table, sentence, word)
 
 
 def parse(tables: Mapping[str, Table], options: Mapping[str, Any]) -> Parsed:
-    """Words and their tags -> examples whose target is a list of class indices, one a word.
+    """Make examples of words and their tags; the target is a list of class indices, one a word.
 
     Classes are O, then B- and I- of each type of the train table in alphabetical order, after `label_map`. Raises
     UserError naming the file and the row or line: among others for a type that train lacks.
@@ -79,7 +79,7 @@ def _where(table: Table, sentence: int, word: int) -> str:
 
 
 def _label_map(given: Any) -> dict[str, str]:
-    """`OLD=NEW,OLD=` or a mapping -> type -> its new name, empty for O. Raises UserError naming the flag."""
+    """Read `OLD=NEW,OLD=`, or a mapping, as type -> new name, empty for O. Raises UserError naming the flag."""
     if isinstance(given, Mapping):
         pairs = [(str(old).strip(), str(new).strip()) for old, new in given.items()]
     else:
@@ -90,7 +90,7 @@ def _label_map(given: Any) -> dict[str, str]:
         pairs = [(old.strip(), new.strip()) for old, _, new in (part.partition("=") for part in parts)]
     mapping: dict[str, str] = {}
     for old, new in pairs:
-        if old in ("", "O") or conll.PREFIXED.fullmatch(old) or conll.PREFIXED.fullmatch(new):
+        if old in ("", "O") or conll.PREFIXED_TAG.fullmatch(old) or conll.PREFIXED_TAG.fullmatch(new):
             raise UserError(f'--label-map: "{old}={new}" must name types of entities as in PERSON=PER, without B- or I-')
         if old in mapping:
             raise UserError(f'--label-map: the type "{old}" is mapped twice; give it once')
@@ -115,7 +115,7 @@ def _read(table: Table, options: Mapping[str, Any], names: Sequence[str]) -> Tag
     if tokens not in columns and tags not in columns and text in columns:
         rows = [marks.tagged_words(row.get(text), table.where(i), text) for i, row in enumerate(table.rows)]
         found = conll.to_bio([row_tags for _, row_tags in rows], partial(_where, table))
-        return Tagged(table, [words for words, _ in rows], found._replace(scheme=INLINE))
+        return Tagged(table, [words for words, _ in rows], found._replace(scheme=INLINE_MARKS))
     if tokens not in columns and tags not in columns:
         raise UserError(
             f'{table.name} has no columns "{tokens}" and "{tags}", and no "{text}" with [Ada Lovelace|PER] in it; it has: '
@@ -145,7 +145,7 @@ def _list(value: Any, where: str, column: str) -> list[Any]:
 
 
 def _name(tag: Any, where: str, names: Sequence[str]) -> str:
-    """A tag's name: of a number, its place in `label_names`."""
+    """Name a tag: a number by its place in `label_names`, a name as it is."""
     if not _is_number(tag):
         if not isinstance(tag, str):
             raise UserError(f"{where}: the tag {tag!r} is neither a name such as B-PER nor a number of --label-names")
@@ -170,7 +170,7 @@ def _nothing_tagged(train: Tagged, options: Mapping[str, Any]) -> str:
     name, dropped = train.table.name, train.found.entities
     if dropped:
         return f"{name}: --label-map drops all {dropped:,} entities; keep at least one type"
-    if train.found.scheme == INLINE:
+    if train.found.scheme == INLINE_MARKS:
         return (
             f'{name}: no entity is marked in "{options["text_column"]}"; mark them as in "[Ada Lovelace|PER] met him", or '
             f'give the columns "{options["tokens_column"]}" and "{options["tags_column"]}"'
@@ -210,14 +210,14 @@ def _schemes(raw: Mapping[str, Tagged]) -> list[str]:
             )
     for scheme, names in files.items():
         how = "" if scheme == "BIO" else ", read as BIO"
-        if scheme in ("IO", conll.BARE):
+        if scheme in ("IO", conll.BARE_TYPES):
             how += " (entities of one type without a word between are one)"
         notes.append(f"tags: {scheme} in {', '.join(dict.fromkeys(names))}{how}")
     return notes
 
 
 def _remapped(raw: Mapping[str, Tagged], mapping: Mapping[str, str]) -> list[str]:
-    """How many entities of which types were renamed and dropped."""
+    """Note how many entities of which types were renamed and dropped."""
     seen = _seen(raw)
     renamed = [f"{seen[old]:,} {old} to {new}" for old, new in mapping.items() if new and seen[old]]
     dropped = [f"{seen[old]:,} {old}" for old, new in mapping.items() if not new and seen[old]]
@@ -235,7 +235,7 @@ def _lacking(raw: Mapping[str, Tagged], types: Mapping[str, Counter[str]], known
 
 
 def _unused(raw: Mapping[str, Tagged], mapping: Mapping[str, str], names: Sequence[str]) -> tuple[str, ...]:
-    """Warnings about options that changed nothing."""
+    """Warn about options that changed nothing."""
     seen = _seen(raw)
     warnings = [
         f'--label-map: no entity has the type "{old}", so it changes nothing.{nearest(old, seen)}'

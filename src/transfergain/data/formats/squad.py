@@ -1,7 +1,7 @@
-"""Question answering data: the articles of SQuAD's JSON (v1.1 and v2.0), or flat rows -> examples with verified offsets.
+"""Read question answering data: articles of SQuAD's JSON (v1.1 and v2.0), or flat rows.
 
-An answer counts only where the passage holds its text at its offset, in characters from 0. Offsets that are wrong are not
-mended, since nothing says which of several occurrences was meant: such answers are dropped, counted and named.
+An answer counts only where the passage holds its text at its offset, in characters from 0. A wrong offset is not mended,
+since the answer may occur several times and nothing says which was meant: it is dropped, counted and named.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from transfergain.errors import UserError
 from transfergain.options import flag_of
 from transfergain.types import Example
 
-FLAGS = {option: flag_of(option) for option in ("question_column", "context_column", "answers_column")}
-SHAPE = '{"text": [...], "answer_start": [...]} or a list of {"text", "answer_start"} is expected'
+COLUMN_FLAGS = {option: flag_of(option) for option in ("question_column", "context_column", "answers_column")}
+ANSWERS_SHAPE = '{"text": [...], "answer_start": [...]} or a list of {"text", "answer_start"} is expected'
 
 
 class Problem(NamedTuple):
@@ -28,28 +28,28 @@ class Problem(NamedTuple):
     done: str
 
 
-OFFSET = Problem("answer does not stand at its offset", "answers do not stand at their offset", "dropped")
-BLANK = Problem("answer holds no text", "answers hold no text", "dropped (no answer is an empty list)")
-LOST = Problem("question has no answer left", "questions have no answer left", "dropped")
-DENIED = Problem(
+WRONG_OFFSET = Problem("answer does not stand at its offset", "answers do not stand at their offset", "dropped")
+BLANK_ANSWER = Problem("answer holds no text", "answers hold no text", "dropped (no answer is an empty list)")
+NO_ANSWER_LEFT = Problem("question has no answer left", "questions have no answer left", "dropped")
+POSSIBLE_WITHOUT_ANSWERS = Problem(
     "question has no answers though is_impossible is false",
     "questions have no answers though is_impossible is false",
     "read as unanswerable",
 )
-MARKED = Problem(
+IMPOSSIBLE_WITH_ANSWERS = Problem(
     "question has answers though is_impossible is true",
     "questions have answers though is_impossible is true",
     "read as unanswerable",
 )
 Problems = dict[Problem, list[str]]
-"""Problem -> the questions it was found in, once for every answer, in the user's words."""
+"""Problem -> names of the questions it was found in, once for every answer."""
 
 
-class Row(NamedTuple):
+class QuestionRow(NamedTuple):
     """One question as it was found, nothing checked."""
 
     where: str
-    """The user's name for it, as every complaint begins."""
+    """Its name for the user, with which every complaint begins."""
     values: Mapping[str, Any]
     """Column option -> value."""
     id: Any
@@ -58,7 +58,7 @@ class Row(NamedTuple):
 
 
 def parse(tables: Mapping[str, Table], options: Mapping[str, Any]) -> Parsed:
-    """Articles or flat rows -> examples of (id, title, context, question) with their gold answers.
+    """Make of articles or flat rows examples of (id, title, context, question) with their gold answers.
 
     Targets are `{"text": [...], "answer_start": [...]}`, both empty where the passage does not answer the question.
     Raises UserError naming the file and the row or question.
@@ -78,19 +78,19 @@ def parse(tables: Mapping[str, Table], options: Mapping[str, Any]) -> Parsed:
     return Parsed((), splits, tuple(_note(tables[split].name, rows) for split, rows in splits.items()), tuple(warnings))
 
 
-def _rows(table: Table, options: Mapping[str, Any]) -> Iterator[Row]:
-    """The questions of a table, whichever shape it has."""
+def _rows(table: Table, options: Mapping[str, Any]) -> Iterator[QuestionRow]:
+    """Find the questions of a table, in articles or flat rows."""
     if any("paragraphs" in row for row in table.rows):
         for number, article in enumerate(table.rows, 1):
             yield from _article(f"{table.name} article {number:,}", article, options)
         return
-    require_columns(table, [(FLAGS[option], options[option]) for option in FLAGS])
+    require_columns(table, [(COLUMN_FLAGS[option], options[option]) for option in COLUMN_FLAGS])
     for index, row in enumerate(table.rows):
-        values = {option: row.get(options[option]) for option in FLAGS}
-        yield Row(table.where(index), values, row.get("id"), row.get("title"), row.get("is_impossible"))
+        values = {option: row.get(options[option]) for option in COLUMN_FLAGS}
+        yield QuestionRow(table.where(index), values, row.get("id"), row.get("title"), row.get("is_impossible"))
 
 
-def _article(where: str, article: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[Row]:
+def _article(where: str, article: Mapping[str, Any], options: Mapping[str, Any]) -> Iterator[QuestionRow]:
     for number, paragraph in enumerate(_objects(where, article, "paragraphs"), 1):
         here = f"{where} paragraph {number:,}"
         context = _member(here, paragraph, "context_column", options)
@@ -101,7 +101,7 @@ def _article(where: str, article: Mapping[str, Any], options: Mapping[str, Any])
                 "question_column": _member(name, qa, "question_column", options),
                 "answers_column": _answers_of(name, qa, options),
             }
-            yield Row(name, values, qa.get("id"), article.get("title"), qa.get("is_impossible"))
+            yield QuestionRow(name, values, qa.get("id"), article.get("title"), qa.get("is_impossible"))
 
 
 def _objects(where: str, parent: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
@@ -114,43 +114,43 @@ def _objects(where: str, parent: Mapping[str, Any], key: str) -> list[Mapping[st
 def _member(where: str, parent: Mapping[str, Any], option: str, options: Mapping[str, Any]) -> Any:
     if options[option] not in parent:
         known = ", ".join(map(str, parent)) or "nothing"
-        raise UserError(f'{where} has no "{options[option]}"; it has: {known}. Name it with {FLAGS[option]}')
+        raise UserError(f'{where} has no "{options[option]}"; it has: {known}. Name it with {COLUMN_FLAGS[option]}')
     return parent[options[option]]
 
 
 def _answers_of(where: str, qa: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
-    """An impossible question needs no list of answers."""
+    """Take the answers out of a question; an impossible one needs no list of them."""
     return None if qa.get("is_impossible") is True else _member(where, qa, "answers_column", options)
 
 
-def _example(row: Row, options: Mapping[str, Any], problems: Problems) -> Example | None:
-    """The example of a row; None, and the reason in `problems`, where none of its answers holds."""
+def _example(row: QuestionRow, options: Mapping[str, Any], problems: Problems) -> Example | None:
+    """Make the example of a row; where none of its answers holds, add to `problems` and return None."""
     context = _text(row, "context_column", options)
     question = _text(row, "question_column", options).strip()
     impossible = _impossible(row)
     answers = _answers(row, options, impossible is True)
     name = f"question id {row.id}" if row.id not in (None, "") else row.where
     if impossible and answers:
-        problems[MARKED].append(name)
+        problems[IMPOSSIBLE_WITH_ANSWERS].append(name)
         answers = []
     if not answers and impossible is False:
-        problems[DENIED].append(name)
+        problems[POSSIBLE_WITHOUT_ANSWERS].append(name)
     good = []
     for text, start in answers:
         if not text.strip():
-            problems[BLANK].append(name)
+            problems[BLANK_ANSWER].append(name)
         elif start < 0 or context[start : start + len(text)] != text:
-            problems[OFFSET].append(name)
+            problems[WRONG_OFFSET].append(name)
         else:
             good.append((text, start))
     if answers and not good:
-        problems[LOST].append(name)
+        problems[NO_ANSWER_LEFT].append(name)
         return None
     inputs = {"id": _word(row.id), "title": _word(row.title), "context": context, "question": question}
     return Example(inputs, {"text": [text for text, _ in good], "answer_start": [start for _, start in good]})
 
 
-def _text(row: Row, option: str, options: Mapping[str, Any]) -> str:
+def _text(row: QuestionRow, option: str, options: Mapping[str, Any]) -> str:
     value = row.values[option]
     if _missing(value) or (isinstance(value, str) and not value.strip()):
         raise UserError(f'{row.where}: "{options[option]}" is empty; fill it or remove the row')
@@ -160,7 +160,7 @@ def _text(row: Row, option: str, options: Mapping[str, Any]) -> str:
 
 
 def _whole(where: str, column: str, text: str) -> str:
-    """The text, unless it is cut inside a character, which JSON's escapes allow and no tokenizer takes."""
+    """Return the text. Raises UserError for half a character, which JSON's escapes allow and no tokenizer takes."""
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -169,7 +169,7 @@ def _whole(where: str, column: str, text: str) -> str:
     return text
 
 
-def _impossible(row: Row) -> bool | None:
+def _impossible(row: QuestionRow) -> bool | None:
     if _missing(row.impossible):
         return None
     if not isinstance(row.impossible, bool):
@@ -177,8 +177,8 @@ def _impossible(row: Row) -> bool | None:
     return row.impossible
 
 
-def _answers(row: Row, options: Mapping[str, Any], impossible: bool) -> list[tuple[str, int]]:
-    """(text, offset) of each answer. Raises UserError unless they have one of the two shapes."""
+def _answers(row: QuestionRow, options: Mapping[str, Any], impossible: bool) -> list[tuple[str, int]]:
+    """Read (text, offset) of each answer. Raises UserError unless they have one of the two shapes."""
     value, column = row.values["answers_column"], options["answers_column"]
     if _missing(value):
         if impossible:
@@ -187,7 +187,7 @@ def _answers(row: Row, options: Mapping[str, Any], impossible: bool) -> list[tup
     if isinstance(value, Mapping):
         texts, starts = value.get("text"), value.get("answer_start")
         if not isinstance(texts, list) or not isinstance(starts, list):
-            raise UserError(f'{row.where}: "{column}" is {_quoted(value)}; {SHAPE}')
+            raise UserError(f'{row.where}: "{column}" is {_quoted(value)}; {ANSWERS_SHAPE}')
         if len(texts) != len(starts):
             sizes = f"{len(texts)} text but {len(starts)} answer_start"
             raise UserError(f'{row.where}: "{column}" has {sizes}; give an offset for each text')
@@ -195,18 +195,18 @@ def _answers(row: Row, options: Mapping[str, Any], impossible: bool) -> list[tup
     elif isinstance(value, list) and all(isinstance(entry, Mapping) for entry in value):
         pairs = [(entry.get("text"), entry.get("answer_start")) for entry in value]
     else:
-        raise UserError(f'{row.where}: "{column}" is {_quoted(value)}; {SHAPE}')
+        raise UserError(f'{row.where}: "{column}" is {_quoted(value)}; {ANSWERS_SHAPE}')
     return [(_answer_text(row, text, column), _offset(row, start)) for text, start in pairs]
 
 
-def _answer_text(row: Row, text: Any, column: str) -> str:
+def _answer_text(row: QuestionRow, text: Any, column: str) -> str:
     if not isinstance(text, str):
         raise UserError(f"{row.where}: an answer's text is {_quoted(text)}; text is expected")
     return _whole(row.where, column, text)
 
 
-def _offset(row: Row, start: Any) -> int:
-    """An offset, also where a table's column has turned it into a whole floating-point number."""
+def _offset(row: QuestionRow, start: Any) -> int:
+    """Read an offset as an integer, also from a whole floating-point number, as some tables store it."""
     if isinstance(start, bool) or not isinstance(start, int | float) or start != start // 1:
         raise UserError(f"{row.where}: answer_start is {_quoted(start)}; a whole number of characters from 0 is expected")
     return int(start)
@@ -221,7 +221,7 @@ def _word(value: Any) -> str:
 
 
 def _quoted(value: Any, most: int = 60) -> str:
-    """The value on one line and not too long."""
+    """Quote a value on one line, cut after `most` characters."""
     text = " ".join(str(value).split())
     return f'"{text[:most]}..."' if len(text) > most else f'"{text}"'
 

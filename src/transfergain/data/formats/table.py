@@ -1,4 +1,4 @@
-"""What reading gives: tables of rows as they are in a file, and the examples that a task makes of them."""
+"""Hold what reading gives: tables of rows as they are in a file, and the examples that a task makes of them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SPLIT_NAMES = {
 }
 """Split -> what files and data sets call it."""
 ANY_ENDING = ""
-"""The key of a reader for files whose ending no other knows."""
+"""Key of a reader for files whose ending no other reader knows."""
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,14 @@ class Table:
     """Line number in the file of each row, where a row is a line; None where rows are counted."""
 
     def where(self, index: int) -> str:
-        """The user's name for row `index` (0-based): `reviews.csv row 17`, counting from 1 after the header, or
-        `reviews.jsonl line 17`.
+        """Name row `index` (0-based) for the user: `reviews.csv row 17` or `reviews.jsonl line 17`.
+
+        Rows count from 1, after the header.
         """
         return f"{self.name} row {index + 1:,}" if self.lines is None else f"{self.name} line {self.lines[index]:,}"
 
     def columns(self) -> list[str]:
-        """Column names in order of first appearance."""
+        """List the column names in order of first appearance."""
         return list(dict.fromkeys(key for row in self.rows for key in row))
 
 

@@ -1,4 +1,4 @@
-"""The bytes and the text of one file, plain or gzip, of which no more is unpacked than text can be."""
+"""Read the bytes or the text of one file, plain or gzip, and refuse one that unpacks to more than text would."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from pathlib import Path
 
 from transfergain.errors import UserError
 
-MOST = 4 * 2**30
-"""Bytes that are unpacked from one file at the most."""
-RATIO = 200
-"""Times its size that a gzip file may unpack to: text packs 3 to 30 times, a bomb 1,000 times."""
-ALWAYS = 64 * 2**20
-"""Bytes that any gzip file may unpack to: a small one of few words packs well."""
+MOST_BYTES = 4 * 2**30
+"""The most bytes that are unpacked from one file."""
+UNPACKED_RATIO = 200
+"""The most times its own size that a gzip file may unpack to: text shrinks 3 to 30 times, a zip bomb 1,000 times."""
+ALLOWED_BYTES = 64 * 2**20
+"""Bytes that any gzip file may unpack to, whatever its ratio: a small file of few different words packs well."""
 
 
-def check(path: Path, size: int, most: int | None = None) -> None:
-    """Raise UserError when `size` bytes unpacked from a file are more than `most`, by default MOST."""
-    most = MOST if most is None else most
+def check_size(path: Path, size: int, most: int | None = None) -> None:
+    """Raise UserError when `size` bytes unpacked from a file are more than `most`, by default MOST_BYTES."""
+    most = MOST_BYTES if most is None else most
     if size > most:
         raise UserError(f"{path}: unpacks to more than {most / 2**20:,.0f} MiB, so it is refused; look at it and split it")
 
 
 def read_bytes(path: Path) -> bytes:
-    """The content of a file, unpacked. Raises UserError for a gzip file that unpacks to more than text ever does.
+    """Read the content of a file, unpacked. Raises UserError for a gzip file that unpacks to more than text ever does.
 
     Memory is bounded by what is refused, not by what the file would unpack to.
     """
     if path.suffix.lower() != ".gz":
         return path.read_bytes()
-    most = min(MOST, max(ALWAYS, RATIO * path.stat().st_size))
+    most = min(MOST_BYTES, max(ALLOWED_BYTES, UNPACKED_RATIO * path.stat().st_size))
     with gzip.open(path) as file:
         content = file.read(most + 1)
-    check(path, len(content), most)
+    check_size(path, len(content), most)
     return content
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, plain or gzip. Raises UserError naming the line of a byte that is not."""
+    """Read a UTF-8 file, plain or gzip. Raises UserError naming the line of a byte that is not UTF-8."""
     return decoded(path, read_bytes(path))
 
 
 def decoded(path: Path, raw: bytes) -> str:
-    """The content of a file as text. Raises UserError naming the line of a byte that is not UTF-8."""
+    """Decode the content of a file as text. Raises UserError naming the line of a byte that is not UTF-8."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:

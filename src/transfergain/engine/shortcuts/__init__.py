@@ -1,6 +1,6 @@
 """What makes training fast without changing what it computes. `Shortcuts` is the one way in; `fit` is right without them.
 
-Two of them change global functions while a model trains, as PyTorch and `transformers` offer no other place: dropout
+Two of them change something global while a model trains, because PyTorch and `transformers` offer no other place: dropout
 replaces `torch.nn.functional.dropout`, which all modules call, and attention registers a function of its own under a new
 name. Both are put back when the training ends.
 """
@@ -22,7 +22,7 @@ from transfergain.engine.shortcuts.vocabulary import Vocabulary
 from transfergain.engine.training import Training
 from transfergain.engine.weights import Weights
 
-__all__ = ["ALL", "NONE", "FrozenBase", "Shortcuts", "Vocabulary"]
+__all__ = ["ALL_SHORTCUTS", "NO_SHORTCUTS", "FrozenBase", "Shortcuts", "Vocabulary"]
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Shortcuts:
         return Vocabulary.shrink(model, features, always, pad_token_id, generation)
 
     def frozen_base(self, model: Any, training: Training) -> FrozenBase | None:
-        """The frozen part of the model, where only a head trains that can be fed its stored output; else None."""
+        """Find the frozen part of the model, where only a head trains that can read its stored output; else None."""
         if not self.stored_features or not frozen.only_head_trains(model):
             return None
         found = frozen.head_only(model, training.train, training.pad_token_id, training.fields)
@@ -63,7 +63,7 @@ class Shortcuts:
 
     @contextmanager
     def applied(self, model: Any, training: Training) -> Iterator[Weights]:
-        """Train the model inside this block, by the weights that it yields; afterwards all is as it was."""
+        """Take the shortcuts inside this block, while the model trains; yields its weights, and ends by undoing all."""
         with ExitStack() as stack:
             if self.attention:
                 stack.enter_context(attention_by_parts(model, training.train, training.pad_token_id))
@@ -75,5 +75,5 @@ class Shortcuts:
             yield weights
 
 
-ALL = Shortcuts()
-NONE = Shortcuts(False, False, False, False, False)
+ALL_SHORTCUTS = Shortcuts()
+NO_SHORTCUTS = Shortcuts(False, False, False, False, False)

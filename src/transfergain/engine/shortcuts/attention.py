@@ -22,7 +22,7 @@ ATTENTION_NAME = "transfergain_parts"
 REPLACED_ATTENTION = "sdpa"
 TRIED_FEATURES = 64
 """The shortest and the longest of so many features are tried."""
-TOLERANCE = 1e-4
+OUTPUT_TOLERANCE = 1e-4
 """How far outputs may be off in fp32 when the two are compared."""
 
 
@@ -77,7 +77,7 @@ def attention_by_parts(model: Any, features: Sequence[Feature], pad_token_id: in
     _use(outer, ATTENTION_NAME)
     try:
         same = all(
-            a.shape == b.shape and torch.allclose(a, b, rtol=0.0, atol=TOLERANCE * max(1.0, float(a.abs().max())))
+            a.shape == b.shape and torch.allclose(a, b, rtol=0.0, atol=OUTPUT_TOLERANCE * max(1.0, float(a.abs().max())))
             for a, b in zip(before, _loss_and_outputs(model, few, pad_token_id), strict=True)
         )
         if not same:

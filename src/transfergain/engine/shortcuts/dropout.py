@@ -1,7 +1,7 @@
-"""Dropout whose masks cost a third: else a step on a CPU spends a tenth of its time on random numbers.
+"""Draw dropout masks at a third of the cost: a step on a CPU would spend a tenth of its time on random numbers.
 
-PyTorch draws a number an element. Here one 64-bit draw serves four elements with 16 bits each, so the rate is the asked one
-to the nearest 1/65,536, and what is kept is scaled by the reciprocal of the very share that is kept. Masks come from
+PyTorch draws one number for each element. Here one 64-bit draw serves four elements with 16 bits each, so the rate is
+rounded to the nearest 1/65,536, and kept values are scaled by the reciprocal of that rounded share. Masks come from
 PyTorch's own generator: `torch.manual_seed` fixes them, and gradient checkpointing repeats them.
 """
 
@@ -12,17 +12,17 @@ from contextlib import contextmanager
 
 import torch
 
-LEVELS = 2**16
-"""Values of a 16-bit number: rates are rounded to one in so many."""
+RATE_LEVELS = 2**16
+"""How many values 16 bits have: rates are rounded to multiples of its reciprocal."""
 
 
 def keep_mask(shape: torch.Size, p: float, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """Draw a mask of the shape: 0 with probability `p` (rounded to 1/65,536), else the reciprocal of 1 - p."""
-    dropped = min(round(p * LEVELS), LEVELS - 1)
+    dropped = min(round(p * RATE_LEVELS), RATE_LEVELS - 1)
     count = shape.numel()
     bits = torch.empty(-(-count // 4), dtype=torch.int64, device=device).random_(-(2**63), None)
-    kept = bits.view(torch.int16)[:count].view(shape) >= dropped - LEVELS // 2
-    return kept.to(dtype).mul_(LEVELS / (LEVELS - dropped))
+    kept = bits.view(torch.int16)[:count].view(shape) >= dropped - RATE_LEVELS // 2
+    return kept.to(dtype).mul_(RATE_LEVELS / (RATE_LEVELS - dropped))
 
 
 @contextmanager

@@ -19,12 +19,14 @@ import torch
 from transfergain.engine.batching import Feature, collate, evaluation_batches, length
 from transfergain.engine.flops import StepFlops
 from transfergain.engine.precision import autocast
-from transfergain.engine.training import Cost, Training
+from transfergain.engine.training import Training, TrainingCost
 
 POSITIONS = ("first", "last", "all")
-TARGETS = ("labels", "start_positions", "end_positions")
+"""Which tokens' outputs may be stored."""
+TARGET_KEYS = ("labels", "start_positions", "end_positions")
 """Keys of a feature that the head is trained on."""
-TOLERANCE = 1e-3
+OUTPUT_TOLERANCE = 1e-3
+"""How far outputs of the head alone may be off in fp32."""
 
 
 class HeadOnly(torch.nn.Module):
@@ -78,11 +80,11 @@ class FrozenBase:
         return run_base(self.head.model, features, self.pad_token_id, self.position, self.precision)
 
     def stored(self, training: Training) -> Training:
-        """The training of `head`: on stored features, whose cost counts as spent."""
+        """Turn the training into one of `head` on stored features, whose cost counts as spent."""
         since = time.perf_counter()
         train = self.run(training.train)
         flops = base_flops(self.head.model, training.train, self.pad_token_id)
-        spent = Cost(flops, time.perf_counter() - since)
+        spent = TrainingCost(flops, time.perf_counter() - since)
         return replace(training, train=train, dev=self.run(training.dev), spent=spent)
 
 
@@ -134,7 +136,7 @@ def _real(output: Any, fields: Sequence[str], features: Sequence[Feature]) -> li
 
 
 def _close(got: torch.Tensor, expected: torch.Tensor) -> bool:
-    return got.shape == expected.shape and torch.allclose(got, expected, atol=TOLERANCE)
+    return got.shape == expected.shape and torch.allclose(got, expected, atol=OUTPUT_TOLERANCE)
 
 
 def run_base(
@@ -158,7 +160,7 @@ def run_base(
                 output = captured.pop("output")
                 pooled = getattr(output, "pooler_output", None)
                 for row, i in enumerate(batch):
-                    rows[i] = {key: features[i][key] for key in TARGETS if key in features[i]}
+                    rows[i] = {key: features[i][key] for key in TARGET_KEYS if key in features[i]}
                     if position == "all":
                         ids, hidden = features[i]["input_ids"], output[0][row, : length(features[i])]
                     else:
@@ -180,7 +182,7 @@ def base_flops(model: Any, features: Sequence[Feature], pad_token_id: int) -> in
 
 
 def _index(inputs: dict[str, torch.Tensor], position: str, pad_token_id: int) -> torch.Tensor:
-    """(B,) indices of the first attended token, or of the last whose id is not the padding's.
+    """Find the (B,) indices of the first attended token, or of the last whose id is not the padding's.
 
     GPT-2's kind pads with its end token and reads the last token that is another one, attended or not, the first where
     there is none. Where padding has a token of its own the two readings of "last" are the same.

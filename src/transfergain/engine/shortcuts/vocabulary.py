@@ -1,11 +1,11 @@
-"""Vocabulary trimming: a trial trains a standard model whose vocabulary holds only the tokens that it meets.
+"""Trim the vocabulary: a trial trains a standard model whose vocabulary holds only the tokens that occur.
 
 Most parameters of a small model are word embeddings, and a study meets few of them. A row whose token never occurs has a
 zero gradient, and AdamW without weight decay never moves it: gradients, clipping and updates that leave such rows out give
 the same training. Where a model generates, its output layer has a row a token too; leaving rows out there takes the tokens
 out of the softmax, in every arm alike, and the restored model has an output bias that keeps it from generating them.
 
-Where this cannot be had the vocabulary stays whole, and `why_whole` says why. No architecture is known by name: token
+Where this is not possible the vocabulary stays whole, and `why_whole` says why. No architecture is known by name: token
 embeddings and output layers are found as `transformers` declares them, and a few features are tried to see that the smaller
 model computes what the whole one does.
 """
@@ -22,18 +22,18 @@ from transfergain.engine.batching import Feature, collate, length
 from transfergain.engine.shortcuts.token_ids import ID_NAMES, ids_in, is_id, token_attributes, token_keys
 from transfergain.engine.shortcuts.token_rows import StaysWhole, TokenRows, token_rows
 
-LARGEST_SHARE = 0.5
+LARGEST_KEPT_SHARE = 0.5
 """Where more of the vocabulary than this share occurs, it stays whole: little would be saved."""
 NEVER_BIAS = -1e4
 """Output bias of the tokens that a model is not to generate: far below any logit, and within half precision."""
 TRIED_FEATURES = 64
 """The shortest and the longest of so many features are tried."""
-TOLERANCE = 1e-3
+OUTPUT_TOLERANCE = 1e-3
 """How far the smaller model's outputs may be off when it is tried, as a share of the largest."""
 
 
 class Vocabulary:
-    """The tokens a trial meets, numbered anew, and the model that for the time being knows no others.
+    """The tokens that occur in a trial, numbered anew, and a model that knows no others until `restore`.
 
     A whole vocabulary has the same methods, which then change nothing.
     """
@@ -44,7 +44,7 @@ class Vocabulary:
         self.why_whole = why_whole
         """Why no token was left out; empty when some were."""
         self.pad_token_id = pad_token_id
-        """The padding's number."""
+        """The new number of the padding token."""
         self.generation = None if generation is None else dict(generation)
         """Arguments of `generate` with the numbers of the tokens they name; None for a model that does not generate."""
         self._numbers: dict[int, int] = {}
@@ -105,7 +105,7 @@ class Vocabulary:
         if not features or not 0 <= min(met) <= max(met) < size:
             raise StaysWhole("there are no features, or the tokenizer has tokens that the model has not")
         met |= {i for i in chain(always, *map(ids_in, named)) if 0 <= i < size}
-        if len(met) > LARGEST_SHARE * size:
+        if len(met) > LARGEST_KEPT_SHARE * size:
             raise StaysWhole(f"{len(met):,} of {size:,} tokens occur")
         # Where few labels are drawn, sealed features are among the first, and have no labels.
         tried = sorted((f for f in features[:TRIED_FEATURES] if f.keys() == features[0].keys()), key=length)
@@ -162,7 +162,7 @@ class Vocabulary:
                     return False
             if got.shape != expected.shape:
                 return False
-            if not torch.allclose(got, expected, rtol=0.0, atol=TOLERANCE * float(expected.abs().max())):
+            if not torch.allclose(got, expected, rtol=0.0, atol=OUTPUT_TOLERANCE * float(expected.abs().max())):
                 return False
         return True
 

@@ -40,7 +40,7 @@ def plotly() -> str:
     return pack(Path(next(iter(spec.submodule_search_locations)), *PLOTLY).read_text("utf-8"), 9)
 
 
-def tables(findings: Findings) -> dict[str, list[dict[str, Any]]]:
+def tables_to_download(findings: Findings) -> dict[str, list[dict[str, Any]]]:
     """Flatten the tables of the findings that have rows, by name; scores of single seeds stay with their rows."""
     found = {name: findings.table(name) for name in ("gains", "scores", *BENEFITS, "timings")}
     return {name: rows for name, rows in found.items() if rows}

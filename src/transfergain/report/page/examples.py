@@ -10,9 +10,9 @@ from typing import Any
 from transfergain.analysis.findings import Findings
 from transfergain.data.sample import SampledText, flat
 from transfergain.report import reading
-from transfergain.report.page.figures import Column, Group, Table
+from transfergain.report.page.figures import Column, RowGroup, TextTable
 from transfergain.split import Split
-from transfergain.types import Evaluated
+from transfergain.types import Evaluated, Phase, Status
 
 MOST_SHOWN = 12
 """Texts in one table."""
@@ -20,7 +20,7 @@ Evaluations = Sequence[Mapping[Split, Evaluated]]
 """What each seed of an arm predicted."""
 
 
-def disagreements(findings: Findings, dataset: str) -> list[Table]:
+def disagreements(findings: Findings, dataset: str) -> list[TextTable]:
     """List texts that scratch and the leading arm read differently in most seeds, and those that a perturbation turns."""
     kept = reading.of(findings.examples, dataset)
     gained = [row for row in reading.of(findings.gains, dataset) if row.arm == findings.leading_arm]
@@ -32,7 +32,7 @@ def disagreements(findings: Findings, dataset: str) -> list[Table]:
     labels = findings.data[dataset].labels
     rows = [_compared(text, by_reference, by_arm, labels) for text in kept]
     groups = [
-        Group(f"{title}: {len(body)} of {len(kept):,} sampled texts", body[:MOST_SHOWN])
+        RowGroup(f"{title}: {len(body)} of {len(kept):,} sampled texts", body[:MOST_SHOWN])
         for title, want in (
             (f"{arm} right, {reference} wrong", (False, True)),
             (f"{reference} right, {arm} wrong", (True, False)),
@@ -41,11 +41,11 @@ def disagreements(findings: Findings, dataset: str) -> list[Table]:
     ]  # fmt: skip
     columns = (Column("text"), Column("split"), Column("right answer"), Column(reference), Column(arm))
     caption = f"Where the arms disagree on {dataset}, most seeds, {budget:,} labels"
-    tables = [Table(caption, columns, groups)] if groups else []
+    tables = [TextTable(caption, columns, groups)] if groups else []
     return tables + _turned(kept, arm, by_arm, labels)
 
 
-def _turned(kept: Sequence[SampledText], arm: str, by_arm: Evaluations, labels: Sequence[str]) -> list[Table]:
+def _turned(kept: Sequence[SampledText], arm: str, by_arm: Evaluations, labels: Sequence[str]) -> list[TextTable]:
     """List texts that the arm reads differently once perturbed."""
     body = []
     for sampled in kept:
@@ -57,20 +57,20 @@ def _turned(kept: Sequence[SampledText], arm: str, by_arm: Evaluations, labels: 
                 body.append([sampled.text, text, f"{split.name}@{split.severity}", *said])
     columns = (Column("text"), Column("perturbed"), Column("by"), Column("answer before"), Column("after"))
     caption = f"Where a perturbation changes the answer of {arm} on {kept[0].dataset}: {len(body):,} found"
-    return [Table(caption, columns, [Group("", body[:MOST_SHOWN])])] if body else []
+    return [TextTable(caption, columns, [RowGroup("", body[:MOST_SHOWN])])] if body else []
 
 
 def _by_seed(findings: Findings, dataset: str, arm: str, budget: int | None) -> Evaluations:
     return [
         trial.outcome.evaluated for trial in findings.rows
-        if (trial.spec.dataset, trial.spec.arm, trial.spec.budget, trial.spec.phase) == (dataset, arm, budget, "report")
-        and trial.outcome.status == "done"
+        if (trial.spec.dataset, trial.spec.arm, trial.spec.budget, trial.spec.phase) == (dataset, arm, budget, Phase.REPORT)
+        and trial.outcome.status == Status.DONE
     ]  # fmt: skip
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What most seeds of an arm predict of one text."""
+class UsualAnswer:
+    """What most seeds of an arm predict for one text."""
 
     value: Any
     """In the task's own type."""
@@ -78,13 +78,13 @@ class Answer:
     """How many predict it."""
 
 
-def _usual(evaluations: Evaluations, split: Split, index: int) -> Answer | None:
+def _usual(evaluations: Evaluations, split: Split, index: int) -> UsualAnswer | None:
     """Find the most frequent prediction over seeds; None where the split was not evaluated."""
     found = [e[split].predictions[index] for e in evaluations if split in e and index < len(e[split].predictions)]
     if not found:
         return None
     key, count = Counter(map(flat, found)).most_common(1)[0]
-    return Answer(next(value for value in found if flat(value) == key), count)
+    return UsualAnswer(next(value for value in found if flat(value) == key), count)
 
 
 def _compared(

@@ -50,19 +50,19 @@ class Column(NamedTuple):
     numeric: bool = False
 
 
-class Group(NamedTuple):
+class RowGroup(NamedTuple):
     """Rows of a table under a heading of their own (none where empty); the first cell of a row names it."""
 
     title: str
     rows: list[list[str]]
 
 
-class Table(NamedTuple):
+class TextTable(NamedTuple):
     """A table of text, ready to be laid out."""
 
     caption: str
     columns: Sequence[Column]
-    groups: Sequence[Group]
+    groups: Sequence[RowGroup]
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Figure:
     description: str
     traces: list[Trace]
     layout: dict[str, Any]
-    table: Table
+    table: TextTable
 
 
 class Style(NamedTuple):
@@ -100,20 +100,20 @@ def styles(findings: Findings) -> dict[str, Style]:
     }
 
 
-def interval(row: Interval, sign: str = "") -> str:
+def interval_text(row: Interval, sign: str = "") -> str:
     """Write `[low, high]` of a score or (with `sign` "+") of a gain; a dash where it is unknown."""
     low, high = row.low, row.high
     return MISSING if low is None or high is None else f"[{low:{sign}z.3f}, {high:{sign}z.3f}]"
 
 
-def score(row: Scored) -> str:
+def score_text(row: Scored) -> str:
     """Write `0.874 [0.851, 0.897]`."""
-    return f"{row.mean:.3f} {interval(row)}"
+    return f"{row.mean:.3f} {interval_text(row)}"
 
 
-def gain(row: Gained) -> str:
+def gain_text(row: Gained) -> str:
     """Write `+0.093 [+0.071, +0.115]`."""
-    return f"{row.estimate:+z.3f} {interval(row, '+')}"
+    return f"{row.estimate:+z.3f} {interval_text(row, '+')}"
 
 
 def curve(

@@ -7,7 +7,19 @@ from html import escape
 from typing import Any, NamedTuple
 
 from transfergain.analysis.findings import Findings
-from transfergain.report.page.figures import Column, Figure, Group, Table, axis, gain, interval, layout, line, rule, styles
+from transfergain.report.page.figures import (
+    Column,
+    Figure,
+    RowGroup,
+    TextTable,
+    axis,
+    gain_text,
+    interval_text,
+    layout,
+    line,
+    rule,
+    styles,
+)
 from transfergain.report.page.svg import padded, round_numbers
 
 
@@ -46,7 +58,7 @@ def forest(findings: Findings) -> Forest | None:
         return None if value is None else round(100 * (value - low) / (high - low), 2)
 
     lines = [
-        Line(row.dataset, row.arm, drawn[row.arm].colour, gain(row),
+        Line(row.dataset, row.arm, drawn[row.arm].colour, gain_text(row),
              row.verdict, place(row.low), place(row.estimate), place(row.high))
         for row in rows
     ]  # fmt: skip
@@ -71,9 +83,9 @@ def figure(findings: Findings) -> Figure | None:
     traces.insert(0, rule("no gain", [0, 0], [0.6, -len(rows) + 0.4], "no gain", "dot"))
     y_axis = {"tickvals": [-i for i in range(len(rows))], "ticktext": [escape(name) for name in names]}
     title = f"Gain over scratch on the test set, {findings.study.model}"
-    body = [[name, f"{r.estimate:+z.3f}", interval(r, "+"), r.verdict] for name, r in zip(names, rows, strict=True)]
+    body = [[name, f"{r.estimate:+z.3f}", interval_text(r, "+"), r.verdict] for name, r in zip(names, rows, strict=True)]
     columns = (Column("data set, arm"), Column("gain", True), Column("95 % interval", True), Column("verdict"))
     drawn_layout = layout("", axis("gain in score"))
     drawn_layout["yaxis"] |= y_axis
     words = "A point a data set and arm; the line is the 95 % interval over seeds and test examples."
-    return Figure("forest", title, words, traces, drawn_layout, Table(title, columns, [Group("", body)]))
+    return Figure("forest", title, words, traces, drawn_layout, TextTable(title, columns, [RowGroup("", body)]))

@@ -20,7 +20,7 @@ from transfergain.analysis.rows import Benefit, BenefitRow, Verdict
 from transfergain.analysis.verdict import VERDICTS
 from transfergain.report.limits import limits
 from transfergain.report.page import ASSETS, downloads, examples, svg, tables
-from transfergain.report.page.figures import Figure, Table
+from transfergain.report.page.figures import Figure, TextTable
 from transfergain.report.page.forest import forest
 from transfergain.report.page.panels import PANELS
 from transfergain.report.page.panels.base import DatasetView, Panel, PanelKind, rows_table
@@ -61,7 +61,7 @@ class SectionOnPage:
     answer: str
     benefits: Sequence[PanelOnPage]
     panels: Sequence[PanelOnPage]
-    examples: Sequence[Table]
+    examples: Sequence[TextTable]
 
 
 def render(findings: Findings, live: bool = False) -> str:
@@ -76,7 +76,7 @@ def render(findings: Findings, live: bool = False) -> str:
     ]
     drawn = [d for section in sections for shown in section.panels for d in (*shown.figures, *shown.more)]
     toml = study_toml(findings.study.request)
-    content = downloads.tables(findings)
+    content = downloads.tables_to_download(findings)
     return _template().render(
         title=f"Does starting from {findings.study.model} beat training from scratch?",
         live=live,
@@ -122,7 +122,7 @@ def _flags(sentence: str) -> Markup:
 
 
 def _packed(drawn: Sequence[FigureOnPage], content: Mapping[str, Any]) -> dict[str, str]:
-    """Pack what the page's script reads: element id -> packed text that the page's script unpacks when it is asked for."""
+    """Pack what the page's script reads: element id -> packed text, unpacked when a reader asks for it."""
     if not drawn and not content:
         return {}
     figures = {d.id: {"data": d.figure.traces, "layout": d.figure.layout} for d in drawn}

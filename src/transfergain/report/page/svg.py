@@ -1,4 +1,4 @@
-"""Draw figures as SVG here: they need no script, print, and go into a paper or a pull request."""
+"""Draw figures as SVG: they need no script, print, and go into a paper or a pull request."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from transfergain.report.page.figures import Figure, Trace
 
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 66, 18, 26, 50
-DASHES = {"dot": "2 4", "dash": "8 5", "dashdot": "8 4 2 4", "longdash": "14 5"}
-COLOURS = "text{fill:#1c2024}.grid{stroke:#d5dae0}.axis{stroke:#59636e}"
-POSITIONS = {
+DASH_PATTERNS = {"dot": "2 4", "dash": "8 5", "dashdot": "8 4 2 4", "longdash": "14 5"}
+TEXT_AND_GRID_COLOURS = "text{fill:#1c2024}.grid{stroke:#d5dae0}.axis{stroke:#59636e}"
+TEXT_POSITIONS = {
     "top center": ("middle", 0, -9),
     "bottom center": ("middle", 0, 19),
     "middle right": ("start", 12, 4.5),
@@ -46,7 +46,7 @@ def draw(figure: Figure, alone: bool = False) -> str:
     head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {FONT}'
     if alone:
         title = _words(_shortened(figure.title), WIDTH / 2, 18, "middle", ' font-weight="600"')
-        ground = f'<style>{COLOURS}</style><rect width="100%" height="100%" fill="#fff"/>'
+        ground = f'<style>{TEXT_AND_GRID_COLOURS}</style><rect width="100%" height="100%" fill="#fff"/>'
         size = f' width="{WIDTH}" height="{height}" role="img"'
         return f"{head}{size}><title>{escape(figure.title)}</title>{ground}{title}" + (
             f'<g transform="translate(0 {top})">{"".join(body)}</g></svg>\n'
@@ -163,7 +163,7 @@ def _trace(trace: Trace, points: Sequence[tuple[float, float] | None], y: Scale)
     if "error_y" in trace:
         parts += _bars(trace, y, known)
     if "lines" in mode:
-        dash = DASHES.get(trace["line"].get("dash", ""), "")
+        dash = DASH_PATTERNS.get(trace["line"].get("dash", ""), "")
         dashed = f' stroke-dasharray="{dash}"' if dash else ""
         stroke = f'stroke="{trace["line"]["color"]}" stroke-width="{trace["line"]["width"]}"'
         parts.append(f'<path d="{_path(points)}" fill="none" {stroke}{dashed}/>')
@@ -172,7 +172,7 @@ def _trace(trace: Trace, points: Sequence[tuple[float, float] | None], y: Scale)
         each = sizes if isinstance(sizes, list) else [sizes] * len(points)
         parts += _markers(trace["marker"], [(p, size) for p, size in zip(points, each, strict=True) if p and size])
     if "text" in mode:
-        anchor, dx, dy = POSITIONS[trace["textposition"]]
+        anchor, dx, dy = TEXT_POSITIONS[trace["textposition"]]
         parts += [_words(words, p[0] + dx, p[1] + dy, anchor, ' font-weight="600"')
                   for p, words in zip(known, trace["text"], strict=False)]  # fmt: skip
     return parts
@@ -189,7 +189,7 @@ def _bars(trace: Trace, y: Scale, known: Points) -> list[str]:
     return [f'<path d="{path}" fill="none" stroke="{error["color"]}" stroke-width="1.5"/>']
 
 
-SHAPES = {
+MARKER_SHAPES = {
     "circle": "M-1 0a1 1 0 1 0 2 0a1 1 0 1 0 -2 0Z",
     "square": "M-.9-.9H.9V.9H-.9Z",
     "diamond": "M0-1.25L1.25 0L0 1.25L-1.25 0Z",
@@ -203,9 +203,9 @@ SHAPES = {
 
 
 def _markers(marker: Any, places: Sequence[tuple[tuple[float, float], float]]) -> list[str]:
-    """All markers of a trace, each a shape of unit size moved and scaled."""
+    """Draw all markers of a trace, each a shape of unit size moved and scaled."""
     symbol, hollow = marker["symbol"], marker["symbol"].endswith("-open")
-    shape = SHAPES.get(symbol) or SHAPES[symbol.removesuffix("-open")]
+    shape = MARKER_SHAPES.get(symbol) or MARKER_SHAPES[symbol.removesuffix("-open")]
     edge = marker.get("line", {})
     stroke, width = (
         (marker["color"], edge.get("width", 1.5)) if hollow else (edge.get("color", "none"), edge.get("width", 0))

@@ -11,7 +11,7 @@ from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import GainRow, RecipeRow
 from transfergain.analysis.trial_rows import trial_score
-from transfergain.report.page.figures import MISSING, Column, Group, Table, gain, score
+from transfergain.report.page.figures import MISSING, Column, RowGroup, TextTable, gain_text, score_text
 from transfergain.split import TEST, Kind, Split
 from transfergain.store import StoredTrial
 from transfergain.types import Details, Status
@@ -35,7 +35,7 @@ LISTED_NAMES = 6
 """Names that stand in a cell one by one; more are counted by what they have in common."""
 
 
-def scores(findings: Findings, dataset: str, natural: bool = True) -> Table:
+def scores_table(findings: Findings, dataset: str, natural: bool = True) -> TextTable:
     """List scores, one group a split and one row a budget and arm; the metrics side by side, the primary one first.
 
     Of texts as they were written (`Split.natural`), or of the perturbed ones and those after an adaptation.
@@ -48,37 +48,40 @@ def scores(findings: Findings, dataset: str, natural: bool = True) -> Table:
     for split, budget, arm in dict.fromkeys(key[:3] for key in sorted(found, key=lambda key: key[0] != TEST)):
         cells = [found.get((split, budget, arm, metric)) for metric in metrics]
         row = next(cell for cell in cells if cell)
-        scores = [MISSING if cell is None else score(cell) for cell in cells]
+        scores = [MISSING if cell is None else score_text(cell) for cell in cells]
         groups.setdefault(f"{split}, {row.n_test:,} examples", []).append(
             [f"{budget:,}", arm, f"{1 - row.mean:.3f}", *scores, f"{row.n_seeds:,}"]
         )
     named = [Column(f"{metric} [95 % interval]", True) for metric in metrics]
     columns = [Column("labels", True), Column("arm"), Column(f"error (1 − {primary})", True), *named, Column("seeds", True)]
     what = "" if natural else ", perturbed and adapted"
-    return Table(f"Scores on {dataset}{what}", columns, [Group(title, body) for title, body in groups.items()])
+    return TextTable(f"Scores on {dataset}{what}", columns, [RowGroup(title, body) for title, body in groups.items()])
 
 
-def parts(findings: Findings, dataset: str) -> Table:
+def parts_table(findings: Findings, dataset: str) -> TextTable:
     """List the figures of a metric's parts, such as precision of an entity type, on the test set; empty without parts."""
     rows = [(row, row.parts) for row in findings.scores if row.dataset == dataset and row.split == TEST and row.parts]
     if not rows:
-        return Table("", [], [])
+        return TextTable("", [], [])
     first, known = rows[0]
     figures = list(next(iter(known.values())))
     groups = [
-        Group(part, [[f"{r.budget:,}", r.arm, *(_figure(parts[part][f]) for f in figures)] for r, parts in rows])
+        RowGroup(part, [[f"{r.budget:,}", r.arm, *(_figure(parts[part][f]) for f in figures)] for r, parts in rows])
         for part in known
     ]
     columns = [Column("labels", True), Column("arm"), *(Column(figure, True) for figure in figures)]
-    return Table(f"{first.metric} by type on {dataset}, means over seeds", columns, groups)
+    return TextTable(f"{first.metric} by type on {dataset}, means over seeds", columns, groups)
 
 
 def _figure(value: float) -> str:
     return f"{value:,.0f}" if value > 1 else f"{value:.3f}"
 
 
-def gains(findings: Findings, dataset: str, natural: bool = True) -> Table:
-    """List gains, one group a split and metric, the test set and the primary metric first. Of the splits of `scores`."""
+def gains_table(findings: Findings, dataset: str, natural: bool = True) -> TextTable:
+    """List gains, one group a split and metric, the test set and the primary metric first.
+
+    Of the splits of `scores_table`.
+    """
     primary = findings.data[dataset].metric
     groups: dict[tuple[Split, str], list[list[str]]] = {}
     for row in findings.gains:
@@ -86,8 +89,8 @@ def gains(findings: Findings, dataset: str, natural: bool = True) -> Table:
             groups.setdefault((row.split, row.metric), []).append(_gain_cells(row))
     order = sorted(groups, key=lambda key: (key[0] != TEST, str(key[0]), key[1] != primary, key[1]))
     what = "" if natural else ", perturbed and adapted"
-    return Table(f"Gains over scratch on {dataset}{what}", GAIN_COLUMNS, [
-        Group(f"{split}, {metric}{' (primary)' if metric == primary else ''}", groups[split, metric])
+    return TextTable(f"Gains over scratch on {dataset}{what}", GAIN_COLUMNS, [
+        RowGroup(f"{split}, {metric}{' (primary)' if metric == primary else ''}", groups[split, metric])
         for split, metric in order
     ])  # fmt: skip
 
@@ -99,7 +102,7 @@ def _gain_cells(row: GainRow) -> list[str]:
         f"{row.budget:,}",
         row.arm,
         f"{row.reference_error:.3f}, {row.error:.3f}",
-        gain(row),
+        gain_text(row),
         MISSING if cut is None else f"{100 * cut:.1f} %",
         *(MISSING if p is None else words.p_value(p) for p in (row.p_holm, row.p_value, row.p_sign_flip)),
         f"{100 * row.prob_better:.0f} %",
@@ -109,7 +112,7 @@ def _gain_cells(row: GainRow) -> list[str]:
     ]
 
 
-def recipes(findings: Findings, dataset: str) -> Table:
+def recipes(findings: Findings, dataset: str) -> TextTable:
     """List the chosen learning rates and what was tried."""
     body = []
     for row in findings.recipes:
@@ -118,7 +121,7 @@ def recipes(findings: Findings, dataset: str) -> Table:
             edge = "at the edge of those tried" if row.at_edge else ""
             note = row.problem or edge or ("" if tried else "not tuned: the arm's default")
             body.append([f"{row.budget:,}", row.arm, f"{row.learning_rate:g}", " · ".join(tried), note])
-    return Table(f"Learning rates on {dataset}", RECIPE_COLUMNS, [Group("", body)] if body else [])
+    return TextTable(f"Learning rates on {dataset}", RECIPE_COLUMNS, [RowGroup("", body)] if body else [])
 
 
 def _stopped(rung: float = 1.0) -> str:
@@ -126,7 +129,7 @@ def _stopped(rung: float = 1.0) -> str:
     return f" (stopped at {rung:.0%} of the steps)" if rung < 1 else ""
 
 
-def full_recipes(recipes: Sequence[RecipeRow]) -> Table:
+def full_recipes(recipes: Sequence[RecipeRow]) -> TextTable:
     """List what the arms share: one row for every distinct recipe, the learning rate left out."""
     shared: dict[str, list[RecipeRow]] = {}
     for row in recipes:
@@ -139,10 +142,10 @@ def full_recipes(recipes: Sequence[RecipeRow]) -> Table:
         for recipe, rows in shared.items()
     ]  # fmt: skip
     columns = [Column("data set"), Column("arms"), *(Column(key.replace("_", " "), True) for key in keys)]
-    return Table("The rest of the recipe", columns, [Group("", body)] if body else [])
+    return TextTable("The rest of the recipe", columns, [RowGroup("", body)] if body else [])
 
 
-def checks(findings: Findings) -> Table:
+def checks(findings: Findings) -> TextTable:
     """List what the integrity checks of the finished trials measured, by data set and arm."""
     found: dict[tuple[str, str], list[Details]] = {}
     for row in findings.rows:
@@ -159,7 +162,7 @@ def checks(findings: Findings) -> Table:
         *(Column("data set"), Column("arm"), Column("trials", True)),
         *(Column("parameters", True), Column("of these trained", True), Column("weights checked")),
     )
-    return Table("Integrity checks of the trained models", columns, [Group("", body)] if body else [])
+    return TextTable("Integrity checks of the trained models", columns, [RowGroup("", body)] if body else [])
 
 
 def _spread(values: Sequence[Any]) -> str:
@@ -189,19 +192,19 @@ def _modules(names: Sequence[str]) -> str:
     return f"{len(names)} tensors: " + ", ".join(f"{part} ({count})" for part, count in counts.items())
 
 
-def trials(findings: Findings) -> Table:
+def trials(findings: Findings) -> TextTable:
     """List every trial, those without a score included; the scores are those of the primary metric."""
     body = [_trial_cells(trial, findings.data[trial.spec.dataset].metric) for trial in findings.rows]
-    return Table("Every trial of the plan that has run", TRIAL_COLUMNS, [Group("", body)] if body else [])
+    return TextTable("Every trial of the plan that has run", TRIAL_COLUMNS, [RowGroup("", body)] if body else [])
 
 
-def failed(findings: Findings) -> Table:
+def failed(findings: Findings) -> TextTable:
     """List the trials without a score and those that diverged, with the reason."""
     body = [
         _trial_cells(trial, findings.data[trial.spec.dataset].metric)[:8] for trial in findings.rows
         if trial.outcome.status != Status.DONE or trial.outcome.details.diverged
     ]  # fmt: skip
-    return Table("Failed, skipped and diverged trials", TRIAL_COLUMNS[:8], [Group("", body)] if body else [])
+    return TextTable("Failed, skipped and diverged trials", TRIAL_COLUMNS[:8], [RowGroup("", body)] if body else [])
 
 
 def _trial_cells(trial: StoredTrial, metric: str) -> list[str]:

@@ -11,10 +11,11 @@ from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import AdaptationRow, Benefit, MeasureRow, ScoreRow, Verdict
 from transfergain.report import reading
-from transfergain.report.page.figures import MISSING, Column, Figure, Group, Style, Table, styles
+from transfergain.report.page.figures import MISSING, Column, Figure, RowGroup, Style, TextTable, styles
 from transfergain.report.reading import OfDataset
 from transfergain.split import TEST, Split
 from transfergain.store import StoredTrial
+from transfergain.types import Phase, Status
 
 R = TypeVar("R", bound=OfDataset)
 M = TypeVar("M", bound=MeasureRow)
@@ -29,36 +30,36 @@ class DatasetView:
 
     @cached_property
     def entry(self) -> DatasetEntry:
-        """The data set's description."""
+        """Return the data set's description."""
         return self.findings.data[self.dataset]
 
     @cached_property
     def metric(self) -> str:
-        """The primary metric."""
+        """Return the primary metric."""
         return self.entry.metric
 
     @cached_property
     def top(self) -> int | None:
-        """The largest budget with a result."""
+        """Return the largest budget with a result."""
         return reading.top_budget(self.findings, self.dataset)
 
     @cached_property
     def styles(self) -> dict[str, Style]:
-        """How arms and floors are drawn."""
+        """Return how arms and floors are drawn, by name."""
         return styles(self.findings)
 
     @cached_property
     def trials(self) -> list[StoredTrial]:
-        """Finished reported trials at the largest budget that trained a model."""
+        """List the finished reported trials at the largest budget that trained a model."""
         return [
             trial for trial in self.findings.rows
-            if (trial.spec.dataset, trial.spec.budget, trial.spec.phase) == (self.dataset, self.top, "report")
-            and trial.outcome.status == "done" and trial.spec.recipe is not None
+            if (trial.spec.dataset, trial.spec.budget, trial.spec.phase) == (self.dataset, self.top, Phase.REPORT)
+            and trial.outcome.status == Status.DONE and trial.spec.recipe is not None
         ]  # fmt: skip
 
     def scores(self, split: Split, budget: int | None = None) -> list[ScoreRow]:
         """Keep the data set's scores of one split on the primary metric."""
-        return reading.scores(self.findings, self.dataset, split, budget)
+        return reading.scores_on(self.findings, self.dataset, split, budget)
 
     def of(self, rows: Iterable[R]) -> list[R]:
         """Keep the data set's rows."""
@@ -88,7 +89,7 @@ class Panel:
     figures: Sequence[Figure] = ()
     more: Sequence[Figure] = ()
     """Figures for the reader who wants all of them."""
-    tables: Sequence[Table] = ()
+    tables: Sequence[TextTable] = ()
     missing: str = ""
     """In words, why there is nothing, or what of it is not there."""
 
@@ -104,13 +105,13 @@ class PanelKind:
     """The benefit whose verdict stands beside its title."""
 
 
-COLUMNS = (
+MEASURE_COLUMNS = (
     *(Column("measure"), Column("arm"), Column("labels", True), Column("split"), Column("estimate", True)),
     *(Column("95 % interval", True), Column("seeds", True), Column("verdict"), Column("in words")),
 )
 
 
-def rows_table(caption: str, rows: Sequence[MeasureRow]) -> list[Table]:
+def rows_table(caption: str, rows: Sequence[MeasureRow]) -> list[TextTable]:
     """Lay out rows of a table of findings, whatever they measure; no table for no rows."""
     body = [
         [
@@ -118,15 +119,15 @@ def rows_table(caption: str, rows: Sequence[MeasureRow]) -> list[Table]:
             row.arm,
             f"{row.budget:,}",
             str(row.split),
-            reading.value(row),
-            reading.bounds(row),
+            reading.value_text(row),
+            reading.bounds_text(row),
             str(row.n_seeds),
             row.verdict or MISSING,
             row.sentence,
         ]
         for row in rows
     ]
-    return [Table(caption, COLUMNS, [Group("", body)])] if body else []
+    return [TextTable(caption, MEASURE_COLUMNS, [RowGroup("", body)])] if body else []
 
 
 def _with_method(row: MeasureRow) -> str:
@@ -134,7 +135,7 @@ def _with_method(row: MeasureRow) -> str:
     extra = []
     if isinstance(row, AdaptationRow):
         extra = ["" if row.split == TEST else f"{row.k:,} target labels", row.method]
-    return ", ".join([reading.measure(row), *filter(None, extra)])
+    return ", ".join([reading.measure_text(row), *filter(None, extra)])
 
 
 def leading(rows: Sequence[M], view: DatasetView, most: int = 6) -> list[M]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transfergain.analysis.rows import Measure
-from transfergain.report.page.figures import Column, Figure, Group, Table, Trace, axis, layout, line, rule
+from transfergain.report.page.figures import Column, Figure, RowGroup, TextTable, Trace, axis, layout, line, rule
 from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
 from transfergain.split import TEST, Split
 
@@ -15,7 +15,7 @@ def build(view: DatasetView) -> Panel:
     """Draw reliability diagrams of the test set, raw and scaled; of the shifts for the reader who wants them."""
     rows = view.of(view.findings.calibration)
     splits = list(dict.fromkeys(row.split for row in rows))
-    drawn = {(split, m): figure for split in splits for m in DIAGRAMS if (figure := reliability(view, split, m))}
+    drawn = {(split, m): figure for split in splits for m in DIAGRAMS if (figure := reliability_diagram(view, split, m))}
     missing = "" if rows else "Calibration: not measured (the task has no class probabilities, or nothing has finished)."
     return Panel(
         leading(rows, view),
@@ -26,7 +26,7 @@ def build(view: DatasetView) -> Panel:
     )
 
 
-def reliability(view: DatasetView, split: Split, measure: Measure) -> Figure | None:
+def reliability_diagram(view: DatasetView, split: Split, measure: Measure) -> Figure | None:
     """Draw accuracy against mean confidence in bins, an arm a line, at the largest budget; None without bins."""
     rows = [
         row for row in view.of(view.findings.calibration)
@@ -48,5 +48,5 @@ def reliability(view: DatasetView, split: Split, measure: Measure) -> Figure | N
     words = "Share of right predictions against mean confidence, in 15 bins; below the diagonal is overconfident."
     columns = (Column("arm"), Column("mean confidence", True), Column("right", True), Column("cases", True))
     drawn = layout("share right", axis("confidence", range=[0, 1.02]))
-    table = Table(title, columns, [Group("", body)])
+    table = TextTable(title, columns, [RowGroup("", body)])
     return Figure(view.name(f"reliability-{str(split).replace(':', '-')}-{measure}"), title, words, traces, drawn, table)

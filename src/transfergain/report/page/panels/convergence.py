@@ -11,8 +11,8 @@ from transfergain.report.page.figures import (
     MISSING,
     Column,
     Figure,
-    Group,
-    Table,
+    RowGroup,
+    TextTable,
     Trace,
     axis,
     layout,
@@ -24,17 +24,17 @@ from transfergain.report.page.figures import (
 from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
 
 
-class Unit(NamedTuple):
-    """A unit of training, and where a point of a curve has it."""
+class UnitAxis(NamedTuple):
+    """An axis in a unit of training: its title, and the field of `CurvePoint` that has it."""
 
     title: str
     field: str
 
 
-UNITS: dict[str, Unit] = {
-    "steps": Unit("optimiser steps", "step"),
-    "flops": Unit("floating-point operations of training", "flops"),
-    "examples": Unit("training examples, repeats counted", "examples"),
+UNIT_AXES: dict[str, UnitAxis] = {
+    "steps": UnitAxis("optimiser steps", "step"),
+    "flops": UnitAxis("floating-point operations of training", "flops"),
+    "examples": UnitAxis("training examples, repeats counted", "examples"),
 }
 
 
@@ -42,7 +42,7 @@ def build(view: DatasetView) -> Panel:
     """Draw dev score against steps and FLOPs; against examples for the reader who wants it."""
     rows = view.of(view.findings.convergence)
     seconds = view.of(view.findings.timings)
-    drawn = {unit: curves(view, unit) for unit in UNITS}
+    drawn = {unit: curves(view, unit) for unit in UNIT_AXES}
     caption = f"Convergence on {view.dataset}; the cost of pretraining is not counted"
     tables = rows_table(caption, [*rows, *seconds]) + reached(view, rows)
     missing = "" if rows else "Speed-up: not measured (it needs dense dev evaluations of scratch and a pretrained arm)."
@@ -57,7 +57,7 @@ def build(view: DatasetView) -> Panel:
 
 def curves(view: DatasetView, unit: str) -> Figure | None:
     """Draw dev score against a unit of training, one thin line a seed; None where no trial has a curve in this unit."""
-    title, field = UNITS[unit]
+    title, field = UNIT_AXES[unit]
     arms = [name for name in view.styles if name in view.findings.study.arms]
     traces, ends = list[Trace](), list[float]()
     for name in arms:
@@ -112,7 +112,7 @@ def _crossings(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Trace]
     return traces
 
 
-def reached(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Table]:
+def reached(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[TextTable]:
     """List each seed's crossing as survival data: a bound where it was not reached."""
     columns = (
         *(Column("arm"), Column("labels", True), Column("unit"), Column("target", True)),
@@ -124,10 +124,10 @@ def reached(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Table]:
          f"{_times(row.times, row.horizon)}; scratch {_times(row.times_reference, row.horizon)}"]
         for row in rows if row.measure is Measure.SPEED_UP
     ]  # fmt: skip
-    return [Table(f"When each seed reaches the target on {view.dataset}", columns, [Group("", body)])] if body else []
+    return [TextTable(f"When each seed reaches the target on {view.dataset}", columns, [RowGroup("", body)])] if body else []
 
 
-def _last_points(view: DatasetView, title: str, arms: Sequence[str], field: str, unit: str) -> Table:
+def _last_points(view: DatasetView, title: str, arms: Sequence[str], field: str, unit: str) -> TextTable:
     """List the best and the last evaluation of each seed."""
     body = []
     for row in view.trials:
@@ -138,7 +138,7 @@ def _last_points(view: DatasetView, title: str, arms: Sequence[str], field: str,
                          f"{last.score:.4f}", _count(getattr(last, field))])  # fmt: skip
     columns = (Column("arm"), Column("seed", True), Column("best dev score", True), Column(f"at {unit}", True),
                Column("last dev score", True), Column(f"at {unit}", True))  # fmt: skip
-    return Table(title, columns, [Group("", body)])
+    return TextTable(title, columns, [RowGroup("", body)])
 
 
 def _times(times: Sequence[float | None], horizon: float | None) -> str:

@@ -11,8 +11,8 @@ from transfergain.report.page.figures import (
     MISSING,
     Column,
     Figure,
-    Group,
-    Table,
+    RowGroup,
+    TextTable,
     Trace,
     at_values,
     axis,
@@ -50,7 +50,7 @@ def learning_curve(view: DatasetView, split: Split) -> Figure | None:
     for name, label in labels.items():
         mine = sorted((r for r in rows if r.arm == name), key=lambda r: r.budget)
         x = [label if single else row.budget for row in mine]
-        hover = [f"{label}, {row.budget:,} labels: {figures.score(row)}" for row in mine]
+        hover = [f"{label}, {row.budget:,} labels: {figures.score_text(row)}" for row in mine]
         traces += curve(label, view.styles[name], x, mine, hover)
     if single:
         x_axis: dict[str, Any] = axis(f"{budgets[0]:,} labels (train and dev together)", type="category")
@@ -59,9 +59,9 @@ def learning_curve(view: DatasetView, split: Split) -> Figure | None:
     where = "the test set" if split == TEST else f"the shift {split.name}"
     by = f"with {budgets[0]:,} labels" if single else "by label budget"
     title = f"{view.dataset}: {view.metric} on {where} {by}, mean of the seeds with 95 % interval"
-    cells = {(row.budget, row.arm): figures.score(row) for row in rows}
+    cells = {(row.budget, row.arm): figures.score_text(row) for row in rows}
     body = [[f"{b:,}", *(cells.get((b, name), MISSING) for name in labels)] for b in budgets]
-    table = Table(title, [Column("labels", True), *(Column(n, True) for n in labels.values())], [Group("", body)])
+    table = TextTable(title, [Column("labels", True), *(Column(n, True) for n in labels.values())], [RowGroup("", body)])
     drawn = layout(view.metric, x_axis)
     kind = "learning-curve" if split == TEST else f"learning-curve-{split.name}"
     return Figure(view.name(kind), title, _words(labels.values(), bool(arrow)), traces + arrow, drawn, table)

@@ -9,29 +9,29 @@ from typing import Any, NamedTuple
 
 from transfergain.analysis.rows import Measure
 from transfergain.report.page import figures
-from transfergain.report.page.figures import Column, Figure, Group, Table, Trace, axis, bars, layout, line, note
+from transfergain.report.page.figures import Column, Figure, RowGroup, TextTable, Trace, axis, bars, layout, line, note
 from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
 from transfergain.split import TEST
 from transfergain.types import Details
 
 
-class Cost(NamedTuple):
-    """A cost of training, and where a trial's details have it."""
+class CostAxis(NamedTuple):
+    """An axis in a cost of training: its title, and where a trial's details have it."""
 
     title: str
     of: Callable[[Details], float | None]
 
 
-COSTS: dict[str, Cost] = {
-    "parameters": Cost("trained parameters", attrgetter("trained_parameters")),
-    "seconds": Cost("seconds of training", attrgetter("train_seconds")),
+COST_AXES: dict[str, CostAxis] = {
+    "parameters": CostAxis("trained parameters", attrgetter("trained_parameters")),
+    "seconds": CostAxis("seconds of training", attrgetter("train_seconds")),
 }
 
 
 def build(view: DatasetView) -> Panel:
     """Draw score against trained parameters, and against seconds for the reader who wants it."""
     rows = [row for row in view.of(view.findings.adaptation) if row.measure is Measure.LADDER]
-    drawn = {name: ladder(view, name) for name in COSTS}
+    drawn = {name: ladder(view, name) for name in COST_AXES}
     return Panel(
         leading(rows, view),
         [figure for name in ("parameters",) if (figure := drawn[name])],
@@ -43,7 +43,7 @@ def build(view: DatasetView) -> Panel:
 
 def ladder(view: DatasetView, name: str) -> Figure | None:
     """Draw the test score at the largest budget against the mean cost of a trial; None where no trial says what it cost."""
-    title, of = COSTS[name]
+    title, of = COST_AXES[name]
     found = {row.arm: row for row in view.scores(TEST, view.top)}
     costs = {arm: cost for arm in view.styles if arm in found and (cost := _cost(view, arm, of))}
     if not costs:
@@ -51,19 +51,19 @@ def ladder(view: DatasetView, name: str) -> Figure | None:
     traces, body = list[Trace](), list[list[str]]()
     for arm, cost in sorted(costs.items(), key=lambda item: item[1]):
         row, style = found[arm], view.styles[arm]
-        words = f"{arm}: {figures.score(row)}, {cost:,.0f} {title}"
+        words = f"{arm}: {figures.score_text(row)}, {cost:,.0f} {title}"
         point = line(arm, style, [cost], [row.mean], [words], "markers")
         if row.low is not None:
             point["error_y"] = bars([row.mean], [row], style.colour)
         side = "middle right" if cost <= (max(costs.values()) * min(costs.values())) ** 0.5 else "middle left"
         traces += [point, note(f" {arm} ", cost, row.mean, side, group=arm)]
-        body.append([arm, f"{cost:,.0f}", figures.score(row)])
+        body.append([arm, f"{cost:,.0f}", figures.score_text(row)])
     heading = f"{view.dataset}: {view.metric} on the test set against {title}, with {view.top:,} labels"
     words = f"A point an arm, with its 95 % interval; {title} on a log axis, the mean over seeds."
     columns = (Column("arm"), Column(title, True), Column(f"{view.metric} [95 % interval]", True))
     x_axis: Mapping[str, Any] = axis(f"{title}, log scale", log=True)
     return Figure(view.name(f"effort-{name}"), heading, words, traces, layout(view.metric, x_axis),
-                  Table(heading, columns, [Group("", body)]))  # fmt: skip
+                  TextTable(heading, columns, [RowGroup("", body)]))  # fmt: skip
 
 
 def _cost(view: DatasetView, arm: str, of: Callable[[Details], float | None]) -> float | None:

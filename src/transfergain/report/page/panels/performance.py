@@ -13,9 +13,9 @@ from transfergain.report.page.figures import (
     QUIET_COLOUR,
     Column,
     Figure,
-    Group,
+    RowGroup,
     Style,
-    Table,
+    TextTable,
     Trace,
     layout,
     line,
@@ -23,9 +23,9 @@ from transfergain.report.page.figures import (
     quiet,
 )
 from transfergain.report.page.panels.base import DatasetView, Panel
-from transfergain.report.page.tables import gains, parts, scores
+from transfergain.report.page.tables import gains_table, parts_table, scores_table
 from transfergain.split import TEST, Kind
-from transfergain.types import Phase
+from transfergain.types import Phase, Status
 
 Scores = Mapping[str, Mapping[int, float]]
 
@@ -37,8 +37,8 @@ def build(view: DatasetView) -> Panel:
     own = view.of(findings.primary(findings.gains))
     shifts = [row for row in own if (row.split.kind, row.budget) == (Kind.SHIFT, view.top)]
     figure = paired(view)
-    tables = [parts(findings, view.dataset)]
-    tables += [make(findings, view.dataset, natural) for natural in (False, True) for make in (gains, scores)]
+    tables = [parts_table(findings, view.dataset)]
+    tables += [make(findings, view.dataset, natural) for natural in (False, True) for make in (gains_table, scores_table)]
     return Panel(
         [*headline, *shifts],
         [figure] if figure else [],
@@ -90,7 +90,7 @@ def _by_seed(view: DatasetView) -> tuple[Scores, dict[tuple[int, str], str]]:
             continue
         cells[spec.replicate, spec.arm] = outcome.status
         score = trial_score(outcome, TEST, view.metric)
-        if outcome.status == "done" and score is not None:
+        if outcome.status == Status.DONE and score is not None:
             found.setdefault(spec.arm, {})[spec.replicate] = score
             cells[spec.replicate, spec.arm] = f"{score:.4f}"
     return found, cells
@@ -135,13 +135,15 @@ def _floor_line(name: str, style: Style, score: float, ends: Sequence[float]) ->
     return line(shown, style, ends, [score, score], [f"{shown}: {score:.3f}"] * 2, "lines")
 
 
-def _seed_table(view: DatasetView, title: str, cells: Mapping[tuple[int, str], str], floors: Sequence[ScoreRow]) -> Table:
+def _seed_table(
+    view: DatasetView, title: str, cells: Mapping[tuple[int, str], str], floors: Sequence[ScoreRow]
+) -> TextTable:
     """List the scores behind `paired`; a trial without a score shows what became of it."""
     shown = [name for name in view.styles if any(arm == name for _, arm in cells)]
     floor_names = {row.arm for row in floors}
     body = [[str(seed), *(cells.get((seed, name), "not run") for name in shown)] for seed in sorted({s for s, _ in cells})]
     columns = [Column(f"{name} (floor)" if name in floor_names else name, True) for name in shown]
-    return Table(title, [Column("seed", True), *columns], [Group("", body)])
+    return TextTable(title, [Column("seed", True), *columns], [RowGroup("", body)])
 
 
 def _panel_axis(arms: Iterable[str], ends: Sequence[float]) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from transfergain.report.page.figures import (
     MISSING,
     Column,
     Figure,
-    Group,
+    RowGroup,
     Scored,
-    Table,
+    TextTable,
     Trace,
     axis,
     curve,
@@ -34,8 +34,8 @@ def build(view: DatasetView) -> Panel:
     rows = view.of(view.findings.robustness)
     shifts = [figure for shift in view.entry.shifts if (figure := effective(view, shift))]
     kinds = perturbation_kinds(view)
-    overall = perturbed(view, kinds, "all") if kinds else None
-    single = [figure for kind in kinds if len(kinds) > 1 and (figure := perturbed(view, [kind], kind))]
+    overall = scores_by_severity(view, kinds, "all") if kinds else None
+    single = [figure for kind in kinds if len(kinds) > 1 and (figure := scores_by_severity(view, [kind], kind))]
     missing = [] if view.entry.shifts else ["Natural shifts: not measured (no --shift)."]
     missing += [] if kinds else ["Perturbations: not measured (no --perturbations)."]
     missing += [] if rows or not view.entry.shifts else ["Effective robustness: not measured."]
@@ -72,7 +72,9 @@ def effective(view: DatasetView, shift: str) -> Figure | None:
     body = [[p[2], f"{p[0]:.3f}", f"{p[1]:.3f}", f"{p[1] - p[0]:+z.3f}"] for p in points]
     columns = (Column("arm"), Column("test", True), Column(shift, True), Column("difference", True))
     drawn = layout(f"{view.metric} on {shift}", axis(f"{view.metric} on the test set"))
-    return Figure(view.name(f"robustness-{shift}"), title, words, traces, drawn, Table(title, columns, [Group("", body)]))
+    return Figure(
+        view.name(f"robustness-{shift}"), title, words, traces, drawn, TextTable(title, columns, [RowGroup("", body)])
+    )
 
 
 def _score_points(view: DatasetView, split: Split) -> list[tuple[float, float, str]]:
@@ -102,7 +104,7 @@ def perturbation_kinds(view: DatasetView) -> list[str]:
     return list(dict.fromkeys(split.name for split in splits if split.kind is Kind.PERTURBED))
 
 
-def perturbed(view: DatasetView, kinds: Sequence[str], name: str) -> Figure | None:
+def scores_by_severity(view: DatasetView, kinds: Sequence[str], name: str) -> Figure | None:
     """Draw the score by severity, at the largest budget: of one kind with its band, of several their mean."""
     traces, cells, arms = list[Trace](), dict[tuple[int, str], str](), list[str]()
     scores = view.of(view.findings.scores)
@@ -116,8 +118,8 @@ def perturbed(view: DatasetView, kinds: Sequence[str], name: str) -> Figure | No
         if len(points) < 2:
             continue
         arms.append(arm)
-        cells |= {(severity, arm): figures.score(row) for severity, row in points}
-        hover = [f"{arm}, severity {severity}: {figures.score(row)}" for severity, row in points]
+        cells |= {(severity, arm): figures.score_text(row) for severity, row in points}
+        hover = [f"{arm}, severity {severity}: {figures.score_text(row)}" for severity, row in points]
         traces += curve(arm, style, [severity for severity, _ in points], [row for _, row in points], hover)
     if not traces:
         return None
@@ -126,7 +128,7 @@ def perturbed(view: DatasetView, kinds: Sequence[str], name: str) -> Figure | No
     words = f"Severity 0 is the clean test set. Perturbed: {', '.join(kinds)}."
     severities = sorted({severity for severity, _ in cells})
     body = [[str(s), *(cells.get((s, arm), MISSING) for arm in arms)] for s in severities]
-    table = Table(title, [Column("severity", True), *(Column(arm, True) for arm in arms)], [Group("", body)])
+    table = TextTable(title, [Column("severity", True), *(Column(arm, True) for arm in arms)], [RowGroup("", body)])
     drawn = layout(view.metric, axis("severity", tickvals=severities, ticktext=[str(s) for s in severities]))
     return Figure(view.name(f"perturbed-{name}"), title, words, traces, drawn, table)
 

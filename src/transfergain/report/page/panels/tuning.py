@@ -9,8 +9,8 @@ from transfergain.report.page.figures import (
     MISSING,
     Column,
     Figure,
-    Group,
-    Table,
+    RowGroup,
+    TextTable,
     Trace,
     axis,
     layout,
@@ -70,7 +70,7 @@ def best_of(view: DatasetView, rows: Sequence[RecipeRow], budget: int) -> Figure
     return Figure(view.name("best-of-k"), title, words, traces, drawn, _table(title, "k", rows, cells, "{:.0f}"))
 
 
-def _table(title: str, first: str, rows: Sequence[RecipeRow], cells: dict[tuple[float, str], str], form: str) -> Table:
+def _table(title: str, first: str, rows: Sequence[RecipeRow], cells: dict[tuple[float, str], str], form: str) -> TextTable:
     arms = list(dict.fromkeys(row.arm for row in rows))
     body = [[form.format(x), *(cells.get((x, arm), MISSING) for arm in arms)] for x in sorted({x for x, _ in cells})]
-    return Table(title, [Column(first, True), *(Column(arm, True) for arm in arms)], [Group("", body)])
+    return TextTable(title, [Column(first, True), *(Column(arm, True) for arm in arms)], [RowGroup("", body)])
