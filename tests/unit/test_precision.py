@@ -25,6 +25,24 @@ def test_gpus_say_it_themselves(monkeypatch, supported, chosen):
     assert pick_precision("auto", torch.device("cuda")) == chosen
 
 
+@pytest.mark.parametrize(("slower", "rounds"), [(10, 2), (2.1, 2), (1.5, 8), (0.5, 8)])
+def test_emulated_products_are_not_timed_for_long(monkeypatch, slower, rounds):
+    """Two rounds tell emulation from the real thing; where it is close, all are timed."""
+    begun, clock = [], [0.0]
+
+    def process_time():
+        begun.append(clock[0])
+        if len(begun) % 2 == 0:  # the end of a product: fp32 and bf16 take turns
+            clock[0] += 1.0 if len(begun) % 4 == 2 else slower
+        return clock[0]
+
+    bf16_speed_up.cache_clear()
+    monkeypatch.setattr(precision.time, "process_time", process_time)
+    assert bf16_speed_up() == pytest.approx(1 / slower)
+    assert len(begun) == 4 * rounds
+    bf16_speed_up.cache_clear()
+
+
 def test_it_is_timed_once_a_process(monkeypatch):
     bf16_speed_up.cache_clear()
     first = bf16_speed_up()

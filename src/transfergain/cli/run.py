@@ -37,11 +37,15 @@ def run(
     file = _one(study, config)
     if quiet and verbose:
         raise UserError("--quiet and --verbose exclude each other; give one")
-    from transfergain import api
-    from transfergain.study import load
+    from transfergain.running.console import busy
 
     console = Console(stderr=as_json, quiet=quiet)
-    findings = api.run_study(load(given(keys), file), console, verbose)
+    with busy(console, "starting"):  # imports take seconds
+        from transfergain import api
+        from transfergain.study import load
+
+        asked = load(given(keys), file)
+    findings = api.run_study(asked, console, verbose)
     if as_json:
         typer.echo(findings.to_json(), nl=False)
     if failed := findings.trials["failed"]:

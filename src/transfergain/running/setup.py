@@ -15,7 +15,7 @@ from transfergain.errors import UserError, nearest
 from transfergain.executors import EXECUTORS, auto
 from transfergain.executors.base import Executor
 from transfergain.options import OptionKind
-from transfergain.running.console import say, warn
+from transfergain.running.console import busy, say, warn
 from transfergain.running.planner import Planner
 from transfergain.store import STORE_FILE, Store
 from transfergain.study import Study, TaskEntry
@@ -69,9 +69,11 @@ def set_up(study: Study, console: Console) -> Setup:
     if study.executor not in EXECUTORS:
         raise UserError(f'--executor: unknown executor "{study.executor}".{nearest(study.executor, EXECUTORS)}')
     executor = EXECUTORS[study.executor]
-    datasets = _load_data(study, console)
-    checkpoint, precision, advice = _try_checkpoint(study, datasets)
-    workers = _count_workers(study, checkpoint, executor.own_machine)
+    with busy(console, "reading the data"):
+        datasets = _load_data(study, console)
+    with busy(console, "trying the checkpoint"):
+        checkpoint, precision, advice = _try_checkpoint(study, datasets)
+        workers = _count_workers(study, checkpoint, executor.own_machine)
     study = study.model_copy(update={"threads": workers.threads})
     return Setup(Planner(study, datasets, checkpoint.revision, precision), checkpoint, advice, workers, executor)
 
