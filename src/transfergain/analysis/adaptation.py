@@ -53,24 +53,10 @@ def _after(name: str, k: int, method: str) -> Split:
 
 def _gains(trials: DatasetTrials, gains: Sequence[GainRow]) -> Iterator[AdaptationRow]:
     """Repeat the rows of gains on adapted splits; k = 0 is the shift as the arm met it."""
-    for gain in gains:
-        if (gain.dataset, gain.metric) != (trials.dataset, trials.metric):
-            continue
+    for gain, repeated in trials.repeated(gains):
         cell, split = trials.cells[gain.arm][gain.budget], gain.split
         if split.kind is Kind.ADAPTED or (split.kind is Kind.SHIFT and split.name in _grid(cell)):
-            yield AdaptationRow(
-                **trials.place(cell, split),
-                measure=Measure.ADAPTED_SCORE_GAIN,
-                reference=gain.reference,
-                estimate=gain.estimate,
-                low=gain.low,
-                high=gain.high,
-                n_seeds=gain.n_seeds,
-                verdict=gain.verdict,
-                sentence=gain.sentence,
-                k=split.labels,
-                method=split.method,
-            )
+            yield AdaptationRow(**repeated, measure=Measure.ADAPTED_SCORE_GAIN, k=split.labels, method=split.method)
 
 
 def _equivalents(

@@ -38,20 +38,9 @@ def _shifts(cells: Mapping[int, Cell]) -> list[Split]:
 
 def _gains(trials: DatasetTrials, gains: Sequence[GainRow]) -> Iterator[RobustnessRow]:
     """Repeat the rows of gains on those splits, as they are."""
-    for gain in gains:
-        measure = GAIN_MEASURES.get(gain.split.kind)
-        if measure and (gain.dataset, gain.metric) == (trials.dataset, trials.metric):
-            yield RobustnessRow(
-                **trials.place(trials.cells[gain.arm][gain.budget], gain.split),
-                measure=measure,
-                reference=gain.reference,
-                estimate=gain.estimate,
-                low=gain.low,
-                high=gain.high,
-                n_seeds=gain.n_seeds,
-                verdict=gain.verdict,
-                sentence=gain.sentence,
-            )
+    for gain, repeated in trials.repeated(gains):
+        if measure := GAIN_MEASURES.get(gain.split.kind):
+            yield RobustnessRow(**repeated, measure=measure)
 
 
 def _transfer(trials: DatasetTrials, cell: Cell, split: Split) -> list[RobustnessRow]:

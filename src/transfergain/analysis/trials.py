@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,12 +11,24 @@ import numpy as np
 from transfergain.analysis import stats
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.gain import Cell
-from transfergain.analysis.rows import RowPlace, Verdict
+from transfergain.analysis.rows import GainRow, RowPlace, Verdict
 from transfergain.analysis.stats import Floats, Values
 from transfergain.analysis.verdict import AGAINST_THE_ARM, STILL_IMPROVING, half
 from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 from transfergain.split import TEST, Split
+
+
+class RepeatedGain(RowPlace):
+    """A gain as the arguments of a benefit's row that repeats it."""
+
+    reference: str
+    estimate: float
+    low: float | None
+    high: float | None
+    n_seeds: int
+    verdict: Verdict
+    sentence: str
 
 
 @dataclass
@@ -87,6 +99,24 @@ class DatasetTrials:
             "split": split,
             "metric": self.metric,
         }
+
+    def repeated(self, gains: Iterable[GainRow]) -> Iterator[tuple[GainRow, RepeatedGain]]:
+        """Pair the gains on this data set's primary metric with what a benefit's row repeats of them."""
+        for gain in gains:
+            if (gain.dataset, gain.metric) == (self.dataset, self.metric):
+                yield (
+                    gain,
+                    {
+                        **self.place(self.cells[gain.arm][gain.budget], gain.split),
+                        "reference": gain.reference,
+                        "estimate": gain.estimate,
+                        "low": gain.low,
+                        "high": gain.high,
+                        "n_seeds": gain.n_seeds,
+                        "verdict": gain.verdict,
+                        "sentence": gain.sentence,
+                    },
+                )
 
 
 def common(cells: Iterable[Cell], split: Split = TEST) -> list[int]:
