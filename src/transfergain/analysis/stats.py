@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,14 @@ class Components:
         """Compute the part of that variance that only more seeds reduce, and more test clusters do not."""
         variance = self.variance(seeds, clusters)
         return (self.seed + self.residual / clusters) / seeds / variance if variance > 0 else 1.0
+
+
+class Design(Protocol):
+    """When a study looks at its results, as far as a test must know (analysis/sequential.py); None is a single look."""
+
+    def p_values(self, p: Floats, seeds: int) -> Floats:
+        """Correct p-values over so many seeds for the looks before."""
+        ...
 
 
 class MeanVariance(NamedTuple):
@@ -132,14 +140,14 @@ def mean_variance(squares: Sequence[float], seeds: int, clusters: int) -> MeanVa
     return MeanVariance(by_seeds / (seeds * clusters), max(0.0, ms_cluster - ms_rest) / (seeds * clusters))
 
 
-def p_value(mean: float, variance: MeanVariance, seeds: int, clusters: int) -> float:
+def p_value(mean: float, variance: MeanVariance, seeds: int, clusters: int, looks: Design | None = None) -> float:
     """Test two-sided that the truth is 0. Without any variance it is 1 for a mean of 0, and else 0."""
     if variance.total <= ROUNDING_VARIANCE:
         return 1.0 if abs(mean) < 1e-12 else 0.0
-    return tail(abs(mean) / math.sqrt(variance.total), variance.seeds / variance.total, seeds, clusters)
+    return tail(abs(mean) / math.sqrt(variance.total), variance.seeds / variance.total, seeds, clusters, looks)
 
 
-def p_values(means: Floats, squares: Floats, seeds: int, clusters: int) -> Floats:
+def p_values(means: Floats, squares: Floats, seeds: int, clusters: int, looks: Design | None = None) -> Floats:
     """Compute `p_value` of many means (n,) with their mean squares (n, 3), all over as many seeds and clusters."""
     ms_seed, ms_cluster, ms_rest = squares.T
     by_seed = np.where(ms_seed > 1e-12 * ms_rest, ms_seed, ms_rest) / (seeds * clusters)
@@ -147,35 +155,42 @@ def p_values(means: Floats, squares: Floats, seeds: int, clusters: int) -> Float
     varies = total > ROUNDING_VARIANCE
     safe = np.where(varies, total, 1.0)
     x, share = np.abs(means) / np.sqrt(safe), by_seed / safe
-    tails = share * 2 * stdtr(seeds - 1, -x) + (1 - share) * 2 * stdtr(clusters - 1, -x)
+    tails = share * _seeds_tail(x, seeds, looks) + (1 - share) * 2 * stdtr(clusters - 1, -x)
     return np.asarray(np.where(varies, tails, np.where(np.abs(means) < 1e-12, 1.0, 0.0)))
 
 
-def tail(x: float, seed_share: float, seeds: int, clusters: int) -> float:
+def _seeds_tail(x: Floats, seeds: int, looks: Design | None) -> Floats:
+    plain = np.asarray(2 * stdtr(seeds - 1, -x))
+    return plain if looks is None else looks.p_values(plain, seeds)
+
+
+def tail(x: float, seed_share: float, seeds: int, clusters: int, looks: Design | None = None) -> float:
     """Compute the two-sided p of a mean `x` >= 0 standard errors from the hypothesis.
 
     The tails of Student's t with seeds - 1 and with clusters - 1 degrees of freedom, each weighted by its part of the
     variance. Cochran and Cox (1950) weight the critical values of two variances in this way; weighting the tails gives p
     without inversion, and intervals a little shorter. Satterthwaite's degrees of freedom, the usual choice, reject too
-    often with few seeds (docs/methods.md).
+    often with few seeds (docs/methods.md). Of several looks only the seeds' tail is corrected: the test set stays the same.
     """
-    by_seed, by_cluster = 2 * float(stdtr(seeds - 1, -x)), 2 * float(stdtr(clusters - 1, -x))
+    by_seed, by_cluster = float(_seeds_tail(np.array(x), seeds, looks)), 2 * float(stdtr(clusters - 1, -x))
     return seed_share * by_seed + (1 - seed_share) * by_cluster
 
 
-def quantile(p: float, seed_share: float, seeds: int, clusters: int) -> float:
-    """Find the x whose two-sided `tail` is p, by bisection between the two Student's t quantiles."""
+def quantile(p: float, seed_share: float, seeds: int, clusters: int, looks: Design | None = None) -> float:
+    """Find the x whose two-sided `tail` is p, by bisection between the two Student's t quantiles; beyond, with looks."""
     ends = [float(stdtrit(degrees, 1 - p / 2)) for degrees in (seeds - 1, clusters - 1)]
     low, high = min(ends), max(ends)
+    while looks is not None and tail(high, seed_share, seeds, clusters, looks) > p * (1 + 1e-9):
+        high *= 2
     while high - low > 1e-12 * high:
         middle = (low + high) / 2
         if middle in (low, high):
             break
-        low, high = (middle, high) if tail(middle, seed_share, seeds, clusters) > p else (low, middle)
+        low, high = (middle, high) if tail(middle, seed_share, seeds, clusters, looks) > p else (low, middle)
     return high
 
 
-def interval(scores: Floats, values: Floats, level: float = 0.95) -> Estimate:
+def interval(scores: Floats, values: Floats, level: float = 0.95, looks: Design | None = None) -> Estimate:
     """Estimate the mean of scores (S,) with a two-way interval from their pseudo-values (S, N).
 
     With one seed there is no interval. With no variance at all the interval has zero width, and p is 0 or 1.
@@ -184,20 +199,26 @@ def interval(scores: Floats, values: Floats, level: float = 0.95) -> Estimate:
     if len(scores) < 2:
         return Estimate(estimate, None, None, None, None)
     components, variance = two_way(values)
-    return _around(estimate, variance, components, len(scores), values.shape[1], level)
+    return _around(estimate, variance, components, values.shape, level, looks)
 
 
 def _around(
-    estimate: float, variance: MeanVariance, components: Components | None, seeds: int, clusters: int, level: float
+    found: float,
+    variance: MeanVariance,
+    components: Components | None,
+    sizes: tuple[int, int],
+    level: float,
+    looks: Design | None,
 ) -> Estimate:
-    p = p_value(estimate, variance, seeds, clusters)
+    seeds, clusters = sizes
+    p = p_value(found, variance, seeds, clusters, looks)
     if variance.total <= ROUNDING_VARIANCE:
-        return Estimate(estimate, estimate, estimate, p, components)
-    half = quantile(1 - level, variance.seeds / variance.total, seeds, clusters) * math.sqrt(variance.total)
-    return Estimate(estimate, estimate - half, estimate + half, p, components)
+        return Estimate(found, found, found, p, components)
+    half = quantile(1 - level, variance.seeds / variance.total, seeds, clusters, looks) * math.sqrt(variance.total)
+    return Estimate(found, found - half, found + half, p, components)
 
 
-def sum_interval(estimate: float, parts: Sequence[Values], level: float = 0.95) -> Estimate:
+def sum_interval(estimate: float, parts: Sequence[Values], level: float = 0.95, looks: Design | None = None) -> Estimate:
     """Put an interval around `estimate`, a sum of terms with the seeds in common and each a test set of its own.
 
     The variance between seeds is that of the seeds' sums of `scores`; each test set adds its clusters' part. For a function
@@ -212,7 +233,8 @@ def sum_interval(estimate: float, parts: Sequence[Values], level: float = 0.95) 
     floor = sum(mean_squares(part.values)[2] / part.values.size for part in parts)
     by_seed = by_seed if by_seed > 1e-12 * floor else floor
     variance = MeanVariance(by_seed, sum(way.clusters for way in ways))
-    return _around(estimate, variance, None, seeds, min(part.values.shape[1] for part in parts), level)
+    sizes = seeds, min(part.values.shape[1] for part in parts)
+    return _around(estimate, variance, None, sizes, level, looks)
 
 
 def score_interval(counts: NDArray[Any], finish: Finish) -> Estimate:
