@@ -4,15 +4,16 @@ Run as a program it prints the tables of docs/decisions/0040-looks-at-seeds.md: 
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtr
+from scipy.special import ndtr, ndtri, stdtr
 from simulated import Setting, hits, truth
 
 from transfergain.analysis import stats
-from transfergain.analysis.sequential import FUTILE, Looks, conditional_power
+from transfergain.analysis.sequential import FUTILE, Looks, conditional_power, nominal_levels
 
 CLUSTERS = 100
 BATCH = 2000
@@ -152,9 +153,31 @@ def course(kind: Kind, looks: Looks, studies: int, effect: float, threshold: flo
 
 def fixed_power(seeds: int, effect: float, studies: int) -> float:
     """Power of Student's t test over a fixed number of seeds."""
-    values = np.random.default_rng(0).standard_normal((studies, seeds)) + effect
-    t = values.mean(axis=1) / values.std(axis=1, ddof=1) * np.sqrt(seeds)
-    return float((2 * stdtr(seeds - 1, -np.abs(t)) < 0.05).mean())
+    return by_student([seeds], [0.05], effect, studies).power
+
+
+def by_student(counts: Sequence[int], nominal: Sequence[float], effect: float, studies: int) -> Course:
+    """Simulate studies that test by Student's t over seeds, at the nominal level of each look."""
+    values = np.random.default_rng(0).standard_normal((studies, counts[-1])) + effect
+    found, seeds = np.zeros(studies, bool), np.full(studies, counts[-1])
+    for k, level in zip(counts, nominal, strict=True):
+        t = values[:, :k].mean(axis=1) / values[:, :k].std(axis=1, ddof=1) * np.sqrt(k)
+        now = ~found & (2 * stdtr(k - 1, -np.abs(t)) < level)
+        found, seeds = found | now, np.where(now, k, seeds)
+    return Course(float(found.mean()), float(seeds.mean()))
+
+
+def designs(looks: Looks) -> dict[str, list[float]]:
+    """The nominal levels of other ways to spend alpha over the same looks."""
+    t = np.array(looks.counts) / looks.counts[-1]
+    spent = {
+        "t": t,
+        "t squared": t**2,
+        "like Pocock, log(1 + (e - 1) t)": np.log1p((np.e - 1) * t),
+        "like O'Brien and Fleming": 2 * ndtr(ndtri(0.025) / np.sqrt(t)) / 0.05,
+    }
+    used = {"used": [1 - looks.level(k) for k in looks.counts]}
+    return used | {name: nominal_levels(looks.counts, 0.05 * np.diff(s, prepend=0)) for name, s in spent.items()}
 
 
 SEEDS_ONLY = Kind(1.0, 0.02)
@@ -176,44 +199,50 @@ ACCURACY = {
 EFFECTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
+def table(*heads: str) -> None:
+    """Print the head of a table in Markdown."""
+    print("\n|", " | ".join(heads), "|")
+    print("|---" * len(heads) + "|")
+
+
+def row(*cells: str) -> None:
+    """Print a row of it."""
+    print("|", " | ".join(cells), "|", flush=True)
+
+
 def main() -> None:
     """Print the tables in Markdown."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--studies", type=int, default=20_000)
     parser.add_argument("--most", type=int, default=12)
     chosen = parser.parse_args()
-    looks, studies = Looks.auto(chosen.most), chosen.studies
-    print("| seeds |", " | ".join(map(str, looks.counts)), "|")
-    print("|---|" + "---|" * len(looks.counts))
-    print("| nominal level |", " | ".join(f"{100 * (1 - looks.level(k)):.2f} %" for k in looks.counts), "|")
-    print(f"\n| variance ({studies:,} studies) | rejected | clock | levels alone | naive |", *(f"p < {a} |" for a in SMALL))
-    print("|---|" + "---|" * (4 + len(SMALL)))
+    looks, studies, few = Looks.auto(chosen.most), chosen.studies, chosen.studies // 10
+
+    print(f"Nominal levels in %; then power in % and mean seeds by effect in seed sd, {studies:,} studies")
+    table("spending", *map(str, looks.counts), *(f"effect {effect:g}" for effect in EFFECTS))
+    for name, nominal in designs(looks).items():
+        courses = [by_student(looks.counts, nominal, effect, studies) for effect in EFFECTS]
+        row(name, *(f"{100 * n:.2f}" for n in nominal), *(f"{100 * c.power:.1f}, {c.seeds:.1f}" for c in courses))
+    row("8 seeds", *["" for _ in looks.counts], *(f"{100 * fixed_power(8, effect, studies):.1f}" for effect in EFFECTS))
+
+    print(f"\nRejection where the truth is 0, {studies:,} studies")
+    table("variance", "rejected", "ended by a clock", "levels alone", "naive", *(f"p < {a}" for a in SMALL))
     for name, kind in KINDS.items():
         f = rejections(kind, looks, studies)
         shares = (f.used, f.clock, f.by_level, f.naive)
-        print(
-            f"| {name} |",
-            " | ".join(f"{s:.1%}" for s in shares),
-            "|",
-            " | ".join(f"{s:.2%}" for s in f.small),
-            "|",
-            flush=True,
-        )
-    print(f"\n| accuracy ({studies // 10:,} studies) | all looks' intervals | the interval where it stops |\n|---|---|---|")
+        row(name, *(f"{s:.1%}" for s in shares), *(f"{s:.2%}" for s in f.small))
+
+    print(f"\nCoverage, accuracy, {few:,} studies")
+    table("studies", "all looks' intervals", "the interval where it stops")
     for name, setting in ACCURACY.items():
-        print(f"| {name} |", " | ".join(f"{s:.1%}" for s in covered(setting, looks, studies // 10)), "|", flush=True)
-    few = studies // 5
-    print(
-        f"\n| effect in seed sd ({few:,} studies) | power | mean seeds | with futility: power | mean seeds | power of 8 seeds |"
-    )
-    print("|---|---|---|---|---|---|")
-    for effect in EFFECTS:
-        plain, stopping = (course(SEEDS_ONLY, looks, few, effect, threshold) for threshold in (0.0, FUTILE))
-        print(
-            f"| {effect:g} | {plain.power:.1%} | {plain.seeds:.1f} | {stopping.power:.1%} | {stopping.seeds:.1f} | "
-            f"{fixed_power(8, effect, few):.1%} |",
-            flush=True,
-        )
+        row(name, *(f"{s:.1%}" for s in covered(setting, looks, few)))
+
+    print(f"\nFutility, power in % and mean seeds, {few:,} studies")
+    thresholds = (0.0, FUTILE, 2 * FUTILE)
+    table("effect in seed sd", *(f"below {threshold:g}" for threshold in thresholds))
+    for effect in EFFECTS[:4]:
+        courses = [course(SEEDS_ONLY, looks, few, effect, threshold) for threshold in thresholds]
+        row(f"{effect:g}", *(f"{100 * c.power:.1f}, {c.seeds:.1f}" for c in courses))
 
 
 if __name__ == "__main__":

@@ -27,11 +27,11 @@ Floats = NDArray[np.float64]
 ALPHA = 0.05
 COUNTS = (3, 4, 5, 6, 8, 10, 12, 16, 20, 25, 30)
 """Seeds at which `--seeds auto` looks, as far as its most."""
-FIRST, POWER = 1 / 8, 2
+FIRST, POWER = 1 / 5, 2
 """The part of alpha that the first look spends, and the power of log seeds at which the looks after it spend the rest."""
 SMALL = 1e-5
 """Repeated p-values below this are bounds: the p-value over what the look alone spends."""
-FUTILE = 0.1
+FUTILE = 0.05
 """A study stops when the chance that its last look decides is below this."""
 CELLS, FARTHEST = 80, 7.0
 """Cells of the recursion, and how far they reach, in standard normal deviates."""
@@ -102,8 +102,9 @@ class _Look(NamedTuple):
 
 @functools.lru_cache
 def _looks(counts: tuple[int, ...]) -> tuple[_Look, ...]:
-    pairs = zip(nominal_levels(counts), spending(counts).tolist(), strict=True)
-    return tuple(_Look(1 - nominal, spends) for nominal, spends in pairs)
+    parts = spending(counts)
+    levels = nominal_levels(counts, ALPHA * parts)
+    return tuple(_Look(1 - nominal, part) for nominal, part in zip(levels, parts.tolist(), strict=True))
 
 
 def spending(counts: tuple[int, ...]) -> Floats:
@@ -114,15 +115,14 @@ def spending(counts: tuple[int, ...]) -> Floats:
     return np.diff(FIRST + (1 - FIRST) * time**POWER, prepend=0.0)
 
 
-def nominal_levels(counts: tuple[int, ...], alpha: float = ALPHA, cells: int = CELLS) -> list[float]:
-    """Find the level of Student's t test at each look at which all looks together reject as `spending` says.
+def nominal_levels(counts: tuple[int, ...], spends: Floats, cells: int = CELLS) -> list[float]:
+    """Find the level of Student's t test at each look with which it is the first to reject in `spends` of equal arms.
 
     By recursion, exact but for the width of the cells. The correlation r = sum / sqrt(n sum of squares) of n values with a
     constant is the t statistic in other terms. Where the truth is 0 it does not depend on the sum of squares, so with each
     further value it moves as a Markov chain in one dimension. The chain is kept folded at 0 and as a histogram over
     |z|, the normal deviate with the p-value of r, of the studies that no look has stopped yet.
     """
-    spends = alpha * spending(counts)
     found = [float(spends[0])]
     edges = np.linspace(0, -ndtri(found[0] / 2), cells + 1)
     mass = np.diff(2 * ndtr(edges))
