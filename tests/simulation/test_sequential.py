@@ -52,7 +52,7 @@ def test_a_large_effect_needs_few_seeds_and_a_middling_one_is_found_more_often()
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_rejection_is_4_to_6_percent(kind):
-    found = rejections(KINDS[kind], AUTO, 40_000, seed=2)
+    found = rejections(KINDS[kind], AUTO, 20_000, seed=2)
     assert 0.04 <= found.used <= 0.06
     assert found.clock <= found.used
     assert all(share <= 1.2 * a for share, a in zip(found.small, SMALL, strict=True))
