@@ -21,7 +21,7 @@ from transfergain.data import prepare
 from transfergain.metrics import METRICS
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.search import learning_rates
-from transfergain.running.setup import quiet_libraries
+from transfergain.running.tryout import quiet_libraries
 from transfergain.running.tuning import merit
 from transfergain.split import TEST
 from transfergain.study import Study

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import compiled, measure, waiting
+from benchmarks import compiled, measure, start, waiting
 
 BENCHMARKS = {
     "trial": measure.trial,
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "compiled": compiled.compiled,
     "attention": measure.attention,
     "waiting": waiting.waiting,
+    "start": start.start,
 }
 
 
@@ -52,7 +53,7 @@ def main() -> None:
     parser.add_argument("--train-file", help="texts and labels of your own, instead of the built-in sentences")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
     options = parser.parse_args()
-    start, load = time.time(), os.getloadavg()[0]
+    begun, load = time.time(), os.getloadavg()[0]
     rows, single = BENCHMARKS[options.name](options)
     show(rows)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -61,10 +62,10 @@ def main() -> None:
         "machine": platform.processor() or platform.machine(),
         "load_before": load,
     }
-    about |= {"seconds": time.time() - start, "options": {k: str(v) for k, v in vars(options).items()}}
+    about |= {"seconds": time.time() - begun, "options": {k: str(v) for k, v in vars(options).items()}}
     path = options.out / f"{options.name}.json"
     path.write_text(json.dumps({"about": about, "rows": rows, "single": single}, indent=1, default=float), "utf-8")
-    print(f"\n{path} · load before {load:.1f} on {os.cpu_count()} CPUs · {time.time() - start:.0f} s")
+    print(f"\n{path} · load before {load:.1f} on {os.cpu_count()} CPUs · {time.time() - begun:.0f} s")
 
 
 if __name__ == "__main__":

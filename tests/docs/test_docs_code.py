@@ -16,7 +16,7 @@ from transfergain.arms import ARMS
 from transfergain.data.prepare import DataSource
 from transfergain.data.prepare import load as load_data
 from transfergain.errors import UserError
-from transfergain.running.setup import quiet_libraries
+from transfergain.running.tryout import quiet_libraries
 from transfergain.split import TEST
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial

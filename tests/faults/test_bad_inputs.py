@@ -12,7 +12,9 @@ import sys
 import pytest
 from bad_inputs import CASES, World, train
 
+from support.tiny import InProcess
 from transfergain import cli
+from transfergain.executors import EXECUTORS
 
 
 def contents(folder):
@@ -28,6 +30,7 @@ def complains(err, says):
 @pytest.fixture
 def world(tmp_path, monkeypatch, checkpoints):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(EXECUTORS, "local", InProcess)  # starts no workers ahead
     return World(tmp_path, checkpoints)
 
 

@@ -13,7 +13,7 @@ import torch
 from support.texts import sentences, write_csv
 from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Executor
-from transfergain.running.setup import quiet_libraries
+from transfergain.running.tryout import quiet_libraries
 from transfergain.store import STORE_FILE, Store
 from transfergain.trial import run_trial
 from transfergain.types import Outcome, Status

@@ -62,3 +62,23 @@ def test_more_weights_need_more_memory_and_a_matrix_product_is_measured():
     assert auto.need(0, gpu=True) > 0
     assert auto.need(0) == auto.PROCESS_BYTES + auto.KERNEL_BYTES
     assert auto.matmul_speed(1) > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "device", "gpu", "free", "expected"),
+    [
+        (3, "auto", False, 100, 3),
+        (9, "auto", False, 100, 4),
+        (0, "auto", False, 100, 4),
+        (0, "auto", False, 2, 2),
+        (0, "cpu", True, 100, 4),
+        (0, "auto", True, 100, 1),
+        (0, "cuda:0", True, 100, 1),
+        (0, "cpu", False, 0, 1),
+    ],
+)
+def test_workers_are_guessed_before_the_checkpoint_is_known(monkeypatch, asked, device, gpu, free, expected):
+    monkeypatch.setattr(auto, "cores", lambda: 4)
+    monkeypatch.setattr(auto, "free_memory", lambda: free * GB)
+    monkeypatch.setattr(auto, "_has_gpu", lambda: gpu)
+    assert auto.likely_workers(asked, device) == expected

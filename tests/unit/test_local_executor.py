@@ -3,12 +3,15 @@
 import os
 import signal
 import subprocess
+import sys
 import threading
 from types import SimpleNamespace
 
 import pytest
 
 from support.fakes import dataset, spec
+from transfergain import checkpoint
+from transfergain.errors import UserError
 from transfergain.executors import worker
 from transfergain.executors.base import Job
 from transfergain.executors.local import TRIES_PER_JOB, LocalExecutor
@@ -276,6 +279,51 @@ def test_files_of_the_current_folder_are_no_modules_of_a_worker(executor, tmp_pa
         (tmp_path / "here" / name).write_text("raise RuntimeError('not mine to import')")
     monkeypatch.chdir(tmp_path / "here")
     assert collect(executor(1), jobs("fine"))["fine", 0].status == "done"
+
+
+@pytest.fixture
+def crew(executor, monkeypatch):
+    """Two workers started ahead, by a process that has not loaded the libraries."""
+    monkeypatch.delitem(sys.modules, "transformers", raising=False)
+    with LocalExecutor.ahead(2, 1) as ahead:
+        yield ahead
+
+
+def test_a_worker_started_ahead_answers_questions_and_then_runs_trials(crew, executor):
+    first, second = (w.process.pid for w in crew._workers)
+    assert crew.ask(os.getpid) == first
+    with pytest.raises(UserError, match="unknown built-in checkpoint"):
+        crew.ask(checkpoint.resolve, "builtin:none")
+    with pytest.raises(RuntimeError, match="invalid literal"):
+        crew.ask(int, "none")
+    local = executor(1)
+    local.adopt(crew)
+    assert gone(second), "one is enough here"
+    assert collect(local, jobs("fine", "fine"))["fine", 1].details.steps == first
+
+
+def test_an_answer_that_nobody_waits_for_is_no_outcome(crew, executor):
+    crew._workers[0].deliver("question", os.getpid)  # an interrupt may fall between a question and its answer
+    local = executor(2)
+    local.adopt(crew)
+    found = collect(local, jobs("fine", "die once", "fine"))
+    assert {key: o.dev_score for key, o in found.items()} == {("fine", 0): 0.0, ("die once", 1): 1.0, ("fine", 2): 2.0}
+
+
+def test_a_question_is_answered_here_when_the_worker_is_gone_or_the_libraries_are_loaded(crew, monkeypatch):
+    crew._workers[0].process.kill()
+    assert crew.ask(os.getpid) == os.getpid()
+    crew._workers.reverse()
+    monkeypatch.setitem(sys.modules, "transformers", os)
+    assert crew.ask(os.getpid) == os.getpid()
+
+
+def test_workers_started_ahead_for_other_threads_or_for_nothing_are_ended(crew, executor):
+    workers = list(crew._workers)
+    assert crew.take(2, threads=2) == [] and all(gone(w.process.pid) for w in workers)
+    with LocalExecutor.ahead(1, 1) as unused:
+        (one,) = unused._workers
+    assert gone(one.process.pid) and one.stderr.closed
 
 
 def test_freed_memory_is_kept_unless_the_user_has_said_how(monkeypatch):

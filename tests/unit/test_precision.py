@@ -1,10 +1,10 @@
-"""Precision is chosen by what products cost here, not by the names of processors."""
+"""Precision is what the processor says it computes itself, or what is measured to pay, never a name of a processor."""
 
 import pytest
 import torch
 
 from transfergain.engine import precision
-from transfergain.engine.precision import WORTHWHILE_BF16_SPEED_UP, bf16_speed_up, pick_precision
+from transfergain.engine.precision import WORTHWHILE_BF16_SPEED_UP, bf16_speed_up, native_bf16, pick_precision
 
 CPU = torch.device("cpu")
 
@@ -13,10 +13,29 @@ CPU = torch.device("cpu")
     ("faster", "chosen"), [(2.0, "bf16"), (WORTHWHILE_BF16_SPEED_UP, "bf16"), (1.1, "fp32"), (0.2, "fp32")]
 )
 def test_auto_is_what_pays(monkeypatch, faster, chosen):
+    monkeypatch.setattr(precision, "native_bf16", lambda: None)
     monkeypatch.setattr(precision, "bf16_speed_up", lambda: faster)
     assert pick_precision("auto", CPU) == chosen
     assert pick_precision("fp32", CPU) == "fp32" and pick_precision("bf16", CPU) == "bf16", "what is asked for is not timed"
     assert pick_precision("auto", torch.device("mps")) == "fp32"
+
+
+@pytest.mark.parametrize(("avx512", "amx", "native"), [(True, False, True), (False, True, True), (False, False, False)])
+def test_x86_processors_are_asked_and_not_timed(monkeypatch, avx512, amx, native):
+    monkeypatch.setattr(precision.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(precision, "bf16_speed_up", lambda: pytest.fail("timed"))
+    assert native_bf16() is native
+    assert pick_precision("auto", CPU) == ("bf16" if native else "fp32")
+
+
+def test_a_processor_or_torch_that_does_not_say_is_timed(monkeypatch):
+    monkeypatch.setattr(precision.platform, "machine", lambda: "aarch64")
+    assert native_bf16() is None
+    monkeypatch.setattr(precision.platform, "machine", lambda: "x86_64")
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
+    assert native_bf16() is None
 
 
 @pytest.mark.parametrize(("supported", "chosen"), [(True, "bf16"), (False, "fp32")])

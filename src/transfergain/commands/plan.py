@@ -104,14 +104,13 @@ class TrialSeconds(NamedTuple):
 
 def plan(study: Study, console: Console) -> Plan:
     """Plan a study: what its store holds is taken from there, the rest is measured by two short trials an arm."""
-    from transfergain.engine.precision import pick_device
-
     setup = set_up(study, console)
     planner, workers = setup.planner, setup.workers
     rows = _stored(Path(study.folder()))
-    speeds, peak = measure_speeds(setup, {(r.spec.dataset, r.spec.arm) for r in _reported(rows)}, console)
+    with setup.ahead:
+        speeds, peak = measure_speeds(setup, {(r.spec.dataset, r.spec.arm) for r in _reported(rows)}, console)
     cells = [_cell(planner, rows, speeds, *cell) for cell in planner.cells()]
-    device = pick_device(study.device).type
+    device = setup.tried.device
     peak = peak and peak + auto.KERNEL_BYTES * (device == "cpu")
     return Plan(cells, len(planner.floors()), workers.count or 1, workers.threads, device, peak)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import platform
 import time
 from contextlib import AbstractContextManager, nullcontext
 
@@ -37,12 +38,23 @@ TIMED_PRODUCT = (256, 384, 1536)
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """Choose a precision: `auto` is bf16 where it is native (GPUs) or measured to be faster (CPUs), else fp32."""
+    """Choose a precision: `auto` is bf16 where it is native (GPUs, x86) or measured to be faster (other CPUs), else fp32."""
     if name != "auto":
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    return "bf16" if device.type == "cpu" and bf16_speed_up() >= WORTHWHILE_BF16_SPEED_UP else "fp32"
+    if device.type != "cpu":
+        return "fp32"
+    native = native_bf16()
+    return "bf16" if (bf16_speed_up() >= WORTHWHILE_BF16_SPEED_UP if native is None else native) else "fp32"
+
+
+def native_bf16() -> bool | None:
+    """Ask an x86 processor whether it multiplies bf16 itself; None where neither it nor this version of torch says."""
+    if platform.machine().lower() not in ("x86_64", "amd64"):
+        return None
+    asked = [getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile")]
+    return None if None in asked else any(ask() for ask in asked if ask)
 
 
 @functools.cache

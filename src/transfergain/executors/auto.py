@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -47,6 +48,20 @@ def choose(cores: int, free: int, each: int, threads: int | None, speed: Callabl
 def per_gpu(free: int, each: int, cores: int) -> int:
     """Choose how many workers share a GPU with `free` bytes."""
     return max(1, min(int(USABLE_MEMORY * free) // max(1, each), cores, MOST_PER_GPU))
+
+
+def likely_workers(asked: int, device: str) -> int:
+    """Guess how many workers there will be, before anything is known of the checkpoint; with a GPU at least one."""
+    if asked:
+        return min(asked, cores())
+    if device not in ("auto", "cpu") or (device == "auto" and _has_gpu()):
+        return 1
+    return max(1, min(cores(), int(USABLE_MEMORY * free_memory()) // PROCESS_BYTES))
+
+
+def _has_gpu() -> bool:
+    """Tell whether this looks like a machine with a GPU, without asking torch."""
+    return sys.platform == "darwin" or any(map(os.path.exists, ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")))
 
 
 def cores() -> int:

@@ -1,4 +1,4 @@
-"""The interface of executors, which run jobs and yield their outcomes."""
+"""The interface of executors, which run jobs and yield their outcomes, and of what they start ahead of their bench."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self, TypeVar
 
 from transfergain.trial import Bench
 from transfergain.types import Outcome, TrialSpec
@@ -23,6 +23,25 @@ class Job:
 Watch = Callable[[TrialSpec, int, int, float | None], None]
 """Called while a trial runs: (spec, step, step cap, best dev score so far)."""
 
+T = TypeVar("T")
+
+
+class Ahead:
+    """What an executor starts before the study is set up, to lose no time: here nothing. Use as a context manager."""
+
+    def ask(self, question: Callable[..., T], *arguments: Any) -> T:
+        """Answer a question that needs torch, where that is loaded the soonest: here in this process."""
+        return question(*arguments)
+
+    def close(self) -> None:
+        """Stop what no executor has adopted."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
 
 class Executor(ABC):
     """Run jobs in any order, at least once each; the store makes it exactly once. Use as a context manager."""
@@ -34,6 +53,14 @@ class Executor(ABC):
 
     @abstractmethod
     def __init__(self, bench: Bench, workers: int) -> None: ...
+
+    @classmethod
+    def ahead(cls, workers: int, threads: int) -> Ahead:
+        """Start what can be started before there is a bench, for so many workers of so many threads."""
+        return Ahead()
+
+    def adopt(self, ahead: Ahead) -> None:  # noqa: B027 (most start nothing ahead)
+        """Take over what was started ahead."""
 
     @abstractmethod
     def submit(self, jobs: Sequence[Job], watch: Watch) -> Iterator[tuple[TrialSpec, Outcome]]:

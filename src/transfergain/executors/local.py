@@ -3,59 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import queue
-import subprocess
-import sys
-import tempfile
-import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
 
-from transfergain.executors.base import Executor, Job, Watch
-from transfergain.executors.worker import receive, send
+from transfergain.executors.base import Ahead, Executor, Job, Watch
+from transfergain.executors.process import Crew, Messages, Worker, end_all
 from transfergain.trial import Bench
 from transfergain.types import Outcome, Status, TrialSpec
 
 TRIES_PER_JOB = 2
 """A job whose worker dies (killed for memory, say) is tried once more on a fresh worker, then recorded as failed."""
-
-SECONDS_TO_END = 5.0
-"""Seconds that a worker whose pipe has closed gets to end by itself."""
-
-WORKER_COMMAND = (sys.executable, "-P", "-c", "from transfergain.executors.worker import serve; serve()")
-"""`-P`: a file of the user's called `random.py` in the current folder is never imported by a worker."""
-
-
-@dataclass(eq=False)
-class _Worker:
-    process: subprocess.Popen[bytes]
-    stderr: IO[bytes]
-    job: Job | None = None
-    listener: threading.Thread = field(default_factory=threading.Thread)
-
-    def deliver(self, message: Any) -> None:
-        assert self.process.stdin is not None
-        with contextlib.suppress(OSError):  # the process is gone: its listener says so
-            send(self.process.stdin, message)
-
-    def end(self) -> int:
-        """End the worker: make sure that process, listener and pipes are gone; returns the exit code."""
-        try:
-            code = self.process.wait(SECONDS_TO_END)  # its pipe closes a little before it ends: the exit code tells why
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            code = self.process.wait()
-        if self.listener.ident is not None:
-            self.listener.join()
-        for pipe in (self.process.stdin, self.process.stdout):
-            assert pipe is not None
-            with contextlib.suppress(OSError):  # what the process never read is left in the buffer
-                pipe.close()
-        return code
 
 
 class LocalExecutor(Executor):
@@ -64,8 +23,19 @@ class LocalExecutor(Executor):
     def __init__(self, bench: Bench, workers: int) -> None:
         self._bench = bench
         self.workers = workers
-        self._workers: list[_Worker] = []
-        self._messages: queue.Queue[tuple[_Worker, Any]] = queue.Queue()
+        self._workers: list[Worker] = []
+        self._messages: Messages = queue.Queue()
+
+    @classmethod
+    def ahead(cls, workers: int, threads: int) -> Ahead:
+        """Start so many workers, which import what trials need while the study is set up."""
+        return Crew(workers, threads)
+
+    def adopt(self, ahead: Ahead) -> None:
+        """Take over workers started ahead, as many as fit; the others end."""
+        if isinstance(ahead, Crew):
+            for worker in ahead.take(self.workers, self._bench.threads):
+                self._employ(worker)
 
     def submit(self, jobs: Sequence[Job], watch: Watch) -> Iterator[tuple[TrialSpec, Outcome]]:
         """See `Executor.submit`. Jobs start in the order given."""
@@ -93,7 +63,7 @@ class LocalExecutor(Executor):
                     yield job.spec, Outcome(Status.FAILED, error=obituary)
             elif job is not None and message[0] == "progress":
                 watch(job.spec, *message[1:])
-            elif job is not None:
+            elif job is not None and message[0] == "outcome":
                 self._next(worker, waiting)
                 yield job.spec, message[1]
 
@@ -109,45 +79,21 @@ class LocalExecutor(Executor):
     def close(self) -> None:
         """Kill the workers; trials in flight are lost, as on any interruption."""
         workers, self._workers = self._workers, []  # none is replaced from here on
-        for worker in workers:
-            worker.process.kill()
-        for worker in workers:
-            worker.end()
-            worker.stderr.close()
+        end_all(workers)
 
-    def _start(self) -> _Worker:
-        stderr = tempfile.TemporaryFile()  # noqa: SIM115 (closed with the worker)
-        process = subprocess.Popen(
-            WORKER_COMMAND,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=stderr,
-            env=os.environ | {"OMP_NUM_THREADS": str(self._bench.threads), "TOKENIZERS_PARALLELISM": "false"},
-            start_new_session=True,
-        )
-        worker = _Worker(process, stderr)
+    def _start(self) -> Worker:
+        return self._employ(Worker(self._bench.threads))
+
+    def _employ(self, worker: Worker) -> Worker:
         self._workers.append(worker)
-        worker.listener = threading.Thread(target=self._listen, args=(worker,), daemon=True)
-        worker.listener.start()
-        worker.deliver(self._bench)
+        worker.listen(self._messages).deliver("bench", self._bench)
         return worker
 
-    def _listen(self, worker: _Worker) -> None:
-        """Pass the worker's messages on; None when there will be no more, for whatever reason."""
-        assert worker.process.stdout is not None
-        try:
-            while True:
-                self._messages.put((worker, receive(worker.process.stdout)))
-        except Exception as error:
-            if not isinstance(error, EOFError):  # what came through the pipe is no message
-                worker.process.kill()
-            self._messages.put((worker, None))
-
     @staticmethod
-    def _next(worker: _Worker, waiting: deque[Job]) -> None:
+    def _next(worker: Worker, waiting: deque[Job]) -> None:
         worker.job = waiting.popleft() if waiting else None
         if worker.job:
-            worker.deliver((worker.job.spec, worker.job.save_to))
+            worker.deliver("job", worker.job.spec, worker.job.save_to)
 
     def _drop_unfit(self) -> None:
         """Bury workers that died since the last submission, or still run a trial of one that was broken off."""
@@ -156,7 +102,7 @@ class LocalExecutor(Executor):
                 worker.process.kill()
                 self._bury(worker)
 
-    def _bury(self, worker: _Worker) -> str:
+    def _bury(self, worker: Worker) -> str:
         """Remove a worker, and say in one line how it ended."""
         self._workers.remove(worker)
         code = worker.end()

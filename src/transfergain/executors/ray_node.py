@@ -54,7 +54,7 @@ def run_task(driver: str, spec: TrialSpec, save: bool, refs: Refs, board: Any) -
         raise UserError(f"--executor ray: a node has transfergain {stamp()}, the driver {driver}; install the same")
     bench = _bench(refs)
     if spec.recipe is not None:
-        worker.prepare_torch(bench.threads)
+        worker.prepare(bench.threads)
     worker.give_memory_back()
 
     def progress(step: int, cap: int, dev_score: float | None) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import functools
+import gc
 import os
 import pickle
 import queue
@@ -17,6 +18,7 @@ import signal
 import struct
 import threading
 import traceback
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -37,6 +39,11 @@ def send(pipe: IO[bytes], message: Any) -> None:
 
 def receive(pipe: IO[bytes]) -> Any:
     """Read one message. Raises EOFError when the other end has gone, in the midst of a message too."""
+    return pickle.loads(_read(pipe))
+
+
+def _read(pipe: IO[bytes]) -> bytes:
+    """Read one message as it was sent."""
     head = pipe.read(8)
     if len(head) < 8:
         raise EOFError
@@ -44,7 +51,7 @@ def receive(pipe: IO[bytes]) -> Any:
     payload = pipe.read(size)
     if len(payload) < size:
         raise EOFError
-    return pickle.loads(payload)
+    return payload
 
 
 def _explain(error: BaseException) -> str:
@@ -55,14 +62,17 @@ def _explain(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:500]}{where}"
 
 
-def _inbox(pipe: IO[bytes]) -> queue.SimpleQueue[Any]:
-    """Queue the messages of a pipe, read by a thread that ends the process when the other end has gone."""
-    messages: queue.SimpleQueue[Any] = queue.SimpleQueue()
+def _inbox(pipe: IO[bytes]) -> queue.SimpleQueue[bytes]:
+    """Queue the messages of a pipe, read by a thread that ends the process when the other end has gone.
+
+    They are unpickled in the main thread: that imports, and two threads must not import what imports each other.
+    """
+    messages: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
     def listen() -> None:
         try:
             while True:
-                messages.put(receive(pipe))
+                messages.put(_read(pipe))
         except EOFError:
             os._exit(0)
         except BaseException:
@@ -83,17 +93,38 @@ def serve() -> None:
     os.dup2(2, 1)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     inbox = _inbox(pipe)
-    bench = inbox.get()
+    bench: Bench | None = None
 
     def progress(step: int, cap: int, dev_score: float | None) -> None:
         send(outbox, ("progress", step, cap, dev_score))
 
     while True:
-        spec, save_to = inbox.get()
-        if spec.recipe is not None:
-            prepare_torch(bench.threads)
-        send(outbox, ("outcome", attempt(spec, bench, save_to, progress)))
-        give_memory_back()
+        kind, *content = pickle.loads(inbox.get())
+        if kind == "prepare":
+            prepare(*content)
+        elif kind == "question":
+            send(outbox, ("answer", *answer(*content)))
+        elif kind == "bench":
+            (bench,) = content
+        else:
+            assert bench is not None
+            spec, save_to = content
+            if spec.recipe is not None:
+                prepare(bench.threads)
+            send(outbox, ("outcome", attempt(spec, bench, save_to, progress)))
+            give_memory_back()
+
+
+def answer(question: Callable[..., Any], *arguments: Any) -> tuple[Any, Exception | None]:
+    """Answer a question of the driver: (answer, None), or (None, what was raised in place of one)."""
+    from transfergain.errors import UserError
+
+    try:
+        return question(*arguments), None
+    except UserError as error:
+        return None, error
+    except Exception:  # not every exception can be sent
+        return None, RuntimeError(traceback.format_exc())
 
 
 def attempt(spec: TrialSpec, bench: Bench, save_to: Path | None, progress: Progress) -> Outcome:
@@ -111,18 +142,40 @@ def attempt(spec: TrialSpec, bench: Bench, save_to: Path | None, progress: Progr
 
 
 @functools.cache
-def prepare_torch(threads: int) -> None:
-    """Set this process up for trials: threads, and libraries that keep to themselves."""
+def prepare(threads: int) -> None:
+    """Set this process up for trials: what they import, threads, and libraries that keep to themselves."""
     import warnings
 
-    import torch
-    import transformers
+    with no_collections():
+        import torch
+        import transformers
+
+        from transfergain.arms import weights as weights
+        from transfergain.engine import learner as learner
+
+        for name in ("AutoTokenizer", "PreTrainedTokenizerFast", "PreTrainedModel"):  # loads what is behind all models
+            getattr(transformers, name)
 
     keep_memory()
     torch.set_num_threads(threads)
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     transformers.logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     warnings.filterwarnings("ignore")
+
+
+@contextlib.contextmanager
+def no_collections() -> Iterator[None]:
+    """Leave cyclic garbage alone in the block: imports make a million objects and no garbage, and looking through them
+    again and again is a fifth of their time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.freeze()
+            gc.enable()
 
 
 def keep_memory() -> None:

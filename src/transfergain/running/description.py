@@ -34,7 +34,7 @@ def describe(setup: Setup, store: Store) -> None:
             "data": {name: _data_entry(data).to_dict() for name, data in datasets.items()},
             "examples": [row for data in datasets.values() for row in _examples(study, data)],
             "warnings": [asdict(warning) for warning in (*_warnings(study, datasets, checkpoint), *setup.advice)],
-            "environment": _environment(study),
+            "environment": _environment(setup),
         }
     )
 
@@ -100,31 +100,22 @@ def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpo
     return warnings
 
 
-def _environment(study: Study) -> dict[str, str]:
+def _environment(setup: Setup) -> dict[str, str]:
     """Name the machine and the packages that the figures were computed with."""
-    from transfergain.engine.precision import pick_device
     from transfergain.version import __version__
 
     packages = ("torch", "transformers", "peft", "scikit-learn", "scipy", "numpy")
-    device = pick_device(study.device)
-    name = device.type
-    if device.type == "cuda":
-        import torch
-
-        name = torch.cuda.get_device_name(device)
     return {
         "transfergain": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.machine()}",
-        "device": name,
-        "threads": str(study.threads),
+        "device": setup.tried.device_name,
+        "threads": str(setup.study.threads),
     } | {package: importlib.metadata.version(package) for package in packages}
 
 
 def summary(setup: Setup, workers: int) -> str:
     """Say on a few lines what the study is and what it will run."""
-    from transfergain.engine.precision import pick_device
-
     planner, study, checkpoint = setup.planner, setup.study, setup.checkpoint
     budgets = " · ".join(f"{name}: {', '.join(f'{b:,}' for b in sizes)}" for name, sizes in planner.budgets.items())
     lengths = ", ".join(str(length) for length in dict.fromkeys(planner.max_length.values()))
@@ -136,7 +127,7 @@ def summary(setup: Setup, workers: int) -> str:
         "model": f"{checkpoint.name} · revision {checkpoint.revision[:19]}",
         "study": f"{', '.join(study.arms)} · labels {budgets} · {seeds} from {study.seed}",
         "recipe": f"batches of {recipe.batch_size} · at most {recipe.epochs} epochs or {recipe.min_steps} steps · "
-        f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {pick_device(study.device)}",
+        f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {setup.tried.device}",
         "tuning": f"{study.tune} learning rates an arm and budget" if study.tune else "none: each arm's default rate",
         "plan": f"{sum(cells)} trials{tuned} + {len(planner.floors())} of floors · {workers} "
         f"worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",

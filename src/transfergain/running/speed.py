@@ -49,6 +49,7 @@ def measure_speeds(setup: Setup, known: Collection[tuple[str, str]], console: Co
     bench = replace(setup.bench(), datasets={name: few_dev(data) for name, data in setup.datasets.items()})
     speeds = dict[tuple[str, str], Speed]()
     with LocalExecutor(bench, 1) as executor:
+        executor.adopt(setup.ahead)
         jobs = [Job(spec) for same in trials.values() for spec in same]
         outcomes = (outcome for _, outcome in executor.submit(jobs, lambda *_: None))  # in order: there is one worker
         for done, ((dataset, arm), same) in enumerate(trials.items(), start=1):

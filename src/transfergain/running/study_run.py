@@ -43,11 +43,11 @@ def carry_out(study: Study, console: Console, verbose: bool = False) -> Ended:
     for warning in setup.advice:
         warn(console, warning.text)
     folder = Path(study.folder())
-    with writable(folder), locked(folder), stoppable() as window, Store(folder, create=True) as store:
+    with setup.ahead, writable(folder), locked(folder), stoppable() as window, Store(folder, create=True) as store:
         if damaged := store.mend():
             warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
         describe(setup, store)
-        executor = setup.executor(setup.bench(), setup.workers.count)
+        executor = setup.begin()
         say(console, summary(setup, executor.workers))
         follower = progress.follower(console, executor.workers, verbose)
         reporter = tracking.reporter(study.report_to, store, console)
