@@ -7,6 +7,7 @@ that one alone: between trials no more is held than one of them needs by itself 
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -49,6 +50,12 @@ class Shared:
             memo.drop_unused()
             self._last = memo.used
 
-    def __reduce__(self) -> tuple[type[Shared], tuple[()]]:
-        """Start empty in another process."""
-        return Shared, ()
+    def __reduce__(self) -> tuple[Callable[[], Shared], tuple[()]]:
+        """Become, in another process, what is shared there."""
+        return of_this_process, ()
+
+
+@functools.cache
+def of_this_process() -> Shared:
+    """Give what the trials of a worker process share; the trying of the checkpoint before them leaves something there."""
+    return Shared()

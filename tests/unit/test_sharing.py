@@ -11,7 +11,8 @@ from support.texts import sentences
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS, weights
 from transfergain.engine import material
-from transfergain.sharing import Shared
+from transfergain.running.tryout import Sample, try_out
+from transfergain.sharing import Shared, of_this_process
 from transfergain.split import TEST, perturbed
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
@@ -65,12 +66,30 @@ def test_a_trial_that_fails_leaves_what_it_used():
         assert memo.get("a", lambda: 2) == 1
 
 
-def test_another_process_begins_with_nothing():
+def test_another_process_has_what_is_shared_there():
     shared = Shared()
+    of_this_process.cache_clear()  # as in a process that has just begun
     with shared.trial() as memo:
         memo.get("a", lambda: 1)
     with pickle.loads(pickle.dumps(shared)).trial() as memo:
         assert memo.get("a", lambda: 2) == 2
+    with pickle.loads(pickle.dumps(shared)).trial() as memo:
+        assert memo.get("a", lambda: 3) == 2
+    of_this_process.cache_clear()
+
+
+def test_the_first_trial_inherits_what_the_trying_of_the_checkpoint_made(checkpoints, monkeypatch):
+    of_this_process.cache_clear()
+    checkpoint = checkpoints_.resolve(checkpoints("bert"))
+    sample = Sample("tiny", "sentiment", DATA.labels, DATA.test[:1], 32, {}, {})
+    assert try_out(checkpoint, [sample], "cpu", "fp32").device == "cpu"
+    drawn, fresh = [], weights.fresh_model
+    monkeypatch.setattr(weights, "fresh_model", lambda b, stream: drawn.append(stream) or fresh(b, stream))
+    monkeypatch.setattr(checkpoints_, "load_tokenizer", lambda _: pytest.fail("loaded again"))
+    bench = pickle.loads(pickle.dumps(Bench({"tiny": DATA}, checkpoint, "cpu", 1)))
+    spec = TrialSpec("sentiment", "tiny", "full", 40, 0, "report", RECIPE, SPLITS, "f", checkpoint.revision)
+    assert run_trial(spec, bench).status == "done" and not drawn
+    of_this_process.cache_clear()
 
 
 LABELS = ("negative", "positive")

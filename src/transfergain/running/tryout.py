@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transfergain.sharing import Memo, of_this_process
 from transfergain.tasks import TASKS
 from transfergain.types import Checkpoint, Example, StudyWarning
 
@@ -53,17 +54,17 @@ def try_out(checkpoint: Checkpoint, samples: Sequence[Sample], device: str, prec
 
     found, advice = pick_device(device), list[StudyWarning]()
     gpu = found.type == "cuda"
-    with quiet_libraries():
+    with quiet_libraries(), of_this_process().trial() as memo:  # the first trial inherits the tokenizer and the draws
         precision = pick_precision(precision, found)
-        tokenizer = checkpoints.load_tokenizer(checkpoint)
+        tokenizer = memo.get(("tokenizer", checkpoint.revision), lambda: checkpoints.load_tokenizer(checkpoint))
         for sample in samples:
-            said = _try_sample(checkpoint, tokenizer, sample)
+            said = _try_sample(checkpoint, tokenizer, sample, memo)
             advice += [StudyWarning(warning.kind, f"{sample.name}: {warning.text}") for warning in said]
     name, free = (torch.cuda.get_device_name(found), torch.cuda.mem_get_info(found)[0]) if gpu else (found.type, 0)
     return Tried(found.type, name, free, precision, advice)
 
 
-def _try_sample(checkpoint: Checkpoint, tokenizer: Any, sample: Sample) -> Sequence[StudyWarning]:
+def _try_sample(checkpoint: Checkpoint, tokenizer: Any, sample: Sample, memo: Memo) -> Sequence[StudyWarning]:
     """Build both kinds of weights for a data set's task and encode its examples; returns the task's advice."""
     from transfergain import checkpoint as checkpoints
     from transfergain.arms import weights
@@ -74,7 +75,7 @@ def _try_sample(checkpoint: Checkpoint, tokenizer: Any, sample: Sample) -> Seque
     checkpoints.check_length(checkpoint, tokenizer, config, sample.max_length)
     for option in (option for option in task.options if option.bounds):
         checkpoints.check_length(checkpoint, tokenizer, config, sample.encoding[option.name], option.flag)
-    blueprint = Blueprint(checkpoint, task.auto_class, config, 0)
+    blueprint = Blueprint(checkpoint, task.auto_class, config, 0, memo)
     weights.build_scratch(blueprint)
     weights.build_pretrained(blueprint)
     advice = task.advise(checkpoint, tokenizer, sample.parsing)
