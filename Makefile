@@ -1,4 +1,5 @@
-# make demo    runs the main job on the built-in data
+# make demo    runs the main job on the built-in data: sentiment and its shift, five minutes
+# make tour    all five tasks on the built-in data, half an hour
 # make check   while you work: lint, types, and the quick tests of units, statistics and interfaces, with one architecture
 # make test    lint, types and all tests but the validations that take minutes (pytest --slow); what CI calls
 # All set up .venv from requirements.lock first, and skip that when nothing changed.
@@ -6,10 +7,13 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: demo check test lint quick tests docs setup clean
+.PHONY: demo tour check test lint quick tests docs setup clean
 
 demo: setup
 	$(VENV)/bin/transfergain run studies/demo.toml
+
+tour: setup
+	$(VENV)/bin/transfergain run studies/tour.toml
 
 check: setup
 	$(MAKE) --no-print-directory -j 2 lint quick

@@ -24,7 +24,7 @@ from transfergain.engine.training import Training
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.tasks.scoring import score
-from transfergain.types import Recipe
+from transfergain.types import DevScore, Recipe
 
 TRANSLATION = {"source_lang": "fr", "target_lang": "en", "lowercase": True, "max_target_length": 24}
 LENGTHS = {"sentiment": 64, "ner": 64, "qa": 256, "translation": 32}
@@ -60,9 +60,7 @@ class Case:
         options = dict(entry.encoding()) | {"max_length": entry.tokens()}
         options["decoder_start_token_id"] = getattr(config, "decoder_start_token_id", None)
         encoded = {n: task.encode(rows, tokenizer, options) for n, rows in drawn._asdict().items()}
-        recipe = Recipe(
-            1e-4, batch_size=batch, epochs=1, min_steps=steps, evaluations=4, patience=99, max_length=entry.tokens()
-        )
+        recipe = Recipe(1e-4, batch_size=batch, epochs=1, min_steps=steps, max_length=entry.tokens())
         recipe = replace(recipe, epochs=max(1, steps * batch // max(1, len(encoded["train"].features))))
         arguments = task.generation(options, tokenizer) if task.generation else None
         return cls(task, checkpoint, tokenizer, data, drawn, encoded, recipe, options, arguments)
@@ -102,7 +100,7 @@ class Case:
             on_dev = predicted if encoded is dev else answer(dev.features)
             setting = self.task.calibrate(on_dev.outputs, dev, self.drawn.dev)
         answers = self.task.decode(predicted.outputs, encoded, examples, setting, self.tokenizer)
-        return score(self.task, answers, examples, self.data.labels)
+        return score(self.task, answers, examples, self.data.labels).score
 
 
 class Cost(NamedTuple):
@@ -143,10 +141,10 @@ def ours(
     seen = [f for part in case.encoded.values() for f in part.features]
     vocabulary = shortcuts.vocabulary(model, seen, case.tokenizer.all_special_ids, pad, case.arguments)
     train, dev = (vocabulary.features(case.encoded[name].features) for name in ("train", "dev"))
-    training = Training(train, dev, recipe, seed, vocabulary.pad_token_id, outputs)
+    training = Training(train, dev, recipe, seed, vocabulary.pad_token_id, outputs, stop_at=case.steps)
     # As `Trainer` does, the last weights are kept: the step stands in for the score.
     count = iter(range(10**9))
-    fitted = fit(model, training, lambda _: next(count), shortcuts=shortcuts)
+    fitted = fit(model, training, lambda _: DevScore(next(count)), shortcuts=shortcuts)
     vocabulary.restore()
     cost = _since(start)
     return cost, judge(case, model), fitted

@@ -29,8 +29,8 @@ from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Phase
 
-ROUNDS = ((2 / 16, 1), (3 / 16, 1), (4 / 16, 1), (4 / 16, 6 / 16), (4 / 16, 8 / 16), (4 / 16,), (8 / 16,))
-"""Rungs of the rounds; half of the rates go on from one to the next, the best of the last one is chosen."""
+ROUNDS = ((150, 300), (150, 600), (300, 600), (150,), (300,), (600,))
+"""Steps to which the rounds run; half of the rates go on from one to the next, the best of the last one is chosen."""
 
 
 def trials(study: Study, replicates: int):
@@ -61,20 +61,20 @@ def trials(study: Study, replicates: int):
                 }  # fmt: skip
 
 
-def at_rung(trial: dict, rung: float) -> tuple[float, float]:
+def at_rung(trial: dict, rung: float = np.inf) -> tuple[float, float]:
     """(best dev score, minus its loss) up to the rung."""
-    seen = [(s, -x) for step, s, x in trial["curve"] if step <= rung * trial["cap"] and np.isfinite(x)]
+    seen = [(s, -x) for step, s, x in trial["curve"] if step <= rung and np.isfinite(x)]
     return max(seen, default=(-np.inf, 0.0))
 
 
-def compare(whole: list[dict], rungs: tuple[float, ...]) -> tuple[float, float, bool, float]:
+def compare(whole: list[dict], rungs: tuple[int, ...]) -> tuple[float, float, bool, float]:
     """(dev score lost, test score lost, same rate chosen, share of steps) of halving in one cell."""
     live, run = whole, 0
     for rung in rungs:
         live = live if rung == rungs[0] else live[: -(-len(live) // 2)]
-        run += sum(min(t["steps"], round(rung * t["cap"])) for t in live)
+        run += sum(min(t["steps"], rung) for t in live)
         live = sorted(live, key=lambda t: at_rung(t, rung), reverse=True)
-    best = max(whole, key=lambda t: at_rung(t, 1))
+    best = max(whole, key=lambda t: at_rung(t))
     share = run / sum(t["steps"] for t in whole)
     return best["merit"][0] - live[0]["merit"][0], best["test"] - live[0]["test"], best is live[0], share
 
@@ -91,7 +91,7 @@ def judge(found: list[dict]) -> None:
         for rungs in ROUNDS:
             rows = [compare(ts, rungs) for cell, ts in cells.items() if cell[1] == arm]
             dev, test, same, share = np.mean(rows, axis=0)
-            shown = ", ".join(f"{rung:.1%}" for rung in rungs)
+            shown = ", ".join(f"{rung}" for rung in rungs)
             print(f"{arm:<10}{shown:>15}{len(rows):>7}{dev:>10.4f}{test:>11.4f}{same:>11.0%}{share:>12.0%}", flush=True)
 
 

@@ -169,7 +169,7 @@ def memory(options: Any) -> Result:
 
     quiet(1)
     case, seen = Case.load("sentiment", 2, 40), []
-    recipe = Recipe(1e-4, batch_size=8, epochs=1, min_steps=2, evaluations=1, max_length=32, precision=auto_precision())
+    recipe = Recipe(1e-4, batch_size=8, epochs=1, min_steps=2, max_length=32, precision=auto_precision())
     name = case.data.name
     jobs = [
         Job(TrialSpec("sentiment", name, ("full", "scratch")[i % 2], 40, i, Phase.TUNE, recipe, (), "f", "r"), None)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import compiled, measure, start, waiting
+from benchmarks import answer, compiled, measure, start, waiting
 
 BENCHMARKS = {
     "trial": measure.trial,
@@ -23,6 +23,7 @@ BENCHMARKS = {
     "compiled": compiled.compiled,
     "attention": measure.attention,
     "waiting": waiting.waiting,
+    "answer": answer.answer,
     "start": start.start,
 }
 

@@ -21,8 +21,6 @@ STUDY: dict[str, Any] = {
     "arms": ["scratch", "full"],
     "budgets": [48],
     "seeds": 3,
-    "tune": 0,
-    "min_steps": 60,
 }
 
 

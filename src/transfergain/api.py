@@ -19,15 +19,15 @@ def run(config: str | Path | None = None, *, quiet: bool = False, **keys: Any) -
     strings or `Path` objects.
 
     Continues where an earlier run into the same `output_dir` ended. Raises UserError for what the user can mend, and
-    Interrupted on Ctrl-C, after writing the findings of what is done.
+    Interrupted on Ctrl-C, after writing the findings of what is done. A study whose `time_limit` is over returns those.
     """
     study = load({key: _plain(value) for key, value in keys.items()}, None if config is None else str(config))
     return run_study(study, Console(quiet=quiet))
 
 
-def run_study(study: Study, console: Console, verbose: bool = False) -> StudyFindings:
-    """Run a checked study, showing progress on the console; see `run` for what is raised."""
-    findings, signal = carry_out(study, console, verbose)
+def run_study(study: Study, console: Console, verbose: bool = False, began: float | None = None) -> StudyFindings:
+    """Run a checked study, showing progress on the console; see `run` for what is raised and `carry_out` for `began`."""
+    findings, signal = carry_out(study, console, verbose, began)
     if signal is not None:
         raise Interrupted(findings, signal)
     return findings

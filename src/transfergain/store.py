@@ -23,7 +23,6 @@ from transfergain.split import Split
 from transfergain.types import (
     SCHEMA_VERSION,
     AdaptationDetails,
-    CurvePhase,
     CurvePoint,
     Details,
     Evaluated,
@@ -215,16 +214,12 @@ def _stored(values: tuple[Any, ...]) -> StoredTrial:
         error=error,
         dev_score=dev_score,
         converged=None if converged is None else bool(converged),
-        curve=tuple(_unpack_point(point) for point in json.loads(curve)),
+        curve=tuple(CurvePoint(**point) for point in json.loads(curve)),
         evaluated={Split.parse(split): _unpack(packed) for split, packed in json.loads(evaluated).items()},
         details=_unpack_details(json.loads(details)),
         seconds=seconds,
     )
     return StoredTrial(TrialSpec.from_json(spec), outcome)
-
-
-def _unpack_point(packed: Mapping[str, Any]) -> CurvePoint:
-    return CurvePoint(**{**packed, "phase": CurvePhase(packed["phase"])})
 
 
 def _pack_details(details: Details) -> Mapping[str, Any]:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from transfergain.arms import ARMS
 from transfergain.arms.adapt import Adaptation
@@ -41,8 +41,17 @@ class Bench:
     """What a trial made in this process that the next one may reuse."""
 
 
-def run_trial(spec: TrialSpec, bench: Bench, save_to: Path | None = None, progress: Progress | None = None) -> Outcome:
-    """Run one trial; a trial that does not apply is `skipped`. The caller records other exceptions as `failed`."""
+def run_trial(
+    spec: TrialSpec,
+    bench: Bench,
+    save_to: Path | None = None,
+    progress: Progress | None = None,
+    state: Path | None = None,
+) -> Outcome:
+    """Run one trial; a trial that does not apply is `skipped`. The caller records other exceptions as `failed`.
+
+    A training that takes minutes keeps its state in the file `state`, and goes on from there if it was killed.
+    """
     start = time.perf_counter()
     data = bench.datasets[spec.dataset]
     drawn = draw(data, spec.budget, spec.replicate, TASKS[spec.task].stratum)
@@ -51,7 +60,7 @@ def run_trial(spec: TrialSpec, bench: Bench, save_to: Path | None = None, progre
             if spec.recipe is None:
                 outcome = _run_floor(spec, data, drawn, memo)
             else:
-                outcome = _run_arm(spec, bench, drawn, memo, save_to, progress or (lambda *_: None))
+                outcome = _run_arm(spec, bench, drawn, memo, Ends(save_to, state, progress or (lambda *_: None)))
         except Declined as reason:
             outcome = Outcome(Status.SKIPPED, error=str(reason))
     return replace(outcome, seconds=time.perf_counter() - start)
@@ -63,15 +72,24 @@ def _run_floor(spec: TrialSpec, data: Dataset, drawn: Drawn, memo: Memo) -> Outc
     splits = {split: rows.examples for split, rows in sealed(spec, data, memo).items()}
     return Outcome(
         Status.DONE,
-        dev_score=score(task, predict(drawn.dev), drawn.dev, data.labels),
+        dev_score=score(task, predict(drawn.dev), drawn.dev, data.labels).score,
         evaluated={split: evaluate(task, predict(rows), rows, data.labels) for split, rows in splits.items()},
     )
 
 
-def _run_arm(spec: TrialSpec, bench: Bench, drawn: Drawn, memo: Memo, save_to: Path | None, progress: Progress) -> Outcome:
+class Ends(NamedTuple):
+    """Where the model of a trial is saved, where the state of its training is kept, and who hears of its steps."""
+
+    save_to: Path | None
+    state: Path | None
+    progress: Progress
+
+
+def _run_arm(spec: TrialSpec, bench: Bench, drawn: Drawn, memo: Memo, ends: Ends) -> Outcome:
     from transfergain.checkpoint import load_config, load_tokenizer
     from transfergain.engine import learner, reading
     from transfergain.engine.precision import pick_device
+    from transfergain.engine.saves import Saves
 
     assert spec.recipe is not None
     data, task, checkpoint = bench.datasets[spec.dataset], TASKS[spec.task], bench.checkpoint
@@ -85,11 +103,11 @@ def _run_arm(spec: TrialSpec, bench: Bench, drawn: Drawn, memo: Memo, save_to: P
     material = gather(spec, data, drawn, task.stratum, memo)
     untrained = learner.make_learner(prepared, reader, material, pick_device(bench.device))
     memo.drop_unused()
-    trained = untrained.train("train", "dev", spec.replicate, spec.rung, progress)
+    trained = untrained.train("train", "dev", spec.replicate, spec.stop_at, ends.progress, Saves(ends.state))
     answers = trained.answer(list(material.sealed))
     adapted = {adaptation.split: _adapt(adaptation, trained, spec) for adaptation, _ in adaptations(spec)}
-    if save_to is not None:
-        trained.save(prepared.finish, save_to)
+    if ends.save_to is not None:
+        trained.save(prepared.finish, ends.save_to)
     return Outcome(
         Status.DONE,
         dev_score=trained.fitted.dev_score,

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from transfergain.split import TEST, Split, shift
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Enters every trial's id: raise it whenever a change of code changes the numbers of a trial."""
 
 
@@ -38,14 +38,6 @@ class Status(StrEnum):
     """It does not apply: `Outcome.error` says why."""
 
 
-class CurvePhase(StrEnum):
-    """In which part of its schedule a training was when dev was evaluated."""
-
-    STABLE = "stable"
-    """Warm-up included."""
-    DECAY = "decay"
-
-
 class WarningKind(StrEnum):
     """What a warning is about, so that nobody has to look for words in it."""
 
@@ -59,7 +51,7 @@ class WarningKind(StrEnum):
     FAILED = "failed"
     """Trials that failed or were skipped, with the reason."""
     UNFINISHED = "unfinished"
-    """Runs that were still improving at the step cap."""
+    """Runs that reached the step cap before they ended by themselves."""
     DIVERGED = "diverged"
     COLLAPSED = "collapsed"
     """Seeds at or below chance."""
@@ -158,16 +150,13 @@ class Recipe:
 
     learning_rate: float
     batch_size: int = 16
-    epochs: int = 16
-    min_steps: int = 300
-    """The step cap is max(epochs * n_train / batch_size, min_steps)."""
-    warmup: float = 0.1
-    decay: float = 0.2
-    """Shares of the step cap spent warming up, and decaying to zero; the learning rate is constant between the two."""
-    evaluations: int = 16
-    """Dev evaluations in a run that goes to the cap."""
-    patience: int = 4
-    """Evaluations of the stable phase without a better dev score or loss, after which the decay begins (`engine.fit`)."""
+    epochs: int = 160
+    min_steps: int = 3000
+    """The step cap is max(epochs * n_train / batch_size, min_steps): a safety far away, as a run ends by itself."""
+    warmup_steps: int = 50
+    """Steps of linear warm-up, whatever the cap; the learning rate is constant from there on."""
+    patience: float = 0.4
+    """Share of the run so far without progress on dev at which the run ends (`engine.schedule.Progress`)."""
     weight_decay: float = 0.01
     clip: float = 1.0
     max_length: int = 128
@@ -181,11 +170,6 @@ class Recipe:
     def max_steps(self, n_train: int) -> int:
         """Compute the cap on optimiser steps for `n_train` examples."""
         return max(self.epochs * -(-n_train // self.batch_size), self.min_steps)
-
-    def steps_to(self, rung: float, n_train: int) -> int:
-        """Find the step of the dev evaluation at which a trial that goes to `rung` of the cap ends."""
-        every = max(1, self.max_steps(n_train) // self.evaluations)
-        return max(1, round(rung * self.evaluations)) * every
 
 
 @dataclass(frozen=True)
@@ -205,8 +189,8 @@ class TrialSpec:
     data_fingerprint: str
     checkpoint_revision: str
     """Empty for floors."""
-    rung: float = 1.0
-    """Share of the step cap after which the trial ends: less than 1 in the early rounds of tuning alone."""
+    stop_at: int | None = None
+    """Step after which the trial ends, if it has not before: in the early rounds of tuning alone."""
 
     @property
     def id(self) -> str:
@@ -235,8 +219,8 @@ class TrialSpec:
     def describe(self) -> str:
         """Name the trial in few words, for progress lines and errors."""
         tuning = f"tuning lr {self.recipe.learning_rate:.1e}" if self.phase == Phase.TUNE and self.recipe else ""
-        if self.rung < 1:
-            tuning += f" to {self.rung:.0%} of its steps"
+        if self.stop_at:
+            tuning += f" to step {self.stop_at:,}"
         return f"{self.dataset} · {self.arm} · {self.budget:,} labels · {tuning or f'seed {self.replicate}'}"
 
 
@@ -259,6 +243,13 @@ class Evaluated:
     have no probability."""
 
 
+class DevScore(NamedTuple):
+    """A score on the dev set, and its standard error: what another dev set of that size might say."""
+
+    score: float
+    error: float = 0.0
+
+
 @dataclass(frozen=True)
 class CurvePoint:
     """One dev evaluation during training."""
@@ -266,7 +257,6 @@ class CurvePoint:
     step: int
     score: float
     loss: float
-    phase: CurvePhase
     examples: int = 0
     """Training examples seen up to here, repeats counted."""
     flops: float = 0.0
@@ -334,7 +324,7 @@ class Outcome:
     dev_score: float | None = None
     curve: tuple[CurvePoint, ...] = ()
     converged: bool | None = None
-    """False when the dev score was still improving at the step cap; None for floors and tuning without curve."""
+    """Whether the run ended by itself: False for one that the step cap cut short, None for floors."""
     evaluated: Mapping[Split, Evaluated] = field(default_factory=dict)
     details: Details = field(default_factory=Details)
     seconds: float = 0.0

@@ -14,8 +14,8 @@ from transfergain.split import DEV
 from transfergain.types import CurvePoint, Outcome
 
 
-def points(scores, every=10, phase="stable"):
-    return [CurvePoint(every * (i + 1), s, 0.5, phase, 160 * (i + 1), 2e9 * (i + 1)) for i, s in enumerate(scores)]
+def points(scores, every=10):
+    return [CurvePoint(every * (i + 1), s, 0.5, 160 * (i + 1), 2e9 * (i + 1)) for i, s in enumerate(scores)]
 
 
 def test_a_crossing_needs_two_evaluations_running_and_lies_between_them():
@@ -37,10 +37,8 @@ def test_the_plateau_is_the_best_mean_of_final_evaluations():
     assert plateau([0.9, 0.5, 0.5]) == pytest.approx(np.mean([0.9, 0.5, 0.5])), "an early peak that was lost is no level"
 
 
-def test_only_the_stable_phase_is_read():
-    outcome = Outcome(
-        "done", curve=(*points([0.5, 0.6]), CurvePoint(30, math.nan, 0.5, "stable"), *points([0.9], phase="decay"))
-    )
+def test_only_finite_scores_are_read():
+    outcome = Outcome("done", curve=(*points([0.5, 0.6]), CurvePoint(30, math.nan, 0.5)))
     assert [point.score for point in stable(outcome)] == [0.5, 0.6]
 
 
@@ -108,11 +106,11 @@ def test_an_arm_that_gets_there_less_often_is_not_supported():
     assert all(time is None for time in row.times) and row.horizon == 600
 
 
-def test_that_an_arm_gets_there_less_often_is_open_where_it_was_cut_short():
+def test_an_arm_that_was_cut_short_may_still_get_there():
     worse = World(seeds=6, budgets=(256,), score=lambda arm, budget: 0.6 if arm == "full" else 0.8)
     (row, *_) = analysed(study(replace(worse, converged=lambda arm, seed: arm != "full")))["convergence"]
-    assert row.verdict == "inconclusive"
-    assert row.sentence.endswith("; full was still improving at the step cap: inconclusive.")
+    assert (row.verdict, row.endless.reading) == ("not supported", "lower bound")
+    assert row.sentence.endswith("; with endless training maybe more: full had not ended by itself in 6 of 6 seeds.")
 
 
 def speed_up_row(**known):
@@ -137,9 +135,9 @@ def test_a_mean_of_the_seeds_that_get_there_is_called_one(late, says):
     [((100, 180, None), "which scratch holds in 2 of 3 seeds"), ((None,) * 3, "which scratch does not hold either")],
 )
 def test_an_arm_that_never_gets_there_is_told_once(theirs, says):
-    row = speed_up_row(verdict=Verdict.VOID)
+    row = speed_up_row(verdict=Verdict.INCONCLUSIVE)
     told = f"reviews: with 64 labels full never reaches scratch's level (dev 0.700), {says}, pretraining not counted"
-    assert convergence._sentence(row, times(None, None, None), times(*theirs), "") == f"{told}: void."
+    assert convergence._sentence(row, times(None, None, None), times(*theirs), "") == f"{told}: inconclusive."
 
 
 def test_whether_scratch_rose_is_asked_one_sided():
@@ -149,12 +147,22 @@ def test_whether_scratch_rose_is_asked_one_sided():
     assert 0.04 < np.mean([convergence._above(values) for values in noise]) < 0.06
 
 
-def test_scratch_at_chance_has_no_level_to_reach():
-    (row, *_) = analysed(study(World(seeds=6, budgets=(64,), score=lambda arm, budget: 0.8 if arm == "full" else 0.49)))[
-        "convergence"
-    ]
+def test_where_scratch_has_no_level_the_arms_own_is_a_bound():
+    world = World(seeds=6, budgets=(64,), score=lambda arm, budget: 0.8 if arm == "full" else 0.49)
+    (row, *_) = analysed(study(world))["convergence"]
+    assert (row.verdict, row.censored, row.reached, row.reached_reference) == ("supported", "above", 1.0, 0.0)
+    assert row.target == pytest.approx(0.5 + 0.95 * 0.3, abs=0.02) and row.estimate == pytest.approx(600 / 60, rel=0.2)
+    start = "reviews: with 64 labels scratch never clearly left chance (0.500) on dev in 600 steps; full reaches dev 0.7"
+    assert row.sentence.startswith(start) and "(at least 9" in row.sentence
+    (row, *_) = analysed(study(replace(world, seeds=2)))["convergence"]
+    assert row.verdict == "inconclusive", "two seeds are too few to say the same"
+
+
+def test_where_neither_leaves_chance_there_is_no_speed():
+    (row, *_) = analysed(study(World(seeds=6, budgets=(64,), score=lambda arm, budget: 0.5)))["convergence"]
     assert row.estimate is None and row.target is None and row.verdict == "inconclusive"
-    assert "undefined: scratch's dev scores do not clearly beat chance" in row.sentence
+    assert row.sentence.startswith("reviews: with 64 labels no speed can be compared: scratch never clearly left chance")
+    assert row.sentence.endswith("on dev, and neither did full.")
 
 
 def test_scratch_that_stays_where_it_began_has_no_level_to_reach():
@@ -162,20 +170,23 @@ def test_scratch_that_stays_where_it_began_has_no_level_to_reach():
     rows = study(World(seeds=6, budgets=(256,)))
 
     def flat(seed):
-        return tuple(CurvePoint(25 * i, 0.6 + 0.01 * ((i + seed) % 3), 0.5, "stable") for i in range(1, 20))
+        return tuple(CurvePoint(25 * i, 0.6 + 0.01 * ((i + seed) % 3), 0.5) for i in range(1, 20))
 
     stuck = [
         replace(row, outcome=replace(row.outcome, curve=flat(row.spec.replicate))) if row.spec.arm == "scratch" else row
         for row in rows
     ]
     (row, *_) = analysed(stuck)["convergence"]
-    assert row.estimate is None and row.target is None and row.verdict == "inconclusive"
-    assert "undefined: scratch's dev scores do not rise clearly above their first (0.610)" in row.sentence
+    assert (row.verdict, row.censored) == ("supported", "above")
+    assert "scratch never clearly rose above its first dev score (0.610) in 475 steps; full reaches dev" in row.sentence
 
 
-def test_an_unconverged_scratch_voids():
-    (row, *_) = analysed(study(World(budgets=(64,), converged=lambda arm, seed: arm != "scratch")))["convergence"]
-    assert row.verdict == "void"
+def test_the_level_of_a_scratch_that_was_cut_short_may_rise():
+    world = World(budgets=(64,))
+    (one, *_) = analysed(study(world))["convergence"]
+    (row, *_) = analysed(study(replace(world, converged=lambda arm, seed: arm != "scratch")))["convergence"]
+    assert (row.verdict, row.estimate, row.endless.reading) == (one.verdict, one.estimate, "open")
+    assert "; with endless training scratch's level may still rise: scratch had not ended by itself in 5" in row.sentence
 
 
 def test_no_curves_are_said():

@@ -70,11 +70,27 @@ def test_swapped_arms_swap_the_area_exactly():
     assert one.estimate == -other.estimate and (one.low, one.high) == (-other.high, -other.low)
 
 
-def test_scratch_at_chance_makes_it_undefined():
+def test_scratch_at_chance_is_an_answer():
+    """The arm at the smallest budget beats scratch at the largest: a bound, and no need to know scratch's curve."""
     rows = table(World(seeds=5, score=lambda arm, b: 0.8 if arm == "full" else 0.5))
     for row in pick(rows, measure="multiplier"):
-        assert row.estimate is None and row.verdict == "inconclusive"
-        assert "undefined: scratch does not clearly beat chance (0.500) with all 1,024 labels" in row.sentence
+        assert (row.censored, row.verdict) == ("above", "supported")
+        assert row.sentence.startswith("reviews: scratch is not clearly above chance with up to 1,024 labels; ")
+        assert f"{row.budget:,} labels with full do what more than 1,024 do without" in row.sentence
+    (saving,) = pick(rows, measure="label_saving")
+    assert (saving.censored, saving.verdict, saving.estimate) == ("above", "supported", 1 - 64 / 1024)
+    assert "64 labels or fewer with full do what 1,024 do without, a saving of 94 % or more" in saving.sentence
+
+
+def test_both_at_chance_support_nothing():
+    rows = table(World(seeds=5, score=lambda arm, b: 0.5))
+    for row in rows:
+        assert row.verdict in ("inconclusive", "not supported"), row.sentence
+    (saving,) = pick(rows, measure="label_saving")
+    assert saving.sentence == (
+        "reviews: scratch is not clearly above chance with up to 1,024 labels, and full is not clearly better with as many: "
+        "inconclusive."
+    )
 
 
 @pytest.mark.long
@@ -85,28 +101,36 @@ def test_whether_scratch_beats_chance_is_asked_one_sided():
         tables = analysed(study(World(seeds=4, budgets=(64, 256), score=lambda a, b, x=level: 0.8 if a == "full" else x)))
         (score,) = pick(tables["scores"], arm="scratch", budget=256, split=TEST, metric="accuracy")
         (row, *_) = pick(tables["data_efficiency"], measure="multiplier")
-        found.append((score.low > 0.5, "undefined" not in row.sentence))
+        found.append((score.low > 0.5, "not clearly above chance" not in row.sentence))
     assert {(False, False), (False, True), (True, True)} == set(found)
 
 
-def test_an_unconverged_scratch_voids():
-    rows = table(World(converged=lambda arm, seed: arm != "scratch"))
-    assert {row.verdict for row in rows} == {"void"}
+def test_scratch_that_was_cut_short_makes_figures_upper_bounds():
+    world = World(n_test=1000)
+    plain, late = table(world), table(replace(world, converged=lambda arm, seed: arm != "scratch"))
+    for one, other in zip(plain, late, strict=True):
+        assert (one.verdict, one.estimate) == (other.verdict, other.estimate)
+        assert (one.endless.reading, other.endless.reading) == ("same", "upper bound")
+        assert "scratch had not ended by itself in 5 of 5 seeds" in other.sentence
+    (area,) = pick(late, measure="area")
+    assert area.endless.to_gain == area.estimate and "it would have to gain 15 more points" in area.sentence
 
 
-def test_nothing_is_said_against_an_arm_that_was_cut_short():
+def test_an_arm_that_was_cut_short_may_still_save_more():
     worse = World(seeds=5, score=lambda arm, budget: (0.62 if arm == "full" else 0.7) + 0.03 * math.log2(budget / 64))
-    assert "negative transfer" in {row.verdict for row in table(worse)}
-    for row in table(replace(worse, converged=lambda arm, seed: arm != "full")):
-        assert row.verdict == "inconclusive", row
-        if "undefined" not in row.sentence:
-            assert row.sentence.endswith(": inconclusive; full was still improving at the step cap.")
+    found = table(replace(worse, converged=lambda arm, seed: arm != "full"))
+    assert [row.verdict for row in found] == [row.verdict for row in table(worse)]
+    for row in found:
+        assert row.endless.reading == "lower bound"
+        assert row.sentence.endswith("; with endless training maybe more: full had not ended by itself in 5 of 5 seeds.")
 
 
 def test_one_budget_and_one_seed_are_said():
     rows = table(World(budgets=(64,)))
-    assert "one budget gives no learning curve" in pick(rows, measure="multiplier")[0].sentence
-    assert "undefined: one budget is no curve" in pick(rows, measure="area")[0].sentence
+    (row,) = pick(rows, measure="multiplier")
+    assert row.verdict == "supported" and "64 labels with full do what more than 64 do without" in row.sentence
+    assert "one budget gives no curve to say how many: add --budgets" in row.sentence
+    assert "is not known: one budget gives no curve: add --budgets" in pick(rows, measure="area")[0].sentence
     rows = table(World(seeds=1))
     assert all(row.low is None and row.verdict == "inconclusive" for row in rows)
     assert "no interval from one seed" in pick(rows, measure="multiplier", budget=64)[0].sentence

@@ -1,17 +1,19 @@
 """`analysis.gain` on trials whose counts are made up: pairing, permuted labels, missing trials, families."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from transfergain.analysis import gain, stats
+from transfergain.analysis import endless, gain, stats
+from transfergain.analysis.entries import DatasetEntry
 from transfergain.metrics import METRICS
 from transfergain.split import TEST
 from transfergain.store import StoredTrial
 from transfergain.tasks.scoring import narrow
-from transfergain.types import Evaluated, Outcome, Recipe, TrialSpec
+from transfergain.types import CurvePoint, Evaluated, Outcome, Recipe, TrialSpec
 
 PRETRAINED = {"scratch": False, "full": True, "probe": True}
 LABELS = ("no", "yes")
@@ -36,10 +38,13 @@ def study(rng, accuracies, seeds=range(5), **changes):
     ]
 
 
-def analysed(rows, margin=0.01):
+ENTRY = DatasetEntry(task="sentiment", title="Sentiment", metric="accuracy", chance=0.5, labels=LABELS)
+
+
+def analysed(rows, margin=0.01, entry=ENTRY):
     cells = gain.cells(rows, PRETRAINED, {})
     scores = gain.scores(cells)
-    return gain.gains(cells, scores, margin), scores
+    return gain.gains(cells, scores, margin, dict.fromkeys({row.spec.dataset for row in rows}, entry)), scores
 
 
 def accuracy_rows(rows, **wanted):
@@ -145,22 +150,85 @@ def test_a_tuning_trial_is_no_evidence():
     assert analysed(rows + extra) == analysed(rows)
 
 
-def test_unconverged_reference_voids_and_unconverged_arm_does_not():
+def cut_short(rows, *arms):
+    """The same trials; those of these arms ended at their cap in the first three seeds, scratch's still rising."""
+
+    def changed(row):
+        late = row.spec.arm in arms and row.spec.replicate < 3
+        curve = tuple(CurvePoint(step, 0.5 + 0.01 * math.log2(step), 0.5) for step in (10, 20, 40, 80, 160))
+        return replace(row, outcome=replace(row.outcome, converged=not late, curve=curve))
+
+    return [changed(row) for row in rows]
+
+
+@pytest.mark.parametrize(("scratch", "full", "verdict"), [(0.6, 0.8, "supported"), (0.8, 0.6, "negative transfer")])
+def test_runs_that_did_not_end_leave_the_verdict_at_equal_training(scratch, full, verdict):
+    rows = study(np.random.default_rng(9), {"scratch": scratch, "full": full})
+    for arms, reading in (
+        ((), "same"), (("scratch",), "upper bound"), (("full",), "lower bound"), (("scratch", "full"), "open"),
+    ):  # fmt: skip
+        for found in analysed(cut_short(rows, *arms))[0]:
+            assert (found.verdict, found.endless.reading) == (verdict, reading)
+            counts = found.endless.unfinished, found.endless.unfinished_arm, found.endless.of
+            assert counts == (3 * ("scratch" in arms), 3 * ("full" in arms), 5)
+
+
+def test_a_gain_over_scratch_that_was_cut_short_has_its_tipping_point():
     rows = study(np.random.default_rng(9), {"scratch": 0.6, "full": 0.8})
-    for arm, verdict in (("scratch", "void"), ("full", "supported")):
-        changed = [
-            replace(r, outcome=replace(r.outcome, converged=not (r.spec.arm == arm and r.spec.replicate < 3))) for r in rows
-        ]
-        assert {g.verdict for g in analysed(changed)[0]} == {verdict}
+    (found,) = accuracy_rows(analysed(cut_short(rows, "scratch"))[0])
+    assert found.endless.to_gain == found.estimate and found.endless.last_doubling == pytest.approx(0.01)
+    assert found.sentence.endswith(
+        "; with endless training at most that: scratch had not ended by itself in 3 of 5 seeds; it would have to gain "
+        f"{100 * found.estimate:.0f} more points, and its last doubling of steps gave 1.0 on dev."
+    )
+    (other,) = [g for g in analysed(cut_short(rows, "scratch"))[0] if g.metric == "macro_f1"]
+    assert other.endless.to_gain is None, "the curves are of the primary metric"
+    worse = study(np.random.default_rng(9), {"scratch": 0.8, "full": 0.6})
+    (found,) = accuracy_rows(analysed(cut_short(worse, "scratch"))[0])
+    assert found.endless.to_gain is None and "endless training maybe less" in found.sentence
 
 
-def test_an_unconverged_arm_is_not_called_worse():
-    rows = study(np.random.default_rng(9), {"scratch": 0.8, "full": 0.6})
-    assert {g.verdict for g in analysed(rows)[0]} == {"negative transfer"}
-    changed = [StoredTrial(r.spec, replace(r.outcome, converged=r.spec.arm == "scratch")) for r in rows]
-    for found in analysed(changed)[0]:
-        assert found.verdict == "inconclusive"
-        assert "the pretrained arm was still improving at the step cap" in found.sentence
+def test_a_last_doubling_is_read_between_evaluations():
+    def run(*points):
+        return Outcome("done", curve=tuple(CurvePoint(step, score, 0.5) for step, score in points))
+
+    assert endless.last_doubling(run((10, 0.5), (40, 0.6), (60, 0.7), (100, 0.8))) == pytest.approx(0.8 - 0.65)
+    assert endless.last_doubling(run((60, 0.7), (100, 0.8))) is None, "nothing was measured at half as many steps"
+    assert endless.last_doubling(run()) is None
+
+
+def test_scratch_at_chance_is_said_first():
+    rows = study(np.random.default_rng(19), {"scratch": 0.5, "full": 0.8})
+    (found,) = accuracy_rows(analysed(rows)[0])
+    assert found.reference_at_chance >= 4
+    assert found.sentence.startswith(
+        f"reviews: scratch is not clearly above chance in {found.reference_at_chance} of 5 seeds; full cuts"
+    )
+    (found,) = accuracy_rows(analysed(study(np.random.default_rng(19), {"scratch": 0.7, "full": 0.8}))[0])
+    assert found.reference_at_chance == 0 and found.sentence.startswith("reviews: full cuts")
+
+
+def test_the_interval_of_a_gain_stays_in_what_is_possible():
+    """Two seeds give an interval wider than any gain: scratch at .9 leaves .1 to be gained."""
+    rows = study(np.random.default_rng(20), {"scratch": 0.9, "full": 0.93}, seeds=range(2))
+    rows[-1] = study(np.random.default_rng(21), {"full": 0.6}, seeds=[1])[0]
+    for found in analysed(rows)[0]:
+        assert found.high == pytest.approx(found.reference_error)
+        assert found.low == pytest.approx(found.reference_error - 1)
+
+
+def test_a_figure_is_that_of_the_last_look_however_many_seeds_there_are():
+    """Looks at 3, 4 and 6 seeds: five finished ones say what the first four say."""
+    rows = study(np.random.default_rng(22), {"scratch": 0.6, "full": 0.66})
+    looking = replace(ENTRY, looks=(3, 4, 6))
+    five, four, plain = (
+        accuracy_rows(analysed([r for r in rows if r.spec.replicate < seeds], entry=entry)[0])[0]
+        for seeds, entry in ((5, looking), (4, looking), (4, ENTRY))
+    )
+    assert five == four and four.n_seeds == 4
+    assert four.level > plain.level == 0.95 and four.estimate == plain.estimate
+    assert four.high - four.low > plain.high - plain.low and four.p_value > plain.p_value
+    assert ", 95 % over all looks, Holm p" in four.sentence and "over all looks" not in plain.sentence
 
 
 def test_a_gain_below_a_floor_is_no_recommendation():

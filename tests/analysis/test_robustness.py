@@ -119,7 +119,7 @@ def test_more_accurate_but_not_more_robust():
 
 @pytest.mark.long
 def test_effective_robustness_of_arms_that_were_cut_short():
-    """An arm that loses more away from home than its accuracy explains; unless it, or scratch, was not given its steps."""
+    """An arm that loses more away from home than its accuracy explains; more training would move both scores."""
 
     def found(cut):
         home = World(seeds=6, n_test=2000, score=lambda arm, b: 0.6 + 0.05 * np.log2(b / 64) + (0.1 if arm == "full" else 0))
@@ -130,16 +130,16 @@ def test_effective_robustness_of_arms_that_were_cut_short():
 
     row = found("")
     assert row.verdict == "negative transfer" and row.sentence.endswith(": less robust.")
-    for cut, verdict in (("full", "inconclusive"), ("scratch", "void")):
+    for cut in ("full", "scratch"):
         row = found(cut)
-        assert row.verdict == verdict
-        assert f"{cut} was still improving at the step cap): not shown to be more robust." in row.sentence
+        assert (row.verdict, row.endless.reading) == ("negative transfer", "open")
+        assert row.sentence.endswith(": less robust; more training may change it.")
 
 
 def test_without_overlap_it_is_not_identifiable():
     apart = World(score=lambda arm, b: (0.9 if arm == "full" else 0.6) + 0.005 * np.log2(b))
     (row,) = pick(table(apart), measure="effective_robustness")
-    assert not row.identifiable and row.estimate is None
+    assert not row.identifiable and row.estimate is None and row.verdict == "not measured"
     assert "not identifiable: the scores at home do not overlap" in row.sentence
     (row,) = pick(table(World(budgets=(64,))), measure="effective_robustness")
     assert "not identifiable: it takes two budgets of both arms, and full and scratch ran at one." in row.sentence

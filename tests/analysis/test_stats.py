@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats as reference
 
-from transfergain.analysis import stats
+from transfergain.analysis import power, stats
 from transfergain.metrics import METRICS
 
 ACCURACY, MACRO_F1 = METRICS["accuracy"], METRICS["macro_f1"]
@@ -256,43 +256,43 @@ COMPONENTS = st.builds(
 @given(COMPONENTS)
 def test_detectable_falls_with_seeds_clusters_and_rises_with_power(components):
     s, n = components.seeds, components.clusters
-    now = stats.detectable(components, s, n)
+    now = power.detectable(components, s, n)
     assert now > 0
-    assert stats.detectable(components, s + 1, n) < now
+    assert power.detectable(components, s + 1, n) < now
     if s > 3:  # with fewer seeds the wider tails of the seeds' part can outweigh the smaller variance
-        assert stats.detectable(components, s, 2 * n) < now
-    assert stats.detectable(components, s, n, power=0.9) > now
-    assert stats.detectable(components, s, n, level=0.99) > now
+        assert power.detectable(components, s, 2 * n) < now
+    assert power.detectable(components, s, n, power=0.9) > now
+    assert power.detectable(components, s, n, level=0.99) > now
 
 
 @settings(max_examples=25, deadline=None)
 @given(COMPONENTS, st.floats(0.002, 0.2))
 def test_needed_is_the_least_that_detects(components, effect):
     s, n = components.seeds, components.clusters
-    seeds, clusters = stats.needed(components, effect)
+    seeds, clusters = power.needed(components, effect)
     if seeds is None:
-        assert stats.detectable(components, 1000, n) > effect
+        assert power.detectable(components, 1000, n) > effect
     else:
-        assert stats.detectable(components, seeds, n) <= effect
-        assert seeds == s + 1 or stats.detectable(components, seeds - 1, n) > effect
+        assert power.detectable(components, seeds, n) <= effect
+        assert seeds == s + 1 or power.detectable(components, seeds - 1, n) > effect
     if clusters is None:
-        assert stats.detectable(components, s, 900 * n) > effect
+        assert power.detectable(components, s, 900 * n) > effect
     else:
         assert clusters > n
-        assert stats.detectable(components, s, clusters) <= effect
-        assert clusters <= 1.1 * n + 1 or stats.detectable(components, s, int(clusters / 1.1) - 1) > effect
-    easier = stats.needed(components, 2 * effect)
+        assert power.detectable(components, s, clusters) <= effect
+        assert clusters <= 1.1 * n + 1 or power.detectable(components, s, int(clusters / 1.1) - 1) > effect
+    easier = power.needed(components, 2 * effect)
     assert all(b is None or a <= b for a, b in zip(easier, (seeds, clusters), strict=True) if a is not None)
 
 
 def test_detectable_of_many_seeds_and_clusters_is_the_textbook_value():
     components = stats.Components(seed=1.0, cluster=0.0, residual=0.0, seeds=5000, clusters=5000)
     expected = (reference.norm.isf(0.025) + reference.norm.isf(0.2)) / math.sqrt(5000)
-    assert stats.detectable(components, 5000, 5000) == pytest.approx(expected, rel=1e-3)
+    assert power.detectable(components, 5000, 5000) == pytest.approx(expected, rel=1e-3)
 
 
 def test_none_needed_where_seeds_cannot_help():
     fixed = stats.Components(seed=0.0, cluster=0.25, residual=0.0, seeds=3, clusters=100)
-    seeds, clusters = stats.needed(fixed, 0.02)
+    seeds, clusters = power.needed(fixed, 0.02)
     assert seeds is None
     assert clusters == pytest.approx(0.25 * (reference.norm.isf(0.025) + reference.norm.isf(0.2)) ** 2 / 0.02**2, rel=0.1)

@@ -7,6 +7,7 @@ import pytest
 from support.fakes import FakeExecutor, dataset, describe, outcome_of, run
 from transfergain.analysis import warnings
 from transfergain.analysis.findings import load
+from transfergain.running.planner import Planner
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.types import StudyWarning, WarningKind
@@ -46,7 +47,8 @@ def test_findings_hold_the_stored_warnings_and_their_own(tmp_path):
     datasets = {"reviews": dataset()}
     run(tmp_path, datasets, FakeExecutor(behave=behave), tune=3)
     with Store(tmp_path) as store:
-        describe(store, Study(arms="scratch,full", budgets=[20], tune=3), datasets, warnings=[LEAK])
+        study = Study(arms="scratch,full", budgets=[20], tune=3)
+        describe(store, study, Planner(study, datasets, "sha256:0", "fp32"), warnings=[LEAK])
     found = load(tmp_path).warnings
     assert found[0] == StudyWarning(WarningKind.CONTAMINATION, LEAK)
     assert {warning.kind for warning in found[1:]} == {

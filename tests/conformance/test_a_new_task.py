@@ -69,7 +69,7 @@ def test_a_study_of_it_is_started_planned_and_run(toy, tmp_path, checkpoints):
     written = (tmp_path / "study.toml").read_text("utf-8")
     keys = tomllib.loads(written)
     assert (keys["task"], keys["least_words"], keys["train_file"]) == ("toy", 3, "lines.toy")
-    few = ["--budgets", 40, "--arms", "scratch,full", "--epochs", 1, "--min-steps", 4, "--evaluations", 2]
+    few = ["--budgets", 40, "--arms", "scratch,full", "--epochs", 1, "--min-steps", 4]
     few += ["--output-dir", "out", "--workers", 1, "--keep-models", "none", "--perturbations", "drop@1"]
     code, out, err = toy("plan", "study.toml", *few, "--json")
     assert code == 0, err

@@ -233,7 +233,7 @@ def test_a_tokenizer_without_padding_pads_with_its_end_token(checkpoints):
 
 
 def spec_of(arm, checkpoint):
-    recipe = Recipe(learning_rate=3e-3, batch_size=8, epochs=1, min_steps=6, evaluations=2, max_length=32)
+    recipe = Recipe(learning_rate=3e-3, batch_size=8, epochs=1, min_steps=6, patience=0.9, max_length=32)
     return TrialSpec(
         task="sentiment", dataset="tiny", arm=arm, budget=40, replicate=0, phase="report", recipe=recipe,
         splits=((TEST, "f"),), data_fingerprint="f", checkpoint_revision=checkpoint.revision,

@@ -78,7 +78,7 @@ def trial(data, folder, arm, save_to, max_length=64, **changes):
     task, checkpoint = TASKS[data.task], checkpoints_.resolve(folder)
     options = tuple(sorted({**task.defaults(OptionKind.ENCODING), **OPTIONS.get(data.task, {})}.items()))
     rate = 1e-4 if task.generation else 1e-3  # of what generates little is left that differs from text to text
-    few = {"learning_rate": rate, "batch_size": 8, "epochs": 1, "min_steps": 6, "evaluations": 2}
+    few = {"learning_rate": rate, "batch_size": 8, "epochs": 1, "min_steps": 6}
     recipe = Recipe(**few | changes, max_length=max_length, options=options)
     spec = TrialSpec(data.task, data.name, arm, 60, 0, "report", recipe, ((TEST, data.fingerprint),), "f", "c")
     bench = Bench({data.name: data}, checkpoint, "cpu", 1)

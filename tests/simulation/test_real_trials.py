@@ -31,7 +31,7 @@ def pairs(checkpoints, tmp_path_factory):
     file = write_csv(tmp_path_factory.mktemp("aa") / "reviews.csv", sentences(400))
     checkpoint = resolve(checkpoints("bert"))
     data = load(DataSource(file), TASKS["sentiment"])
-    keys = {"budgets": [40], "seeds": PAIRS, "tune": 0, "epochs": 1, "min_steps": 24, "evaluations": 3}
+    keys = {"budgets": [40], "seeds": PAIRS, "tune": 0, "epochs": 1, "min_steps": 24}
     planner = Planner(Study(train_file=file, **keys), {data.name: data}, checkpoint.revision, "fp32")
     bench, recipe = Bench({data.name: data}, checkpoint, "cpu", 1), planner.recipe(data, 2e-3)
     real = ARMS["scratch"]

@@ -151,7 +151,7 @@ def test_a_run_cut_off_or_failed_is_replaced(server, monkeypatch):
     client, parent = first._client, first._parent
     tags = {module.PARENT_TAG: parent, module.TRIAL_TAG: spec.id}
     client.create_run(first._experiment, tags=tags)  # a process that was killed left this
-    failed = Outcome("failed", error="RuntimeError: " + "x" * 9000, curve=(CurvePoint(5, 0.5, float("nan"), "stable"),))
+    failed = Outcome("failed", error="RuntimeError: " + "x" * 9000, curve=(CurvePoint(5, 0.5, float("nan")),))
     second = module.connect("a key")
     assert second._parent == parent and second._logged == {}
     second.trial(spec, failed)

@@ -33,7 +33,7 @@ import os, pathlib, signal
 import transfergain.executors.worker as worker
 run = worker.attempt
 
-def attempt(spec, bench, save_to, progress):
+def attempt(spec, bench, save_to, progress, state=None):
     tries = pathlib.Path(os.environ["TEST_TRIES"], spec.id)
     if spec.replicate >= 100:
         tries.write_text("x" * (1 + (len(tries.read_text()) if tries.exists() else 0)))
@@ -156,7 +156,7 @@ def test_a_node_without_the_checkpoint_gets_it_and_its_model_comes_back(cluster,
     seen = []
     with RayExecutor(Bench({"reviews": dataset()}, checkpoint, "cpu", 1), 1) as executor:
         shutil.rmtree(away)
-        recipe = Recipe(1e-3, epochs=1, min_steps=3, evaluations=3, max_length=16)
+        recipe = Recipe(1e-3, epochs=1, min_steps=3, max_length=16)
         job = Job(spec(arm="full", recipe=recipe, checkpoint_revision=checkpoint.revision), tmp_path / "model")
         [(_, outcome)] = executor.submit([job], lambda s, *report: seen.append(report))
     assert outcome.status == "done", outcome.error

@@ -4,6 +4,7 @@ from typing import Any
 
 from transfergain.executors.base import Executor, Job
 from transfergain.metrics import METRICS
+from transfergain.running.description import entries
 from transfergain.running.models import Models
 from transfergain.running.planner import Planner
 from transfergain.running.runner import Runner
@@ -11,9 +12,7 @@ from transfergain.running.watchers import Watcher
 from transfergain.split import TEST
 from transfergain.store import Store
 from transfergain.study import Study
-from transfergain.tasks import TASKS
 from transfergain.types import (
-    CurvePhase,
     CurvePoint,
     Dataset,
     Details,
@@ -76,7 +75,7 @@ def outcome_of(spec, data, right=None):
     return Outcome(
         Status.DONE,
         dev_score=score,
-        curve=(CurvePoint(10, score, 0.5, CurvePhase.STABLE),) if spec.recipe else (),
+        curve=(CurvePoint(10, score, 0.5),) if spec.recipe else (),
         converged=True if spec.recipe else None,
         evaluated={name: evaluated([e.target for e in sealed[name]], right) for name, _ in spec.splits},
         details=Details(steps=10, best_step=10) if spec.recipe else Details(),
@@ -91,7 +90,7 @@ class FakeExecutor(Executor):
     """
 
     def __init__(self, bench=None, workers=1, behave=outcome_of, times=1):
-        self.datasets, self.behave, self.times, self.ran = bench, behave, times, []
+        self.workers, self.datasets, self.behave, self.times, self.ran = workers, bench, behave, times, []
 
     def submit(self, jobs, watch):
         for job in jobs:
@@ -112,30 +111,47 @@ class FakeExecutor(Executor):
         pass
 
 
-def describe(store, study, datasets, **more):
+class Follower(Watcher):
+    """Remembers what a runner reports."""
+
+    def __init__(self):
+        self.begun, self.notes, self.finished, self.steps = [], [], [], 0
+
+    def begin(self, total, done):
+        self.begun.append((total, done))
+
+    def note(self, line):
+        self.notes.append(line)
+
+    def step(self, spec, step, cap, dev_score):
+        self.steps += 1
+
+    def end_trial(self, spec, outcome):
+        self.finished.append((spec, outcome.status))
+
+
+class Stop(FakeExecutor):
+    """Is interrupted after `after` results."""
+
+    def __init__(self, after, **keys):
+        super().__init__(**keys)
+        self.after = after
+
+    def submit(self, jobs, watch):
+        for result in super().submit(jobs, watch):
+            if self.after == 0:
+                raise KeyboardInterrupt
+            self.after -= 1
+            yield result
+
+
+def describe(store, study, planner, **more):
     """The description of a study that analysis needs."""
-    entries = {
-        name: {
-            "task": data.task,
-            "title": "Sentiment",
-            "metric": "accuracy",
-            "chance": TASKS[data.task].chance(data.test, data.labels),
-            "labels": list(data.labels),
-            "notes": [],
-            "signatures": {},
-            "fingerprint": data.fingerprint,
-            "n_train": len(data.train),
-            "n_dev": len(data.dev),
-            "n_test": len(data.test),
-            "shifts": {shift: len(rows) for shift, rows in data.shifts.items()},
-        }
-        for name, data in datasets.items()
-    }
     store.update_meta(
         {
-            "study": study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor"}),
+            "study": study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor", "time_limit"}),
             "arms": [[arm, arm != "scratch"] for arm in study.arms],
-            "data": entries,
+            "data": {name: entry.to_dict() for name, entry in entries(planner).items()},
             "warnings": [],
             "environment": {"python": "3"},
         }
@@ -154,7 +170,7 @@ def run(folder, datasets=None, executor=None, watcher=None, **keys):
     planner = Planner(study, datasets, "sha256:0", "fp32")
     with Store(folder, create=True) as store:
         store._db.execute("PRAGMA synchronous=OFF")  # these tests kill nothing, and waiting for the disk is slow
-        describe(store, study, datasets)
+        describe(store, study, planner)
         counts = Runner(planner, store, executor, watcher or Watcher()).run()
         Models(planner, store).clear_unfinished()
     return list(executor.ran), counts

@@ -30,11 +30,12 @@ class Skipped(Exception):
 class Lab:
     """A study of 14 trials, what it finds when left in peace, and ways to run it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **keys: object) -> None:
+        """`keys` of the study that differ."""
         self.folder, self.rng, self.made = folder, random.Random(0), 0
         folder.chmod(0o755)
         train, _ = files(folder)
-        self.keys = KEYS | {"arms": ["scratch", "full"], "budgets": [40], "seeds": 3, "keep_models": "all"}
+        self.keys = KEYS | {"arms": ["scratch", "full"], "budgets": [40], "seeds": 3, "keep_models": "all"} | keys
         self.keys |= {"train_file": train, "model": build_checkpoint("bert", folder / "tiny")}
         for file in (folder / "tiny").iterdir():
             file.chmod(0o644)
@@ -69,7 +70,7 @@ class Lab:
         self,
         out: Path,
         prepare: Callable[[], object] = lambda: None,
-        *,
+        *more: str,
         workers=False,
         terminal=None,
         said: Path | None = None,
@@ -85,7 +86,7 @@ class Lab:
                 os.dup2(sink, stream)
             sys.stdout, sys.stderr = (os.fdopen(stream, "w", closefd=False) for stream in (1, 2))  # pytest has its own
             prepare()
-            code = self.run(out, workers=workers)
+            code = self.run(out, *more, workers=workers)
         except BaseException:
             with (self.folder / "broken").open("a") as file:
                 traceback.print_exc(file=file)

@@ -111,7 +111,7 @@ class InProcess(Executor):
             self.ran.append(job.spec)
             try:
                 with quiet_libraries():
-                    outcome = run_trial(job.spec, self.bench, job.save_to, partial(watch, job.spec))
+                    outcome = run_trial(job.spec, self.bench, job.save_to, partial(watch, job.spec), job.state)
             except Exception as error:
                 outcome = Outcome(Status.FAILED, error=f"{type(error).__name__}: {error}")
             yield job.spec, outcome

@@ -14,7 +14,7 @@ from transfergain.engine.shortcuts import Shortcuts
 from transfergain.engine.shortcuts.attention import ATTENTION_NAME, attend, attention_by_parts
 from transfergain.engine.shortcuts.dropout import cheap_dropout
 from transfergain.engine.training import Training
-from transfergain.types import Recipe
+from transfergain.types import DevScore, Recipe
 
 CPU = torch.device("cpu")
 CASES = {
@@ -113,11 +113,11 @@ def test_a_model_that_was_loaded_with_another_keeps_it(checkpoints):
 def test_a_whole_training_run_learns_alike(checkpoints, kind, precision):
     """Without dropout, attending by parts or not leads to the same losses, to the precision's rounding."""
     features, curves = rows([3, 9, 14, 5, 6, 7], "Seq2Seq" in CASES[kind]), []
-    recipe = Recipe(1e-3, batch_size=4, epochs=1, min_steps=12, evaluations=4, precision=precision)
+    recipe = Recipe(1e-3, batch_size=4, epochs=1, min_steps=12, precision=precision)
     for by_parts in (True, False):
         model = load(checkpoints, kind, **NO_DROPOUT[kind])
         training, shortcuts = Training(features, features, recipe, 0, 0), Shortcuts(attention=by_parts)
-        curves.append([p.loss for p in fit(model, training, lambda predicted: 0.5, shortcuts=shortcuts).curve])
+        curves.append([p.loss for p in fit(model, training, lambda predicted: DevScore(0.5), shortcuts=shortcuts).curve])
     first, second = curves
     assert first == pytest.approx(second, abs=1e-4 if precision == "fp32" else 2e-2)
     assert max(first) > min(first) + 1e-3, "the model learns"

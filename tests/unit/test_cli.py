@@ -99,7 +99,7 @@ def test_json_of_a_run_is_findings_alone_and_the_console_goes_to_stderr(command,
 
     seen = []
 
-    def fake(study, console, verbose):
+    def fake(study, console, verbose, began=None):
         seen.append((console.quiet, verbose))
         console.print("progress")
         return Findings()
@@ -338,8 +338,7 @@ def test_help_names_the_defaults_that_a_study_has(command, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     _, text, _ = command("run", "--help")
     wanted = {
-        key: Study.model_fields[key].default
-        for key in ("seeds", "tune", "batch_size", "epochs", "min_steps", "evaluations", "margin")
+        key: Study.model_fields[key].default for key in ("seeds", "tune", "batch_size", "epochs", "min_steps", "margin")
     }
     for task in TASKS.values():
         numbers = {key: value for key, value in task.defaults(OptionKind.ENCODING).items() if isinstance(value, int)}

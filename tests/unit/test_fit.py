@@ -15,19 +15,18 @@ from hypothesis import strategies as st
 from support.texts import sentences
 from transfergain.engine.fit import fit, silent
 from transfergain.engine.predict import predict
-from transfergain.engine.schedule import Patience, Schedule, evaluation_steps
+from transfergain.engine.saves import Saves
+from transfergain.engine.schedule import Progress, Schedule, least_apart, next_evaluation
 from transfergain.engine.training import Training
-from transfergain.engine.weights import Weights
+from transfergain.engine.weights import Average, Kept, Weights
 from transfergain.split import TEST
 from transfergain.trial import Bench, run_trial
-from transfergain.types import Dataset, Example, Recipe, TrialSpec
+from transfergain.types import Dataset, DevScore, Example, Recipe, TrialSpec
 
-WORDS, DEV_EVERY = 12, 10  # 160 steps in 16 evaluations
-EARLY = (1, 2, 5)
-"""Further evaluations before the first of these."""
-RECIPE = Recipe(learning_rate=0.05, batch_size=4, epochs=1, min_steps=160, evaluations=16, patience=3)
-STILL = replace(RECIPE, learning_rate=1e-5)
-"""Trains too little for the loss to have a say."""
+WORDS = 12
+RECIPE = Recipe(learning_rate=0.05, batch_size=4, epochs=1, min_steps=160, warmup_steps=20, patience=0.5)
+READ = (8, 16, 24, 32, 40, 50, 63, 79, 99, 124, 155, 160)
+"""The dev evaluations of a run that goes to the cap of 160 steps: 32 dev examples are 8 batches."""
 
 
 class Bag(torch.nn.Module):
@@ -57,10 +56,12 @@ def rows(count, seed):
 
 
 TRAIN, DEV = rows(64, 0), rows(32, 1)
+UNLIKE = [f | {"labels": 1 - f["labels"]} for f in DEV]
+"""What is learned from TRAIN is wrong here: the loss on dev rises, and has no say in when a run ends."""
 
 
 def accuracy(predicted):
-    return float(np.mean([row.argmax() == f["labels"] for row, f in zip(predicted.outputs, DEV, strict=True)]))
+    return DevScore(float(np.mean([row.argmax() == f["labels"] for row, f in zip(predicted.outputs, DEV, strict=True)])))
 
 
 def weights_of(model):
@@ -68,22 +69,19 @@ def weights_of(model):
 
 
 class Scripted:
-    """A score function that says what the test wants, and remembers the weights it was asked about.
+    """A score function that says what the test wants, and remembers the weights it was asked about."""
 
-    `scores` are those of the regular evaluations; the early ones have `early`.
-    """
-
-    def __init__(self, model, scores, early=(0.1, 0.1, 0.1)):
-        self.model, self.scores, self.seen = model, [*early, *scores], []
+    def __init__(self, model, scores, error=0.0):
+        self.model, self.scores, self.error, self.seen = model, scores, error, []
 
     def __call__(self, predicted):
         self.seen.append(weights_of(self.model) if self.model else [])
-        return self.scores[min(len(self.seen), len(self.scores)) - 1]
+        return DevScore(self.scores[min(len(self.seen), len(self.scores)) - 1], self.error)
 
 
-def run(model=None, score=accuracy, recipe=RECIPE, replicate=0, progress=silent, **keys):
+def run(model=None, score=accuracy, recipe=RECIPE, replicate=0, progress=silent, dev=DEV, **keys):
     model = model or Bag()
-    return model, fit(model, Training(TRAIN, DEV, recipe, replicate, 0, **keys), score, progress)
+    return model, fit(model, Training(TRAIN, dev, recipe, replicate, 0, **keys), score, progress)
 
 
 def same(model, weights):
@@ -98,35 +96,33 @@ def test_the_step_cap_is_epochs_or_the_floor():
     assert Recipe(1.0, batch_size=16, epochs=3, min_steps=300).max_steps(100) == 300
 
 
-def test_warm_up_constant_decay_to_zero():
-    schedule = Schedule(RECIPE, len(TRAIN))
-    rates = [schedule.learning_rate(step) for step in range(schedule.max_steps)]
-    assert schedule.max_steps == 160
-    assert rates[:16] == pytest.approx([RECIPE.learning_rate * (i + 1) / 16 for i in range(16)])
-    assert set(rates[16:129]) == {RECIPE.learning_rate}
-    assert rates[128:] == pytest.approx([RECIPE.learning_rate * (160 - i) / 32 for i in range(128, 160)])
-    assert schedule.learning_rate(schedule.end) == 0
+def test_warm_up_then_constant_whatever_the_cap():
+    for cap in (160, 1600):
+        schedule = Schedule(replace(RECIPE, min_steps=cap), len(TRAIN))
+        rates = [schedule.learning_rate(step) for step in range(schedule.max_steps)]
+        assert len(rates) == cap
+        assert rates[:20] == pytest.approx([RECIPE.learning_rate * (i + 1) / 20 for i in range(20)])
+        assert set(rates[20:]) == {RECIPE.learning_rate}
 
 
-@given(
-    n=st.integers(1, 500), step=st.integers(1, 2000), warmup=st.floats(0, 0.5), decay=st.floats(0.05, 0.5),
-    cap=st.integers(1, 1000),
-)  # fmt: skip
-@settings(deadline=None, max_examples=200)
-def test_an_early_decay_takes_its_share_and_never_passes_the_cap(n, step, warmup, decay, cap):
-    recipe = Recipe(1e-3, epochs=1, min_steps=cap, warmup=warmup, decay=decay)
-    schedule = Schedule(recipe, n)
-    step = min(step, schedule.decay_from)
-    schedule.decay_now(step)
-    assert step <= schedule.end <= schedule.max_steps
-    length = schedule.end - step
-    if schedule.end < schedule.max_steps:  # the promised share of the run, to the step
-        assert decay * schedule.end <= length + 1e-9 and length < decay / (1 - decay) * step + 1
-    rates = [schedule.learning_rate(s) for s in range(step, schedule.end + 1)]
-    if step >= schedule.warmup:
-        assert all(later <= earlier for earlier, later in itertools.pairwise(rates))
-    assert all(0 <= rate <= recipe.learning_rate for rate in rates)
-    assert schedule.learning_rate(schedule.end) == (0 if length else pytest.approx(schedule.learning_rate(step)))
+def test_a_cap_that_is_near_leaves_half_of_the_run_at_the_full_rate():
+    schedule = Schedule(replace(RECIPE, warmup_steps=100, min_steps=60), 4)
+    assert schedule.warmup == 30 and schedule.learning_rate(29) == RECIPE.learning_rate
+    assert Schedule(replace(RECIPE, warmup_steps=0), 4).learning_rate(0) == RECIPE.learning_rate
+
+
+@given(n_dev=st.integers(1, 5000), batch=st.integers(1, 64))
+@settings(deadline=None)
+def test_evaluations_grow_apart_and_cost_less_than_training(n_dev, batch):
+    apart = least_apart(n_dev, batch)
+    assert least_apart(n_dev, batch, reading=6) == pytest.approx(6 * n_dev / batch, abs=1)
+    steps = [next_evaluation(0, apart)]
+    while steps[-1] < 100_000:
+        steps.append(next_evaluation(steps[-1], apart))
+    apart = [b - a for a, b in itertools.pairwise([0, *steps])]
+    assert all(later >= earlier for earlier, later in itertools.pairwise(apart))
+    assert len(steps) * n_dev <= max(steps) * batch + n_dev * batch, "all readings together: less than an example a step"
+    assert all(distance <= max(0.25 * step + 1, n_dev / batch) for distance, step in zip(apart, [0, *steps], strict=False))
 
 
 def test_matrices_decay_and_nothing_else_does():
@@ -138,79 +134,130 @@ def test_matrices_decay_and_nothing_else_does():
     assert [id(p) for p in kept["params"]] == [id(model.words.weight)], "frozen parameters are in no group"
 
 
+# --- Progress
+
+
+def test_progress_is_more_than_the_noise_of_dev():
+    progress, seen = Progress(0), []
+    for step, score in enumerate([0.5, 0.52, 0.54, 0.56, 0.58, 0.61, 0.6], start=1):
+        progress.see(step, DevScore(score, 0.05), 2.0, 1.0 / step)
+        seen.append(progress.since)
+    assert seen == [1, 1, 1, 4, 4, 4, 4], "small steps add up to one: .56 is more than .05 above .50, .61 not above .56"
+
+
+def test_a_lower_loss_is_progress_though_the_score_stands_still():
+    progress, seen = Progress(0), []
+    for step, loss in enumerate([2.0, 1.99, 1.985, 1.97, 3.0, 1.96, 1.94], start=1):
+        progress.see(step, DevScore(0.5, 0.05), loss, 1.0 / step)
+        seen.append(progress.since)
+    assert seen == [1, 1, 1, 4, 4, 4, 7], "by a hundredth of the last mark"
+
+
+def test_progress_is_old_by_the_length_of_the_run():
+    progress = Progress(100)
+    progress.see(50, DevScore(0.9, 0.1), 1.0, 2.0)
+    assert not progress.is_old(199, 0.5) and progress.is_old(200, 0.5), "the warm-up counts as progress"
+    progress.see(190, DevScore(1.1, 0.1), 1.0, 0.1)
+    assert progress.is_old(254, 0.25) and not progress.is_old(379, 0.5) and progress.is_old(380, 0.5)
+
+
+def test_a_run_that_has_not_begun_to_learn_is_waited_for_within_limits():
+    """A transformer from random weights may stand at chance, on its training texts too, long after the warm-up."""
+    progress, seen = Progress(20), []
+    for step, training_loss in [(30, 0.7), (100, 0.69), (150, 0.65), (190, 0.6), (195, 0.64), (210, 0.69)]:
+        progress.see(step, DevScore(0.5, 0.05), 0.7, training_loss)
+        seen.append(progress.since)
+    assert seen == [30, 100, 150, 150, 195, 195], "not when the loss is below .63, nor beyond ten warm-ups"
+
+
+# --- Average, Kept
+
+
+def test_the_average_is_that_of_the_last_part_of_the_run():
+    weights = Weights(Bag(), RECIPE, {})
+    average, values = Average(weights), []
+    for step in range(1, 401):
+        weights.put([torch.full_like(m, float(step)) for m in weights.masters])
+        average.take(step)
+        with average.in_place():
+            values.append(weights.masters[0][0, 0].item())
+        assert weights.masters[0][0, 0].item() == step, "the weights themselves are as they were"
+    assert values[0] == 1.0 and values == sorted(values)
+    for step in (40, 100, 200, 400):  # the mean of t with density ~ t^8 on (0, T) is .9 T
+        assert values[step - 1] == pytest.approx(0.9 * step, rel=0.05)
+
+
+def test_weights_at_a_constant_are_their_own_average():
+    weights = Weights(Bag(), RECIPE, {})
+    before, average = weights.copy(), Average(weights)
+    for step in range(1, 50):
+        average.take(step)
+    with average.in_place():
+        assert all(torch.equal(a, b) for a, b in zip(weights.masters, before, strict=True))
+
+
+def kept(readings, error):
+    weights = Weights(Bag(), RECIPE, {})
+    keeper = Kept(weights)
+    for step, (score, loss) in enumerate(readings, start=1):
+        weights.put([torch.full_like(m, float(step)) for m in weights.masters])
+        keeper.offer(step, DevScore(score, error), loss)
+    keeper.put_back()
+    return keeper.step, keeper.score, weights.masters[0][0, 0].item()
+
+
+def test_the_latest_weights_within_a_standard_error_of_the_best_are_kept():
+    readings = [(0.5, 1.0), (0.74, 0.8), (0.70, 0.9), (0.71, 1.1), (0.64, 1.2)]
+    assert kept(readings, 0.05) == (4, 0.71, 4.0), ".64 is worse than .74 by more than .05"
+    assert kept(readings, 0.01) == (2, 0.74, 2.0)
+    assert kept([(0.5, 1.0), (0.5, 0.9), (0.5, 0.95)], 0.0) == (2, 0.5, 2.0), "no noise: equal scores differ by loss"
+
+
 # --- fit
 
 
 def test_learns_and_reports_its_curve():
     steps = []
     model, fitted = run(progress=lambda step, cap, best: steps.append((step, cap, best)))
-    first = accuracy(predict(Bag(), DEV, 0, "fp32"))
+    first = accuracy(predict(Bag(), DEV, 0, "fp32")).score
     assert fitted.dev_score > max(first, 0.85)
     assert [p.step for p in fitted.curve] == [s for s, _, _ in steps]
     assert {cap for _, cap, _ in steps} == {fitted.max_steps}
     assert steps[-1][2] == fitted.dev_score == max(p.score for p in fitted.curve)
-    assert accuracy(predict(model, DEV, 0, "fp32")) == fitted.dev_score
+    assert accuracy(predict(model, DEV, 0, "fp32")).score == fitted.dev_score
     assert not fitted.diverged
 
 
-def test_restores_the_weights_of_the_best_evaluation():
+def test_is_left_with_the_weights_that_were_read_and_kept():
     model = Bag()
     score = Scripted(model, [0.5, 0.6, 0.9, 0.7, 0.8, 0.7])
     _, fitted = run(model, score)
-    assert fitted.best_step == 3 * DEV_EVERY and fitted.dev_score == 0.9
-    assert same(model, score.seen[len(EARLY) + 2]) and not same(model, score.seen[-1])
+    assert fitted.best_step == READ[2] and fitted.dev_score == 0.9
+    assert same(model, score.seen[2]) and not same(model, score.seen[-1])
 
 
-def test_equal_scores_are_told_apart_by_loss():
-    model = Bag()
-    score = Scripted(model, [0.5], early=[0.5] * 3)
-    _, fitted = run(model, score)
-    best = min(fitted.curve, key=lambda p: p.loss)
-    assert fitted.best_step == best.step
-    assert same(model, score.seen[fitted.curve.index(best)])
-
-
-def test_stops_early_with_patience_and_decays_first():
+def test_ends_by_itself_when_its_progress_is_old():
     model = Bag()
     score = Scripted(model, [0.5, 0.9, 0.8, 0.7, 0.6])
-    _, fitted = run(model, score, recipe=STILL)
-    stopped = (2 + RECIPE.patience) * DEV_EVERY
-    schedule = Schedule(RECIPE, len(TRAIN))
-    schedule.decay_now(stopped)
-    assert fitted.converged and fitted.steps == schedule.end == math.ceil(stopped * 1.25) < fitted.max_steps
-    assert [p.phase for p in fitted.curve] == ["stable" if p.step <= stopped else "decay" for p in fitted.curve]
-    assert fitted.curve[-1].phase == "decay" and fitted.curve[-1].step == fitted.steps
+    _, fitted = run(model, score, dev=UNLIKE)
+    assert fitted.converged and fitted.steps == 40 < fitted.max_steps, "the first reading from 2 x 20 steps on"
+    assert [p.step for p in fitted.curve] == [8, 16, 24, 32, 40]
     assert model.training_calls == fitted.steps
 
 
-def test_a_better_score_in_the_decay_counts_but_ends_no_later():
-    model = Bag()
-    score = Scripted(model, [0.5, 0.9, 0.8, 0.7, 0.6, 0.95, 0.7])
-    _, fitted = run(model, score, recipe=STILL)
-    assert fitted.best_step == 60 and fitted.dev_score == 0.95
-    assert fitted.converged and fitted.steps < fitted.max_steps
+def test_a_better_score_within_the_noise_ends_no_later_and_is_kept():
+    score = Scripted(None, [0.5, 0.9, 0.8, 0.9, 0.92, 0.6], error=0.05)
+    _, fitted = run(score=score, dev=UNLIKE)
+    assert fitted.converged and fitted.steps == fitted.best_step == 40 and fitted.dev_score == 0.92
 
 
-def test_a_run_that_still_improves_at_the_cap_has_not_converged():
+def test_a_run_that_still_improves_at_the_cap_is_unfinished():
     model = Bag()
     score = Scripted(model, [i / 100 for i in range(40)])
     _, fitted = run(model, score)
     assert fitted.steps == fitted.max_steps == fitted.curve[-1].step == 160
+    assert [p.step for p in fitted.curve] == list(READ)
     assert not fitted.converged and fitted.best_step == 160
-
-
-def test_the_dev_score_is_read_more_often_before_the_first_regular_evaluation():
-    _, fitted = run(score=Scripted(None, [i / 100 for i in range(40)]))
-    assert [p.step for p in fitted.curve] == [*EARLY, *range(10, 161, 10)]
-    assert evaluation_steps(1) == frozenset() and evaluation_steps(2) == {1} and evaluation_steps(16) == {2, 4, 8}
-
-
-def test_an_early_score_may_be_the_best_but_does_not_run_out_patience():
-    model = Bag()
-    score = Scripted(model, [0.5, 0.6, 0.7, 0.6, 0.6, 0.6], early=[0.3, 0.9, 0.4])
-    _, fitted = run(model, score, recipe=STILL)
-    assert fitted.best_step == EARLY[1] and fitted.dev_score == 0.9 and same(model, score.seen[1])
-    assert [p.step for p in fitted.curve if p.phase == "stable"][-1] == (3 + RECIPE.patience) * DEV_EVERY
 
 
 def test_a_run_can_be_ended_at_a_step():
@@ -218,7 +265,7 @@ def test_a_run_can_be_ended_at_a_step():
     _, whole = run(model, Scripted(model, [i / 100 for i in range(40)]))
     _, part = run(score=Scripted(None, [i / 100 for i in range(40)]), stop_at=34)
     assert part.steps == 34 and not part.converged
-    assert part.curve[:-1] == whole.curve[: len(EARLY) + 3] and part.curve[-1].step == 34
+    assert part.curve[:-1] == whole.curve[:4] and part.curve[-1].step == 34
 
 
 def test_the_curve_says_what_training_has_cost():
@@ -235,26 +282,15 @@ def test_the_curve_says_what_training_has_cost():
     assert seconds[-1] < steps[-1] - steps[0] + seconds[0], "evaluations are left out"
 
 
-def test_patience_counts_what_brings_neither_score_nor_loss():
-    patience, seen = Patience(), []
-    for score, loss in [(0.5, 2.0), (0.5, 1.9), (0.5, 1.89), (0.4, 1.885), (0.6, 3.0), (0.6, 3.0), (0.5, 1.8)]:
-        patience.see(score, loss)
-        seen.append(patience.stale)
-    assert seen == [0, 0, 0, 1, 0, 1, 0], "1.885 is within a hundredth of 1.9, and its score is no record"
-
-
 def test_a_run_whose_loss_falls_goes_on_though_its_score_does_not_rise():
     scores = [0.5 - i / 1000 for i in range(40)]
-    falling, standing = (run(score=Scripted(None, scores), recipe=each)[1] for each in (RECIPE, STILL))
+    falling, standing = (run(score=Scripted(None, scores), dev=dev)[1] for dev in (DEV, UNLIKE))
     assert standing.steps < falling.steps
 
 
-def test_patience_does_not_run_out_while_warming_up():
-    recipe = Recipe(0.05, batch_size=4, epochs=1, min_steps=160, evaluations=16, patience=2, warmup=0.5)
-    model = Bag()
-    _, fitted = run(model, Scripted(model, [0.9, 0.1]), recipe)
-    first_decay = next(p.step for p in fitted.curve if p.phase == "decay")
-    assert first_decay > 80
+def test_no_run_ends_while_warming_up():
+    _, fitted = run(score=Scripted(None, [0.9, 0.1]), recipe=replace(RECIPE, warmup_steps=40), dev=UNLIKE)
+    assert fitted.converged and fitted.steps == 99, "the first reading from 2 x 40 steps on"
 
 
 class Breaks(Bag):
@@ -276,8 +312,8 @@ def test_a_nan_loss_is_divergence_and_the_best_weights_stay():
     score = Scripted(model, [0.5, 0.9, 0.6])
     _, fitted = run(model, score)
     assert fitted.diverged and not fitted.converged and fitted.steps == 34
-    assert fitted.best_step == 20 and fitted.dev_score == 0.9
-    assert same(model, score.seen[len(EARLY) + 1])
+    assert fitted.best_step == 16 and fitted.dev_score == 0.9
+    assert same(model, score.seen[1])
 
 
 class Poisoned(Bag):
@@ -296,10 +332,10 @@ class Poisoned(Bag):
 
 def test_nan_weights_are_never_the_best_even_if_their_score_is():
     """Weights that turned NaN in the step before an evaluation predict one class, which may score well by chance."""
-    model = Poisoned(30)
+    model = Poisoned(32)
     score = Scripted(model, [0.5, 0.5, 0.5, 0.9])
     _, fitted = run(model, score)
-    assert fitted.diverged and fitted.steps == 30 and fitted.dev_score == 0.5
+    assert fitted.diverged and fitted.steps == 32 and fitted.dev_score == 0.5
     assert all(torch.isfinite(p).all() for p in model.parameters())
     assert all(math.isfinite(p.loss) for p in fitted.curve)
 
@@ -307,7 +343,7 @@ def test_nan_weights_are_never_the_best_even_if_their_score_is():
 def test_a_run_that_diverges_at_once_has_the_score_of_its_initial_weights():
     model = Breaks(1)
     initial = weights_of(model)
-    expected = accuracy(predict(Bag(), DEV, 0, "fp32"))
+    expected = accuracy(predict(Bag(), DEV, 0, "fp32")).score
     _, fitted = run(model)
     assert fitted.diverged and fitted.steps == fitted.best_step == 0 and fitted.curve == ()
     assert fitted.dev_score == expected
@@ -333,16 +369,53 @@ def test_the_same_call_gives_the_same_numbers_and_another_replicate_others():
     assert other.curve != first.curve
 
 
-def test_evaluating_more_often_changes_no_training_step():
-    """Evaluation takes nothing from the dropout stream: the weights after a full run are the same."""
-    weights = []
-    for evaluations in (4, 16):
-        recipe = Recipe(0.05, batch_size=4, epochs=1, min_steps=160, evaluations=evaluations, patience=99)
-        model = Bag()
-        score = Scripted(model, [0.5])
-        run(model, score, recipe)
-        weights.append(score.seen[-1])
-    assert all(torch.equal(a, b) for a, b in zip(*weights, strict=True))
+def test_reading_dev_changes_no_training_step():
+    """Evaluation takes nothing from the dropout stream, and the average leaves the weights: all losses are the same."""
+    losses = []
+    for dev in (DEV, DEV * 4):
+        curve = fit(Bag(), Training(TRAIN, dev, RECIPE, 0, 0), lambda _: DevScore(0.5)).curve
+        losses.append({point.step: point.loss for point in curve})
+    shared = losses[0].keys() & losses[1].keys()
+    assert len(shared) > 1 and all(losses[0][step] == pytest.approx(losses[1][step], abs=1e-6) for step in shared)
+
+
+class Killed(Exception):
+    """Stands for a process that dies between two steps."""
+
+
+class Dying(Saves):
+    """Saves that are offered at every step, and end the training at one of them."""
+
+    def __init__(self, path, at):
+        super().__init__(path, seconds_apart=0.0)
+        self.left = at
+
+    def offer(self, state):
+        super().offer(state)
+        self.left -= 1
+        if not self.left:
+            raise Killed
+
+
+@pytest.mark.parametrize("deaths", [[1], [2], [37], [20, 20, 20]])
+def test_a_training_that_is_killed_goes_on_bit_for_bit(deaths, tmp_path):
+    whole_model, whole = run()
+    file = tmp_path / "states" / "trial.state"
+    for at in deaths:
+        with pytest.raises(Killed):
+            fit(Bag(), Training(TRAIN, DEV, RECIPE, 0, 0), accuracy, saves=Dying(file, at))
+        torch.manual_seed(at)
+    model = Bag()
+    again = fit(model, Training(TRAIN, DEV, RECIPE, 0, 0), accuracy, saves=Saves(file))
+    assert again == whole and same(model, weights_of(whole_model))
+    assert model.training_calls < whole.steps or deaths == [1]
+    assert not list(file.parent.iterdir()), "nothing is left behind"
+
+
+def test_a_state_that_is_not_whole_counts_as_none(tmp_path):
+    file = tmp_path / "trial.state"
+    file.write_bytes(b"PK half a file")
+    assert fit(Bag(), Training(TRAIN, DEV, RECIPE, 0, 0), accuracy, saves=Saves(file)) == run()[1]
 
 
 def test_predicting_nothing_raises():
@@ -370,7 +443,7 @@ def test_the_same_spec_gives_the_same_trial_twice(checkpoints):
     parts = [tuple(Example({"text": text}, labels.index(label)) for text, label in part) for part in pairs]
     data = Dataset("sentiment", "tiny", labels, *parts, {}, "f", {})
     checkpoint = resolve(checkpoints("bert"))
-    recipe = Recipe(3e-3, batch_size=8, epochs=1, min_steps=8, evaluations=4, max_length=16)
+    recipe = Recipe(3e-3, batch_size=8, epochs=1, min_steps=8, max_length=16)
     key = ("sentiment", "tiny", "full", 40, 0, "report", recipe, ((TEST, "f"),), "f", checkpoint.revision)
     found = []
     for stray in (1, 2):
@@ -380,4 +453,4 @@ def test_the_same_spec_gives_the_same_trial_twice(checkpoints):
         del outcome["seconds"]
         found.append((outcome, evaluated.predictions, {n: c.tolist() for n, c in evaluated.counts.items()}))
     assert found[0] == found[1]
-    assert [p.step for p in found[0][0]["curve"]] == [1, 2, 4, 6, 8]
+    assert [p.step for p in found[0][0]["curve"]] == [1, 2, 3, 4, 5, 7, 8]

@@ -18,7 +18,7 @@ from transfergain.engine.training import Training
 from transfergain.split import TEST
 from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
-from transfergain.types import Dataset, Example, Recipe, TrialSpec
+from transfergain.types import Dataset, DevScore, Example, Recipe, TrialSpec
 
 KINDS = ("bert", "roberta", "distilbert", "gpt2", "t5", "bart")
 LABELS = ("negative", "positive")
@@ -80,7 +80,7 @@ def test_the_head_replays_the_models_logits(frozen_model, kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_on_stored_features_gives_the_numbers_of_the_whole_model(frozen_model, kind):
-    recipe = Recipe(3e-3, batch_size=8, epochs=1, min_steps=24, evaluations=6, max_length=32)
+    recipe = Recipe(3e-3, batch_size=8, epochs=1, min_steps=24, max_length=32)
     curves, said = [], []
     for store in (True, False):
         model, encode, pad = frozen_model(kind)
@@ -93,17 +93,19 @@ def test_training_on_stored_features_gives_the_numbers_of_the_whole_model(frozen
 
         def accuracy(predicted):
             said.append(np.stack(predicted.outputs))
-            return float(np.mean([row.argmax() == e.target for row, e in zip(predicted.outputs, VARIED, strict=True)]))
+            return DevScore(
+                float(np.mean([row.argmax() == e.target for row, e in zip(predicted.outputs, VARIED, strict=True)]))
+            )
 
         before = {n: p.detach().clone() for n, p in model.base_model.named_parameters()}
         fitted = fit(module, Training(features(of_one_length(40)), features(VARIED), recipe, 0, pad), accuracy)
         assert all(torch.equal(p, before[n]) for n, p in model.base_model.named_parameters())
         curves.append(fitted.curve)
-        assert len({p.loss for p in fitted.curve}) == 8, "the head learns"
+        assert len({p.loss for p in fitted.curve}) > 4, "the head learns"
     stored, whole = curves
     assert [p.step for p in stored] == [p.step for p in whole]
-    assert len(said) == 16, "logits at eight evaluations of each"
-    np.testing.assert_allclose(np.stack(said[:8]), np.stack(said[8:]), atol=1e-4)
+    assert len(said) == 2 * len(whole), "logits at every evaluation of each"
+    np.testing.assert_allclose(np.stack(said[: len(whole)]), np.stack(said[len(whole) :]), atol=1e-4)
     assert [p.loss for p in stored] == pytest.approx([p.loss for p in whole], abs=1e-4)
     assert all(0 < p.flops < q.flops for p, q in zip(stored, whole, strict=True))
 
@@ -176,7 +178,7 @@ def test_a_trial_says_whether_features_were_stored(checkpoints, monkeypatch, pos
     checkpoint = checkpoints_.resolve(checkpoints("distilbert"))
     rows = examples(sentences(60))
     data = Dataset("sentiment", "tiny", LABELS, rows[:30], rows[30:40], rows[40:], {}, "f", {})
-    recipe = Recipe(3e-3, batch_size=8, epochs=1, min_steps=4, evaluations=2, max_length=16)
+    recipe = Recipe(3e-3, batch_size=8, epochs=1, min_steps=4, max_length=16)
     key = ("sentiment", "tiny", "probe", 30, 0, "report", recipe, ((TEST, "f"),), "f", checkpoint.revision)
     outcome = run_trial(TrialSpec(*key), Bench({"tiny": data}, checkpoint, "cpu", 1))
     assert outcome.status == "done"

@@ -68,7 +68,7 @@ def test_a_file_of_every_task_becomes_a_study_that_loads(start, tmp_path, task):
     study = load({}, str(tmp_path / "study.toml"))
     data = prepare.load(study.entries()[0].source(), TASKS[task])
     assert study.budgets[-1] <= len(data.train) + len(data.dev)
-    assert keys["max_length"] in init.PROPOSED_LENGTHS and (keys["seeds"], keys["tune"]) == (8, 4)
+    assert keys["max_length"] in init.PROPOSED_LENGTHS and (keys["seeds"], keys["tune"]) == ("auto", 0)
     assert f"transfergain run {tmp_path / 'study.toml'}" in out
 
 

@@ -27,7 +27,7 @@ if "transfergain.executors.worker" in " ".join(sys.orig_argv):
     from transfergain.errors import UserError
     from transfergain.types import Details, Outcome
 
-    def run_trial(spec, bench, save_to=None, progress=None):
+    def run_trial(spec, bench, save_to=None, progress=None, state=None):
         tries = pathlib.Path(bench.checkpoint.path, spec.id)
         tries.write_text("x" * (1 + (len(tries.read_text()) if tries.exists() else 0)))
         progress(spec.replicate, 100, 0.5)

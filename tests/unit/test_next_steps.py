@@ -7,8 +7,6 @@ import pytest
 from support.fakes import run
 from transfergain.analysis.findings import load
 from transfergain.analysis.rows import Verdict
-from transfergain.analysis.stats import Estimate
-from transfergain.analysis.verdict import judge
 from transfergain.report import next_steps
 
 
@@ -31,14 +29,13 @@ def test_places_are_those_that_are_there(findings, tmp_path):
     [
         ({"pending": 1, "failed": 0}, Verdict.SUPPORTED, 4, "runs what is missing"),
         ({"pending": 0, "failed": 2}, Verdict.SUPPORTED, 4, "runs what is missing"),
-        ({"pending": 0, "failed": 0}, Verdict.VOID, 4, "--epochs 32 --min-steps 600 gives scratch its steps"),
         ({"pending": 0, "failed": 0}, Verdict.INCONCLUSIVE, 4, "--seeds 6"),
         ({"pending": 0, "failed": 0}, Verdict.SUPPORTED, 0, "--tune 4"),
         ({"pending": 0, "failed": 0}, Verdict.SUPPORTED, 4, "more --seeds"),
     ],
 )
 def test_the_next_step_is_that_of_the_findings(findings, trials, verdict, tune, said):
-    more = {"verdict": verdict, "seeds_needed": None, "cut_short": verdict is Verdict.VOID}
+    more = {"verdict": verdict, "seeds_needed": None}
     gains = [replace(row, **more) for row in findings.gains]
     changed = replace(findings, trials=trials, gains=gains, study=replace(findings.study, tune=tune))
     assert said in next_steps.lines(changed)[-1]
@@ -53,12 +50,33 @@ def test_the_seeds_asked_for_are_those_of_the_sentence(findings):
     assert "--seeds 7:" in next_steps.lines(replace(findings, gains=gains))[-1]
 
 
-def test_an_arm_that_was_cut_short_is_given_steps_not_seeds(findings):
-    verdict = judge(Estimate(-0.1, -0.2, -0.05, 0.01, None), 0.01, 0.01, 0, 3, arm_unconverged=3)
-    more = {"verdict": verdict.verdict, "why": verdict.why, "seeds_needed": verdict.seeds, "cut_short": verdict.cut_short}
-    gains = [replace(row, **more) for row in findings.gains]
-    said = next_steps.lines(replace(findings, gains=gains))[-1]
-    assert "--epochs 32 --min-steps 600 gives the pretrained arm its steps" in said
+def auto(findings, most):
+    """The same findings of a study that looks at 3 and at `most` seeds."""
+    data = {name: replace(entry, looks=(3, most)) for name, entry in findings.data.items()}
+    return replace(findings, data=data, study=replace(findings.study, seeds=(3, most)))
+
+
+@pytest.mark.parametrize(
+    ("arm", "most", "needed", "said"),
+    [
+        ("full", 12, 20, "--max-seeds 20:"),
+        ("full", 12, None, "--max-seeds 24:"),
+        ("full", 12, 9, "--max-seeds 24:"),
+        ("full", 12, 70, "--max-seeds 30:"),
+        ("full", 30, 70, "label more test examples"),
+        ("probe", 12, 7, "--seeds 7:"),
+        ("probe", 12, None, "--seeds 6:"),
+    ],
+)
+def test_a_study_that_looks_gets_a_higher_maximum_for_the_leading_arm(findings, arm, most, needed, said):
+    gains = [replace(row, verdict=Verdict.INCONCLUSIVE, arm=arm, seeds_needed=needed) for row in findings.gains]
+    assert said in next_steps.lines(auto(replace(findings, gains=gains), most))[-1]
+
+
+def test_a_study_that_looks_is_not_told_to_add_seeds_where_all_is_clear(findings):
+    gains = [replace(row, verdict=Verdict.SUPPORTED) for row in findings.gains]
+    said = next_steps.lines(auto(replace(findings, gains=gains), 12))[-1]
+    assert "more --budgets or --arms" in said and "seeds" not in said
 
 
 def test_one_seed_is_followed_by_three(tmp_path):

@@ -23,7 +23,7 @@ NAME = "my <b>reviews</b>"
 def behave(spec, data):
     """A finished trial with a curve of four evaluations."""
     done = outcome_of(spec, data)
-    curve = tuple(CurvePoint(step, 0.5 + step / 100, 0.5, "stable") for step in (5, 10, 15, 20)) if spec.recipe else ()
+    curve = tuple(CurvePoint(step, 0.5 + step / 100, 0.5) for step in (5, 10, 15, 20)) if spec.recipe else ()
     return replace(done, curve=curve)
 
 
@@ -196,5 +196,5 @@ def test_a_real_notebook(folder, tmp_path, monkeypatch):
         assert figure[0].data["application/vnd.plotly.v1+json"]["data"]
     assert "<table" in shown[3][0].data["text/html"]
     progress = [output.data["text/plain"] for output in shown[4]]
-    assert len(progress) == 1 and progress[0].startswith("trials 8/8 · ")  # one line, written anew
+    assert len(progress) == 1 and progress[0].startswith("10/10 · ")  # one line, written anew
     assert [output.text for output in notebook.cells[4].outputs if "text" in output] == ["False\n"]

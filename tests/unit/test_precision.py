@@ -21,13 +21,16 @@ def test_auto_is_what_pays(monkeypatch, faster, chosen):
 
 
 @pytest.mark.parametrize(("avx512", "amx", "native"), [(True, False, True), (False, True, True), (False, False, False)])
-def test_x86_processors_are_asked_and_not_timed(monkeypatch, avx512, amx, native):
+def test_x86_processors_that_emulate_bf16_are_not_timed(monkeypatch, avx512, amx, native):
     monkeypatch.setattr(precision.platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: avx512, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
-    monkeypatch.setattr(precision, "bf16_speed_up", lambda: pytest.fail("timed"))
+    monkeypatch.setattr(precision, "bf16_speed_up", lambda: 2.0 if native else pytest.fail("timed"))
     assert native_bf16() is native
     assert pick_precision("auto", CPU) == ("bf16" if native else "fp32")
+    if native:  # some multiply bf16 themselves, and no faster
+        monkeypatch.setattr(precision, "bf16_speed_up", lambda: 1.1)
+        assert pick_precision("auto", CPU) == "fp32"
 
 
 def test_a_processor_or_torch_that_does_not_say_is_timed(monkeypatch):

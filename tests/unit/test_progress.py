@@ -20,32 +20,46 @@ def written(follower_of, terminal=False):
 def test_lines_say_what_finished_and_how_much_is_left():
     output, lines = written(lambda c: Lines(c, 1))
     with lines:
-        lines.begin("trials", 3, 0)
+        lines.begin(3, 0)
         lines.step(spec(), 5, 10, 0.5)
         lines.end_trial(spec(replicate=4), Outcome("done", dev_score=0.91234, seconds=10))
         lines.end_trial(spec(arm="lora"), Outcome("failed", error="RuntimeError: [no] luck", seconds=20))
         lines.end_trial(spec(arm="majority", recipe=None), Outcome("done", dev_score=0.5))
     assert output().splitlines() == [
-        "trials: 3 trials, 0 done already",
-        "trials 1/3 · reviews · full · 20 labels · seed 4 · dev 0.912 · 20 s left",
-        "trials 2/3 · reviews · lora · 20 labels · seed 0 · failed: RuntimeError: [no] luck · 15 s left",
-        "trials 3/3 · reviews · majority · 20 labels · seed 0 · dev 0.500",
+        "3 trials, 0 done already",
+        "1/3 · reviews · full · 20 labels · seed 4 · dev 0.912 · 20 s left",
+        "2/3 · reviews · lora · 20 labels · seed 0 · failed: RuntimeError: [no] luck · 15 s left",
+        "3/3 · reviews · majority · 20 labels · seed 0 · dev 0.500",
     ]
 
 
 def test_lines_count_what_was_done_before():
     output, lines = written(lambda c: Lines(c, 1))
-    lines.begin("tuning", 8, 6)
+    lines.begin(8, 6)
     lines.end_trial(spec(phase="tune", recipe=Recipe(1e-4)), Outcome("done", dev_score=0.5, seconds=1))
     assert output().splitlines() == [
-        "tuning: 8 trials, 6 done already",
-        "tuning 7/8 · reviews · full · 20 labels · tuning lr 1.0e-04 · dev 0.500 · 1 s left",
+        "8 trials, 6 done already",
+        "7/8 · reviews · full · 20 labels · tuning lr 1.0e-04 · dev 0.500 · 1 s left",
     ]
+
+
+@pytest.mark.parametrize("kind", [Bar, Lines])
+def test_the_total_grows_when_a_look_asks_for_more(kind):
+    output, shown = written(lambda c: kind(c, 1), terminal=kind is Bar)
+    with shown:
+        shown.begin(1, 0)
+        shown.end_trial(spec(), Outcome("done", dev_score=0.5, seconds=1))
+        shown.begin(2, 1)
+        shown.note("reviews: data efficiency open: on to 4 seeds")
+        shown.end_trial(spec(replicate=3), Outcome("done", dev_score=0.5, seconds=1))
+    assert "reviews: data efficiency open: on to 4 seeds" in output()
+    assert "2/2" in output()
+    assert output().count("done already") == (kind is Lines)
 
 
 def test_an_empty_phase_is_not_mentioned():
     output, lines = written(lambda c: Lines(c, 1))
-    lines.begin("tuning", 0, 0)
+    lines.begin(0, 0)
     assert output() == ""
 
 
@@ -79,7 +93,7 @@ def test_forecast_weighs_arms_alike_and_leaves_floors_out():
 def test_bar_shows_the_running_trial_and_prints_failures():
     output, bar = written(lambda c: Bar(c, 1), terminal=True)
     with bar:
-        bar.begin("trials", 2, 0)
+        bar.begin(2, 0)
         bar.step(spec(dataset="my [data]"), 5, 10, 0.75)
         bar._progress.refresh()
         bar.end_trial(spec(), Outcome("done", dev_score=0.8, seconds=3))
@@ -92,8 +106,8 @@ def test_bar_shows_the_running_trial_and_prints_failures():
 def test_bar_of_nothing_is_silent_about_it():
     output, bar = written(lambda c: Bar(c, 1), terminal=True)
     with bar:
-        bar.begin("tuning", 0, 0)
-    assert "tuning" not in output()
+        bar.begin(0, 0)
+    assert "trials" not in output()
 
 
 @pytest.mark.parametrize("kind", [Bar, Lines])
@@ -101,8 +115,8 @@ def test_followers_go_through_a_whole_run(tmp_path, kind):
     output, follower = written(lambda c: kind(c, 2), terminal=kind is Bar)
     with follower:
         run(tmp_path, watcher=follower)
-    assert "2/2" in output()
-    assert "8/8" in output()
+    assert "10/10" in output()
+    assert "2/2" not in output(), "one count for all"
 
 
 def test_silent_says_nothing(tmp_path, capsys):
@@ -116,8 +130,11 @@ def test_several_watchers_hear_everything_in_the_order_given():
         def __init__(self, name):
             self.name = name
 
-        def begin(self, stage, total, done):
-            heard.append((self.name, stage, total, done))
+        def begin(self, total, done):
+            heard.append((self.name, total, done))
+
+        def note(self, line):
+            heard.append((self.name, line))
 
         def end_trial(self, spec, outcome):
             heard.append((self.name, outcome.status))
@@ -127,10 +144,11 @@ def test_several_watchers_hear_everything_in_the_order_given():
 
     heard = []
     watchers = Watchers([Follower("a"), Watcher(), Follower("b")])
-    watchers.begin("trials", 2, 1)
+    watchers.begin(2, 1)
+    watchers.note("all is clear")
     watchers.step(spec(), 5, 10, 0.5)
     watchers.end_trial(spec(), Outcome("done"))
-    told = [("trials", 2, 1), (5, 10, 0.5), ("done",)]
+    told = [(2, 1), ("all is clear",), (5, 10, 0.5), ("done",)]
     assert heard == [(name, *words) for words in told for name in "ab"]
 
 

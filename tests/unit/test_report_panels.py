@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from support.fakes import dataset
-from support.findings_fixture import BUDGETS, N_TEST, Told, row, synthetic
+from support.findings_fixture import BUDGETS, N_TEST, SAME, Told, row, synthetic
 from transfergain import split
+from transfergain.analysis.endless import Reading
 from transfergain.analysis.findings import BENEFITS
 from transfergain.analysis.rows import Censored, ConvergenceRow, Measure, MeasureRow, Verdict
 from transfergain.data.sample import SampledText, sample
@@ -79,11 +80,11 @@ def test_a_value_that_is_unknown_is_no_obstacle(whole, gone):
     rows = {name: [without(row) for row in getattr(whole, name)] for name in BENEFITS}
     page = html.render(dataclasses.replace(whole, **rows))
     assert ">None<" not in page and ">nan<" not in page
-    assert gone != "estimate" or ">undefined<" in page
+    assert gone != "estimate" or ">–<" in page
 
 
 def test_rows_that_say_the_same_are_read_once(view):
-    says = (Verdict.INCONCLUSIVE, "undefined.")
+    says = (Verdict.INCONCLUSIVE, "not known.")
     rows = [row(ConvergenceRow, "reviews", "full", 64, DEV, Measure.SPEED_UP, unit=unit, target=None, targets=(), says=says)
             for unit in ("steps", "flops")]  # fmt: skip
     assert len(leading(rows, view)) == 1
@@ -200,9 +201,14 @@ def test_limits_name_what_matters(whole):
     study = whole.study
     assert "1 failed" in said() and "One data set" not in said()
     assert "2 seeds: another draw" in said(study=dataclasses.replace(study, seeds=(2,)))
+    looked = {name: dataclasses.replace(entry, looks=(3, 4, 12)) for name, entry in whole.data.items()}
+    auto = said(study=dataclasses.replace(study, seeds=(3, 12)), data=looked)
+    assert "Seeds as needed" in auto and "another draw" not in auto and "Seeds as needed" not in said()
     assert "Not tuned" in said(study=dataclasses.replace(study, tune=0)) and "Not tuned" not in said()
-    assert "No fair comparison on reviews, news" in said(
-        gains=[dataclasses.replace(row, verdict=Verdict.VOID) for row in whole.gains]
+    late = dataclasses.replace(SAME, reading=Reading.UPPER_BOUND, unfinished=3)
+    assert "had not ended by itself" not in said()
+    assert "Scratch had not ended by itself on reviews, news when" in said(
+        gains=[dataclasses.replace(row, endless=late) for row in whole.gains]
     )
     assert "cheap floor" in said() and "cheap floor" not in said(
         gains=[dataclasses.replace(row, below_floor=None) for row in whole.gains]
@@ -227,7 +233,7 @@ def test_measures_are_written_as_what_they_are():
     assert (reading.value_text(bound), reading.bounds_text(bound)) == ("> 15.2×", "[10×, unknown]")
     assert reading.value_text(measured(Measure.LABEL_SAVING, 0.934)) == "93%"
     assert reading.value_text(measured(Measure.OOD_GAIN, -0.05)) == "-0.050"
-    assert reading.value_text(measured(Measure.SPEED_UP)) == "undefined"
+    assert reading.value_text(measured(Measure.SPEED_UP)) == "–"
     assert set(reading.MEASURES) == set(Measure)
 
 

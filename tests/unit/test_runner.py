@@ -1,18 +1,18 @@
 import json
+from dataclasses import replace
 
 import pytest
 
-from support.fakes import FakeExecutor, dataset, outcome_of, run, spec
+from support.fakes import FakeExecutor, Follower, Stop, dataset, outcome_of, run, spec
 from transfergain.analysis.findings import load
-from transfergain.running.order import pairs_together
+from transfergain.running.order import most_valuable_first
 from transfergain.running.planner import Planner
 from transfergain.running.search import FEWEST_RATES_TO_HALVE, LEARNING_RATES, RUNGS, learning_rates
 from transfergain.running.tuning import merit
-from transfergain.running.watchers import Watcher
 from transfergain.split import TEST, shift
 from transfergain.store import Store
 from transfergain.study import Study
-from transfergain.types import CurvePoint, Outcome, Recipe
+from transfergain.types import CurvePoint, Details, Outcome, Recipe
 
 
 def fails(*, when):
@@ -31,22 +31,6 @@ def rows(folder):
         return store.rows()
 
 
-class Follower(Watcher):
-    """Remembers what a runner reports."""
-
-    def __init__(self):
-        self.begun, self.finished, self.steps = [], [], 0
-
-    def begin(self, stage, total, done):
-        self.begun.append((stage, total, done))
-
-    def step(self, spec, step, cap, dev_score):
-        self.steps += 1
-
-    def end_trial(self, spec, outcome):
-        self.finished.append((spec, outcome.status))
-
-
 def test_everything_planned_is_run_once_and_stored(tmp_path):
     ran, counts = run(tmp_path, seeds=3, tune=2)
     assert counts == {"done": 2 * 2 + 2 * 3 + 2 * 3}  # tuning, two arms, two floors
@@ -63,9 +47,10 @@ def test_a_second_run_has_nothing_to_do(tmp_path):
     assert load(tmp_path).to_json() == before
 
 
-def test_tuning_comes_first_and_sees_no_sealed_split(tmp_path):
+def test_floors_come_first_then_tuning_which_sees_no_sealed_split(tmp_path):
     ran, _ = run(tmp_path, {"reviews": dataset(shift=True)}, seeds=2, tune=3)
-    assert [s.phase for s in ran] == ["tune"] * 6 + ["report"] * 8
+    assert [s.recipe is None for s in ran] == [True] * 4 + [False] * 10
+    assert [s.phase for s in ran] == ["report"] * 4 + ["tune"] * 6 + ["report"] * 4
     assert all(s.splits == () for s in ran if s.phase == "tune")
     assert all([split for split, _ in s.splits] == [TEST, shift("tweets")] for s in ran if s.phase == "report")
     assert not {s.replicate for s in ran if s.phase == "tune"} & {s.replicate for s in ran if s.phase == "report"}
@@ -92,7 +77,7 @@ def test_without_tuning_each_arm_has_its_default(tmp_path):
 
 def test_equal_dev_scores_go_to_the_lower_loss_and_no_loss_that_is_not_finite():
     def trial(*losses):
-        return Outcome("done", dev_score=0.5, curve=tuple(CurvePoint(i, 0.5, x, "stable") for i, x in enumerate(losses)))
+        return Outcome("done", dev_score=0.5, curve=tuple(CurvePoint(i, 0.5, x) for i, x in enumerate(losses)))
 
     assert merit(trial(0.9, 0.4)) > merit(trial(0.5, 0.5))
     assert merit(trial(float("nan"))) < merit(trial(5.0))
@@ -152,7 +137,7 @@ def test_one_failing_tuning_trial_leaves_the_choice_to_the_others(tmp_path):
 @pytest.mark.parametrize(
     ("more", "new"),
     [({"seeds": 4}, {(a, 20, r) for a in ("scratch", "full", "majority", "tfidf") for r in (2, 3)}),
-     ({"budgets": [20, 30]}, {(a, 30, r) for a in ("scratch", "full", "majority", "tfidf") for r in (0, 1)}),
+     ({"budgets": [10, 20]}, {(a, 10, r) for a in ("scratch", "full", "majority", "tfidf") for r in (0, 1)}),
      ({"arms": "scratch,full,probe"}, {("probe", 20, r) for r in (0, 1)})],
     ids=["seeds", "budgets", "arms"],
 )  # fmt: skip
@@ -191,21 +176,6 @@ def test_another_choice_of_tuning_leaves_stale_rows_out_of_the_findings(tmp_path
     assert findings.trials == {"done": 4 + 4 + 4, "failed": 0, "skipped": 0, "pending": 0}
 
 
-class Stop(FakeExecutor):
-    """Is interrupted after `after` results."""
-
-    def __init__(self, after, **keys):
-        super().__init__(**keys)
-        self.after = after
-
-    def submit(self, jobs, watch):
-        for result in super().submit(jobs, watch):
-            if self.after == 0:
-                raise KeyboardInterrupt
-            self.after -= 1
-            yield result
-
-
 @pytest.mark.parametrize("after", range(0, 16, 3))
 def test_an_interrupted_run_has_findings_and_continues(tmp_path, after):
     with pytest.raises(KeyboardInterrupt):
@@ -213,7 +183,7 @@ def test_an_interrupted_run_has_findings_and_continues(tmp_path, after):
     findings = load(tmp_path)
     json.loads(findings.to_json(), parse_constant=pytest.fail)
     assert findings.trials["done"] == after
-    assert findings.trials["pending"] == (16 if after >= 4 else 10) - after  # the reported trials follow from tuning
+    assert findings.trials["pending"] == (16 if after >= 10 else 10) - after  # what arms report follows from tuning
     assert any("have not run yet" in w.text for w in findings.warnings)
     ran, counts = run(tmp_path, seeds=3, tune=2)
     assert len(ran) == 16 - after
@@ -269,15 +239,16 @@ def test_a_late_failure_does_not_undo_a_result(tmp_path):
     assert not any("died" in r.outcome.error for r in rows(tmp_path))
 
 
-def test_the_watcher_hears_of_stages_steps_and_ends(tmp_path):
+def test_the_watcher_hears_of_all_trials_at_once_of_steps_and_ends(tmp_path):
     follower = Follower()
     run(tmp_path, watcher=follower)
-    assert follower.begun == [("tuning", 2, 0), ("trials", 8, 0)]
+    assert follower.begun == [(10, 0), (10, 6), (10, 10)], "with those whose learning rate is not known yet"
     assert follower.steps == 10
     assert [status for _, status in follower.finished] == ["done"] * 10
     follower = Follower()
     run(tmp_path, watcher=follower, seeds=3)
-    assert follower.begun == [("tuning", 2, 2), ("trials", 12, 8)]
+    assert follower.begun == [(14, 10), (14, 14)]
+    assert not follower.notes
 
 
 def kept(folder):
@@ -354,28 +325,91 @@ def test_nothing_unfinished_is_left_behind(tmp_path):
     assert sorted(f.name for f in (tmp_path / "models").iterdir()) == ["full", "scratch"]
 
 
+def planned(datasets=None, **keys):
+    """A planner of fakes."""
+    datasets = datasets or {"reviews": dataset()}
+    return Planner(Study(**{"arms": "scratch,full,probe", "seeds": 5} | keys), datasets, "sha256:0", "fp32")
+
+
 def test_an_interrupted_study_holds_whole_pairs():
     specs = [spec(arm=arm, replicate=r, budget=b) for b in (20, 30) for arm in ("scratch", "full") for r in (0, 1, 2)]
     specs += [spec(arm="majority", recipe=None, replicate=r) for r in (0, 1, 2)]
-    order = sorted(specs, key=pairs_together({}))
+    order = sorted(specs, key=most_valuable_first(planned(budgets=[20, 30]), {}))
     assert {s.arm for s in order[:3]} == {"majority"}
-    pairs = [order[i : i + 2] for i in range(3, len(order), 2)]
-    assert all({s.arm for s in pair} == {"scratch", "full"} for pair in pairs)
-    assert all(pair[0].replicate == pair[1].replicate and pair[0].budget == pair[1].budget for pair in pairs)
+    pairs = [order[i : i + 2] for i in range(3, 9, 2)]
+    assert all({s.arm for s in pair} == {"scratch", "full"} and {s.budget for s in pair} == {30} for pair in pairs)
+    assert [[s.replicate for s in pair] for pair in pairs] == [[0, 0], [1, 1], [2, 2]]
+    assert [(s.arm, s.budget, s.replicate) for s in order[9:]] == [
+        (arm, 20, r) for arm in ("full", "scratch") for r in (0, 1, 2)
+    ], "scratch with fewer labels is for its curve alone"
 
 
 def test_within_a_seed_the_longest_trials_come_first():
     seconds = {("reviews", "scratch", 20): 9.0, ("reviews", "full", 20): 1.0, ("reviews", "scratch", 30): 5.0,
                ("reviews", "full", 30): 6.0}  # fmt: skip
-    specs = [spec(arm=arm, replicate=r, budget=b) for b in (30, 20) for arm in ("full", "scratch") for r in (1, 0)]
-    order = [(s.replicate, s.budget, s.arm) for s in sorted(specs, key=pairs_together(seconds))]
-    assert order[:4] == [(0, 20, "scratch"), (0, 20, "full"), (0, 30, "full"), (0, 30, "scratch")]
-    assert {r for r, _, _ in order[4:]} == {1}
+    specs = [spec(arm=arm, replicate=r, budget=b) for b in (30, 20) for arm in ("full", "scratch") for r in (4, 3)]
+    key = most_valuable_first(planned(budgets=[20, 30]), seconds)
+    order = [(s.replicate, s.budget, s.arm) for s in sorted(specs, key=key)]
+    assert order[:4] == [(3, 20, "scratch"), (3, 20, "full"), (3, 30, "full"), (3, 30, "scratch")]
+    assert {r for r, _, _ in order[4:]} == {4}
 
 
-def test_tuning_runs_the_largest_budgets_first(tmp_path):
+def test_the_gain_comes_first_then_data_efficiency_then_other_arms_then_more_seeds():
+    specs = [spec(arm=a, replicate=r, budget=b) for r in (3, 0) for a in ("probe", "full", "scratch") for b in (10, 20, 30)]
+    order = sorted(specs, key=most_valuable_first(planned(budgets=[10, 20, 30]), {}))
+    assert {(s.arm, s.budget) for s in order[:2]} == {("scratch", 30), ("full", 30)}
+    assert {(s.arm, s.budget) for s in order[2:4]} == {("full", 20), ("full", 10)}
+    assert {(s.arm, s.budget) for s in order[4:9]} == {
+        ("scratch", 20), ("scratch", 10), ("probe", 10), ("probe", 20), ("probe", 30),
+    }  # fmt: skip
+    assert {s.replicate for s in order[:9]} == {0}
+    assert {s.replicate for s in order[9:]} == {3}
+    later = [spec(arm="tfidf", recipe=None, replicate=r) for r in (3, 0)]
+    assert [s.arm for s in sorted([*specs, *later], key=most_valuable_first(planned(budgets=[10, 20, 30]), {}))[1:10]] == [
+        s.arm for s in order[:9]
+    ], "floors wait for their turn too"
+
+
+def test_data_sets_take_turns_so_that_each_has_its_answer_early():
+    planner = planned({name: dataset(name) for name in "ab"}, tasks=[{"budgets": [20]}] * 2)
+    specs = [spec(dataset=d, arm=a, replicate=r) for d in "ab" for a in ("probe", "scratch", "full") for r in (0, 1, 2)]
+    order = sorted(specs, key=most_valuable_first(planner, {}))
+    assert [(s.dataset, s.replicate) for s in order[:8:2]] == [("a", 0), ("b", 0), ("a", 1), ("b", 1)]
+    assert {s.arm for s in order[:12]} == {"scratch", "full"}
+
+
+def test_an_arm_is_tuned_once_at_its_largest_budget_and_its_rate_serves_all(tmp_path):
     ran, _ = run(tmp_path, budgets=[20, 30], tune=2, min_steps=1)
-    assert [s.budget for s in ran if s.phase == "tune"] == [30] * 4 + [20] * 4
+    assert [s.budget for s in ran if s.phase == "tune"] == [30] * 4
+    assert {(s.budget, s.recipe.learning_rate) for s in ran if s.phase == "report" and s.recipe} == {
+        (budget, max(learning_rates(2))) for budget in (20, 30)
+    }
+    with Store(tmp_path) as store:
+        recipes = store.get_meta("recipes")
+    assert [(r["arm"], r["budget"]) for r in recipes] == [("scratch", 20), ("full", 20), ("scratch", 30), ("full", 30)]
+    assert len({str(r["tried"]) for r in recipes}) == 1
+
+
+def test_other_arms_are_tuned_when_the_first_answer_is_there(tmp_path):
+    ran, _ = run(tmp_path, arms="scratch,full,probe", seeds=3, tune=4)
+    trained = [(s.phase, s.arm) for s in ran if s.recipe]
+    first = trained.index(("tune", "probe"))
+    assert {arm for _, arm in trained[:first]} == {"scratch", "full"}
+    assert sum(phase == "report" for phase, _ in trained[:first]) == 6
+
+
+def test_a_wave_has_work_for_all_workers(tmp_path):
+    """The second round of two arms has four trials; eight workers begin with other arms beside it."""
+    submitted = []
+
+    class Waves(FakeExecutor):
+        def submit(self, jobs, watch):
+            submitted.append([job.spec for job in jobs])
+            return super().submit(jobs, watch)
+
+    run(tmp_path, arms="scratch,full,probe", executor=Waves(workers=8), tune=4)
+    finals = next(wave for wave in submitted if any(s.stop_at == RUNGS[1] for s in wave))
+    assert [(s.phase, s.arm) for s in finals[4:]] == [("tune", "probe")] * 4
 
 
 def test_shifts_added_later_run_the_reported_trials_again(tmp_path):
@@ -394,11 +428,11 @@ def test_the_recipe_differs_between_arms_in_the_learning_rate_alone(tmp_path):
 
 
 def tuned(ran):
-    """(arm, rung) -> learning rates of the tuning trials that ran."""
+    """(arm, step to which they ran) -> learning rates of the tuning trials that ran."""
     found = {}
     for s in ran:
         if s.phase == "tune":
-            found.setdefault((s.arm, s.rung), []).append(s.recipe.learning_rate)
+            found.setdefault((s.arm, s.stop_at), []).append(s.recipe.learning_rate)
     return {key: sorted(rates) for key, rates in found.items()}
 
 
@@ -406,9 +440,11 @@ def late(spec, data):
     """An outcome whose rate order turns round after the first rung: low rates rise late."""
     outcome = outcome_of(spec, data)
     rate = spec.recipe.learning_rate if spec.recipe else 0.0
-    score = 0.5 + (100 * rate if spec.rung == RUNGS[0] else 0.3 - 100 * rate)
-    point = CurvePoint(10, score, 0.5, "stable")
-    return Outcome(**vars(outcome) | {"dev_score": score, "curve": (point,)}) if spec.phase == "tune" else outcome
+    score = 0.5 + (100 * rate if spec.stop_at == RUNGS[0] else 0.3 - 100 * rate)
+    point = CurvePoint(10, score, 0.5)
+    if spec.phase != "tune":
+        return outcome
+    return replace(outcome, dev_score=score, curve=(point,), details=Details(steps=spec.stop_at))
 
 
 @pytest.mark.parametrize("count", [4, 5, 8])
@@ -420,23 +456,24 @@ def test_every_rate_runs_to_the_first_rung_and_the_better_half_to_the_second(tmp
         (arm, rung): some for arm in ("scratch", "full") for rung, some in zip(RUNGS, (rates, rates[-half:]), strict=True)
     }
     assert counts == {"done": 2 * (count + half) + 8}
-    assert follower.begun == [("tuning", 2 * count, 0), ("finals", 2 * half, 0), ("trials", 8, 0)]
+    total = 2 * count + 2 * half + 8
+    assert follower.begun == [(total, 0), (total, 4 + 2 * count), (total, total - 4), (total, total)]
     assert all(s.splits == () for s in ran if s.phase == "tune")
 
 
-def test_fewer_rates_than_four_all_run_whole(tmp_path):
+def test_fewer_rates_than_four_all_run_until_they_end(tmp_path):
     ran, _ = run(tmp_path, tune=FEWEST_RATES_TO_HALVE - 1)
-    assert tuned(ran) == {(arm, 1.0): sorted(learning_rates(3)) for arm in ("scratch", "full")}
+    assert tuned(ran) == {(arm, None): sorted(learning_rates(3)) for arm in ("scratch", "full")}
 
 
-def test_the_last_round_decides_and_every_rate_is_shown_with_the_rung_it_reached(tmp_path):
+def test_the_last_round_decides_and_every_rate_is_shown_with_the_steps_it_ran(tmp_path):
     ran, _ = run(tmp_path, executor=FakeExecutor(behave=late), tune=4)
     low, high = sorted(learning_rates(4))[-2:]
     assert {s.recipe.learning_rate for s in ran if s.phase == "report" and s.recipe} == {low}
     with Store(tmp_path) as store:
         recipes = store.get_meta("recipes")
     for recipe in recipes:
-        assert [(rate, rung) for rate, _, rung in recipe["tried"]] == [
+        assert [(rate, steps) for rate, _, steps in recipe["tried"]] == [
             (rate, RUNGS[rate in (low, high)]) for rate in sorted(learning_rates(4))
         ]
         assert recipe["tried"][-2][1] == pytest.approx(0.8 - 100 * low)
@@ -473,14 +510,16 @@ def test_rates_that_fail_leave_no_more_finalists_than_other_arms_have(tmp_path):
     assert len(tuned(ran)["full", RUNGS[1]]) == len(tuned(ran)["scratch", RUNGS[1]]) == 2
     assert counts == {"done": 2 * 6 + 8 - 2, "failed": 2}
     ran, counts = run(tmp_path, tune=4)  # mended: what failed is tried again, and the best of all wins
-    assert [s.recipe.learning_rate for s in ran if s.rung == RUNGS[0]] == sorted((worst, best), key=learning_rates(4).index)
+    assert [s.recipe.learning_rate for s in ran if s.stop_at == RUNGS[0]] == sorted(
+        (worst, best), key=learning_rates(4).index
+    )
     assert {s.recipe.learning_rate for s in ran if s.phase == "report" and s.recipe} == {best}
     run(tmp_path / "clean", tune=4)
     assert load(tmp_path).to_json() == load(tmp_path / "clean").to_json()
 
 
 def test_an_arm_without_finalists_is_skipped_with_the_reason(tmp_path):
-    ran, counts = run(tmp_path, executor=fails(when=lambda s: s.arm == "full" and s.rung == RUNGS[1]), tune=4)
+    ran, counts = run(tmp_path, executor=fails(when=lambda s: s.arm == "full" and s.stop_at == RUNGS[1]), tune=4)
     assert not [s for s in ran if s.arm == "full" and s.phase == "report"]
     assert counts == {"done": 4 + 6 + 2 + 4, "failed": 2, "skipped": 2}
     assert any("no tuning trial finished: RuntimeError: no luck with full" in w.text for w in load(tmp_path).warnings)

@@ -100,7 +100,7 @@ def examples(count, number):
 
 
 DATA = Dataset("sentiment", "tiny", LABELS, examples(48, 0), examples(16, 1), examples(24, 2), {}, "f", {})
-RECIPE = Recipe(1e-3, batch_size=8, epochs=1, min_steps=4, evaluations=2, max_length=32)
+RECIPE = Recipe(1e-3, batch_size=8, epochs=1, min_steps=4, max_length=32)
 SPLITS = ((TEST, "f"), (perturbed("keyboard", 3), "version 1"))
 
 

@@ -59,8 +59,8 @@ def untrained(checkpoints, tmp_path):
         data, task, tokenizer = data_of(task, tmp_path), TASKS[task], checkpoints_.load_tokenizer(checkpoint)
         more = LANGUAGES | {"max_target_length": 8} if task.generates else {}
         options = tuple(sorted((task.defaults(OptionKind.ENCODING) | more).items()))
-        rows = {"batch_size": 8, "epochs": 1, "min_steps": 16, "evaluations": 4, "max_length": 48, "options": options}
-        recipe = Recipe(3e-3, **rows | changes)
+        rows = {"learning_rate": 3e-3, "batch_size": 8, "epochs": 1, "min_steps": 16, "warmup_steps": 3, "max_length": 48}
+        recipe = Recipe(**rows | changes, options=options)
         config = checkpoints_.load_config(checkpoint, tokenizer, data.labels, generates=task.generates)
         prepared = ARMS[arm].prepare(Blueprint(checkpoint, task.auto_class, config, 0))
         for module in prepared.model.modules():
@@ -98,7 +98,8 @@ def losses(trained):
 def test_training_with_all_of_them_is_training_with_none(untrained, task, arm):
     # Where a model generates, tokens left out are out of its softmax: part of the recipe, and no shortcut.
     none = replace(NO_SHORTCUTS, few_tokens=TASKS[task].generation is not None)
-    fast, plain = (untrained(task, arm, shortcuts).train("train", "dev", 0) for shortcuts in (ALL_SHORTCUTS, none))
+    faster = {"learning_rate": 3e-2} if (task, arm) == ("sentiment", "probe") else {}  # this head alone moves by little
+    fast, plain = (untrained(task, arm, taken, **faster).train("train", "dev", 0) for taken in (ALL_SHORTCUTS, none))
     off = PADDING if (task, arm) == ("qa", "probe") else 2e-4
     assert losses(fast) == pytest.approx(losses(plain), abs=off)
     assert max(losses(fast)) > min(losses(fast)) + 1e-4, "the model learns"

@@ -10,10 +10,10 @@ from transfergain.engine.fit import fit
 from transfergain.engine.step import Step
 from transfergain.engine.training import Training
 from transfergain.engine.weights import Weights
-from transfergain.types import Recipe
+from transfergain.types import DevScore, Recipe
 
 CPU = torch.device("cpu")
-RECIPE = Recipe(1e-2, batch_size=8, epochs=1, min_steps=6, evaluations=2)
+RECIPE = Recipe(1e-2, batch_size=8, epochs=1, min_steps=6)
 LENGTHS = (3, 9, 14, 5, 6, 8, 2, 11)
 TEXTS = [{"input_ids": [10 + i % 20 for i in range(n)], "attention_mask": [1] * n, "labels": n % 2} for n in LENGTHS]
 TAGGED = [f | {"labels": [-100] + [i % 2 for i in range(len(f["input_ids"]) - 1)]} for f in TEXTS]
@@ -122,7 +122,7 @@ def test_a_run_records_what_it_came_to_and_has_the_same_numbers(checkpoints):
     for most in (8, 2):
         model = load(checkpoints, "AutoModelForSequenceClassification")
         limited(model, most)
-        fitted = fit(model, Training(TEXTS, TEXTS, RECIPE, 0, 0), lambda predicted: 0.5)
+        fitted = fit(model, Training(TEXTS, TEXTS, RECIPE, 0, 0), lambda predicted: DevScore(0.5))
         assert (fitted.micro_batch, fitted.checkpointing) == (most, False)
         curves.append([(p.step, p.examples, p.flops) for p in fitted.curve])
         curves.append([p.loss for p in fitted.curve])

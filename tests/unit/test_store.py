@@ -19,7 +19,7 @@ FULL_OUTCOME = Outcome(
     status="done",
     error="",
     dev_score=0.1 + 0.2,
-    curve=(CurvePoint(5, 0.5, 0.693, "stable"), CurvePoint(10, 0.75, float("inf"), "decay")),
+    curve=(CurvePoint(5, 0.5, 0.693), CurvePoint(10, 0.75, float("inf"))),
     converged=False,
     evaluated={TEST: evaluated([0, 1, 1], 2), shift("tweets"): evaluated([1, 0], 0)},
     details=Details(steps=10, checks={"median_std": 0.02, "note": "naïve ✓"}, adapted=ADAPTED),

@@ -22,7 +22,6 @@ from transfergain.running.search import LEARNING_RATES, at_edge, learning_rates
 from transfergain.split import TEST, shift
 from transfergain.study import Study, TaskEntry, load
 from transfergain.study.fields import with_options_of
-from transfergain.study.keys import quarter
 from transfergain.tasks import TASKS
 from transfergain.types import Recipe, TrialSpec
 
@@ -41,10 +40,10 @@ STUDIES = sorted((Path(__file__).parents[2] / "studies").glob("*.toml"))
 
 
 @pytest.mark.parametrize("file", STUDIES, ids=lambda file: file.name)
-def test_the_shipped_studies_cover_the_five_tasks(file):
-    """What the README sends people to: each names every task once, and builtin data that is there."""
-    tasks = load({}, str(file)).tasks
-    assert sorted(entry.task for entry in tasks) == sorted(TASKS)
+def test_the_shipped_studies_cover_the_five_tasks_and_the_demo_one(file):
+    """What the README sends people to: each names its tasks once, and builtin data that is there."""
+    tasks = load({}, str(file)).entries()
+    assert sorted(entry.task for entry in tasks) == (["sentiment"] if file.name == "demo.toml" else sorted(TASKS))
     assert all(entry.dataset_name == f"builtin:{entry.task}" for entry in tasks)
 
 
@@ -79,28 +78,20 @@ def test_budgets_as_a_flag_override_those_of_every_task(study_file):
     assert [entry.budgets for entry in load({"budgets": "20,30"}, file).entries()] == [[20, 30], [20, 30]]
 
 
-def test_patience_is_a_quarter_of_the_evaluations_unless_it_is_given(study_file):
+def test_data_sets_may_differ_in_seeds_and_warm_up_and_a_flag_sets_all(study_file):
     file = study_file(
-        '[[tasks]]\ntrain_file = "a.csv"\nevaluations = 6\n[[tasks]]\ntrain_file = "b.csv"\n'
-        '[[tasks]]\ntrain_file = "c.csv"\nevaluations = 6\npatience = 5\n'
-    )
-    assert [entry.patience for entry in load({}, file).entries()] == [2, 4, 5]
-    assert [entry.patience for entry in load({"evaluations": 40}, file).entries()] == [10, 10, 5]
-    assert Study().patience == Recipe.patience
-    assert [quarter(n) for n in (1, 4, 5, 8, 9, 16, 17)] == [2, 2, 2, 2, 3, 4, 5]
-
-
-def test_data_sets_may_differ_in_seeds_and_evaluations_and_a_flag_sets_all(study_file):
-    file = study_file(
-        'seeds = 2\n[[tasks]]\ntrain_file = "a.csv"\nseeds = 4\nevaluations = 6\n[[tasks]]\ntrain_file = "b.csv"\n'
+        'seeds = 2\n[[tasks]]\ntrain_file = "a.csv"\nseeds = 4\nwarmup_steps = 6\n[[tasks]]\ntrain_file = "b.csv"\n'
     )
     study = load({}, file)
-    assert [(entry.seeds, entry.evaluations) for entry in study.entries()] == [(4, 6), (2, 16)]
+    assert [(entry.seeds, entry.warmup_steps) for entry in study.entries()] == [(4, 6), (2, 50)]
     datasets = {"a": dataset("a"), "b": dataset("b")}
     plan = Planner(study.model_copy(update={"tasks": [e.model_copy(update={"budgets": [10]}) for e in study.tasks]}),
                    datasets, "sha256:0", "fp32")  # fmt: skip
     asked = {name: plan.reporting(StudyCell(data, "full", 10), plan.recipe(data, 1e-3)) for name, data in datasets.items()}
-    assert {name: (len(specs), specs[0].recipe.evaluations) for name, specs in asked.items()} == {"a": (4, 6), "b": (2, 16)}
+    assert {name: (len(specs), specs[0].recipe.warmup_steps) for name, specs in asked.items()} == {
+        "a": (4, 6),
+        "b": (2, 50),
+    }
     asked = [StudyRequest.of(each.model_dump()).seeds for each in (study, load({"seeds": 5}, file))]
     assert asked == [(2, 4), (5,)]
     assert list(map(words.planned_seeds, asked)) == ["2 to 4 seeds", "5 seeds"]

@@ -103,7 +103,8 @@ def test_runs_that_still_improve_are_one_warning_a_data_set(tmp_path):
     run(tmp_path, executor=FakeExecutor(behave=behave), seeds=3, budgets=[20, 30])
     findings, _ = shown(tmp_path)
     assert [w.text for w in findings.warnings if w.kind is WarningKind.UNFINISHED] == [
-        "reviews: still improving at the step cap: scratch at 20 labels (3 of 3 seeds), 30 labels (3 of 3 seeds); "
+        "reviews: runs that had not ended by themselves when their steps ran out: "
+        "scratch at 20 labels (3 of 3 seeds), 30 labels (3 of 3 seeds); "
         "full at 20 labels (1 of 3 seeds), 30 labels (1 of 3 seeds)"
     ]
 

@@ -29,7 +29,7 @@ OTHER = {
     "splits": ((TEST, "other"),),
     "data_fingerprint": "other",
     "checkpoint_revision": "other",
-    "rung": 0.25,
+    "stop_at": 75,
 }
 
 
@@ -43,8 +43,8 @@ def test_id_is_the_hash_of_the_canonical_json():
         "phase": "report",
         "recipe": vars(Recipe(1e-4)),
         "replicate": 0,
-        "rung": 1.0,
         "splits": [["test", "data of reviews"]],
+        "stop_at": None,
         "task": "sentiment",
     }
     text = json.dumps([SCHEMA_VERSION, content], sort_keys=True, separators=(",", ":"))
@@ -93,7 +93,7 @@ def test_json_round_trip_keeps_the_id():
     for trial in (
         spec(),
         spec(recipe=None, splits=()),
-        spec(phase="tune", rung=0.25),
+        spec(phase="tune", stop_at=75),
         spec(recipe=Recipe(0.1 + 0.2), splits=((TEST, "b"), (adapted("tweets", 64, "lora"), "d"))),
     ):
         again = TrialSpec.from_json(trial.to_json())

@@ -21,7 +21,7 @@ from transfergain.engine.fit import fit
 from transfergain.engine.predict import generate, predict
 from transfergain.engine.shortcuts.vocabulary import NEVER_BIAS, Vocabulary, _ordered
 from transfergain.engine.training import Training
-from transfergain.types import Recipe
+from transfergain.types import DevScore, Recipe
 
 SIZE = 240
 LAST = SIZE - 1
@@ -120,8 +120,8 @@ def generating(warm):
 
 
 def train(model, seen, pad, fields=("logits",), rate=1e-3, steps=5):
-    recipe = Recipe(rate, batch_size=8, epochs=1, min_steps=steps, evaluations=steps, patience=steps)
-    return fit(model, Training(seen, seen[:7], recipe, 0, pad, fields), lambda predicted: -predicted.loss)
+    recipe = Recipe(rate, batch_size=8, epochs=1, min_steps=steps)
+    return fit(model, Training(seen, seen[:7], recipe, 0, pad, fields), lambda predicted: DevScore(-predicted.loss))
 
 
 def state(model):

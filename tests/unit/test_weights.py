@@ -12,7 +12,7 @@ from transfergain.engine.precision import autocast
 from transfergain.engine.shortcuts.bf16 import Bf16Weights, multiplied
 from transfergain.engine.training import Training
 from transfergain.engine.weights import Weights
-from transfergain.types import Recipe
+from transfergain.types import DevScore, Recipe
 
 CPU = torch.device("cpu")
 ROWS = [
@@ -26,7 +26,7 @@ def load(checkpoints, kind="bert", auto_class="AutoModelForSequenceClassificatio
 
 
 def recipe(**keys):
-    return Recipe(1e-3, batch_size=6, epochs=1, min_steps=8, evaluations=2, **keys)
+    return Recipe(1e-3, batch_size=6, epochs=1, min_steps=8, **keys)
 
 
 def backward(model, precision):
@@ -121,7 +121,7 @@ def test_what_an_embedding_shares_stays_fp32(checkpoints, kind):
 def test_bf16_training_ends_in_fp32_with_the_best_weights_and_no_hooks(checkpoints):
     model = load(checkpoints).train()
     before, hooks = copy.deepcopy(model.state_dict()), sum(len(m._forward_hooks) for m in model.modules())
-    fitted = fit(model, Training(ROWS, ROWS, recipe(precision="bf16"), 0, 0), lambda predicted: -predicted.loss)
+    fitted = fit(model, Training(ROWS, ROWS, recipe(precision="bf16"), 0, 0), lambda predicted: DevScore(-predicted.loss))
     assert {p.dtype for p in model.parameters()} == {torch.float32}
     assert sum(len(m._forward_hooks) for m in model.modules()) == hooks
     assert any(not torch.equal(v, before[k]) for k, v in model.state_dict().items())

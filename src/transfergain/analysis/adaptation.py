@@ -74,7 +74,8 @@ def _equivalent(trials: DatasetTrials, cell: Cell, reference: Cell, goal: Split,
     """Measure one `target_label_equivalent`: `curve` is scratch on the shift and after each of its adaptations."""
     name, k, method, n_max = goal.name, goal.labels, goal.method, curve[-1].labels
     split = _after(name, k, method)
-    seeds = sorted(set(common([cell], split)).intersection(*(common([reference], other) for other in curve)))
+    look = trials.look_at(sorted(set(common([cell], split)).intersection(*(common([reference], other) for other in curve))))
+    seeds = look.seeds
     row = AdaptationRow(
         **trials.place(cell, split),
         measure=Measure.TARGET_LABEL_EQUIVALENT,
@@ -88,11 +89,12 @@ def _equivalent(trials: DatasetTrials, cell: Cell, reference: Cell, goal: Split,
         sentence = f"{trials.dataset}: {REFERENCE} was not adapted to {name} by {method} in the seeds of {cell.arm}."
         return replace(row, sentence=sentence)
     values = [trials.values(reference, other, seeds) for other in curve]
-    found = _in_labels(invert(trials.values(cell, split, seeds), values, [math.log1p(s.labels) for s in curve]))
-    verdict, still = trials.settled(_judge(found, k), [cell], [reference], seeds)
+    found = _in_labels(invert(trials.values(cell, split, seeds), values, [math.log1p(s.labels) for s in curve], look.design))
+    verdict, endless = _judge(found, k), trials.endless([cell], [reference], look)
     score = f"{trials.dataset}: what {cell.arm} scores on {name} with {k:,} of its labels"
-    needs = f"takes {REFERENCE} {_amount(found, n_max)} (both by {method}{_interval(found)}{still})"
-    return replace(row, **found._asdict(), verdict=verdict, sentence=f"{score} {needs}: {verdict}.")
+    needs = f"takes {REFERENCE} {_amount(found, n_max)} (both by {method}{_interval(found)}{look.clause})"
+    row = replace(row, **found._asdict(), verdict=verdict, endless=endless, level=look.level)
+    return replace(row, sentence=f"{score} {needs}: {verdict}{words.with_endless(row)}.")
 
 
 def _in_labels(found: Inverse) -> Inverse:

@@ -39,6 +39,8 @@ class Resampled(NamedTuple):
     reference: Floats
     arm_draws: Floats
     reference_draws: Floats
+    level: float
+    """Of an interval over these seeds."""
 
 
 def interquartile_mean(scores: Floats) -> Floats:
@@ -98,7 +100,8 @@ def _at_top(trials: DatasetTrials, arm: str) -> Pair | None:
 def _resampled(pair: Pair) -> Resampled:
     """Resample seeds and test clusters within the data set (stratified), alike in both arms."""
     trials, cells = pair.trials, (pair.arm, pair.reference)
-    seeds, finish = common(cells), METRICS[trials.metric].finish
+    look, finish = trials.look(cells), METRICS[trials.metric].finish
+    seeds = look.seeds
     rng = generator("bootstrap", dataset=trials.dataset)
     counts = np.concatenate([cell.counts(TEST, trials.metric, seeds) for cell in cells])
     known = normalise(finish(counts.sum(axis=1)), trials.chance)
@@ -106,7 +109,7 @@ def _resampled(pair: Pair) -> Resampled:
     chosen = rng.integers(0, len(seeds), size=(BOOTSTRAP_DRAWS, len(seeds)))
     halves = drawn[:, : len(seeds)], drawn[:, len(seeds) :]
     mine, theirs = (np.take_along_axis(half, chosen, axis=1) for half in halves)
-    return Resampled(known[: len(seeds)], known[len(seeds) :], mine, theirs)
+    return Resampled(known[: len(seeds)], known[len(seeds) :], mine, theirs, look.level)
 
 
 def normalise(scores: Floats, chance: float) -> Floats:
@@ -116,10 +119,10 @@ def normalise(scores: Floats, chance: float) -> Floats:
 
 def _of_arm(arm: str, pairs: Sequence[Pair], gains: Sequence[GainRow]) -> list[AggregateRow]:
     known = [_resampled(pair) for pair in pairs]
-    seeds = min(len(one.arm) for one in known)
+    seeds, level = min(len(one.arm) for one in known), max(one.level for one in known)
     row = AggregateRow(
         task="", dataset="", arm=arm, budget=0, split=TEST, metric="", measure=Measure.IQM, reference=REFERENCE,
-        n_seeds=seeds, n_tasks=len(known),
+        n_seeds=seeds, n_tasks=len(known), level=level,
     )  # fmt: skip
     return [
         _interquartile(replace(row, against=arm), [one.arm for one in known], [one.arm_draws for one in known]),
@@ -136,7 +139,7 @@ def _of_arm(arm: str, pairs: Sequence[Pair], gains: Sequence[GainRow]) -> list[A
 def _interquartile(row: AggregateRow, scores: Sequence[Floats], draws: Sequence[Floats]) -> AggregateRow:
     estimate = float(interquartile_mean(np.concatenate(scores)))
     several = row.n_seeds > 1
-    low, high = percentile(interquartile_mean(np.concatenate(draws, axis=1))) if several else (None, None)
+    low, high = percentile(interquartile_mean(np.concatenate(draws, axis=1)), row.level) if several else (None, None)
     over = f"Over {row.n_tasks} data sets the interquartile mean of {row.arm}, chance as 0, is"
     return replace(row, estimate=estimate, low=low, high=high, sentence=f"{over} {words.plain(estimate, low, high)}.")
 
@@ -146,7 +149,7 @@ def _improvement(row: AggregateRow, known: Sequence[Resampled]) -> AggregateRow:
     low = high = None
     if row.n_seeds > 1:
         draws = [probability_of_improvement(one.arm_draws, one.reference_draws) for one in known]
-        low, high = percentile(np.mean(draws, axis=0))
+        low, high = percentile(np.mean(draws, axis=0), row.level)
     probability = words.plain(estimate, low, high)
     sentence = f"A run of {row.arm} beats one of {REFERENCE} with probability {probability}, over {row.n_tasks} data sets."
     row = replace(row, measure=Measure.PROBABILITY_OF_IMPROVEMENT, estimate=estimate, low=low, high=high)
@@ -154,10 +157,10 @@ def _improvement(row: AggregateRow, known: Sequence[Resampled]) -> AggregateRow:
 
 
 def _supported(row: AggregateRow, pairs: Sequence[Pair], gains: Sequence[GainRow]) -> AggregateRow:
-    """Count the data sets with a gain: u of N. A gain that is void, or not above 0, counts as p = 1."""
+    """Count the data sets with a gain: u of N. A gain that is not above 0 counts as p = 1."""
     tops = {pair.trials.dataset: (pair.trials.metric, pair.arm.budget) for pair in pairs}
     p_values = [
-        1.0 if gain.p_value is None or gain.estimate <= 0 or gain.verdict is Verdict.VOID else gain.p_value
+        1.0 if gain.p_value is None or gain.estimate <= 0 else gain.p_value
         for gain in gains
         if gain.arm == row.arm and gain.split == TEST and tops.get(gain.dataset) == (gain.metric, gain.budget)
     ]

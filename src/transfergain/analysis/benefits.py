@@ -1,4 +1,4 @@
-"""Answer the four claims in the order of the report, each with one verdict and one sentence a data set."""
+"""Answer the claims in the order of the report, each with one verdict and one sentence a data set."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.rows import (
     Benefit,
     BenefitRow,
+    Censored,
     ConvergenceRow,
     EfficiencyRow,
     GainRow,
@@ -21,13 +22,13 @@ from transfergain.analysis.rows import (
 )
 from transfergain.arms import REFERENCE
 from transfergain.arms.full import FULL
-from transfergain.split import TEST, Split
+from transfergain.split import TEST
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 Answer = tuple[Verdict, str]
 """A verdict, and the sentence that says why."""
 NO_ANSWER: Answer = (Verdict.NOT_MEASURED, "")
-MOST_CAREFUL_FIRST = (Verdict.VOID, Verdict.INCONCLUSIVE, Verdict.NOT_SUPPORTED, Verdict.NEGATIVE_TRANSFER)
+MOST_CAREFUL_FIRST = (Verdict.INCONCLUSIVE, Verdict.NOT_SUPPORTED, Verdict.NEGATIVE_TRANSFER, Verdict.NOT_MEASURED)
 
 
 class BenefitTables(Protocol):
@@ -55,8 +56,8 @@ def leading_arm(arms: Iterable[str]) -> str:
 def lead(arm: str, data: Mapping[str, DatasetEntry], tables: BenefitTables) -> list[BenefitRow]:
     """Answer each claim for each data set about the leading arm.
 
-    Which row answers is fixed by the plan, never by the outcome: the largest budget, but for data efficiency the smallest,
-    where the range to measure a multiple of labels in is the widest.
+    Which row answers is fixed by the plan, never by the outcome: the largest budget; for data efficiency the labels saved
+    at scratch's score with all of them, or where one budget gives no curve, the multiple of labels at that budget.
     """
     found = list[BenefitRow]()
     for dataset, entry in data.items():
@@ -66,10 +67,12 @@ def lead(arm: str, data: Mapping[str, DatasetEntry], tables: BenefitTables) -> l
 
         answers = {
             Benefit.PERFORMANCE: _performance(mine(tables.gains)),
-            Benefit.DATA_EFFICIENCY: _data_efficiency(mine(tables.data_efficiency)),
+            Benefit.DATA_EFFICIENCY: _data_efficiency(mine(tables.data_efficiency), mine(tables.gains)),
             Benefit.CONVERGENCE: _convergence(mine(tables.convergence)),
             Benefit.ROBUSTNESS: _robustness(mine(tables.robustness)),
         }
+        if beyond := _beyond_accuracy(mine(tables.robustness)):
+            answers[Benefit.BEYOND_ACCURACY] = beyond
         for benefit, (verdict, sentence) in answers.items():
             sentence = sentence or f"{dataset}: {_nothing(benefit, arm)}."
             found.append(BenefitRow(benefit=benefit, dataset=dataset, arm=arm, verdict=verdict, sentence=sentence))
@@ -96,16 +99,37 @@ def _performance(gains: Sequence[GainRow]) -> Answer:
     return NO_ANSWER
 
 
-def _data_efficiency(rows: Sequence[EfficiencyRow]) -> Answer:
-    multipliers = sorted((row for row in rows if row.measure is Measure.MULTIPLIER), key=lambda row: row.budget)
-    if not multipliers:
-        return NO_ANSWER
-    first, *others = multipliers
-    elsewhere = [row for row in others if row.verdict is Verdict.SUPPORTED]
-    if elsewhere and first.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_SUPPORTED, Verdict.NEGATIVE_TRANSFER):
-        budgets = words.listed([f"{row.budget:,}" for row in elsewhere])
-        return Verdict.PARTLY, f"{first.sentence.removesuffix('.')}; supported with {budgets} labels."
-    return first.verdict, first.sentence
+def _data_efficiency(rows: Sequence[EfficiencyRow], gains: Sequence[GainRow]) -> Answer:
+    """Answer by the label saving; where that is open, *partly* when a multiple of labels at some budget is supported."""
+    multiples = sorted((row for row in rows if row.measure is Measure.MULTIPLIER), key=lambda row: row.budget)
+    savings = [row for row in rows if row.measure is Measure.LABEL_SAVING and row.estimate is not None]
+    for row in savings or multiples[:1]:
+        verdict, more = row.verdict, _multiple(multiples[0]) if savings else ""
+        elsewhere = [other for other in multiples if other.verdict is Verdict.SUPPORTED and other is not row]
+        if row.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_SUPPORTED) and elsewhere:
+            budgets = words.listed([f"{other.budget:,}" for other in elsewhere])
+            verdict, more = Verdict.PARTLY, f"; a label does more than one without with {budgets} labels"
+        elif row.verdict is Verdict.INCONCLUSIVE:
+            more = _what_it_takes(gains)
+        tail = f"{words.with_endless(row)}."
+        return verdict, f"{row.sentence.removesuffix(tail)}{more}{tail}"
+    return NO_ANSWER
+
+
+def _what_it_takes(gains: Sequence[GainRow]) -> str:
+    """Say what would settle a saving: it is settled where the gain with all labels is."""
+    top = next(iter(_at_top([row for row in gains if row.split == TEST])), None)
+    if top is None or top.verdict is not Verdict.INCONCLUSIVE or not top.why.startswith("needs"):
+        return ""
+    return f"; like the gain with all labels it {top.why}"
+
+
+def _multiple(row: EfficiencyRow) -> str:
+    """Add what a label is worth at the smallest budget; nothing where the saving says as much."""
+    if row.verdict is not Verdict.SUPPORTED or row.estimate is None or row.censored is not Censored.NO:
+        return ""
+    worth = words.number(row.estimate * row.budget)
+    return f"; {row.budget:,} labels with it do what {worth} do without ({words.times(row.estimate)})"
 
 
 def _convergence(rows: Sequence[ConvergenceRow]) -> Answer:
@@ -116,8 +140,11 @@ def _convergence(rows: Sequence[ConvergenceRow]) -> Answer:
 
 def _robustness(rows: Sequence[RobustnessRow]) -> Answer:
     gains = [row for row in _at_top(rows) if row.measure is Measure.OOD_GAIN]
+    if len(gains) == 1:
+        return gains[0].verdict, gains[0].sentence
     if gains:
-        return _shifted(gains, {row.split: row for row in rows if row.measure is Measure.EFFECTIVE_ROBUSTNESS})
+        parts = [f"on {gain.split.title} {_signed(gain)}, {gain.verdict}" for gain in gains]
+        return _together([gain.verdict for gain in gains]), f"{gains[0].dataset}: {gains[0].arm} {'; '.join(parts)}."
     perturbed = [row for row in _at_top(rows) if row.measure is Measure.PERTURBATION_GAIN]
     if not perturbed:
         return NO_ANSWER
@@ -148,26 +175,10 @@ def _together(verdicts: Sequence[Verdict]) -> Verdict:
     return next(verdict for verdict in MOST_CAREFUL_FIRST if verdict in verdicts)
 
 
-def _shifted(gains: Sequence[RobustnessRow], effective: Mapping[Split, RobustnessRow]) -> Answer:
-    """Answer about shifts: *supported* where the arm is better on every one, by more than its accuracy at home explains."""
-    verdicts, parts = list[Verdict](), list[str]()
-    for gain in gains:
-        row, verdict = effective.get(gain.split), gain.verdict
-        text = f"on {gain.split.title} {_signed(gain)}, {verdict}"
-        if verdict is Verdict.SUPPORTED:
-            verdict, clause = _beyond_accuracy(row)
-            text += f"; {clause}"
-        verdicts.append(verdict)
-        parts.append(text)
-    verdict = Verdict.PARTLY if Verdict.PARTLY in verdicts else _together(verdicts)
-    return verdict, f"{gains[0].dataset}: {gains[0].arm} {'. '.join(parts)}."
-
-
-def _beyond_accuracy(row: RobustnessRow | None) -> Answer:
-    """Judge a supported gain on a shift by what the accuracy at home explains of it."""
-    if row is None or row.estimate is None:
-        return Verdict.PARTLY, "whether beyond what its accuracy explains is not identifiable"
-    if row.verdict is Verdict.SUPPORTED:
-        return Verdict.SUPPORTED, f"more robust than its accuracy explains ({_signed(row)} logits)"
-    less = "less" if row.verdict is Verdict.NEGATIVE_TRANSFER else "not more"
-    return Verdict.PARTLY, f"more accurate, {less} robust for its accuracy ({_signed(row)} logits)"
+def _beyond_accuracy(rows: Sequence[RobustnessRow]) -> Answer | None:
+    """Answer whether gains on shifts go beyond what the accuracy at home explains; None in a study without shifts."""
+    found = [row for row in rows if row.measure is Measure.EFFECTIVE_ROBUSTNESS]
+    if not found:
+        return None
+    first, *others = (row.sentence.removesuffix(".").removeprefix(f"{row.dataset}: ") for row in found)
+    return _together([row.verdict for row in found]), f"{found[0].dataset}: {'; '.join([first, *others])}."

@@ -124,11 +124,11 @@ def _against_reference(trials: DatasetTrials, cell: Cell, split: Split, definiti
     reference = trials.reference.get(cell.budget)
     if reference is None or cell.arm == REFERENCE:
         return None
-    seeds = _seeds([cell, reference], split)
-    if not seeds:
+    look = trials.look_at(_seeds([cell, reference], split))
+    if not look.seeds:
         return None
-    mine, theirs = (_values(c, split, seeds, definition) for c in (cell, reference))
-    return stats.interval(*mine.minus(theirs))
+    mine, theirs = (_values(c, split, look.seeds, definition) for c in (cell, reference))
+    return look.interval(mine.minus(theirs))
 
 
 def _judge(against: Estimate) -> Verdict:

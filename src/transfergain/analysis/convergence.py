@@ -11,17 +11,21 @@ import numpy as np
 from scipy.special import stdtrit
 
 from transfergain.analysis import words
+from transfergain.analysis.endless import Endless, Reading, cut_short
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.inversion import isotonic
+from transfergain.analysis.look import Look
 from transfergain.analysis.rows import Censored, ConvergenceRow, Measure, Verdict
 from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.analysis.verdict import judge_ratio
 from transfergain.arms import REFERENCE
 from transfergain.split import DEV
-from transfergain.types import CurvePhase, CurvePoint, Outcome
+from transfergain.types import CurvePoint, Outcome
 
 LEVEL_SHARE = 0.95
 """Share of scratch's gain over chance that counts as its level."""
+FEWEST_ALIKE = 3
+"""Seeds that must all say the same where there is no interval to judge by."""
 UNITS = {"step": "steps", "examples": "examples", "flops": "flops"}
 """Field of CurvePoint -> unit. Seconds are measured, and kept apart (`timings`)."""
 
@@ -34,7 +38,7 @@ class Crossing(NamedTuple):
     at_first: bool
     """Reached by the first evaluation already: `time` is an upper bound."""
     horizon: float
-    """Of the last evaluation of the stable phase: what an unreached target takes at least."""
+    """Of the last evaluation: what an unreached target takes at least."""
 
 
 class Speedup(NamedTuple):
@@ -49,8 +53,8 @@ class Speedup(NamedTuple):
 
 
 def stable(outcome: Outcome) -> list[CurvePoint]:
-    """List the evaluations of the stable phase: the learning rate of all of them is the same, once warm."""
-    return [point for point in outcome.curve if point.phase == CurvePhase.STABLE and math.isfinite(point.score)]
+    """List the evaluations with a score."""
+    return [point for point in outcome.curve if math.isfinite(point.score)]
 
 
 def plateau(scores: Sequence[float]) -> float:
@@ -115,7 +119,7 @@ def rows(trials: DatasetTrials) -> tuple[list[ConvergenceRow], list[ConvergenceR
 
 @dataclass(frozen=True)
 class _Compared:
-    """The dev curves of one arm and of scratch at one budget, by seed, and scratch's levels.
+    """The dev curves of one arm and of scratch at one budget, by seed, and the levels to reach.
 
     The target is that of the seed: seeds have dev sets of their own, some easier than others, and half of scratch's runs
     would never reach the level of all of them.
@@ -124,22 +128,29 @@ class _Compared:
     trials: DatasetTrials
     cell: Cell
     against: Cell
-    seeds: list[int]
+    look: Look
     arm: list[list[CurvePoint]]
     reference: list[list[CurvePoint]]
     targets: list[float]
+    flat: str
+    """What keeps scratch from setting a level, so that the arm sets it; empty where scratch does."""
     problem: str
+    """Why nothing can be compared; empty where it can."""
 
     @classmethod
     def of(cls, trials: DatasetTrials, cell: Cell, reference: Cell) -> _Compared:
-        """Gather the curves, and say what keeps them from being compared."""
-        seeds = [r for r in common([cell, reference]) if all(stable(c.outcomes[r]) for c in (cell, reference))]
-        mine, theirs = ([stable(c.outcomes[r]) for r in seeds] for c in (cell, reference))
-        if not seeds:
-            return cls(trials, cell, reference, [], [], [], [], "no seed has dev evaluations of both arms")
-        levels = [plateau([point.score for point in curve]) for curve in theirs]
-        targets = [goal(level, trials.chance) for level in levels]
-        return cls(trials, cell, reference, seeds, mine, theirs, targets, _flat(theirs, trials.chance))
+        """Gather the curves, and set the level: scratch's own, or where it has none the arm's."""
+        both = common([cell, reference])
+        look = trials.look_at([r for r in both if all(stable(c.outcomes[r]) for c in (cell, reference))])
+        mine, theirs = ([stable(c.outcomes[r]) for r in look.seeds] for c in (cell, reference))
+        known = (trials, cell, reference, look, mine, theirs)
+        if not look.seeds:
+            return cls(*known, [], "", "no seed has dev evaluations of both arms")
+        flat = _flat(theirs, trials.chance)
+        if flat and _flat(mine, trials.chance):
+            return cls(*known, [], flat, f"{REFERENCE} {flat}, and neither did {cell.arm}")
+        levels = [plateau([point.score for point in curve]) for curve in (mine if flat else theirs)]
+        return cls(*known, [goal(level, trials.chance) for level in levels], flat, "")
 
     def has(self, field: str) -> bool:
         """Say whether the unit was recorded throughout."""
@@ -152,44 +163,55 @@ class _Compared:
             measure=Measure.SPEED_UP,
             reference=REFERENCE,
             unit=unit,
-            target=None if self.problem else float(np.mean(self.targets)),
+            target=float(np.mean(self.targets)) if self.targets else None,
             targets=self.targets,
             n_seeds=len(self.arm),
             verdict=Verdict.INCONCLUSIVE,
+            level=self.look.level,
         )
         if self.problem:
             where = f"{self.trials.dataset}: with {self.cell.budget:,} labels"
-            return replace(row, sentence=f"{where} the speed-up of {self.cell.arm} is undefined: {self.problem}.")
+            return replace(row, sentence=f"{where} no speed can be compared: {self.problem}.")
         mine, theirs = (
             [crossing(curve, target, field) for curve, target in zip(curves, self.targets, strict=True)]
             for curves in (self.arm, self.reference)
         )
-        row = _measured(row, mine, theirs)
-        verdict, still = self.trials.settled(_judge(row), [self.cell], [self.against], self.seeds)
-        row = replace(row, verdict=verdict)
-        return replace(row, sentence=_sentence(row, mine, theirs, still))
+        row = replace(_measured(row, mine, theirs, self.look.level), endless=self._endless(mine))
+        if self.flat:
+            row = replace(row, verdict=_judge_bounds(mine, theirs))
+            return replace(row, sentence=_beyond(row, self.flat, mine, theirs, self.look.clause))
+        row = replace(row, verdict=_judge(row))
+        return replace(row, sentence=_sentence(row, mine, theirs, self.look.clause))
+
+    def _endless(self, mine: Sequence[Crossing]) -> Endless:
+        """Read endless training: the level that scratch sets may still rise; an arm that is there needs no more steps."""
+        found = self.trials.endless([self.cell], [self.against], self.look)
+        late = cut_short(found.unfinished_arm, found.of) and any(c.time is None for c in mine)
+        if cut_short(found.unfinished, found.of):
+            return replace(found, reading=Reading.OPEN if late or not self.flat else Reading.UPPER_BOUND)
+        return replace(found, reading=Reading.LOWER_BOUND if late else Reading.SAME)
 
 
 def _flat(curves: Sequence[Sequence[CurvePoint]], chance: float) -> str:
-    """Say that scratch's curves, one a seed, rise to nothing that could be reached; empty where they do.
+    """Say that curves, one a seed, rise to nothing that could be reached; empty where they do.
 
     `plateau` would be above chance for noise, too.
     """
     late = np.array([np.mean([point.score for point in curve[len(curve) // 2 :]]) for curve in curves])
     first = np.array([curve[0].score for curve in curves])
     if not _above(late - chance):
-        return f"scratch's dev scores do not clearly beat chance ({chance:.3f})"
+        return f"never clearly left chance ({chance:.3f}) on dev"
     if not _above(late - first):  # untrained answers may have some score: words that they share with the right ones
-        return f"scratch's dev scores do not rise clearly above their first ({first.mean():.3f})"
+        return f"never clearly rose above its first dev score ({first.mean():.3f})"
     return ""
 
 
-def _measured(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Crossing]) -> ConvergenceRow:
+def _measured(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Crossing], level: float) -> ConvergenceRow:
     """Fill in when the runs reached their targets, and the speed-up."""
     reached, reached_reference = (float(np.mean([c.time is not None for c in part])) for part in (mine, theirs))
     return replace(
         row,
-        **speed_up(mine, theirs)._asdict(),
+        **speed_up(mine, theirs, level)._asdict(),
         reached=reached,
         reached_reference=reached_reference,
         times=[c.time for c in mine],
@@ -219,16 +241,25 @@ def _judge(row: ConvergenceRow) -> Verdict:
     return judge_ratio(row.low, row.high, row.low_open, row.high_open)
 
 
+def _judge_bounds(mine: Sequence[Crossing], theirs: Sequence[Crossing]) -> Verdict:
+    """Judge how soon an arm reaches its own level where scratch has none: supported when every seed, at least 3, says so."""
+    sooner = [
+        a.time is not None and (r.horizon if r.time is None else r.time) > a.time and not r.at_first
+        for a, r in zip(mine, theirs, strict=True)
+    ]
+    return Verdict.SUPPORTED if len(sooner) >= FEWEST_ALIKE and all(sooner) else Verdict.INCONCLUSIVE
+
+
 def _mean(times: Sequence[Crossing]) -> str:
     known = [c.time for c in times if c.time is not None]
     return words.number(float(np.exp(np.mean(np.log(known))))) if known else ""
 
 
-def _sentence(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Crossing], still: str) -> str:
+def _sentence(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Crossing], over_looks: str) -> str:
     of = f"of {words.seeds(row.n_seeds)}"
     start, level = f"{row.dataset}: with {row.budget:,} labels {row.arm}", f"dev {row.target:.3f}"
     counts = [sum(c.time is not None for c in part) for part in (mine, theirs)]
-    aside = [] if row.estimate is None and not all(counts) else [_ratio(row)]
+    aside = [] if row.estimate is None and not all(counts) else [_ratio(row, over_looks)]
     if not counts[0]:
         held = f"holds in {counts[1]} {of}" if counts[1] else "does not hold either"
         text = f"{start} never reaches scratch's level ({level}), which scratch {held}"
@@ -241,13 +272,26 @@ def _sentence(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Cr
     if counts[0] and counts != [row.n_seeds] * 2:
         aside.append(f"reached in {counts[0]} {of}, by scratch in {counts[1]}")
     text += f" ({'; '.join(aside)})" * bool(aside) + ", pretraining not counted"
-    text += still
     if row.verdict is Verdict.NOT_SUPPORTED and counts[0] < counts[1]:
         text += "; it gets there less often"
-    return f"{text}: {row.verdict}."
+    text += f": {row.verdict}"
+    if row.endless and row.endless.reading is Reading.OPEN:  # what scratch has not reached yet, no arm was timed to
+        return f"{text}; with endless training {REFERENCE}'s level may still rise: {row.endless.late()}."
+    return f"{text}{words.with_endless(row)}."
 
 
-def _ratio(row: ConvergenceRow) -> str:
+def _beyond(row: ConvergenceRow, flat: str, mine: Sequence[Crossing], theirs: Sequence[Crossing], over_looks: str) -> str:
+    """Say how soon the arm was where scratch never came."""
+    start = f"{row.dataset}: with {row.budget:,} labels {REFERENCE} {flat} in {words.number(_horizon(theirs))} {row.unit}"
+    there = f"{row.arm} reaches dev {row.target:.3f} in {_mean(mine)} ({_ratio(row, over_looks)})"
+    return f"{start}; {there}, pretraining not counted: {row.verdict}{words.with_endless(row)}."
+
+
+def _horizon(runs: Sequence[Crossing]) -> float:
+    return float(np.exp(np.mean(np.log([run.horizon for run in runs]))))
+
+
+def _ratio(row: ConvergenceRow, over_looks: str) -> str:
     if row.estimate is None:
         return "too many runs were there before the first evaluation or never, to say how much faster"
-    return words.bounded_ratio(row)
+    return words.bounded_ratio(row) + over_looks

@@ -11,13 +11,15 @@ import numpy as np
 from transfergain.analysis import stats, words
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.inversion import Inverse, invert
+from transfergain.analysis.look import Look
 from transfergain.analysis.rows import Censored, EfficiencyRow, Measure, Verdict
 from transfergain.analysis.stats import Floats, Values
-from transfergain.analysis.trials import DatasetTrials, common
-from transfergain.analysis.verdict import judge_ratio, judge_sign
+from transfergain.analysis.trials import DatasetTrials
+from transfergain.analysis.verdict import RATIO_MARGIN, judge_ratio, judge_sign
 from transfergain.arms import REFERENCE
 from transfergain.split import TEST
 
+NO_SEED = "no seed finished at every budget"
 OPPOSITE = {Censored.ABOVE: Censored.BELOW, Censored.BELOW: Censored.ABOVE, Censored.NO: Censored.NO}
 
 
@@ -35,50 +37,50 @@ def rows(trials: DatasetTrials) -> list[EfficiencyRow]:
 def _equivalents(trials: DatasetTrials, cell: Cell) -> list[EfficiencyRow]:
     """Measure `label_equivalent` and `multiplier` of an arm at one budget."""
     curve = list(trials.reference.values())
-    seeds, n, budgets = common([cell, *curve]), cell.budget, [c.budget for c in curve]
-    problem = _undefined(trials, curve, seeds)
-    if problem:
-        does = f"the labels that scratch needs for what {cell.arm} does with {n:,}"
-        sentence = f"{trials.dataset}: {does} are undefined: {problem}."
-        return [
-            replace(_blank(trials, cell, measure, budgets[-1], len(seeds)), sentence=sentence)
-            for measure in (Measure.LABEL_EQUIVALENT, Measure.MULTIPLIER)
-        ]
+    look, n, budgets = trials.look([cell, *curve]), cell.budget, [c.budget for c in curve]
+    blank = [_blank(trials, cell, m, budgets[-1], look) for m in (Measure.LABEL_EQUIVALENT, Measure.MULTIPLIER)]
+    if not look.seeds:
+        sentence = f"{trials.dataset}: what {n:,} labels with {cell.arm} stand for is not known: {NO_SEED}."
+        return [replace(row, sentence=sentence) for row in blank]
     found = invert(
-        trials.values(cell, TEST, seeds), [trials.values(c, TEST, seeds) for c in curve], [math.log(b) for b in budgets]
+        trials.values(cell, TEST, look.seeds),
+        [trials.values(c, TEST, look.seeds) for c in curve],
+        [math.log(b) for b in budgets],
+        look.design,
     )
     labels, ratio = _scaled(found, budgets, 1.0), _scaled(found, budgets, float(n))
     verdict = judge_ratio(ratio.low, ratio.high, ratio.low_open, ratio.high_open)
-    verdict, still = trials.settled(verdict, [cell], [c for c in curve if c.budget >= n], seeds)
-    sentence = f"{_sentence(trials, cell, labels, ratio, budgets)}: {verdict}{still}."
+    endless = trials.endless([cell], [c for c in curve if c.budget >= n], look)
+    does = _sentence(cell, labels, ratio, budgets, look.clause)
+    start = _from_chance(trials, curve[-1], look, does, verdict, f"{cell.arm} is not clearly better with {n:,}")
     return [
-        _filled(_blank(trials, cell, measure, budgets[-1], len(seeds)), figure, verdict, sentence)
-        for measure, figure in ((Measure.LABEL_EQUIVALENT, labels), (Measure.MULTIPLIER, ratio))
+        _filled(replace(row, endless=endless), figure, verdict, start)
+        for row, figure in zip(blank, (labels, ratio), strict=True)
     ]
 
 
-def _blank(trials: DatasetTrials, cell: Cell, measure: Measure, n_max: int, n_seeds: int) -> EfficiencyRow:
+def _blank(trials: DatasetTrials, cell: Cell, measure: Measure, n_max: int, look: Look) -> EfficiencyRow:
     """Begin a row: inconclusive as long as it has no figure."""
     place = trials.place(cell, TEST)
-    about = EfficiencyRow(**place, measure=measure, reference=REFERENCE, n_max=n_max, n_seeds=n_seeds)
-    return replace(about, verdict=Verdict.INCONCLUSIVE)
+    about = EfficiencyRow(**place, measure=measure, reference=REFERENCE, n_max=n_max, n_seeds=len(look.seeds))
+    return replace(about, verdict=Verdict.INCONCLUSIVE, level=look.level)
 
 
-def _filled(row: EfficiencyRow, figure: Inverse, verdict: Verdict, sentence: str) -> EfficiencyRow:
-    """Put a figure in its row."""
-    return replace(row, **figure._asdict(), verdict=verdict, sentence=sentence)
+def _filled(row: EfficiencyRow, figure: Inverse, verdict: Verdict, start: str) -> EfficiencyRow:
+    """Put a figure in its row; `start` is the sentence up to the verdict."""
+    row = replace(row, **figure._asdict(), verdict=verdict)
+    return replace(row, sentence=f"{row.dataset}: {start}: {verdict}{words.with_endless(row)}.")
 
 
-def _undefined(trials: DatasetTrials, curve: Sequence[Cell], seeds: Sequence[int]) -> str:
-    """Say why scratch's curve cannot be inverted; empty where it can."""
-    if not seeds:
-        return "no seed finished at every budget"
-    top = trials.values(curve[-1], TEST, seeds)
-    result = stats.interval(*top, level=0.9)  # one-sided at 5 %, as a speed-up asks it
-    above = result.estimate if result.low is None else result.low
-    if above <= trials.chance:
-        return f"scratch does not clearly beat chance ({trials.chance:.3f}) with all {curve[-1].budget:,} labels"
-    return ""
+def _from_chance(trials: DatasetTrials, top: Cell, look: Look, does: str, verdict: Verdict, no_better: str) -> str:
+    """Begin a sentence with scratch at chance where it does not clearly beat it with all labels, one-sided at 5 %."""
+    result = stats.interval(*trials.values(top, TEST, look.seeds), level=0.9)
+    if (result.estimate if result.low is None else result.low) > trials.chance:
+        return does
+    start = f"{REFERENCE} is not clearly above chance with up to {top.budget:,} labels"
+    if verdict is Verdict.SUPPORTED:
+        return f"{start}; {does}"
+    return f"{start}, and {no_better}"
 
 
 def _at(x: float, budgets: Sequence[int]) -> float:
@@ -92,18 +94,18 @@ def _scaled(found: Inverse, budgets: Sequence[int], by: float) -> Inverse:
     return found._replace(estimate=_at(found.estimate, budgets) / by, low=low, high=high)
 
 
-def _sentence(trials: DatasetTrials, cell: Cell, labels: Inverse, ratio: Inverse, budgets: Sequence[int]) -> str:
-    does = f"{trials.dataset}: {cell.budget:,} labels with {cell.arm} do what"
+def _sentence(cell: Cell, labels: Inverse, ratio: Inverse, budgets: Sequence[int], over_looks: str) -> str:
+    does = f"{cell.budget:,} labels with {cell.arm} do what"
+    if len(budgets) == 1:
+        as_many = {Censored.ABOVE: "more than ", Censored.BELOW: "fewer than ", Censored.NO: ""}[labels.censored]
+        return f"{does} {as_many}{budgets[0]:,} do without; one budget gives no curve to say how many: add --budgets"
     if labels.censored is Censored.ABOVE:
         does += f" more than {budgets[-1]:,} do without (more than {words.times(ratio.estimate)}"
     elif labels.censored is Censored.BELOW:
         does += f" fewer than {budgets[0]:,} do without (less than {words.times(ratio.estimate)}"
     else:
         does += f" {words.number(labels.estimate)} do without ({words.times(ratio.estimate)}"
-    does += f", {words.measured_interval(ratio.low, ratio.high, ratio.low_open, ratio.high_open)})"
-    if len(budgets) == 1:
-        does += "; one budget gives no learning curve to read labels from"
-    return does
+    return does + f", {words.measured_interval(ratio.low, ratio.high, ratio.low_open, ratio.high_open)}{over_looks})"
 
 
 @dataclass(frozen=True)
@@ -113,41 +115,50 @@ class _Curves:
     trials: DatasetTrials
     mine: Sequence[Cell]
     theirs: Sequence[Cell]
-    seeds: Sequence[int]
 
     @property
     def budgets(self) -> list[int]:
         return [cell.budget for cell in self.mine]
 
-    def values(self, cells: Sequence[Cell]) -> list[Values]:
-        return [self.trials.values(cell, TEST, self.seeds) for cell in cells]
+    def values(self, cells: Sequence[Cell], look: Look) -> list[Values]:
+        return [self.trials.values(cell, TEST, look.seeds) for cell in cells]
 
-    def row(self, measure: Measure) -> EfficiencyRow:
+    def row(self, measure: Measure, look: Look) -> EfficiencyRow:
         top = self.mine[-1]
-        return _blank(self.trials, top, measure, top.budget, len(self.seeds))
+        return _blank(self.trials, top, measure, top.budget, look)
 
 
 def _whole_curves(trials: DatasetTrials, cells: Mapping[int, Cell]) -> list[EfficiencyRow]:
-    """Measure `label_saving` and `area`."""
-    budgets = [b for b in cells if b in trials.reference]
-    if not budgets:
+    """Measure `label_saving`, which reads scratch at the largest budget alone, and `area`."""
+    both = [b for b in cells if b in trials.reference]
+    if not both:
         return []
-    mine, theirs = [cells[b] for b in budgets], [trials.reference[b] for b in budgets]
-    curves = _Curves(trials, mine, theirs, common([*mine, *theirs]))
-    if len(budgets) > 1 and curves.seeds:
-        return [_saving(curves), _area(curves)]
-    why = "one budget is no curve" if len(budgets) < 2 else "no seed finished at every budget"
-    named = {Measure.LABEL_SAVING: "label saving", Measure.AREA: "area between the learning curves"}
-    return [
-        replace(curves.row(measure), sentence=f"{trials.dataset}: the {name} of {mine[-1].arm} is undefined: {why}.")
-        for measure, name in named.items()
-    ]
+    top, up_to = trials.reference[both[-1]], [cell for b, cell in cells.items() if b <= both[-1]]
+    named = {
+        Measure.LABEL_SAVING: ("label saving", _saving, _Curves(trials, up_to, [top])),
+        Measure.AREA: (
+            "area between the learning curves",
+            _area,
+            _Curves(trials, [cells[b] for b in both], [trials.reference[b] for b in both]),
+        ),
+    }
+    found = []
+    for measure, (name, measured, curves) in named.items():
+        look = trials.look([*curves.mine, *curves.theirs])
+        row = curves.row(measure, look)
+        if len(curves.mine) > 1 and look.seeds:
+            found.append(measured(curves, row, look))
+        else:
+            why = "one budget gives no curve: add --budgets" if len(curves.mine) < 2 else NO_SEED
+            found.append(replace(row, sentence=f"{trials.dataset}: the {name} of {row.arm} is not known: {why}."))
+    return found
 
 
-def _saving(curves: _Curves) -> EfficiencyRow:
+def _saving(curves: _Curves, row: EfficiencyRow, look: Look) -> EfficiencyRow:
     """Measure the share of labels saved at scratch's own score with all of them: the arm's curve, inverted there."""
-    budgets, arm = curves.budgets, curves.mine[-1].arm
-    found = invert(curves.values(curves.theirs)[-1], curves.values(curves.mine), [math.log(b) for b in budgets])
+    budgets, theirs = curves.budgets, curves.theirs
+    goal, mine = curves.values(theirs, look)[0], curves.values(curves.mine, look)
+    found = invert(goal, mine, [math.log(b) for b in budgets], look.design)
     needed = _scaled(found, budgets, float(budgets[-1]))
     saving = Inverse(
         estimate=1 - needed.estimate,
@@ -157,26 +168,25 @@ def _saving(curves: _Curves) -> EfficiencyRow:
         low_open=needed.high_open,
         high_open=needed.low_open,
     )
-    verdict, still = curves.trials.settled(_judge_saving(saving), curves.mine, curves.theirs[-1:], curves.seeds)
-    labels = _at(found.estimate, budgets)
-    amount = {
-        Censored.ABOVE: f"fewer than {labels:,.0f}",
-        Censored.BELOW: f"more than {labels:,.0f}",
-        Censored.NO: words.number(labels),
+    labels, top, verdict = words.number(_at(found.estimate, budgets)), f"{budgets[-1]:,}", _judge_saving(saving)
+    does = {
+        Censored.ABOVE: f"{labels} labels or fewer with {row.arm} do what {top} do without",
+        Censored.BELOW: f"{row.arm} needs more than {labels} labels for what {top} do without",
+        Censored.NO: f"{labels} labels with {row.arm} do what {top} do without",
     }[saving.censored]
-    sentence = f"{curves.trials.dataset}: {arm} needs {amount} labels for scratch's score with {budgets[-1]:,}"
-    return _filled(curves.row(Measure.LABEL_SAVING), saving, verdict, f"{sentence}{_saved(saving)}: {verdict}{still}.")
+    does, no_better = does + _saved(saving, look.clause), f"{row.arm} is not clearly better with as many"
+    start = _from_chance(curves.trials, theirs[0], look, does, verdict, no_better)
+    row = replace(row, endless=curves.trials.endless(curves.mine, theirs, look))
+    return _filled(row, saving, verdict, start)
 
 
-def _saved(saving: Inverse) -> str:
+def _saved(saving: Inverse, over_looks: str) -> str:
     """`, a saving of 75 % (95 % interval 60 % to more than 80 %)`."""
-    if saving.low is None or saving.high is None:
-        return f" ({words.measured_interval(None, None, False, False)})"
-    left, right = f"{100 * saving.low:.0f} %", f"{100 * saving.high:.0f} %"
-    left = f"less than {left}" if saving.low_open else left
-    right = f"more than {right}" if saving.high_open else right
+    interval = words.measured_interval(saving.low, saving.high, saving.low_open, saving.high_open, words.percent)
+    if saving.censored is Censored.BELOW:
+        return ""
     more = " or more" if saving.censored is Censored.ABOVE else ""
-    return f", a saving of {100 * saving.estimate:.0f} %{more} ({words.LEVEL} {left} to {right})"
+    return f", a saving of {words.percent(saving.estimate)}{more} ({interval}{over_looks})"
 
 
 def _judge_saving(saving: Inverse) -> Verdict:
@@ -189,7 +199,8 @@ def _judge_saving(saving: Inverse) -> Verdict:
         return Verdict.SUPPORTED
     if saving.censored is Censored.BELOW and saving.low == saving.high == 0:
         return Verdict.NEGATIVE_TRANSFER
-    return Verdict.INCONCLUSIVE
+    ruled_out = saving.high is not None and saving.high < 1 - 1 / RATIO_MARGIN and not saving.high_open
+    return Verdict.NOT_SUPPORTED if ruled_out else Verdict.INCONCLUSIVE
 
 
 def _weights(budgets: Sequence[int]) -> Floats:
@@ -202,19 +213,18 @@ def _weights(budgets: Sequence[int]) -> Floats:
     return np.asarray(weights / (x[-1] - x[0]))
 
 
-def _area(curves: _Curves) -> EfficiencyRow:
+def _area(curves: _Curves, row: EfficiencyRow, look: Look) -> EfficiencyRow:
     """Measure the mean height of the arm's learning curve over scratch's."""
-    budgets, pairs = curves.budgets, zip(curves.values(curves.mine), curves.values(curves.theirs), strict=True)
+    budgets, pairs = curves.budgets, zip(*(curves.values(c, look) for c in (curves.mine, curves.theirs)), strict=True)
     parts, weights = [mine.minus(theirs) for mine, theirs in pairs], _weights(budgets)
-    result = stats.interval(
-        np.sum([w * part.scores for w, part in zip(weights, parts, strict=True)], axis=0),
-        np.sum([w * part.values for w, part in zip(weights, parts, strict=True)], axis=0),
+    scores, values = (
+        np.sum([w * part[i] for w, part in zip(weights, parts, strict=True)], axis=0) for i in range(len(Values._fields))
     )
-    verdict, still = curves.trials.settled(judge_sign(result.low, result.high), curves.mine, curves.theirs, curves.seeds)
-    sentence = (
-        f"{curves.trials.dataset}: between {budgets[0]:,} and {budgets[-1]:,} labels the learning curve of "
-        f"{curves.mine[-1].arm} differs from scratch's by {words.signed(result.estimate, result.low, result.high)} on "
-        f"average: {verdict}{still}."
+    result = look.interval(Values(scores, values))
+    start = (
+        f"between {budgets[0]:,} and {budgets[-1]:,} labels the learning curve of {row.arm} differs from scratch's by "
+        f"{words.signed(result.estimate, result.low, result.high)} on average{look.clause}"
     )
     figure = Inverse(result.estimate, Censored.NO, result.low, result.high, False, False)
-    return _filled(curves.row(Measure.AREA), figure, verdict, sentence)
+    row = replace(row, endless=curves.trials.endless(curves.mine, curves.theirs, look, result.estimate))
+    return _filled(row, figure, judge_sign(result.low, result.high), start)

@@ -14,6 +14,7 @@ import numpy as np
 from scipy.special import expit, logit
 
 from transfergain.analysis import stats, words
+from transfergain.analysis.endless import Reading
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.rows import Measure, RobustnessRow, Verdict
 from transfergain.analysis.stats import Floats, Values
@@ -30,14 +31,16 @@ def effective_robustness(trials: DatasetTrials, cells: Mapping[int, Cell], split
     """Measure one arm on one shift. The estimate is in logits; the sentence gives it in points of score, too."""
     groups = [list(cells.values()), list(trials.reference.values())]
     top = groups[0][-1]
-    seeds = common([c for group in groups for c in group], split) if all(groups) else []
+    look = trials.look_at(common([c for group in groups for c in group], split) if all(groups) else [])
+    seeds = look.seeds
     row = RobustnessRow(
         **trials.place(top, split),
         measure=Measure.EFFECTIVE_ROBUSTNESS,
         reference=REFERENCE,
         n_seeds=len(seeds),
         points=_points(trials, groups, split),
-        verdict=Verdict.INCONCLUSIVE,
+        verdict=Verdict.NOT_MEASURED,
+        level=look.level,
     )
     parts = [[[trials.values(c, at, seeds) for at in (TEST, split)] for c in group] for group in groups] if seeds else []
     problem = _problem(parts, (top.arm, REFERENCE))
@@ -45,17 +48,20 @@ def effective_robustness(trials: DatasetTrials, cells: Mapping[int, Cell], split
         start = f"{trials.dataset}: whether {top.arm} is more robust on {split.title} than its accuracy explains"
         return replace(row, sentence=f"{start} is not identifiable: {problem}.")
     mine = np.repeat([1.0, 0.0], [len(group) for group in parts])
-    found, (slope, intercept, at) = _estimate([cell for group in parts for cell in group], mine)
-    verdict, still = trials.settled(judge_sign(found.low, found.high), groups[0], groups[1], seeds)
+    found, (slope, intercept, at) = _estimate([cell for group in parts for cell in group], mine, look.design)
+    verdict = judge_sign(found.low, found.high)
     more = 100 * float(expit(at + found.estimate / 2) - expit(at - found.estimate / 2))
     said = {Verdict.SUPPORTED: "more robust", Verdict.NEGATIVE_TRANSFER: "less robust"}
     sentence = (
         f"{trials.dataset}: at the same score at home, {top.arm} scores {more:+.1f} points on {split.title} against "
-        f"{REFERENCE} ({words.signed(found.estimate, found.low, found.high)} in logits{still}): "
-        f"{said.get(verdict, 'not shown to be more robust')}."
+        f"{REFERENCE} ({words.signed(found.estimate, found.low, found.high)} in logits{look.clause}): "
+        f"{said.get(verdict, 'not shown to be more robust')}"
     )
-    fit = replace(row, slope=slope, intercept=intercept, identifiable=True, verdict=verdict, sentence=sentence)
-    return replace(fit, estimate=found.estimate, low=found.low, high=found.high)
+    fit = replace(row, slope=slope, intercept=intercept, identifiable=True, verdict=verdict)
+    fit = replace(fit, estimate=found.estimate, low=found.low, high=found.high)
+    if (read := trials.endless(groups[0], groups[1], look)).reading is not Reading.SAME:  # more training moves both scores
+        fit, sentence = replace(fit, endless=replace(read, reading=Reading.OPEN)), f"{sentence}; more training may change it"
+    return replace(fit, sentence=f"{sentence}.")
 
 
 def _points(trials: DatasetTrials, groups: Sequence[Sequence[Cell]], split: Split) -> list[tuple[float, float, str]]:
@@ -87,7 +93,9 @@ def _logits(scores: Floats, clusters: int) -> Floats:
     return np.asarray(logit(np.clip(scores, edge, 1 - edge)))
 
 
-def _estimate(cells: Sequence[Sequence[Values]], mine: Floats) -> tuple[stats.Estimate, tuple[float, float, float]]:
+def _estimate(
+    cells: Sequence[Sequence[Values]], mine: Floats, looks: stats.Design | None = None
+) -> tuple[stats.Estimate, tuple[float, float, float]]:
     """Fit the arm's coefficient with its interval, and (slope, intercept, fitted logit halfway between the arms).
 
     The fit is over the cells' means over seeds: with single seeds, their noise at home would flatten the slope, and credit
@@ -114,7 +122,7 @@ def _estimate(cells: Sequence[Sequence[Values]], mine: Floats) -> tuple[stats.Es
     for j in range(SPLITS_OF_FIT):
         values = np.sum([derivatives[i, j] * cell[j].values for i, cell in enumerate(cells)], axis=0)
         parts.append(Values(pseudo if j == 0 else np.zeros(s), values))
-    return stats.sum_interval(effect, parts), (slope, intercept, at)
+    return stats.sum_interval(effect, parts, looks=looks), (slope, intercept, at)
 
 
 def _derivatives(of: Callable[[Floats], float], at: Floats) -> Floats:

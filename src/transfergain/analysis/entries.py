@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from transfergain.analysis.rows import Flat
+from transfergain.analysis.flat import Flat
+from transfergain.analysis.sequential import Looks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +34,8 @@ class DatasetEntry(Flat):
     """Shift -> its test examples."""
     targets: Mapping[str, int] = field(default_factory=dict)
     """Shift -> labelled examples of its domain, to adapt with."""
+    looks: Sequence[int] = ()
+    """Counts of seeds at which the results are looked at; one number, or none in an older store: a fixed number of seeds."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +47,8 @@ class StudyRequest:
     arms: Sequence[str]
     """In the order given, the reference among them."""
     seeds: Sequence[int]
-    """What the data sets of the study ask for, each number once, ascending; so are the next two."""
+    """What the data sets of the study ask for, each number once, ascending; so are the next two. Of `auto`, the fewest and
+    the most."""
     epochs: Sequence[int]
     min_steps: Sequence[int]
     tune: int
@@ -58,9 +62,8 @@ class StudyRequest:
     def of(cls, request: Mapping[str, Any]) -> StudyRequest:
         """Read a request as stored."""
         entries = request["tasks"] or [request]
-        seeds, epochs, min_steps = (
-            tuple(sorted({int(entry[key]) for entry in entries})) for key in ("seeds", "epochs", "min_steps")
-        )
+        seeds = tuple(sorted({count for entry in entries for count in _planned_seeds(entry)}))
+        epochs, min_steps = (tuple(sorted({int(entry[key]) for entry in entries})) for key in ("epochs", "min_steps"))
         return cls(
             model=request["model"],
             revision=request.get("revision") or "",
@@ -73,3 +76,11 @@ class StudyRequest:
             keep_models=request["keep_models"],
             request=request,
         )
+
+
+def _planned_seeds(entry: Mapping[str, Any]) -> Sequence[int]:
+    """Read how many seeds a data set asks for: the fewest and the most."""
+    if entry["seeds"] != "auto":
+        return [int(entry["seeds"])]
+    counts = Looks.auto(entry["max_seeds"]).counts
+    return counts[0], counts[-1]

@@ -46,7 +46,7 @@ from transfergain.types import Status, StudyWarning
 if TYPE_CHECKING:
     import pandas as pd
 
-FINDINGS_SCHEMA_VERSION = 2
+FINDINGS_SCHEMA_VERSION = 3
 """Of findings.json, whose schema `analysis.schema` writes: raise it when a field changes or goes."""
 BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate")
 """Tables of findings beside `scores` and `gains`."""
@@ -88,6 +88,10 @@ class Findings:
     def leading_arm(self) -> str:
         """Name the arm that the first answer is about: see `benefits.leading_arm`. Empty without a pretrained arm."""
         return benefits.leading_arm(self.study.arms)
+
+    def is_auto(self, dataset: str) -> bool:
+        """Tell whether the study looks at a data set's results after each few seeds (`--seeds auto`)."""
+        return len(self.data[dataset].looks) > 1
 
     def headline(self) -> list[GainRow]:
         """Pick the gains that answer the question first: the test set, the primary metric, the largest budget."""
@@ -149,7 +153,7 @@ def analyse(store: Store) -> Findings:
     pretrained: dict[str, bool] = dict(store.get_meta("arms"))
     found = gain.cells(rows, pretrained, {name: entry.labels for name, entry in data.items()})
     scores = performance.against_chance(gain.scores(found), data)
-    gains = gain.gains(found, scores, study.margin)
+    gains = gain.gains(found, scores, study.margin, data)
     recipes = performance.recipe_rows(store.get_meta("recipes") or [])
     status = Counter(row.outcome.status for row in rows)
     trials = {name.value: status[name] for name in Status} | {PENDING: len(wanted) - len(rows)}

@@ -9,13 +9,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtrit
 
-from transfergain.analysis import stats, words
-from transfergain.analysis.rows import GainRow, ScoreRow
+from transfergain.analysis import endless, power, stats, words
+from transfergain.analysis.endless import Reading
+from transfergain.analysis.entries import DatasetEntry
+from transfergain.analysis.look import Look
+from transfergain.analysis.rows import GainRow, ScoreRow, Verdict
 from transfergain.analysis.verdict import judge
 from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
-from transfergain.split import Split
+from transfergain.split import TEST, Split
 from transfergain.store import StoredTrial
 from transfergain.types import Evaluated, Outcome, Phase, Status
 
@@ -46,9 +50,15 @@ class Cell:
         first, *others = (outcome.evaluated for outcome in self.outcomes.values())
         return [split for split in first if all(split in other for other in others)]
 
-    def unconverged(self, replicates: Iterable[int]) -> int:
-        """Count the runs among these replicates that were still improving at the step cap."""
-        return sum(self.outcomes[r].converged is False for r in replicates)
+    def at_chance(self, metric: str, chance: float) -> set[int]:
+        """Find the replicates whose test score is not clearly above chance: over test clusters, one-sided, 5 %."""
+        found = set[int]()
+        for r in self.outcomes:
+            scores, values = stats.pseudo_values(self.counts(TEST, metric, [r]), METRICS[metric].finish)
+            n = values.shape[1]
+            if scores[0] - float(stdtrit(n - 1, 0.95)) * values.std(ddof=1) / n**0.5 <= chance:
+                found.add(r)
+        return found
 
     def metrics(self) -> list[str]:
         """List the task's metrics, primary first."""
@@ -138,7 +148,7 @@ class _Compared(NamedTuple):
     reference: Cell
     split: Split
     metric: str
-    seeds: Sequence[int]
+    look: Look
     mine: NDArray[Any]
     """Scores by seed, and the reference's."""
     theirs: NDArray[Any]
@@ -146,27 +156,34 @@ class _Compared(NamedTuple):
     result: stats.Estimate
 
 
-def gains(found: Sequence[Cell], score_rows: Sequence[ScoreRow], margin: float) -> list[GainRow]:
+def gains(
+    found: Sequence[Cell], score_rows: Sequence[ScoreRow], margin: float, data: Mapping[str, DatasetEntry]
+) -> list[GainRow]:
     """Compare every pretrained cell with scratch on each split by each metric: paired, tested, corrected and judged."""
     reference = {(c.dataset, c.budget): c for c in found if c.arm == REFERENCE}
     pairs = [(c, reference[c.dataset, c.budget]) for c in found if c.pretrained and (c.dataset, c.budget) in reference]
     compared = [
-        _compare(cell, against, split, metric)
+        _compare(cell, against, split, metric, data[cell.dataset].looks)
         for cell, against in pairs if set(cell.outcomes) & set(against.outcomes)
         for split in cell.splits() if split in against.splits()
         for metric in cell.metrics()
     ]  # fmt: skip
-    corrected, floors = _corrected(compared), _best_floors(found, score_rows)
-    return [_judged(c, p_holm, margin, floors) for c, p_holm in zip(compared, corrected, strict=True)]
+    known = _Known(
+        margin,
+        _best_floors(found, score_rows),
+        {key: cell.at_chance(data[cell.dataset].metric, data[cell.dataset].chance) for key, cell in reference.items()},
+    )
+    return [_judged(c, p_holm, known) for c, p_holm in zip(compared, _corrected(compared), strict=True)]
 
 
-def _compare(cell: Cell, reference: Cell, split: Split, metric: str) -> _Compared:
-    seeds = [r for r in cell.outcomes if r in reference.outcomes]
+def _compare(cell: Cell, reference: Cell, split: Split, metric: str, looks: Sequence[int]) -> _Compared:
+    look = Look.of(looks, [r for r in cell.outcomes if r in reference.outcomes])
     finish = METRICS[metric].finish
-    treated, against = cell.counts(split, metric, seeds), reference.counts(split, metric, seeds)
-    result = stats.paired_interval(treated, against, finish)
-    mine, theirs = finish(treated.sum(axis=1)), finish(against.sum(axis=1))
-    return _Compared(cell, reference, split, metric, seeds, mine, theirs, treated.shape[1], result)
+    treated, against = (stats.pseudo_values(c.counts(split, metric, look.seeds), finish) for c in (cell, reference))
+    result = stats.possible_gain(look.interval(treated.minus(against)), float(against.scores.mean()))
+    return _Compared(
+        cell, reference, split, metric, look, *(treated.scores, against.scores), treated.values.shape[1], result
+    )
 
 
 def _corrected(compared: Sequence[_Compared]) -> list[float | None]:
@@ -205,13 +222,23 @@ def _best_floors(found: Sequence[Cell], score_rows: Sequence[ScoreRow]) -> Floor
     return best
 
 
-def _judged(compared: _Compared, p_holm: float | None, margin: float, floors: Floors) -> GainRow:
+class _Known(NamedTuple):
+    """What a comparison is judged by beside its interval."""
+
+    margin: float
+    floors: Floors
+    at_chance: Mapping[tuple[str, int], set[int]]
+    """(data set, budget) -> the replicates in which the reference scored not clearly above chance."""
+
+
+def _judged(compared: _Compared, p_holm: float | None, known: _Known) -> GainRow:
     """Judge a comparison."""
-    cell, reference, split, metric, seeds, mine, theirs, clusters, result = compared
-    n, error, reference_error = len(seeds), 1 - float(mine.mean()), 1 - float(theirs.mean())
-    judgement = judge(result, p_holm, margin, reference.unconverged(seeds), n, arm_unconverged=cell.unconverged(seeds))
-    floor = floors.get((cell.dataset, cell.budget, split, metric))
+    cell, reference, split, metric, look, mine, theirs, clusters, result = compared
+    n, error, reference_error = len(look.seeds), 1 - float(mine.mean()), 1 - float(theirs.mean())
+    judgement = judge(result, p_holm, known.margin, look.design)
+    floor = known.floors.get((cell.dataset, cell.budget, split, metric))
     components = result.components
+    primary = result.estimate if metric == cell.metrics()[0] else None
     row = GainRow(
         task=cell.task,
         dataset=cell.dataset,
@@ -231,39 +258,36 @@ def _judged(compared: _Compared, p_holm: float | None, margin: float, floors: Fl
         n_seeds=n,
         n_test=cell.examples(split),
         n_clusters=clusters,
-        mde=stats.detectable(components, components.seeds, components.clusters) if components else None,
+        mde=power.detectable(components, components.seeds, components.clusters, looks=look.design) if components else None,
         error=error,
         reference_error=reference_error,
         verdict=judgement.verdict,
         why=judgement.why,
         seeds_needed=judgement.seeds,
-        cut_short=judgement.cut_short,
+        endless=endless.read([cell.outcomes], [reference.outcomes], look.seeds, primary),
+        reference_at_chance=len(known.at_chance[cell.dataset, cell.budget].intersection(look.seeds)),
         below_floor=floor[1] if floor and 1 - error <= floor[0] else None,
+        level=look.level,
     )
-    return replace(row, sentence=sentence(row))
+    return replace(row, sentence=sentence(row, look.clause))
 
 
-def sentence(row: GainRow) -> str:
-    """Say one gain in words."""
+def sentence(row: GainRow, over_looks: str = "") -> str:
+    """Say one gain in words; `over_looks` is the clause on the interval's level."""
     before, after = f"{100 * row.reference_error:.1f} %", f"{100 * row.error:.1f} %"
     change = "cuts" if row.estimate > 0 else "raises"
     moves = f"leaves the error at {before}" if before == after else f"{change} the error from {before} to {after}"
     numbers = [words.seeds(row.n_seeds)]
     if row.low is not None:
-        numbers.append(f"gain {words.signed(row.estimate, row.low, row.high)}")
-        numbers.append(f"Holm {format_p(row.p_holm)}")
-    text = (
-        f"{row.dataset}: {row.arm} {moves} on {row.split.title} with {row.budget:,} labels ({', '.join(numbers)}): "
-        f"{row.verdict}"
-    )
+        numbers.append(f"gain {words.signed(row.estimate, row.low, row.high)}{over_looks}")
+        numbers.append(f"Holm {words.format_p(row.p_holm)}")
+    text = f"{row.dataset}: "
+    if 2 * row.reference_at_chance > row.n_seeds:
+        text += f"{row.reference} is not clearly above chance in {row.reference_at_chance} of {words.seeds(row.n_seeds)}; "
+    text += f"{row.arm} {moves} on {row.split.title} with {row.budget:,} labels ({', '.join(numbers)}): {row.verdict}"
     text += f"; {row.why}" if row.why else ""
+    if row.endless.reading is not Reading.SAME or row.verdict is not Verdict.INCONCLUSIVE:
+        text += f"; {row.endless.clause(row.arm)}"
     if row.below_floor:
         text += f"; no recommendation, as the {row.below_floor} floor does as well or better"
     return text + "."
-
-
-def format_p(p: float | None) -> str:
-    """Write `p < .001` or `p = .034`; `p unknown` for None."""
-    if p is None:
-        return "p unknown"
-    return f"p {'' if p < 0.001 else '= '}{words.p_value(p)}"

@@ -18,6 +18,7 @@ from transfergain.analysis import stats
 from transfergain.analysis.rows import Censored
 from transfergain.analysis.stats import Floats, Values
 
+ALPHA = 0.05
 GRID_POINTS, REFINING_STEPS = 32, 16
 """Points of a segment between two measured ones at which the test is tried first; steps that refine the interval's ends."""
 
@@ -62,7 +63,7 @@ def smoothed(curve: Sequence[Values]) -> list[Values]:
     return pooled
 
 
-def invert(target: Values, curve: Sequence[Values], x: Sequence[float], level: float = 0.95) -> Inverse:
+def invert(target: Values, curve: Sequence[Values], x: Sequence[float], looks: stats.Design | None = None) -> Inverse:
     """Find where `curve`, measured at the increasing `x` and linear between them, reaches the mean score of `target`.
 
     All parts have the same seeds and clusters. The curve is smoothed isotonically first. Where it reaches the target on a
@@ -73,9 +74,9 @@ def invert(target: Values, curve: Sequence[Values], x: Sequence[float], level: f
     estimate, censored = _crossing(np.array([d.scores.mean() for d in differences]), points)
     if len(target.scores) < 2:
         return Inverse(estimate, censored, None, None, False, False)
-    p_values = _tests(differences, points)
+    p_values = _tests(differences, points, looks)
     grid = np.unique(np.concatenate([*_between(points), [estimate]]))
-    kept = np.flatnonzero(p_values(grid) >= 1 - level)
+    kept = np.flatnonzero(p_values(grid) >= ALPHA)
     if not len(kept):  # the curve does not pass the target, and is nowhere close
         beyond = differences[-1].scores.mean() > 0
         at = float(points[-1] if beyond else points[0])
@@ -84,8 +85,8 @@ def invert(target: Values, curve: Sequence[Values], x: Sequence[float], level: f
     # may be kept while the end next to it is not.
     first = 0 if censored is Censored.BELOW else int(kept[0])
     last = len(grid) - 1 if censored is Censored.ABOVE else int(kept[-1])
-    low = grid[0] if first == 0 else _end(p_values, grid[first], grid[first - 1], 1 - level)
-    high = grid[-1] if last == len(grid) - 1 else _end(p_values, grid[last], grid[last + 1], 1 - level)
+    low = grid[0] if first == 0 else _end(p_values, grid[first], grid[first - 1], ALPHA)
+    high = grid[-1] if last == len(grid) - 1 else _end(p_values, grid[last], grid[last + 1], ALPHA)
     return Inverse(estimate, censored, float(low), float(high), first == 0, last == len(grid) - 1)
 
 
@@ -108,7 +109,7 @@ def _between(x: Floats) -> list[Floats]:
     return [np.linspace(a, b, GRID_POINTS + 1) for a, b in itertools.pairwise(x)]
 
 
-def _tests(differences: Sequence[Values], x: Floats) -> Callable[[Floats], Floats]:
+def _tests(differences: Sequence[Values], x: Floats, looks: stats.Design | None) -> Callable[[Floats], Floats]:
     """Test "no difference" at any x. Mean squares are quadratic between two points, so three of them give all."""
     seeds, clusters = differences[0].values.shape
     ends = [*differences, differences[-1]] if len(x) == 1 else list(differences)
@@ -123,7 +124,7 @@ def _tests(differences: Sequence[Values], x: Floats) -> Callable[[Floats], Float
         w = ((at - places[i]) / (places[i + 1] - places[i]))[:, None]
         found = squares[i] + w * (squares[i + 1] - squares[i] - bends[i]) + w * w * bends[i]
         mean = means[i] + w[:, 0] * (means[i + 1] - means[i])
-        return stats.p_values(mean, np.maximum(found, 0.0), seeds, clusters)
+        return stats.p_values(mean, np.maximum(found, 0.0), seeds, clusters, looks)
 
     return p_values
 

@@ -6,10 +6,12 @@ Every row is frozen and knows its JSON. Scores lie in [0, 1], higher is better; 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypedDict
 
+from transfergain.analysis.endless import Endless
+from transfergain.analysis.flat import Flat
 from transfergain.split import Split
 
 
@@ -20,7 +22,6 @@ class Verdict(StrEnum):
     NOT_SUPPORTED = "not supported"
     NEGATIVE_TRANSFER = "negative transfer"
     INCONCLUSIVE = "inconclusive"
-    VOID = "void"
     PARTLY = "partly"
     """Of several claims that make up one benefit, some are supported."""
     NOT_MEASURED = "not measured"
@@ -29,12 +30,14 @@ class Verdict(StrEnum):
 
 
 class Benefit(StrEnum):
-    """The four claims, in the order of the report."""
+    """The claims, in the order of the report."""
 
     PERFORMANCE = "performance"
     DATA_EFFICIENCY = "data efficiency"
     CONVERGENCE = "convergence"
     ROBUSTNESS = "robustness"
+    BEYOND_ACCURACY = "robustness beyond accuracy"
+    """Of data sets with a shift alone."""
 
 
 class Measure(StrEnum):
@@ -84,15 +87,6 @@ class RowPlace(TypedDict):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flat:
-    """Frozen values that know their JSON."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the fields by name in JSON's types: splits and enums as their text."""
-        return {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
-
-
-@dataclass(frozen=True, kw_only=True)
 class Row(Flat):
     """What every row says of its `RowPlace`."""
 
@@ -102,14 +96,6 @@ class Row(Flat):
     budget: int
     split: Split
     metric: str
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Split | StrEnum):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {key: _plain(part) for key, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,9 +142,14 @@ class GainRow(Row):
     verdict: Verdict
     why: str
     seeds_needed: int | None
-    cut_short: bool
+    endless: Endless
+    """What training without an end could make of the gain; the verdict is about equal training."""
+    reference_at_chance: int
+    """Seeds in which the reference scored not clearly above chance on the test set."""
     below_floor: str | None
     """The best floor, where it does as well or better."""
+    level: float = 0.95
+    """Of Student's t over seeds; above .95 where a study looks several times, for 95 % over all looks."""
     sentence: str = ""
 
 
@@ -179,6 +170,10 @@ class MeasureRow(Row):
     n_seeds: int = 0
     verdict: Verdict = Verdict.NONE
     sentence: str = ""
+    endless: Endless | None = None
+    """What training without an end could make of the estimate; None where that is not asked."""
+    level: float = 0.95
+    """Of Student's t over seeds; above .95 where a study looks several times, for 95 % over all looks."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,7 +279,7 @@ class RecipeRow(Flat):
     budget: int
     learning_rate: float
     tried: Sequence[Sequence[float]]
-    """(learning rate, dev score, share of the step cap it went to) of every rate tried; none without tuning."""
+    """(learning rate, dev score, steps that it ran) of every rate tried; none without tuning."""
     at_edge: bool
     """Whether the rate is the smallest or largest of those tried, so that a better one may lie outside."""
     problem: str

@@ -250,6 +250,13 @@ def of_score(values: Values) -> Estimate:
     return replace(found, low=max(0.0, found.low), high=min(1.0, found.high))
 
 
+def possible_gain(found: Estimate, reference: float) -> Estimate:
+    """Cut the interval of a gain over the mean score `reference` at what is possible: no score is below 0 or above 1."""
+    if found.low is None or found.high is None:
+        return found
+    return replace(found, low=max(found.low, -reference), high=min(found.high, 1 - reference))
+
+
 def paired_interval(treated: NDArray[Any], reference: NDArray[Any], finish: Finish) -> Estimate:
     """Estimate the mean score difference treated - reference, paired by seed and cluster; counts (S, N, k) both."""
     if treated.shape != reference.shape:
@@ -279,30 +286,3 @@ def holm(p_values: Sequence[float]) -> list[float]:
         running = max(running, min(1.0, (m - rank) * p_values[i]))
         adjusted[i] = running
     return adjusted
-
-
-def detectable(components: Components, seeds: int, clusters: int, power: float = 0.8, level: float = 0.95) -> float:
-    """Find the smallest true difference that a test at this level finds with this power (minimum detectable effect).
-
-    (quantile of the level + quantile of the power) x standard error (Bloom 1995), both from `quantile`; power above .5.
-    """
-    share = components.seed_share(seeds, clusters)
-    quantiles = (quantile(p, share, seeds, clusters) for p in (1 - level, 2 * (1 - power)))
-    return sum(quantiles) * math.sqrt(components.variance(seeds, clusters))
-
-
-def needed(components: Components, effect: float) -> tuple[int | None, int | None]:
-    """Find (seeds, test clusters) with which `effect` would be detectable, the other kept; None where 1,000 seeds, or a
-    thousand times the test set, would not do. Clusters to within a tenth; at least one more than there are of either.
-    """
-    s, n = components.seeds, components.clusters
-    few, many = s + 1, 1000
-    if few > many or detectable(components, many, n) > effect:
-        few = 0
-    while 0 < few < many:  # more seeds always detect less
-        middle = (few + many) // 2
-        few, many = (few, middle) if detectable(components, middle, n) <= effect else (middle + 1, many)
-    # More clusters need not: with two or three seeds, what they leave is all seeds, with the wider tails of those.
-    sizes = (math.ceil(n * 1.1**k) for k in range(1, 73))
-    clusters = next((size for size in sizes if detectable(components, s, size) <= effect), None)
-    return few or None, clusters

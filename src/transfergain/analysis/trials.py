@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from transfergain.analysis import stats
+from transfergain.analysis import endless, stats
+from transfergain.analysis.endless import Endless
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.gain import Cell
+from transfergain.analysis.look import Look
 from transfergain.analysis.rows import GainRow, RowPlace, Verdict
 from transfergain.analysis.stats import Floats, Values
-from transfergain.analysis.verdict import AGAINST_THE_ARM, STILL_IMPROVING, half
 from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 from transfergain.split import TEST, Split
@@ -29,6 +30,8 @@ class RepeatedGain(RowPlace):
     n_seeds: int
     verdict: Verdict
     sentence: str
+    endless: Endless
+    level: float
 
 
 @dataclass
@@ -41,6 +44,8 @@ class DatasetTrials:
     chance: float
     cells: Mapping[str, Mapping[int, Cell]]
     """Arm -> budget -> cell, both in order."""
+    looks: Sequence[int] = ()
+    """See `DatasetEntry.looks`."""
     _known: dict[tuple[str, int, Split, int], tuple[float, Floats]] = field(default_factory=dict, repr=False)
 
     @property
@@ -73,21 +78,17 @@ class DatasetTrials:
             found.append(self._known[key])
         return Values(np.array([score for score, _ in found]), np.stack([values for _, values in found]))
 
-    def unconverged(self, cells: Iterable[Cell], replicates: Sequence[int]) -> bool:
-        """Say whether, in any of the cells, half or more of the seeds were still improving at the step cap."""
-        return any(half(cell.unconverged(replicates), len(replicates)) for cell in cells)
+    def look(self, cells: Iterable[Cell], split: Split = TEST) -> Look:
+        """Choose the seeds of a figure made of these cells, and the level of its interval."""
+        return self.look_at(common(cells, split))
 
-    def settled(
-        self, verdict: Verdict, mine: Sequence[Cell], reference: Sequence[Cell], replicates: Sequence[int]
-    ) -> tuple[Verdict, str]:
-        """Return the verdict and a clause for its sentence: `void` where scratch was cut short, `inconclusive` where the
-        interval's verdict speaks against an arm that was.
-        """
-        if self.unconverged(reference, replicates):
-            return Verdict.VOID, f"; {REFERENCE} {STILL_IMPROVING}"
-        if verdict in AGAINST_THE_ARM and self.unconverged(mine, replicates):
-            return Verdict.INCONCLUSIVE, f"; {mine[0].arm} {STILL_IMPROVING}"
-        return verdict, ""
+    def look_at(self, seeds: Sequence[int]) -> Look:
+        """Choose among the seeds that all parts of a figure have."""
+        return Look.of(self.looks, seeds)
+
+    def endless(self, mine: Sequence[Cell], reference: Sequence[Cell], look: Look, gain: float | None = None) -> Endless:
+        """Read what training without an end could make of a figure; see `endless.read`."""
+        return endless.read([c.outcomes for c in mine], [c.outcomes for c in reference], look.seeds, gain)
 
     def place(self, cell: Cell, split: Split) -> RowPlace:
         """Return what every row of a benefit begins with."""
@@ -115,6 +116,8 @@ class DatasetTrials:
                         "n_seeds": gain.n_seeds,
                         "verdict": gain.verdict,
                         "sentence": gain.sentence,
+                        "endless": gain.endless,
+                        "level": gain.level,
                     },
                 )
 
@@ -138,6 +141,7 @@ def by_dataset(found: Sequence[Cell], data: Mapping[str, DatasetEntry]) -> list[
             data[dataset].metric,
             data[dataset].chance,
             {arm: dict(sorted(by_budget.items())) for arm, by_budget in cells.items()},
+            data[dataset].looks,
         )
         for dataset, cells in arms.items()
     ]

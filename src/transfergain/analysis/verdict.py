@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from transfergain.analysis.power import detectable, needed
 from transfergain.analysis.rows import Verdict
-from transfergain.analysis.stats import Estimate, detectable, needed
+from transfergain.analysis.stats import Design, Estimate
 
 ALPHA = 0.05
 RATIO_MARGIN = 1.25
@@ -15,14 +16,9 @@ VERDICTS = {
     Verdict.SUPPORTED: "Holm-corrected p below .05 and the interval above 0",
     Verdict.NEGATIVE_TRANSFER: "the interval lies below 0: the pretrained arm is worse",
     Verdict.NOT_SUPPORTED: "the interval lies below the margin: no gain that matters",
-    Verdict.INCONCLUSIVE: "the interval holds both no gain and a gain that matters, or Holm-corrected p is .05 or more, or "
-    "it speaks against an arm that was still improving at the step cap",
-    Verdict.VOID: "the scratch arm was still improving at the step cap: no fair comparison",
+    Verdict.INCONCLUSIVE: "the interval holds both no gain and a gain that matters, or Holm-corrected p is .05 or more",
 }
-"""What each verdict on a gain means, for readers."""
-STILL_IMPROVING = "was still improving at the step cap"
-AGAINST_THE_ARM = (Verdict.NEGATIVE_TRANSFER, Verdict.NOT_SUPPORTED)
-"""What may be said of an arm only when it had its steps: more of them might have made it better."""
+"""What each verdict on a gain at equal training means, for readers."""
 
 
 class Judgement(NamedTuple):
@@ -32,37 +28,13 @@ class Judgement(NamedTuple):
     why: str
     seeds: int | None = None
     """Seeds that would probably settle an inconclusive one, where seeds would."""
-    cut_short: bool = False
-    """Whether more training steps would settle it: half or more of an arm's runs were still improving at the step cap."""
 
 
-def half(count: int, of: int) -> bool:
-    """Say whether so many runs that still improved at the step cap are too many."""
-    return count > 0 and 2 * count >= of
+def judge(result: Estimate, p_holm: float | None, margin: float, looks: Design | None = None) -> Judgement:
+    """Judge one gain at equal training (docs/methods.md): `margin` is the smallest gain that matters, in score.
 
-
-def judge(
-    result: Estimate, p_holm: float | None, margin: float, unconverged: int, seeds: int, arm_unconverged: int = 0
-) -> Judgement:
-    """Judge one gain (docs/methods.md): `margin` is the smallest gain that matters, in score.
-
-    `unconverged` of the reference's `seeds` trials were still improving at the step cap; half of them or more voids it. As
-    many of the arm's own leave open what would speak against it.
+    `looks` are those of the study that `result` is from; None is a single look.
     """
-    if half(unconverged, seeds):
-        return Judgement(Verdict.VOID, f"scratch {_cut_short(unconverged, seeds)}", cut_short=True)
-    found = _judge_interval(result, p_holm, margin)
-    if found.verdict in AGAINST_THE_ARM and half(arm_unconverged, seeds):
-        why = f"the pretrained arm {_cut_short(arm_unconverged, seeds)}"
-        return Judgement(Verdict.INCONCLUSIVE, why, cut_short=True)
-    return found
-
-
-def _cut_short(unconverged: int, seeds: int) -> str:
-    return f"{STILL_IMPROVING} in {unconverged} of {seeds} seeds: raise --epochs or --min-steps"
-
-
-def _judge_interval(result: Estimate, p_holm: float | None, margin: float) -> Judgement:
     if result.low is None or result.high is None or p_holm is None:
         return Judgement(Verdict.INCONCLUSIVE, "one seed shows no variance between seeds; run at least 3")
     if result.low == result.high:
@@ -78,7 +50,7 @@ def _judge_interval(result: Estimate, p_holm: float | None, margin: float) -> Ju
     if result.low > 0:
         why = f"above 0 on its own, but p = {p_holm:.2f} after Holm's correction over the data sets"
         return Judgement(Verdict.INCONCLUSIVE, why)
-    return _what_it_takes(result, margin)
+    return _what_it_takes(result, margin, looks)
 
 
 def judge_ratio(low: float | None, high: float | None, low_open: bool = False, high_open: bool = False) -> Verdict:
@@ -109,11 +81,11 @@ def _points(score: float) -> str:
     return "1 point" if score == 0.01 else f"{100 * score:g} points"
 
 
-def _what_it_takes(result: Estimate, margin: float) -> Judgement:
+def _what_it_takes(result: Estimate, margin: float, looks: Design | None) -> Judgement:
     assert result.components is not None
     effect = max(abs(result.estimate), margin)
-    seeds, clusters = needed(result.components, effect)
-    found = detectable(result.components, result.components.seeds, result.components.clusters)
+    seeds, clusters = needed(result.components, effect, looks)
+    found = detectable(result.components, result.components.seeds, result.components.clusters, looks=looks)
     options = [f"{seeds} seeds"] if seeds else []
     options += [f"{clusters:,} test examples"] if clusters else []
     needs = f"needs about {' or '.join(options)}" if options else "needs far more seeds and test examples"

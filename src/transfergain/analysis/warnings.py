@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from transfergain.analysis import words
+from transfergain.analysis.endless import unfinished
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.robustness import unseen
@@ -59,8 +60,8 @@ def of_cells(
     events = _Events()
     for cell in found:
         outcomes = cell.outcomes.values()
-        what = (WarningKind.UNFINISHED, "still improving at the step cap")
-        events.add(*what, cell, cell.unconverged(cell.outcomes), len(outcomes))
+        what = (WarningKind.UNFINISHED, "runs that had not ended by themselves when their steps ran out")
+        events.add(*what, cell, len(unfinished(cell.outcomes, list(cell.outcomes))), len(outcomes))
         diverged = sum(bool(outcome.details.diverged) for outcome in outcomes)
         events.add(WarningKind.DIVERGED, "diverged, kept as scored", cell, diverged, len(outcomes))
     floors = {cell.arm for cell in found if cell.is_floor}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from transfergain.analysis.endless import Reading
 from transfergain.analysis.rows import Censored, MeasureRow
 from transfergain.split import Split
 
@@ -13,6 +14,11 @@ LEVEL = "95 % interval"
 def times(ratio: float) -> str:
     """Write a ratio: `10x`, `6.8x`, `0.45x`."""
     return f"{ratio:,.0f}x" if ratio >= 9.95 else f"{ratio:.1f}x" if ratio >= 0.995 else f"{ratio:.2f}x"
+
+
+def percent(share: float) -> str:
+    """Write a share: `75 %`."""
+    return f"{100 * share:.0f} %"
 
 
 def number(value: float) -> str:
@@ -66,6 +72,13 @@ def bounded_ratio(row: MeasureRow) -> str:
     return text + measured_interval(row.low, row.high, False, False)
 
 
+def with_endless(row: MeasureRow) -> str:
+    """Write the clause on endless training: `; with endless training ...`; empty where it changes nothing."""
+    if row.endless is None or row.endless.reading is Reading.SAME:
+        return ""
+    return f"; {row.endless.clause(row.arm)}"
+
+
 def signed(estimate: float, low: float | None, high: float | None) -> str:
     """Write a difference with its interval: `+0.093 [+0.071, +0.115]`."""
     return f"{estimate:+z.3f}" + ("" if low is None or high is None else f" [{low:+z.3f}, {high:+z.3f}]")
@@ -74,6 +87,13 @@ def signed(estimate: float, low: float | None, high: float | None) -> str:
 def p_value(p: float) -> str:
     """Write a p-value: `< .001`, `.034`, `1.000`."""
     return "< .001" if p < 0.001 else f"{p:.3f}".removeprefix("0")
+
+
+def format_p(p: float | None) -> str:
+    """Write `p < .001` or `p = .034`; `p unknown` for None."""
+    if p is None:
+        return "p unknown"
+    return f"p {'' if p < 0.001 else '= '}{p_value(p)}"
 
 
 def plain(estimate: float, low: float | None, high: float | None) -> str:

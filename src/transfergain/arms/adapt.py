@@ -20,7 +20,7 @@ class Method:
 
     description: str
     learning_rate: float
-    """The published default of the arm that trains the same parameters: adaptation is not tuned."""
+    """The default of the arm that trains the same parameters: adaptation is not tuned."""
     prepare: Callable[[Any, int], Any]
     """(trained model, replicate) -> the same weights, with gradients where they are to train. Raises Declined."""
 
@@ -55,8 +55,8 @@ METHODS: dict[str, Method] = {
 
 ADAPTATION_LABELS = (16, 64, 256)
 """Numbers of target labels to adapt with, dev included; zero is the shift itself."""
-MIN_STEPS_DIVISOR = 5
-"""Adapting has a fifth of the study's minimum of steps, because a trained model has less to learn."""
+SHORTER = 5
+"""Adapting warms up in a fifth of the study's steps and has a fifth of its least cap: a trained model has less to learn."""
 
 
 class Adaptation(NamedTuple):
@@ -77,7 +77,10 @@ class Adaptation(NamedTuple):
         return cls(split.name, split.labels, split.method)
 
     def recipe(self, recipe: Recipe) -> Recipe:
-        """Give the study's recipe the method's learning rate and fewer minimum steps."""
+        """Give the study's recipe the method's learning rate, and fewer steps."""
         return replace(
-            recipe, learning_rate=METHODS[self.method].learning_rate, min_steps=max(1, recipe.min_steps // MIN_STEPS_DIVISOR)
+            recipe,
+            learning_rate=METHODS[self.method].learning_rate,
+            min_steps=max(1, recipe.min_steps // SHORTER),
+            warmup_steps=recipe.warmup_steps // SHORTER,
         )

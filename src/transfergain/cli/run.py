@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated, Any
 
 import typer
@@ -34,7 +35,7 @@ def run(
     **keys: Any,
 ) -> None:
     """Run a study: compare arms with training from scratch on your labelled text, and say what the difference is worth."""
-    file = _one(study, config)
+    began, file = time.monotonic(), _one(study, config)  # a time limit counts from here
     if quiet and verbose:
         raise UserError("--quiet and --verbose exclude each other; give one")
     from transfergain.running.console import busy
@@ -45,7 +46,7 @@ def run(
         from transfergain.study import load
 
         asked = load(given(keys), file)
-    findings = api.run_study(asked, console, verbose)
+    findings = api.run_study(asked, console, verbose, began)
     if as_json:
         typer.echo(findings.to_json(), nl=False)
     if failed := findings.trials["failed"]:

@@ -83,7 +83,7 @@ def _questions(keys: Mapping[str, Any], ask: Ask) -> dict[str, Any]:
     if "shift" not in keys and (path := ask("A test file of another domain, if you have one", "")):
         answers["shift"] = {Path(path).name.split(".")[0]: path}
     if "seeds" not in keys:
-        answers["seeds"] = ask("Seeds (replicates of every trial; 5 or more tell luck from gain)", "8")
+        answers["seeds"] = ask("Seeds (replicates of every trial; auto: until it is clear)", "auto")
     return answers
 
 
@@ -217,10 +217,9 @@ def render(proposal: Proposal) -> str:
         "window of its own.\n" + _lines({k: getattr(study, k) for k in ("max_length", *bounded) if k in keys}),
         '# Labels that an arm may see, train and dev together. "auto": all there are, and a quarter of it, and so on.\n'
         f"# This data has {most:,}.\n" + _lines({"budgets": study.budgets}),
-        f"# Replicates of every trial; 5 or more tell luck from gain. Trials: {cells:,} a seed, floors left out.\n"
+        f'# Replicates of every trial. "auto": until it is clear, 3 at least. Trials: {cells:,} a seed, floors left out.\n'
         + _lines({"seeds": study.seeds}),
-        "# Learning rates tried for every arm and budget, on dev. 0: none, every arm's published default.\n"
-        + _lines({"tune": study.tune}),
+        "# Learning rates tried for every arm, on dev. 0: none, every arm's default.\n" + _lines({"tune": study.tune}),
         '# Less work: arms that run at the largest budget alone.\n# largest_only = ["probe", "lora"]\n',
         "# Where the report, the models and the store go.\n" + _lines({"output_dir": f"runs/{data.name}"}),
     ]

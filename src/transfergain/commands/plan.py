@@ -12,11 +12,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from transfergain.analysis.rows import Benefit
 from transfergain.analysis.words import duration
-from transfergain.arms.adapt import Adaptation
+from transfergain.arms.adapt import SHORTER, Adaptation
 from transfergain.data.draws import budget_sizes
 from transfergain.executors import auto
 from transfergain.running.console import say
+from transfergain.running.looks import read_by
+from transfergain.running.order import FIRST_SEEDS, Purpose, purpose
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.search import learning_rates
 from transfergain.running.setup import set_up
@@ -26,9 +29,9 @@ from transfergain.store import STORE_FILE, Store, StoredTrial
 from transfergain.study import Study
 from transfergain.types import Dataset, Phase, Status, TrialSpec
 
-USUAL_SHARE_OF_CAP = 0.7
-"""Share of the step cap after which patience ends a reported trial, where none has run yet: 0.68 and 0.72 were measured
-for scratch and full in docs/decisions/0021. All trials at the cap is the upper bound."""
+USUAL_STEPS = 400
+"""Steps after which a reported trial ends by itself, where none has run yet: between those of a pretrained arm and of
+scratch with some hundred labels (docs/decisions/0042). All trials at the cap is the upper bound."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,14 @@ class CellPlan:
     dataset: str
     arm: str
     budget: int
+    purpose: Purpose
+    """Of its reported trials."""
     tuning: int
+    """None but at the arm's largest budget."""
     reports: int
+    """With the seeds of the first look, or all where their number is fixed."""
+    more: int
+    """At most so many further ones, where a question stays open."""
     done: int
     seconds_tuning: float
     """Of one tuning trial, on average over the rounds."""
@@ -52,16 +61,20 @@ class CellPlan:
     @property
     def left(self) -> float:
         """Estimate the seconds of one worker for what is not done."""
-        return self._left(self.seconds_report)
+        return self.left_for(self.reports)
 
     @property
     def most(self) -> float:
-        """Bound the same from above: every reported trial goes to the step cap."""
-        return self._left(self.seconds_most)
+        """Bound the same from above: every reported trial goes to the step cap, and no question is decided early."""
+        return self._left(self.reports + self.more, self.seconds_most)
 
-    def _left(self, report: float) -> float:
-        tuning = max(0, self.tuning - self.done)
-        return tuning * self.seconds_tuning + (self.tuning + self.reports - self.done - tuning) * report
+    def left_for(self, seeds: int) -> float:
+        """Estimate the seconds of one worker until tuning and so many seeds are done."""
+        return self._left(seeds, self.seconds_report)
+
+    def _left(self, seeds: int, report: float) -> float:
+        tuning, reported = max(0, self.tuning - self.done), max(0, self.done - self.tuning)
+        return tuning * self.seconds_tuning + max(0, seeds - reported) * report
 
 
 @dataclass(frozen=True)
@@ -79,7 +92,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Estimate the seconds until all is done."""
+        """Estimate the seconds until all is done; with `--seeds auto`, all that is certain to run."""
         return sum(cell.left for cell in self.cells) / max(1, self.workers)
 
     @property
@@ -87,16 +100,26 @@ class Plan:
         """Bound the same from above: every reported trial goes to the step cap."""
         return sum(cell.most for cell in self.cells) / max(1, self.workers)
 
+    def milestones(self) -> dict[str, float]:
+        """Estimate the seconds until there is a first answer, until all benefits have one, and until all is done."""
+        found = {}
+        for name, last in (("first answer", Purpose.GAIN), ("all benefits", Purpose.LABELS)):
+            cells = [cell for cell in self.cells if cell.purpose <= last]
+            found[name] = sum(cell.left_for(min(FIRST_SEEDS, cell.reports)) for cell in cells) / max(1, self.workers)
+        return found | {"all": self.seconds}
+
     def to_json(self) -> str:
         """Write the plan and its totals as JSON."""
-        return json.dumps(asdict(self) | {"seconds": self.seconds, "seconds_most": self.seconds_most}, indent=1)
+        cells = [asdict(cell) | {"purpose": cell.purpose.title} for cell in self.cells]
+        totals = {"milestones": self.milestones(), "seconds": self.seconds, "seconds_most": self.seconds_most}
+        return json.dumps(asdict(self) | {"cells": cells} | totals, indent=1)
 
 
 class TrialSeconds(NamedTuple):
     """How long the trials of one cell will take, each."""
 
-    tuning: Mapping[float, float]
-    """By rung."""
+    tuning: Mapping[int | None, float]
+    """By the step that a round runs to; None: until a run ends by itself."""
     report: float
     most: float
     """Of a reported trial that goes to the step cap."""
@@ -129,8 +152,8 @@ def _reported(rows: Iterable[StoredTrial]) -> list[StoredTrial]:
 
 def _cell(planner: Planner, rows: Sequence[StoredTrial], speeds: Speeds, data: Dataset, arm: str, budget: int) -> CellPlan:
     """Count the trials of one cell and estimate their seconds: from the store, or else from the speeds."""
-    rungs = planner.rungs()
-    rounds = [-(-planner.study.tune // 2**depth) for depth in range(len(rungs))]
+    rungs, largest = planner.rungs(), budget == max(planner.budgets[data.name])
+    rounds = planner.rounds() if largest else [0] * len(planner.rungs())
     tuned, reports = _of_cell(planner, rows, data, arm, budget)
     done = min(len(tuned), sum(rounds)) + len({r.spec.replicate for r in reports})
     guess = _seconds(planner, speeds, data, arm, budget) or TrialSeconds(dict.fromkeys(rungs, 0.0), 0.0, 0.0)
@@ -139,17 +162,32 @@ def _cell(planner: Planner, rows: Sequence[StoredTrial], speeds: Speeds, data: D
     if known := reports or [r for r in _reported(rows) if (r.spec.dataset, r.spec.arm) == (data.name, arm)]:
         report = most = _mean_seconds(known)
         tuning = _mean_seconds(tuned) if tuned else report
-    seeds, source = planner.entries[data.name].seeds, "store" if known else "measured"
-    return CellPlan(data.name, arm, budget, sum(rounds), seeds, done, tuning, report, most, source)
+    looks, asked = planner.looks[data.name], {(cell.arm, cell.budget) for cell in planner.cells() if cell.data is data}
+    read = (arm, budget) in read_by(Benefit, asked, planner.leading)
+    return CellPlan(
+        dataset=data.name,
+        arm=arm,
+        budget=budget,
+        purpose=purpose(planner, planner.reporting(StudyCell(data, arm, budget), planner.recipe(data, 0.0))[0]),
+        tuning=sum(rounds),
+        reports=looks.counts[0],
+        more=looks.counts[-1] - looks.counts[0] if read else 0,
+        done=done,
+        seconds_tuning=tuning,
+        seconds_report=report,
+        seconds_most=most,
+        source="store" if known else "measured",
+    )
 
 
 def _of_cell(
     planner: Planner, rows: Sequence[StoredTrial], data: Dataset, arm: str, budget: int
 ) -> tuple[list[StoredTrial], list[StoredTrial]]:
     """Find the tuning and the reported trials of one cell among stored ones, whatever learning rate tuning chose."""
-    possible = {_anonymous(s) for s in planner.reporting(StudyCell(data, arm, budget), planner.recipe(data, 0.0))}
-    first = {_anonymous(s) for s in planner.tuning(StudyCell(data, arm, budget))}
-    possible |= {replace(s, rung=rung) for s in first for rung in planner.rungs()}
+    cell, most = StudyCell(data, arm, budget), planner.looks[data.name].counts[-1]
+    possible = {_anonymous(s) for s in planner.reporting(cell, planner.recipe(data, 0.0), most)}
+    first = {_anonymous(s) for s in planner.tuning(cell)}
+    possible |= {replace(s, stop_at=rung) for s in first for rung in planner.rungs()}
     mine = [r for r in rows if r.spec.recipe and _anonymous(r.spec) in possible]
     rates = learning_rates(planner.study.tune)
     tuned = [r for r in mine if r.spec.phase == Phase.TUNE and r.spec.recipe and r.spec.recipe.learning_rate in rates]
@@ -173,47 +211,56 @@ def _seconds(planner: Planner, speeds: Speeds, data: Dataset, arm: str, budget: 
     """
     if not (speed := speeds.get((data.name, arm))):
         return None
-    from transfergain.engine.schedule import evaluation_steps
+    from transfergain.engine.schedule import evaluations
 
     recipe = planner.recipe(data, 0.0)
     n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
     cap = recipe.max_steps(n_train)
-    evaluations = recipe.evaluations + len(evaluation_steps(max(1, cap // recipe.evaluations)))
-    training = cap * speed.step + evaluations * n_dev * speed.example
-    by_rung = {rung: speed.fixed + min(rung, USUAL_SHARE_OF_CAP) * training for rung in planner.rungs()}
+    usual = min(cap, USUAL_STEPS)
+
+    def training(steps: int) -> float:
+        readings = evaluations(steps, n_dev, recipe.batch_size)
+        return speed.fixed + steps * speed.step + readings * n_dev * speed.example
+
+    by_rung = {rung: training(min(rung or usual, usual)) for rung in planner.rungs()}
     slowest = max(s.example for (name, _), s in speeds.items() if name == data.name)
     test = adapting = 0.0
     for split, _ in planner.reporting(StudyCell(data, arm, budget), recipe)[0].splits:
         if split.kind is Kind.ADAPTED:
             adaptation = Adaptation.of(split)
-            adapting += adaptation.recipe(recipe).max_steps(adaptation.labels) * speed.step
+            adapting += min(cap, USUAL_STEPS // SHORTER) * speed.step
             split = shift(adaptation.shift)
         test += len(data.splits().get(split, data.test)) * slowest
-    training += adapting
-    report, most = (speed.fixed + share * training + test for share in (USUAL_SHARE_OF_CAP, 1.0))
+    report, most = (training(steps) + adapting + test for steps in (usual, cap))
     return TrialSeconds(by_rung, report, most)
 
 
 def show(found: Plan, console: Console) -> None:
     """Print the plan as a table and its total."""
     table = Table(box=None, pad_edge=False)
-    for name in ("data", "arm", "labels", "tuning", "trials", "done", "a trial", "left", "from"):
+    for name in ("data", "arm", "labels", "tuning", "trials", "more", "done", "a trial", "left", "from"):
         table.add_column(name, justify="left" if name in ("data", "arm", "from") else "right")
     for c in found.cells:
-        counts = (f"{c.budget:,}", str(c.tuning), str(c.reports), str(c.done))
+        counts = (f"{c.budget:,}", str(c.tuning), str(c.reports), f"≤ {c.more}" if c.more else "", str(c.done))
         times = (duration(c.seconds_report, tenths=True), duration(c.left, tenths=True))
         table.add_row(*map(Text, (c.dataset, c.arm, *counts, *times, c.source)))
     console.print(table)
     say(console, _total(found))
+    say(console, _times(found))
 
 
 def _total(found: Plan) -> str:
     """Say in one line what all of it takes."""
     total, done = sum(c.tuning + c.reports for c in found.cells), sum(c.done for c in found.cells)
-    expected, most = duration(found.seconds, tenths=True), duration(found.seconds_most, tenths=True)
     workers = f"{found.workers} worker{'s' * (found.workers > 1)} of {found.threads} thread{'s' * (found.threads > 1)}"
     memory = f" · up to {found.worker_bytes / 2**30:.1f} GB a worker" if found.worker_bytes else ""
-    return (
-        f"{total} trials, {done} done, and {found.floors} of floors · about {expected} on {found.device}, at most {most}"
-        f" · {workers}{memory}"
-    )
+    return f"{total} trials, {done} done, and {found.floors} of floors · {workers} on {found.device}{memory}"
+
+
+def _times(found: Plan) -> str:
+    """Say in one line what fits into which time, as trials run in the order of their worth."""
+    times = {name: duration(seconds, tenths=True) for name, seconds in found.milestones().items()}
+    seeds = max((cell.reports + cell.more for cell in found.cells if cell.more), default=0)
+    most = f"up to {seeds} seeds" if seeds else "all trials to the step cap"
+    said = " · ".join(f"{name} after about {time}" for name, time in times.items())
+    return f"{said} · {most} at most {duration(found.seconds_most, tenths=True)}"

@@ -1,33 +1,35 @@
-"""The one training loop: AdamW, warm-up - stable - decay, best dev score, the same patience for everyone.
+"""The one training loop: AdamW, warm-up, then a constant rate; the weights' average is read on dev until it stands still.
 
-The learning rate is constant once warm, until neither the dev score nor the dev loss has improved for `patience`
-evaluations or the step cap is near; then it decays to zero over the last fifth of the run. So an arm that learns fast
-stops early, an arm that learns slowly gets the steps it needs, and a run that reaches the cap while still improving is
-marked *not converged*.
-AdamW with bias correction, warm-up and clipping follow Mosbach et al. 2021 and Zhang et al. 2021; warm-up-stable-decay
-is Hu et al. 2024 (MiniCPM).
+A run ends by itself when its last progress on dev is old, measured by the run's own length and against the noise of the dev
+set (`schedule.Progress`). So an arm that learns fast ends early, an arm that learns slowly gets the steps it needs, and the
+step cap is a safety far away: a run that reaches it is *unfinished*. The same rule holds for every arm.
+AdamW with bias correction, warm-up and clipping follow Mosbach et al. 2021 and Zhang et al. 2021.
 """
 
 from __future__ import annotations
 
+import collections
+import itertools
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
+from dataclasses import astuple
 from typing import Any
 
 import torch
 
+from transfergain.engine import schedule
 from transfergain.engine.batching import training_batches
 from transfergain.engine.flops import StepFlops
 from transfergain.engine.predict import Predicted, predict
-from transfergain.engine.schedule import Patience, Schedule, evaluation_steps
+from transfergain.engine.saves import NO_SAVES, Saves
 from transfergain.engine.shortcuts import ALL_SHORTCUTS, Shortcuts
 from transfergain.engine.step import Step
 from transfergain.engine.training import Fitted, Training, TrainingCost
-from transfergain.engine.weights import Best, Weights
+from transfergain.engine.weights import Average, Kept, Weights
 from transfergain.seeds import seed
-from transfergain.types import CurvePhase, CurvePoint
+from transfergain.types import CurvePoint, DevScore
 
 Progress = Callable[[int, int, float | None], None]
 """(step, step cap, best dev score so far)."""
@@ -37,18 +39,26 @@ def silent(step: int, cap: int, dev_score: float | None) -> None:
     """Report no progress."""
 
 
-Score = Callable[[Predicted], float]
-"""Computes the dev score of what `predict` returns."""
+Score = Callable[[Predicted], DevScore]
+"""Scores what `predict` returns for dev."""
 
 
 def fit(
-    model: Any, training: Training, score: Score, progress: Progress = silent, shortcuts: Shortcuts = ALL_SHORTCUTS
+    model: Any,
+    training: Training,
+    score: Score,
+    progress: Progress = silent,
+    shortcuts: Shortcuts = ALL_SHORTCUTS,
+    saves: Saves = NO_SAVES,
 ) -> Fitted:
-    """Train the parameters that require gradients and leave the model with its best weights on dev."""
+    """Train the parameters that require gradients and leave the model with the weights kept by dev.
+
+    A training that left its state in `saves` goes on from there, with the numbers of one that was never interrupted.
+    """
     recipe, train, pad = training.recipe, training.train, training.pad_token_id
     flops = StepFlops(model, train, pad)
 
-    def evaluate() -> tuple[float, float]:
+    def evaluate() -> tuple[DevScore, float]:
         predicted = predict(model, training.dev, pad, recipe.precision, training.fields)
         return score(predicted), predicted.loss
 
@@ -60,27 +70,57 @@ def fit(
         model.train()
         batches = training_batches(train, recipe.batch_size, training.replicate)
         run, spent = Run(training, weights), Spent(training.spent)
+        if state := saves.load():
+            _restore(state, weights, step, run, spent)
+            collections.deque(itertools.islice(batches, run.steps), maxlen=0)  # a step takes a batch
         while run.goes_on:
+            saves.offer(lambda: _state(weights, step, run, spent))
             rows = [train[i] for i in next(batches)]
             with spent:
                 loss = step(rows, run.schedule.learning_rate(run.steps))
-            run.count(loss)
+                run.count(loss)
             if run.diverged:
                 break
             spent.add(len(rows), flops(rows))
             if run.is_due:
-                run.take(*evaluate(), spent)
+                with run.average.in_place():
+                    run.take(*evaluate(), spent)
                 if not run.diverged:
-                    progress(run.steps, run.schedule.max_steps, run.best.score)
-        run.best.restore()
+                    progress(run.steps, run.schedule.max_steps, run.kept.score)
+        run.kept.put_back()
+        saves.clear()
         # A run that diverged before its first evaluation is left with its initial weights, and has their score.
-        return _fitted(run.best.score if run.best.step else evaluate()[0], run, spent, step)
+        return _fitted(run.kept.score if run.kept.step else evaluate()[0].score, run, spent, step)
+
+
+def _state(weights: Weights, step: Step, run: Run, spent: Spent) -> dict[str, Any]:
+    """Gather all that the next steps depend on; the order of the data follows from the number of steps."""
+    device = step.device.type
+    return {
+        "weights": weights.state(),
+        "memory": (step.micro_batch, step.checkpointing),
+        "run": run.state(),
+        "spent": (spent.examples, spent.flops, spent.seconds),
+        "random": torch.get_rng_state(),
+        "random_cuda": torch.cuda.get_rng_state() if device == "cuda" else None,
+    }
+
+
+def _restore(state: Mapping[str, Any], weights: Weights, step: Step, run: Run, spent: Spent) -> None:
+    """Go on from a state that was saved."""
+    weights.restore(state["weights"])
+    step.use(*state["memory"])
+    run.restore(state["run"])
+    spent.examples, spent.flops, spent.seconds = state["spent"]
+    torch.set_rng_state(state["random"])
+    if state["random_cuda"] is not None:
+        torch.cuda.set_rng_state(state["random_cuda"])
 
 
 def _fitted(dev_score: float, run: Run, spent: Spent, step: Step) -> Fitted:
     return Fitted(
         dev_score=dev_score,
-        best_step=run.best.step,
+        best_step=run.kept.step,
         steps=run.steps,
         max_steps=run.schedule.max_steps,
         curve=tuple(run.curve),
@@ -117,47 +157,65 @@ class Run:
 
     def __init__(self, training: Training, weights: Weights) -> None:
         recipe = training.recipe
-        self.schedule = Schedule(recipe, len(training.train))
-        self.best = Best(weights)
+        self.schedule = schedule.Schedule(recipe, len(training.train))
+        self.average, self.kept = Average(weights), Kept(weights)
         self.steps = 0
         self.curve: list[CurvePoint] = []
         self.converged = self.diverged = False
-        self._patience, self._most_stale, self._stop_at = Patience(), recipe.patience, training.stop_at
-        self._every = max(1, self.schedule.max_steps // recipe.evaluations)
-        self._early = evaluation_steps(self._every)
-
-    @property
-    def end(self) -> int:
-        """Tell the last step, as far as it is known now."""
-        return min(self.schedule.end, self._stop_at or self.schedule.end)
+        self._end = min(self.schedule.max_steps, training.stop_at or self.schedule.max_steps)
+        self._progress, self._patience = schedule.Progress(self.schedule.warmup), recipe.patience
+        self._apart = schedule.least_apart(len(training.dev), recipe.batch_size, training.reading)
+        self._due = schedule.next_evaluation(0, self._apart)
+        self._losses: list[float] = []
+        """Of the training steps since the last evaluation."""
 
     @property
     def goes_on(self) -> bool:
         """Tell whether another step is taken."""
-        return self.steps < self.end and not self.diverged
+        return self.steps < self._end and not self.diverged and not self.converged
 
     @property
     def is_due(self) -> bool:
         """Tell whether dev is evaluated after this step."""
-        return not self.steps % self._every or self.steps in self._early or self.steps == self.end
+        return self.steps in (self._due, self._end)
+
+    def state(self) -> dict[str, Any]:
+        """Gather how far the run has come, to be saved."""
+        return {
+            "average": (self.average.values, self.average.taken),
+            "kept": self.kept.state(),
+            "progress": self._progress.state(),
+            "curve": [astuple(point) for point in self.curve],
+            "losses": self._losses,
+            "steps": (self.steps, self._due),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that was saved."""
+        self.average.values, self.average.taken = state["average"]
+        self.kept.restore(state["kept"])
+        self._progress.restore(state["progress"])
+        self.curve = [CurvePoint(*point) for point in state["curve"]]
+        self._losses = list(state["losses"])
+        self.steps, self._due = state["steps"]
 
     def count(self, loss: float) -> None:
         """Count a step, unless its loss is not finite: such a step changed no weight, and the run has diverged."""
         self.diverged = not math.isfinite(loss)
-        self.steps += not self.diverged
+        if not self.diverged:
+            self.steps += 1
+            self._losses.append(loss)
+            self.average.take(self.steps)
 
-    def take(self, score: float, loss: float, spent: Spent) -> None:
-        """Record a dev evaluation: keep the weights if they are the best, and begin the decay when patience has run out."""
+    def take(self, dev: DevScore, loss: float, spent: Spent) -> None:
+        """Record a dev evaluation: keep the weights if they are as good as the best, and end the run if it stands still."""
         if not math.isfinite(loss):
             self.diverged = True
             return
-        step, schedule = self.steps, self.schedule
-        stable = step <= schedule.decay_from
-        phase = CurvePhase.STABLE if stable else CurvePhase.DECAY
-        self.curve.append(CurvePoint(step, score, loss, phase, spent.examples, spent.flops, spent.seconds))
-        self.best.offer(step, score, loss)
-        if step not in self._early:  # a lucky early score must not end the run sooner
-            self._patience.see(score, loss)
-        if stable and not self.converged and self._patience.stale >= self._most_stale and step > schedule.warmup:
-            self.converged = True
-            schedule.decay_now(step)
+        step = self.steps
+        self.curve.append(CurvePoint(step, dev.score, loss, spent.examples, spent.flops, spent.seconds))
+        self.kept.offer(step, dev, loss)
+        self._progress.see(step, dev, loss, sum(self._losses) / len(self._losses))
+        self._losses.clear()
+        self.converged = self._progress.is_old(step, self._patience)
+        self._due = schedule.next_evaluation(step, self._apart)

@@ -17,12 +17,13 @@ from transfergain.engine.fit import Progress, fit, silent
 from transfergain.engine.material import Material, PartName
 from transfergain.engine.predict import Predicted, generate, predict
 from transfergain.engine.reading import Part, Reader
+from transfergain.engine.saves import NO_SAVES, Saves
 from transfergain.engine.shortcuts import ALL_SHORTCUTS, FrozenBase, Shortcuts, Vocabulary
 from transfergain.engine.training import Fitted, Training
 from transfergain.metrics import calibration
 from transfergain.split import Split
 from transfergain.tasks.scoring import evaluate, score
-from transfergain.types import Evaluated, Recipe
+from transfergain.types import DevScore, Evaluated, Recipe
 
 ORIGIN_SETTINGS = ("is_local", "local_files_only")
 """What `transformers` keeps with a tokenizer of where it came from: the same model is the same files, offline or not."""
@@ -73,19 +74,35 @@ class Learner:
         """The size of the vocabulary in training, or why it is whole."""
         return len(self.vocabulary.kept) or self.vocabulary.why_whole
 
+    @property
+    def reading_cost(self) -> int:
+        """What reading a dev example costs, in forward passes of training examples.
+
+        A token that is generated is taken for a quarter of a pass: an assumption, not studied.
+        """
+        return max(1, int((self.reader.generation or {}).get("max_new_tokens", 0)) // 4)
+
     def reads_alike(self, name: PartName, other: PartName) -> bool:
         """Tell whether the model reads the same tokens in two parts."""
         return self.parts[name].features == self.parts[other].features
 
-    def train(self, train: str, dev: str, replicate: int, rung: float = 1.0, progress: Progress = silent) -> Trained:
-        """Train on one part what requires gradients, choosing by another; leaves the model with its best weights.
+    def train(
+        self,
+        train: str,
+        dev: str,
+        replicate: int,
+        stop_at: int | None = None,
+        progress: Progress = silent,
+        saves: Saves = NO_SAVES,
+    ) -> Trained:
+        """Train on one part what requires gradients, choosing by another; leaves the model with the weights kept.
 
-        A `rung` below 1 ends the run at that share of its step cap.
+        A run ends at the step `stop_at` if it has not before.
         """
         recipe, features, held_out = self.reader.recipe, self.parts[train].features, self.parts[dev]
         training = Training(
             features, held_out.features, recipe, replicate, self.vocabulary.pad_token_id, self.reader.task.outputs,
-            self.rates, recipe.steps_to(rung, len(features)) if rung < 1 else None,
+            self.rates, stop_at, self.reading_cost,
         )  # fmt: skip
         base = self.shortcuts.frozen_base(self.model, training)
         if base:
@@ -93,12 +110,12 @@ class Learner:
             held_out = replace(held_out, features=training.dev)
         module = base.head if base else self.model
 
-        def dev_score(predicted: Predicted) -> float:
+        def dev_score(predicted: Predicted) -> DevScore:
             outputs = predicted.outputs if self.reader.generation is None else self.outputs(module, held_out, beams=1)
             answers = self.answers(held_out, outputs, self.setting(held_out, outputs))
             return score(self.reader.task, answers, held_out.examples, self.reader.labels)
 
-        fitted = fit(module, training, dev_score, progress, self.shortcuts)
+        fitted = fit(module, training, dev_score, progress, self.shortcuts, saves)
         return Trained(self, fitted, module, base, held_out)
 
     def outputs(self, module: Any, part: Part, beams: int) -> Sequence[Any]:
@@ -132,7 +149,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Trained:
-    """A model with the weights of its best dev evaluation."""
+    """A model with the weights that its training kept."""
 
     learner: Learner
     fitted: Fitted

@@ -38,15 +38,17 @@ TIMED_PRODUCT = (256, 384, 1536)
 
 
 def pick_precision(name: str, device: torch.device) -> str:
-    """Choose a precision: `auto` is bf16 where it is native (GPUs, x86) or measured to be faster (other CPUs), else fp32."""
+    """Choose a precision: `auto` is bf16 where it is native (GPUs) or measured to be faster (CPUs), else fp32.
+
+    An x86 processor that emulates it is not timed: emulated products take long.
+    """
     if name != "auto":
         return name
     if device.type == "cuda":
         return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     if device.type != "cpu":
         return "fp32"
-    native = native_bf16()
-    return "bf16" if (bf16_speed_up() >= WORTHWHILE_BF16_SPEED_UP if native is None else native) else "fp32"
+    return "bf16" if native_bf16() is not False and bf16_speed_up() >= WORTHWHILE_BF16_SPEED_UP else "fp32"
 
 
 def native_bf16() -> bool | None:

@@ -1,60 +1,94 @@
-"""Decide when a training warms up, decays and ends."""
+"""Decide how fast a training moves, when its dev set is read, and when it ends by itself."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
-from transfergain.types import Recipe
+from transfergain.types import DevScore, Recipe
 
 LEAST_IMPROVEMENT = 0.01
 """Improvements of the loss by less than this share of it count as noise."""
+GROWTH = 0.25
+"""Distance between two dev evaluations, as a share of the steps so far: runs of any length are read equally often."""
+BEGUN = 0.9
+"""A run whose training loss is above this share of its first has not begun to learn."""
+WARMUPS_TO_BEGIN = 10
+"""A run that has not begun to learn is given so many times its warm-up."""
 
 
 class Schedule:
-    """Learning rate by step: linear warm-up, constant, linear decay to zero over the last `recipe.decay` of the run."""
+    """Learning rate by step: linear warm-up, then constant. It needs no decay, as the weights are averaged."""
 
     def __init__(self, recipe: Recipe, n_train: int) -> None:
-        self.recipe = recipe
         self.max_steps = recipe.max_steps(n_train)
-        self.warmup = max(1, math.ceil(recipe.warmup * self.max_steps))
-        self.end = self.max_steps
-        self.decay_from = self.end - math.ceil(recipe.decay * self.end)
-
-    def decay_now(self, step: int) -> None:
-        """Begin the decay at `step`: the run then ends after decay / (1 - decay) * step more steps."""
-        self.decay_from = step
-        more = step * self.recipe.decay / (1 - self.recipe.decay)
-        self.end = min(self.max_steps, step + math.ceil(more - 1e-9))  # 9.000000000000002 steps are 9
+        self.warmup = max(1, min(recipe.warmup_steps, self.max_steps // 2))
+        """Half the cap at most, so that a run with a cap that near trains at its rate, too."""
+        self._rate = recipe.learning_rate
 
     def learning_rate(self, step: int) -> float:
         """Compute the learning rate of optimiser step `step`, counted from 0."""
-        warm = min(1.0, (step + 1) / self.warmup)
-        left = min(1.0, (self.end - step) / max(1, self.end - self.decay_from))
-        return self.recipe.learning_rate * min(warm, left)
+        return self._rate * min(1.0, (step + 1) / self.warmup)
 
 
-class Patience:
-    """Count regular dev evaluations in a row without progress: no higher score, at an equal score no lower loss, and no
-    loss lower than any before by LEAST_IMPROVEMENT.
+class Progress:
+    """Tells since when a run has made no progress on dev, against the noise of the dev set.
 
-    A score can stand still for long while a model learns: a classifier at chance, a translator that writes the same
-    sentence for every source. Ending the stable phase there would end the arm that learns more slowly, so the loss
-    counts too.
+    Progress is a score above the last mark by more than its standard error, or a loss below the last mark by more than
+    LEAST_IMPROVEMENT of it. Small steps add up, as the mark stays where it is until they do. A score can stand still for
+    long while a model learns (a classifier at chance, a translator that writes the same sentence for every source), so
+    the loss counts too. A model that starts from random weights may stand still for long before it begins to learn
+    anything, its training texts included: it is waited for, within limits.
     """
 
-    def __init__(self) -> None:
-        self.stale = 0
-        self._best, self._lowest = (-math.inf, -math.inf), math.inf
+    def __init__(self, warmup: int) -> None:
+        self.since = warmup
+        """The step of the last progress; the warm-up counts as such."""
+        self._may_begin = WARMUPS_TO_BEGIN * warmup
+        self._score, self._loss, self._first = -math.inf, math.inf, math.nan
 
-    def see(self, score: float, loss: float) -> None:
-        """Take an evaluation in."""
-        lower = loss < self._lowest * (1 - LEAST_IMPROVEMENT)
-        self.stale = 0 if lower or (score, -loss) > self._best else self.stale + 1
-        self._best = max(self._best, (score, -loss))
+    def see(self, step: int, dev: DevScore, loss: float, training_loss: float) -> None:
+        """Take an evaluation in; `training_loss` is the mean since the last one."""
+        if math.isnan(self._first):
+            self._first = training_loss
+        begun = training_loss <= BEGUN * self._first or step >= self._may_begin
+        better, lower = dev.score > self._score + dev.error, loss < self._loss * (1 - LEAST_IMPROVEMENT)
+        if better:
+            self._score = dev.score
         if lower:
-            self._lowest = loss
+            self._loss = loss
+        if better or lower or not begun:
+            self.since = max(self.since, step)
+
+    def state(self) -> dict[str, float]:
+        """Gather the marks, to be saved."""
+        return dict(vars(self))
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Go on from a state that was saved."""
+        vars(self).update(state)
+
+    def is_old(self, step: int, patience: float) -> bool:
+        """Tell whether the last progress is older than the share `patience` of the run so far."""
+        return step - self.since >= patience * step
 
 
-def evaluation_steps(every: int) -> frozenset[int]:
-    """List the steps before the first regular evaluation at which dev is evaluated too: a fast arm may be done by then."""
-    return frozenset(every // part for part in (2, 4, 8)) - {0, every}
+def next_evaluation(step: int, apart: int) -> int:
+    """Find the step of the next dev evaluation after `step`: distances grow with the run, and are at least `apart`."""
+    return step + max(1, math.ceil(GROWTH * step), apart)
+
+
+def evaluations(steps: int, n_dev: int, batch_size: int) -> int:
+    """Count the dev evaluations of a run of so many steps."""
+    count, step, apart = 0, 0, least_apart(n_dev, batch_size)
+    while step < steps:
+        step = next_evaluation(step, apart)
+        count += 1
+    return count
+
+
+def least_apart(n_dev: int, batch_size: int, reading: int = 1) -> int:
+    """Compute the least distance between two dev evaluations: a step takes three passes of a batch, so reading dev takes a
+    third of the time of training at most. `reading` is what a dev example costs, in passes.
+    """
+    return n_dev * reading // batch_size

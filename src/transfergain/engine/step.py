@@ -47,6 +47,12 @@ class Step:
             self._weights.drop()
         return loss
 
+    def use(self, micro_batch: int, checkpointing: bool) -> None:
+        """Go on with what an interrupted training had come to need."""
+        self.micro_batch = micro_batch
+        if checkpointing:
+            self._checkpoint()
+
     def close(self) -> None:
         """Leave the model without checkpointing."""
         if self.checkpointing:
@@ -75,12 +81,16 @@ class Step:
     def _use_less(self) -> None:
         if self.micro_batch > 1:
             self.micro_batch = -(-self.micro_batch // 2)
-        elif not self.checkpointing and (parts := self._checkpointed()):
-            for part in parts:
-                part.gradient_checkpointing_enable({"use_reentrant": False})
-            self.checkpointing, self.micro_batch = True, self._recipe.batch_size
+        elif not self.checkpointing and self._checkpointed():
+            self._checkpoint()
+            self.micro_batch = self._recipe.batch_size
         else:
             raise RuntimeError(f"one example at a time does not fit into memory: {self._last}")
+
+    def _checkpoint(self) -> None:
+        for part in self._checkpointed():
+            part.gradient_checkpointing_enable({"use_reentrant": False})
+        self.checkpointing = True
 
     def _checkpointed(self) -> list[Any]:
         models = [m for m in self._model.modules() if isinstance(m, PreTrainedModel) and m.supports_gradient_checkpointing]

@@ -36,21 +36,26 @@ class Training:
     rates: Mapping[str, float] = field(default_factory=dict)
     """Parameter name -> factor of its learning rate, where that is not 1."""
     stop_at: int | None = None
-    """Step after which the run is evaluated and ends, with the numbers of a whole run up to there; None: at the step cap."""
+    """Step after which the run is evaluated and ends, with the numbers of a whole run up to there; None: by itself."""
+    reading: int = 1
+    """What reading a dev example costs, in forward passes: more than one where the model generates."""
     spent: TrainingCost = NO_COST
     """What it has already cost to compute the training features."""
 
 
 @dataclass(frozen=True)
 class Fitted:
-    """What a training did; the model is left with the weights of the best dev evaluation."""
+    """What a training did; the model is left with the weights that were kept (`engine.weights.Kept`)."""
 
     dev_score: float
+    """Of the weights that were kept."""
     best_step: int
+    """Their step; 0 for the initial ones."""
     steps: int
     max_steps: int
     curve: tuple[CurvePoint, ...]
     converged: bool
+    """Whether the run ended by itself."""
     diverged: bool
     flops: float
     """Floating-point operations of all training steps, forward and backward, and of stored features."""

@@ -1,14 +1,15 @@
-"""The weights that train, and how AdamW moves them."""
+"""The weights that train, how AdamW moves them, their average, and which of its states are kept."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import nn
 
-from transfergain.types import Recipe
+from transfergain.types import DevScore, Recipe
 
 NO_MASTERS: Mapping[int, nn.Parameter] = {}
 
@@ -55,37 +56,97 @@ class Weights:
             for master, value in zip(self.masters, values, strict=True):
                 master.copy_(value)
 
+    def copy(self) -> list[torch.Tensor]:
+        """Copy the values of `masters`."""
+        return [master.detach().clone() for master in self.masters]
+
+    def state(self) -> dict[str, Any]:
+        """Gather the weights and what AdamW remembers of them, to be saved."""
+        return {"masters": self.copy(), "optimizer": self.optimizer.state_dict()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that was saved."""
+        self.put(state["masters"])
+        self.optimizer.load_state_dict(state["optimizer"])
+
     def close(self) -> None:
         """Leave the model in fp32, with its weights of now."""
 
 
-class Best:
-    """Remembers the weights of the best dev evaluation: highest score, then lowest loss."""
+class Average:
+    """The average of the weights over the last part of the run, be the run short or long.
+
+    Polynomial-decay averaging (Shamir and Zhang 2013, section 4): step t weighs t to the power of EMPHASIS, so that the
+    average is nine tenths of a run old, whatever its length. It takes the place of a decay of the learning rate, whose
+    length would have to be known beforehand.
+    """
+
+    EMPHASIS = 8
+    EVERY = 4
+    """Steps between two values that enter, once the run is long: as good as every step, for a quarter of the time."""
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
-        self._key = (-float("inf"), -float("inf"))
+        self.values = weights.copy()
+        self.taken = 0
+        """The last step that entered."""
+
+    def take(self, step: int) -> None:
+        """Let the weights of a step enter, where its turn has come; `step` counts from 1."""
+        if step % self.EVERY and step > self.EMPHASIS * self.EVERY:
+            return
+        share = 1 - (self.taken / step) ** (self.EMPHASIS + 1)
+        torch._foreach_lerp_(self.values, [m.detach() for m in self._weights.masters], share)
+        self.taken = step
+
+    @contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Put the average in the place of the weights inside this block."""
+        now = self._weights.copy()
+        self._weights.put(self.values)
+        try:
+            yield
+        finally:
+            self._weights.put(now)
+
+
+class Kept:
+    """Keeps the weights of the latest dev evaluation whose score is within a standard error of the best.
+
+    The best of many readings of a small dev set is the luckiest. Of those that the dev set cannot tell from it, the latest
+    was trained the longest (the one-standard-error rule of Breiman et al. 1984, section 3.4.3, for the length of a run).
+    At equal scores that do not vary, the lower loss.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        self._weights = weights
+        self._values = weights.copy()
+        self._best: tuple[float, float] = (-float("inf"), -float("inf"))
+        self.score = -float("inf")
+        """Of the weights kept."""
         self.step = 0
-        """The step of the best evaluation; 0 before the first one."""
-        self._keep()
+        """The step of the weights kept; 0 before the first evaluation."""
 
-    @property
-    def score(self) -> float:
-        """The best score."""
-        return self._key[0]
+    def offer(self, step: int, dev: DevScore, loss: float) -> None:
+        """Keep the weights if this evaluation is the best so far, or cannot be told from it."""
+        best = (dev.score, -loss) > self._best
+        if best or dev.score + dev.error > self._best[0]:
+            self.score, self.step = dev.score, step
+            self._values = self._weights.copy()
+        self._best = max(self._best, (dev.score, -loss))
 
-    def offer(self, step: int, score: float, loss: float) -> None:
-        """Keep the weights if this evaluation is the best so far."""
-        if (score, -loss) > self._key:
-            self._key, self.step = (score, -loss), step
-            self._keep()
+    def put_back(self) -> None:
+        """Put the weights kept in the place of the model's."""
+        self._weights.put(self._values)
 
-    def restore(self) -> None:
-        """Put the best weights back."""
-        self._weights.put(self._kept)
+    def state(self) -> dict[str, Any]:
+        """Gather the weights kept and what they are compared by, to be saved."""
+        return {"values": self._values, "best": self._best, "score": self.score, "step": self.step}
 
-    def _keep(self) -> None:
-        self._kept = [p.detach().clone() for p in self._weights.masters]
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that was saved."""
+        self._values, self._best = state["values"], tuple(state["best"])
+        self.score, self.step = state["score"], state["step"]
 
 
 def _optimizer(

@@ -14,10 +14,11 @@ from transfergain.types import Outcome, TrialSpec
 
 @dataclass(frozen=True)
 class Job:
-    """A trial to run, and where to save its model (None: nowhere)."""
+    """A trial to run, where to save its model, and the file that a long training keeps its state in (None: nowhere)."""
 
     spec: TrialSpec
     save_to: Path | None = None
+    state: Path | None = None
 
 
 Watch = Callable[[TrialSpec, int, int, float | None], None]

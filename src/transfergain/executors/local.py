@@ -93,7 +93,7 @@ class LocalExecutor(Executor):
     def _next(worker: Worker, waiting: deque[Job]) -> None:
         worker.job = waiting.popleft() if waiting else None
         if worker.job:
-            worker.deliver("job", worker.job.spec, worker.job.save_to)
+            worker.deliver("job", worker.job.spec, worker.job.save_to, worker.job.state)
 
     def _drop_unfit(self) -> None:
         """Bury workers that died since the last submission, or still run a trial of one that was broken off."""

@@ -108,10 +108,10 @@ def serve() -> None:
             (bench,) = content
         else:
             assert bench is not None
-            spec, save_to = content
+            spec, save_to, state = content
             if spec.recipe is not None:
                 prepare(bench.threads)
-            send(outbox, ("outcome", attempt(spec, bench, save_to, progress)))
+            send(outbox, ("outcome", attempt(spec, bench, save_to, progress, state)))
             give_memory_back()
 
 
@@ -127,14 +127,14 @@ def answer(question: Callable[..., Any], *arguments: Any) -> tuple[Any, Exceptio
         return None, RuntimeError(traceback.format_exc())
 
 
-def attempt(spec: TrialSpec, bench: Bench, save_to: Path | None, progress: Progress) -> Outcome:
+def attempt(spec: TrialSpec, bench: Bench, save_to: Path | None, progress: Progress, state: Path | None = None) -> Outcome:
     """Run one trial; what it raises becomes a `failed` outcome."""
     from transfergain.errors import UserError
     from transfergain.trial import run_trial
     from transfergain.types import Outcome, Status
 
     try:
-        return run_trial(spec, bench, save_to, progress)
+        return run_trial(spec, bench, save_to, progress, state)
     except UserError as error:
         return Outcome(Status.FAILED, error=str(error))
     except Exception as error:

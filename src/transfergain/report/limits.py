@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from transfergain.analysis import words
+from transfergain.analysis.endless import Reading
 from transfergain.analysis.findings import PENDING, Findings
 from transfergain.analysis.rows import Benefit, Verdict
 from transfergain.types import Status, WarningKind
@@ -17,7 +18,7 @@ FEWEST_SEEDS_FOR_SIGN_FLIP = 6
 
 def limits(findings: Findings) -> list[str]:
     """Give the sentences of the first screen; the warnings of the study stand in full further down."""
-    return [*_unfinished(findings), *_void(findings), *_doubtful(findings), *_design(findings), *_unmeasured(findings)]
+    return [*_unfinished(findings), *_cut_short(findings), *_doubtful(findings), *_design(findings), *_unmeasured(findings)]
 
 
 def _unfinished(findings: Findings) -> Iterator[str]:
@@ -28,12 +29,14 @@ def _unfinished(findings: Findings) -> Iterator[str]:
         yield f"Not all trials have a score: {', '.join(missing)}. What stands here is of the finished part."
 
 
-def _void(findings: Findings) -> Iterator[str]:
-    voided = dict.fromkeys(row.dataset for row in findings.headline() if row.verdict is Verdict.VOID)
-    if voided:
+def _cut_short(findings: Findings) -> Iterator[str]:
+    known: dict[Reading, dict[str, None]] = {}
+    for row in findings.headline():
+        known.setdefault(row.endless.reading, {})[row.dataset] = None
+    if late := known.get(Reading.UPPER_BOUND, {}) | known.get(Reading.OPEN, {}):
         yield (
-            f"No fair comparison on {', '.join(voided)}: scratch was still improving when its steps ran out, so a gain "
-            "there may be one of time and not of pretraining."
+            f"Scratch had not ended by itself on {', '.join(late)} when its steps ran out: the gains there are those of "
+            "equal training, and with endless training they may be smaller."
         )
 
 
@@ -48,11 +51,7 @@ def _doubtful(findings: Findings) -> Iterator[str]:
 
 
 def _design(findings: Findings) -> Iterator[str]:
-    planned = findings.study.seeds
-    if min(planned) < FEW_SEEDS:
-        yield f"{words.planned_seeds(planned)}: another draw of seeds may move these figures a lot; use {FEW_SEEDS} or more."
-    elif min(planned) < FEWEST_SEEDS_FOR_SIGN_FLIP:
-        yield f"{words.seeds(min(planned))}: the exact sign-flip test cannot fall below p = .05 with fewer than 6."
+    yield from _seeds(findings)
     if not findings.study.tune:
         yield "Not tuned: every arm used its default learning rate, which may handicap one of them."
     known = [warning.text for warning in findings.warnings if warning.kind is WarningKind.CONTAMINATION]
@@ -60,6 +59,20 @@ def _design(findings: Findings) -> Iterator[str]:
         yield f"Contamination: {'; '.join(known)}."
     if len(findings.data) == 1:
         yield f"One data set: nothing here is said of data other than {next(iter(findings.data))} and its like."
+
+
+def _seeds(findings: Findings) -> Iterator[str]:
+    auto = [name for name in findings.data if findings.is_auto(name)]
+    if auto:
+        yield (
+            "Seeds as needed: what few seeds decided is decided, but its size may still move a lot, and an estimate at "
+            "which a study stopped early is too large on average."
+        )
+    fixed = [n for name, entry in findings.data.items() if name not in auto for n in entry.looks or findings.study.seeds]
+    if fixed and min(fixed) < FEW_SEEDS:
+        yield f"{words.planned_seeds(fixed)}: another draw of seeds may move these figures a lot; use {FEW_SEEDS} or more."
+    elif fixed and min(fixed) < FEWEST_SEEDS_FOR_SIGN_FLIP:
+        yield f"{words.seeds(min(fixed))}: the exact sign-flip test cannot fall below p = .05 with fewer than 6."
 
 
 def _unmeasured(findings: Findings) -> Iterator[str]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from transfergain.analysis.findings import PENDING, Findings
-from transfergain.analysis.rows import Verdict
+from transfergain.analysis.rows import GainRow, Verdict
+from transfergain.analysis.sequential import COUNTS
 from transfergain.types import Status
+
+SAME = "resume or extend with the same command"
 
 
 def lines(findings: Findings) -> list[str]:
@@ -19,17 +23,25 @@ def lines(findings: Findings) -> list[str]:
 
 
 def _advice(findings: Findings) -> str:
-    study, same = findings.study, "resume or extend with the same command"
     if findings.trials[PENDING] or findings.trials[Status.FAILED]:
-        return f"{same}: it runs what is missing and keeps what is done"
-    if cut_short := [row for row in findings.headline() if row.cut_short]:
-        who = "scratch" if any(row.verdict is Verdict.VOID for row in cut_short) else "the pretrained arm"
-        epochs, steps = (2 * max(planned) for planned in (study.epochs, study.min_steps))
-        return f"the same command with --epochs {epochs} --min-steps {steps} gives {who} its steps; every trial runs again"
+        return f"{SAME}: it runs what is missing and keeps what is done"
     if open_ := [row for row in findings.headline() if row.verdict is Verdict.INCONCLUSIVE]:
-        needed = [row.seeds_needed for row in open_ if row.seeds_needed]
-        seeds = max(needed, default=max(3, 2 * max(study.seeds)))
-        return f"{same} and --seeds {seeds}: what is done is kept, and the interval narrows"
-    if study.tune == 0:
-        return f"{same} and --tune 4: every arm chooses its learning rate on dev"
-    return f"{same} and more --seeds, --budgets or --arms: what is done is kept"
+        return _more_seeds(findings, open_)
+    if findings.study.tune == 0:
+        return f"{SAME} and --tune 4: every arm chooses its learning rate on dev"
+    seeds = "" if any(findings.is_auto(name) for name in findings.data) else "--seeds, "
+    return f"{SAME} and more {seeds}--budgets or --arms: what is done is kept"
+
+
+def _more_seeds(findings: Findings, rows: Sequence[GainRow]) -> str:
+    """Say how to decide these gains. With `--seeds auto` a higher maximum serves the leading arm alone."""
+    leading = [row for row in rows if findings.is_auto(row.dataset) and row.arm == findings.leading_arm]
+    needed = max((row.seeds_needed or 0 for row in leading or rows), default=0)
+    if not leading:
+        seeds = needed or max(3, 2 * max(row.n_seeds for row in rows))
+        return f"{SAME} and --seeds {seeds}: what is done is kept, and the interval narrows"
+    most = max(findings.study.seeds)
+    if most >= COUNTS[-1]:
+        return "label more test examples and start in another folder: more seeds would hardly decide it"
+    seeds = min(needed if needed > most else 2 * most, COUNTS[-1])
+    return f"{SAME} and --max-seeds {seeds}: what is done is kept, and open questions get more seeds"

@@ -26,7 +26,6 @@ VERDICT_MARKS = {
     Verdict.NEGATIVE_TRANSFER: "✘",
     Verdict.NOT_SUPPORTED: "✘",
     Verdict.INCONCLUSIVE: "?",
-    Verdict.VOID: "?",
 }
 CELL_STYLE = 'style="text-align:left;padding:2px 10px"'
 

@@ -85,9 +85,9 @@ def measure_text(row: MeasureRow) -> str:
 
 
 def value_text(row: MeasureRow) -> str:
-    """Write a row's estimate as its measure is written, `> ` before a bound; "undefined" for None."""
+    """Write a row's estimate as its measure is written, `> ` before a bound; a dash for None."""
     if row.estimate is None:
-        return "undefined"
+        return MISSING
     return BOUNDS[row.censored] + MEASURES[row.measure].form.format(row.estimate)
 
 

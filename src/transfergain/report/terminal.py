@@ -22,11 +22,10 @@ VERDICT_STYLES = {
     Verdict.NEGATIVE_TRANSFER: "bold red",
     Verdict.NOT_SUPPORTED: "bold red",
     Verdict.INCONCLUSIVE: "bold yellow",
-    Verdict.VOID: "bold yellow",
     Verdict.NOT_MEASURED: "dim",
 }
 """Verdict -> its style; in the order in which verdicts over several data sets are counted."""
-INDENT = " " * 19
+INDENT = " " * 29
 MOST_DETAILS = 8
 """Further lines of a benefit; findings.json and the page have all."""
 DetailLines = Callable[[Findings, str], Iterator[str]]
@@ -34,7 +33,7 @@ DetailLines = Callable[[Findings, str], Iterator[str]]
 
 
 def show(findings: Findings, console: Console) -> None:
-    """Print a table and the four benefits of every data set, the overall line, the warnings."""
+    """Print a table and the benefits of every data set, the overall line, the warnings."""
     lead = findings.benefits()
     for dataset, entry in findings.data.items():
         heading = f"{entry.title} on {dataset}, {findings.study.model}, {entry.metric}, test {entry.n_test:,}"
@@ -55,8 +54,8 @@ def show(findings: Findings, console: Console) -> None:
 
 
 def _benefit(number: int, row: BenefitRow) -> Text:
-    """`1 Performance      SUPPORTED          sentence`."""
-    label = Text(f"{number} {row.benefit.capitalize():<17}", style="bold")
+    """`1 Performance                SUPPORTED          sentence`."""
+    label = Text(f"{number} {row.benefit.capitalize():<27}", style="bold")
     return label + Text(f"{row.verdict.upper():<18}", style=VERDICT_STYLES[row.verdict]) + Text(row.sentence)
 
 
@@ -82,10 +81,9 @@ def _performance(findings: Findings, dataset: str) -> Iterator[str]:
 
 
 def _data_efficiency(findings: Findings, dataset: str) -> Iterator[str]:
-    """Tell of the label saving, then of the multiples at the other budgets but the largest."""
+    """Tell of the multiples at the budgets but the largest."""
     rows = _leading(findings, findings.data_efficiency, dataset)
     top = _top(findings, dataset)
-    yield from (row.sentence for row in rows if row.measure is Measure.LABEL_SAVING and row.estimate is not None)
     yield from (row.sentence for row in rows if row.measure is Measure.MULTIPLIER and row.budget < top)
 
 
@@ -99,10 +97,10 @@ def _convergence(findings: Findings, dataset: str) -> Iterator[str]:
 
 
 def _robustness(findings: Findings, dataset: str) -> Iterator[str]:
-    """Tell of gains, effective robustness and retention on shifts; then of adapting to them, and of the ladder of arms."""
+    """Tell of gains and retention on shifts; then of adapting to them, and of the ladder of arms."""
     top = _top(findings, dataset)
     rows = [row for row in _leading(findings, findings.robustness, dataset) if row.budget == top]
-    for measure in (Measure.OOD_GAIN, Measure.EFFECTIVE_ROBUSTNESS, Measure.RETENTION):
+    for measure in (Measure.OOD_GAIN, Measure.RETENTION):
         yield from (row.sentence for row in rows if row.measure is measure)
     adapted = _leading(findings, findings.adaptation, dataset)
     yield from (row.sentence for row in adapted if row.measure is Measure.EFFORT)
@@ -116,6 +114,7 @@ DETAIL_LINES: dict[Benefit, DetailLines] = {
     Benefit.DATA_EFFICIENCY: _data_efficiency,
     Benefit.CONVERGENCE: _convergence,
     Benefit.ROBUSTNESS: _robustness,
+    Benefit.BEYOND_ACCURACY: lambda findings, dataset: iter(()),  # its own sentence says all
 }
 
 
@@ -126,11 +125,11 @@ def _leading(findings: Findings, rows: Sequence[R], dataset: str) -> list[R]:
 
 def _overall(findings: Findings, lead: Sequence[BenefitRow]) -> Text:
     """Say in one line what starting from the checkpoint brought, over all data sets."""
-    sets = len(findings.data)
     parts = []
-    for benefit in Benefit:
+    for benefit in dict.fromkeys(row.benefit for row in lead):
         verdicts = [row.verdict for row in lead if row.benefit is benefit]
-        if sets == 1:
+        sets = len(verdicts)
+        if len(findings.data) == 1:
             parts.append(f"{benefit} {verdicts[0]}")
             continue
         counts = {verdict: verdicts.count(verdict) for verdict in VERDICT_STYLES if verdict in verdicts}

@@ -15,6 +15,7 @@ from transfergain.data.sample import SAMPLE_SIZE, sample
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.perturbations import SEVERITIES, chosen_splits, perturb
+from transfergain.running.planner import Planner
 from transfergain.running.setup import Setup
 from transfergain.store import Store
 from transfergain.study import Study
@@ -25,13 +26,13 @@ from transfergain.types import Checkpoint, Dataset, StudyWarning, WarningKind
 def describe(setup: Setup, store: Store) -> None:
     """Write down what the study is. Raises UserError where the folder holds another one."""
     study, datasets, checkpoint = setup.study, setup.datasets, setup.checkpoint
-    shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor", "report_to"})
+    shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor", "report_to", "time_limit"})
     store.update_meta(
         {
             "identity": _identity(setup, store),
             "study": shown | {"revision": checkpoint.revision, "precision": setup.planner.precision},
             "arms": [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms],
-            "data": {name: _data_entry(data).to_dict() for name, data in datasets.items()},
+            "data": {name: entry.to_dict() for name, entry in entries(setup.planner).items()},
             "examples": [row for data in datasets.values() for row in _examples(study, data)],
             "warnings": [asdict(warning) for warning in (*_warnings(study, datasets, checkpoint), *setup.advice)],
             "environment": _environment(setup),
@@ -59,8 +60,13 @@ def _examples(study: Study, data: Dataset) -> list[dict[str, Any]]:
     return [text.to_dict() for text in sample(data, severe)]
 
 
-def _data_entry(data: Dataset) -> DatasetEntry:
-    """Describe a data set: what it is scored with, its labels, sizes and notes."""
+def entries(planner: Planner) -> dict[str, DatasetEntry]:
+    """Describe the data sets of a study."""
+    return {name: _data_entry(data, planner.looks[name].counts) for name, data in planner.datasets.items()}
+
+
+def _data_entry(data: Dataset, looks: tuple[int, ...]) -> DatasetEntry:
+    """Describe a data set: what it is scored with, its labels, sizes and notes, and when its results are looked at."""
     task = TASKS[data.task]
     return DatasetEntry(
         task=data.task,
@@ -76,6 +82,7 @@ def _data_entry(data: Dataset) -> DatasetEntry:
         n_test=len(data.test),
         shifts={name: len(rows) for name, rows in data.shifts.items()},
         targets={name: len(pools.train) + len(pools.dev) for name, pools in data.targets.items()},
+        looks=looks,
     )
 
 
@@ -89,13 +96,13 @@ def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpo
     warnings.append(StudyWarning(WarningKind.CONTAMINATION, read))
     few: dict[int, list[str]] = {}
     for name, entry in zip(datasets, study.entries(), strict=True):
-        if entry.seeds < 3:
+        if entry.seeds != "auto" and entry.seeds < 3:
             few.setdefault(entry.seeds, []).append(name)
     for n, names in few.items():
         text = f"{', '.join(names)}: {words.seeds(n)}: too few to tell luck from gain; use 5 or more"
         warnings.append(StudyWarning(WarningKind.DESIGN, text))
     if study.tune == 0:
-        text = "recipes were not tuned (--tune 0): every arm used its published default learning rate"
+        text = "recipes were not tuned (--tune 0): every arm used its default learning rate"
         warnings.append(StudyWarning(WarningKind.DESIGN, text))
     return warnings
 
@@ -120,16 +127,20 @@ def summary(setup: Setup, workers: int) -> str:
     budgets = " · ".join(f"{name}: {', '.join(f'{b:,}' for b in sizes)}" for name, sizes in planner.budgets.items())
     lengths = ", ".join(str(length) for length in dict.fromkeys(planner.max_length.values()))
     recipe = planner.recipe(next(iter(planner.datasets.values())), 0.0)
-    cells = [planner.entries[data.name].seeds for data, _, _ in planner.cells()]
-    tuned = f" + {len(cells) * study.tune} tuning" if study.tune else ""
-    seeds = words.planned_seeds([entry.seeds for entry in planner.entries.values()])
+    trials = sum(planner.looks[cell.data.name].counts[0] for cell in planner.cells())
+    tuned = f" + {len(list(planner.tuned())) * sum(planner.rounds())} tuning" if study.tune else ""
+    counts = [count for looks in planner.looks.values() for count in (looks.counts[0], looks.counts[-1])]
+    seeds = words.planned_seeds(counts)
+    clear = ", until it is clear" if any(len(looks.counts) > 1 for looks in planner.looks.values()) else ""
     lines = {
         "model": f"{checkpoint.name} · revision {checkpoint.revision[:19]}",
-        "study": f"{', '.join(study.arms)} · labels {budgets} · {seeds} from {study.seed}",
+        "study": f"{', '.join(study.arms)} · labels {budgets} · {seeds}{clear}, from {study.seed}",
         "recipe": f"batches of {recipe.batch_size} · at most {recipe.epochs} epochs or {recipe.min_steps} steps · "
         f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {setup.tried.device}",
-        "tuning": f"{study.tune} learning rates an arm and budget" if study.tune else "none: each arm's default rate",
-        "plan": f"{sum(cells)} trials{tuned} + {len(planner.floors())} of floors · {workers} "
+        "tuning": f"{study.tune} learning rates an arm, at the largest budget"
+        if study.tune
+        else "none: each arm's default rate",
+        "plan": f"{trials} trials{tuned} + {len(planner.floors())} of floors · {workers} "
         f"worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",
     }
     return "\n".join(f"{name:<16}{line}" for name, line in lines.items())

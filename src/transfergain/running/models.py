@@ -1,4 +1,4 @@
-"""The trained models that a study keeps in its output folder."""
+"""The trained models that a study keeps in its output folder, and the states of trainings that are not done."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from transfergain.running.planner import Planner
 from transfergain.store import Store
-from transfergain.types import Outcome, Phase, TrialSpec
+from transfergain.types import Outcome, Phase, Status, TrialSpec
 
 TRIAL_ID_FILE = "trial"
 """The file of a kept model that holds the id of its trial."""
@@ -20,6 +20,7 @@ class Models:
         self._planner, self._store = planner, store
         self._folder = store.path.parent / "models"
         self._unfinished = self._folder / ".unfinished"
+        self._states = store.path.parent / ".states"
 
     def clear_unfinished(self) -> None:
         """Remove what trials that did not finish have saved. Not while workers run."""
@@ -33,6 +34,19 @@ class Models:
         if self._planner.study.keep_models == "none" or spec.recipe is None:
             return None
         return self._unfinished / spec.id if spec.phase == Phase.REPORT and spec.budget == largest else None
+
+    def state(self, spec: TrialSpec) -> Path | None:
+        """Name the file that a long training keeps its state in, so that it goes on after a kill; None for floors."""
+        return None if spec.recipe is None else self._states / f"{spec.id}.state"
+
+    def clear_states(self) -> None:
+        """Remove what trainings of trials that are done have left, and half-written states. Not while workers run."""
+        status = self._store.status()
+        for file in self._states.glob("*"):
+            if file.suffix != ".state" or status.get(file.stem) == Status.DONE:
+                file.unlink(missing_ok=True)
+        if self._states.exists() and not any(self._states.iterdir()):
+            self._states.rmdir()
 
     def keep(self, spec: TrialSpec, outcome: Outcome) -> None:
         """Move a saved model to its place: each one (`all`), or the arm's seed with the best dev score (`best`)."""

@@ -1,42 +1,100 @@
-"""The order in which trials start: pairs are complete early, and no long trial is left for the end."""
+"""The order in which trials start: what adds most to the answer first, and pairs complete early."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
+from enum import IntEnum
 
+from transfergain.analysis.sequential import COUNTS
+from transfergain.arms import REFERENCE
+from transfergain.running.planner import REPLICATES_PER_SEED, Planner
 from transfergain.store import StoredTrial
-from transfergain.types import TrialSpec
+from transfergain.types import Outcome, Phase, TrialSpec
 
-Seconds = Mapping[tuple[str, str, int], float]
+FIRST_SEEDS = COUNTS[0]
+"""Seeds that every question gets before any gets more."""
+
+Seconds = dict[tuple[str, str, int], float]
 """(data set, arm, budget) -> seconds of its slowest trial so far."""
+
+
+class Purpose(IntEnum):
+    """What a trial adds to the answer, in the order in which trials start."""
+
+    FLOORS = 0
+    TUNING = 1
+    GAIN = 2
+    """Scratch and the leading arm at the largest budget: performance, convergence, robustness."""
+    LABELS = 3
+    """The leading arm at smaller budgets: data efficiency."""
+    MORE_TUNING = 4
+    """Of the other arms."""
+    REST = 5
+    """Other arms, and scratch at smaller budgets."""
+    MORE_SEEDS = 6
+
+    @property
+    def title(self) -> str:
+        """Name the purpose in words."""
+        return TITLES[self]
+
+
+TITLES = {
+    Purpose.FLOORS: "floors",
+    Purpose.TUNING: "tuning",
+    Purpose.GAIN: "performance, convergence and robustness",
+    Purpose.LABELS: "data efficiency",
+    Purpose.MORE_TUNING: "tuning of other arms",
+    Purpose.REST: "other arms and budgets",
+    Purpose.MORE_SEEDS: "more seeds",
+}
+
+
+def purpose(planner: Planner, spec: TrialSpec) -> Purpose:
+    """Tell what a trial adds to the answer."""
+    pair = spec.arm in (REFERENCE, planner.leading)
+    if spec.phase is Phase.TUNE:
+        return Purpose.TUNING if pair else Purpose.MORE_TUNING
+    if spec.replicate % REPLICATES_PER_SEED >= FIRST_SEEDS:
+        return Purpose.MORE_SEEDS
+    if spec.recipe is None:
+        return Purpose.FLOORS
+    if pair and spec.budget == max(planner.budgets[spec.dataset]):
+        return Purpose.GAIN
+    return Purpose.LABELS if spec.arm == planner.leading else Purpose.REST
 
 
 def slowest(rows: Iterable[StoredTrial]) -> Seconds:
     """Read from stored trials how long each arm takes at each budget."""
-    found: dict[tuple[str, str, int], float] = {}
+    found: Seconds = {}
     for row in rows:
-        cell = (row.spec.dataset, row.spec.arm, row.spec.budget)
-        found[cell] = max(found.get(cell, 0.0), row.outcome.seconds)
+        learn(found, row.spec, row.outcome)
     return found
 
 
-def pairs_together(seconds: Seconds) -> Callable[[TrialSpec], tuple[bool, int, float, str, int, float]]:
-    """Make the sort key of reported trials: floors first, then seed by seed, so that an interrupted study holds complete
-    pairs; within a seed the longest data set and budget first, and of its arms the longest.
+def learn(seconds: Seconds, spec: TrialSpec, outcome: Outcome) -> None:
+    """Take a trial that has ended into account."""
+    cell = (spec.dataset, spec.arm, spec.budget)
+    seconds[cell] = max(seconds.get(cell, 0.0), outcome.seconds)
+
+
+Key = tuple[Purpose, int, float, str, int, float]
+
+
+def most_valuable_first(planner: Planner, seconds: Seconds) -> Callable[[TrialSpec], Key]:
+    """Make the sort key of trials: by purpose; then seed by seed over all data sets, so that an interrupted study holds
+    complete pairs; within a seed the longest data set and budget first, and of its arms the longest.
     """
     longest: dict[tuple[str, int], float] = {}
     for (dataset, _, budget), known in seconds.items():
         longest[dataset, budget] = max(known, longest.get((dataset, budget), 0.0))
 
-    def key(spec: TrialSpec) -> tuple[bool, int, float, str, int, float]:
+    def key(spec: TrialSpec) -> Key:
+        what = purpose(planner, spec)
+        if spec.phase is Phase.TUNE and spec.recipe:  # nothing is known yet of their seconds
+            return what, 0, -float(spec.recipe.max_steps(spec.budget) * spec.recipe.max_length), "", -spec.budget, 0.0
         group = -longest.get((spec.dataset, spec.budget), 0.0)
         own = -seconds.get((spec.dataset, spec.arm, spec.budget), 0.0)
-        return (spec.recipe is not None, spec.replicate, group, spec.dataset, -spec.budget, own)
+        return what, spec.replicate, group, spec.dataset, -spec.budget, own
 
     return key
-
-
-def longest_first(spec: TrialSpec) -> tuple[int, int]:
-    """Sort tuning trials, of whose seconds nothing is known yet, by labels and tokens."""
-    assert spec.recipe is not None
-    return -spec.recipe.max_steps(spec.budget) * spec.recipe.max_length, -spec.budget

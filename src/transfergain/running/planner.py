@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from transfergain.analysis.benefits import leading_arm
+from transfergain.analysis.sequential import Looks
 from transfergain.arms import ARMS
 from transfergain.arms.adapt import ADAPTATION_LABELS, METHODS, Adaptation
 from transfergain.data.draws import budget_sizes, max_budget
@@ -39,6 +41,10 @@ def budgets_for(entry: TaskEntry, data: Dataset) -> list[int]:
     return list(entry.budgets)
 
 
+def _looks(entry: TaskEntry) -> Looks:
+    return Looks.auto(entry.max_seeds) if entry.seeds == "auto" else Looks.fixed(entry.seeds)
+
+
 class StudyCell(NamedTuple):
     """One data set, arm (or floor) and budget of a study; its trials differ in seed and recipe."""
 
@@ -57,6 +63,8 @@ class Planner:
         self.entries = entries
         self.max_length = {name: entry.tokens() for name, entry in entries.items()}
         self.options = {name: entry.encoding() for name, entry in entries.items()}
+        self.looks = {name: _looks(entry) for name, entry in entries.items()}
+        self.leading = leading_arm(study.arms)
 
     def cells(self) -> Iterable[StudyCell]:
         """Yield the cells of all trainings, floors left out."""
@@ -66,6 +74,10 @@ class Planner:
                     if arm not in self.study.largest_only or budget == max(self.budgets[name]):
                         yield StudyCell(data, arm, budget)
 
+    def tuned(self) -> Iterable[StudyCell]:
+        """Yield the cells at which arms are tuned: each arm on each data set once, with all labels it will see."""
+        return (cell for cell in self.cells() if cell.budget == max(self.budgets[cell.data.name]))
+
     def recipe(self, data: Dataset, learning_rate: float) -> Recipe:
         """Make the study's recipe with a learning rate: the only thing in which arms may differ."""
         entry = self.entries[data.name]
@@ -74,7 +86,7 @@ class Planner:
             batch_size=entry.batch_size,
             epochs=entry.epochs,
             min_steps=entry.min_steps,
-            evaluations=entry.evaluations,
+            warmup_steps=entry.warmup_steps,
             patience=entry.patience,
             max_length=self.max_length[data.name],
             precision=self.precision,
@@ -82,9 +94,13 @@ class Planner:
             options=self.options[data.name],
         )
 
-    def rungs(self) -> tuple[float, ...]:
-        """Name the shares of the step cap to which the rounds of tuning run; see `search.rungs`."""
+    def rungs(self) -> tuple[int | None, ...]:
+        """Name the steps to which the rounds of tuning run; see `search.rungs`."""
         return search.rungs(self.study.tune)
+
+    def rounds(self) -> list[int]:
+        """Count the trials of each round of an arm's tuning, none of which fails."""
+        return [-(-self.study.tune // 2**depth) for depth in range(len(self.rungs()))]
 
     def tuning(self, cell: StudyCell) -> list[TrialSpec]:
         """Plan the first round of a cell's tuning: one seed that no reported trial uses, and no sealed split."""
@@ -94,10 +110,11 @@ class Planner:
             for rate in search.learning_rates(self.study.tune)
         ]
 
-    def reporting(self, cell: StudyCell, recipe: Recipe | None) -> list[TrialSpec]:
-        """Plan the reported trials of a cell, one for each seed."""
+    def reporting(self, cell: StudyCell, recipe: Recipe | None, seeds: int | None = None) -> list[TrialSpec]:
+        """Plan the reported trials of a cell, one for each of so many seeds; without a number, of the first look."""
         first = self.study.seed * REPLICATES_PER_SEED
-        return [self._spec(cell, first + i, Phase.REPORT, recipe) for i in range(self.entries[cell.data.name].seeds)]
+        count = self.looks[cell.data.name].counts[0] if seeds is None else seeds
+        return [self._spec(cell, first + i, Phase.REPORT, recipe) for i in range(count)]
 
     def floors(self) -> list[TrialSpec]:
         """Plan the floors' trials of the whole study."""
@@ -109,7 +126,9 @@ class Planner:
             for spec in self.reporting(StudyCell(data, floor.name, budget), None)
         ]
 
-    def _spec(self, cell: StudyCell, replicate: int, phase: Phase, recipe: Recipe | None, rung: float = 1.0) -> TrialSpec:
+    def _spec(
+        self, cell: StudyCell, replicate: int, phase: Phase, recipe: Recipe | None, stop_at: int | None = None
+    ) -> TrialSpec:
         data, arm, budget = cell
         sealed: tuple[tuple[Split, str], ...] = (
             (TEST, data.fingerprint),
@@ -129,7 +148,7 @@ class Planner:
             splits=() if phase == Phase.TUNE else sealed,
             data_fingerprint=data.fingerprint,
             checkpoint_revision=self.revision if recipe else "",
-            rung=rung,
+            stop_at=stop_at,
         )
 
     @staticmethod

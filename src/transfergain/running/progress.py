@@ -50,7 +50,7 @@ class Bar(Watcher):
     def __init__(self, console: Console, workers: int) -> None:
         self._forecast = Forecast(workers)
         self._progress = Progress(
-            TextColumn("{task.fields[stage]:<7}"),
+            TextColumn("trials"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TextColumn("{task.fields[now]}", markup=False),
@@ -67,11 +67,16 @@ class Bar(Watcher):
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def begin(self, stage: str, total: int, done: int) -> None:
-        """Put up the bar of a stage; none for a stage without trials."""
+    def begin(self, total: int, done: int) -> None:
+        """Put up the bar, or set it to what there is by now; none where there are no trials."""
         self._remaining = total - done
-        if total:
-            self._bar = self._progress.add_task("", total=total, completed=done, stage=stage, now="", left="")
+        if total and self._bar is None:
+            self._bar = self._progress.add_task("", total=total, completed=done, now="", left="")
+        self._update(total=total, completed=done)
+
+    def note(self, line: str) -> None:
+        """Print above the bar what results have decided."""
+        self._progress.console.print(Text(line), soft_wrap=True)
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
         """Write the running trial beside the bar."""
@@ -99,13 +104,16 @@ class Lines(Watcher):
     def __init__(self, console: Console, workers: int, steps: bool = False) -> None:
         self._console, self._forecast, self._steps = console, Forecast(workers), steps
         self._total = self._done = 0
-        self._stage = ""
 
-    def begin(self, stage: str, total: int, done: int) -> None:
-        """Print what a stage has to do; nothing for one without trials."""
-        self._stage, self._total, self._done = stage, total, done
-        if total:
-            self._print(f"{stage}: {total} trials, {done} done already")
+    def begin(self, total: int, done: int) -> None:
+        """Print once what there is to do; nothing where there are no trials."""
+        if total and not self._total:
+            self._print(f"{total} trials, {done} done already")
+        self._total, self._done = total, done
+
+    def note(self, line: str) -> None:
+        """Print what results have decided."""
+        self._print(line)
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
         """Print a dev evaluation, where they are asked for."""
@@ -121,7 +129,7 @@ class Lines(Watcher):
         what = dev if outcome.status == Status.DONE else f" · {outcome.status}: {outcome.error}"
         left = self._forecast.left(self._total - self._done)
         tail = f" · {left}" if left and self._done < self._total else ""
-        self._print(f"{self._stage} {self._done}/{self._total} · {spec.describe()}{what}{tail}")
+        self._print(f"{self._done}/{self._total} · {spec.describe()}{what}{tail}")
 
     def _print(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True)
@@ -138,7 +146,7 @@ class NotebookLine(Lines):
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
         """Write the running trial into the line."""
         dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
-        self._show(f"{self._finished or self._stage} | {spec.describe()} · step {step:,}{dev}")
+        self._show(f"{self._finished or 'trials'} | {spec.describe()} · step {step:,}{dev}")
 
     def end_trial(self, spec: TrialSpec, outcome: Outcome) -> None:
         """Write the trial into the line, and print a failure below it."""

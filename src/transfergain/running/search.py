@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 LEARNING_RATES = (1e-5, 3e-3)
 """The smallest and the largest tried, log-uniform between them, the same for every arm."""
-RUNGS = (0.25, 0.5)
-"""Shares of the step cap: every learning rate runs to the first, the better half of them to the second, which decides."""
+RUNGS = (300, 600)
+"""Steps: every learning rate runs to the first, the better half of them to the second, which decides."""
 FEWEST_RATES_TO_HALVE = 4
 """Tuning halves only with at least so many learning rates: of fewer, too few would be left to choose from."""
 GOLDEN_RATIO = 0.3819660112501051
@@ -25,9 +25,9 @@ def learning_rates(count: int) -> list[float]:
     return [float(f"{low * (high / low) ** u:.3g}") for u in points]
 
 
-def rungs(count: int) -> tuple[float, ...]:
-    """Name the shares of the step cap to which the rounds of tuning `count` rates run, the same for every arm."""
-    return RUNGS if count >= FEWEST_RATES_TO_HALVE else (1.0,)
+def rungs(count: int) -> tuple[int | None, ...]:
+    """Name the steps to which the rounds of tuning `count` rates run, the same for every arm; None: until a run ends."""
+    return RUNGS if count >= FEWEST_RATES_TO_HALVE else (None,)
 
 
 def at_edge(learning_rate: float, tried: Sequence[float]) -> bool:

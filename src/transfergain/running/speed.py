@@ -17,7 +17,7 @@ from transfergain.running.setup import Setup
 from transfergain.types import Dataset, Outcome, Phase, Status, TrialSpec
 
 SHORT_TRIAL_STEPS = (4, 12)
-"""Steps of the two short trials from whose difference steps and dev evaluations are timed. Dev is read every 4."""
+"""Steps of the two short trials from whose difference steps and dev evaluations are timed."""
 SHORT_TRIAL_DEV = 64
 """Dev examples that a short trial reads at most: where text is generated, evaluations are most of its time."""
 
@@ -70,13 +70,10 @@ def few_dev(data: Dataset) -> Dataset:
 
 def short_trial(planner: Planner, cell: StudyCell, steps: int) -> TrialSpec:
     """Plan a trial on the cell's training examples and few dev ones that ends after so many steps."""
-    data, every = cell.data, min(SHORT_TRIAL_STEPS)
-    n_train, n_dev = budget_sizes(cell.budget, len(data.train), len(data.dev))
-    recipe = replace(planner.recipe(data, 1e-4), epochs=1, evaluations=1, min_steps=100 * max(SHORT_TRIAL_STEPS))
-    recipe = replace(recipe, evaluations=recipe.max_steps(n_train) // every)
+    n_train, n_dev = budget_sizes(cell.budget, len(cell.data.train), len(cell.data.dev))
+    recipe = replace(planner.recipe(cell.data, 1e-4), min_steps=100 * max(SHORT_TRIAL_STEPS))  # no near cap
     spec = planner.reporting(cell, recipe)[0]
-    rung = steps / every / recipe.evaluations
-    return replace(spec, phase=Phase.TUNE, splits=(), rung=rung, budget=n_train + min(n_dev, SHORT_TRIAL_DEV))
+    return replace(spec, phase=Phase.TUNE, splits=(), stop_at=steps, budget=n_train + min(n_dev, SHORT_TRIAL_DEV))
 
 
 def speed_of(short: Outcome, long: Outcome, n_dev: int) -> Speed | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ from transfergain.executors.base import Executor
 from transfergain.report import next_steps, terminal
 from transfergain.report.files import write_files
 from transfergain.report.notebook import StudyFindings
-from transfergain.running import progress
+from transfergain.running import progress, time_limit
 from transfergain.running.console import say, warn
 from transfergain.running.description import describe, summary
 from transfergain.running.live_page import LivePage
@@ -23,6 +24,7 @@ from transfergain.running.models import Models
 from transfergain.running.runner import Runner
 from transfergain.running.setup import set_up
 from transfergain.running.signals import Terminal, locked, stoppable
+from transfergain.running.time_limit import OutOfTime, TimeLimit
 from transfergain.running.watchers import Watcher, Watchers
 from transfergain.store import Store
 from transfergain.study import Study
@@ -33,11 +35,15 @@ class Ended(NamedTuple):
 
     findings: StudyFindings
     signal: int | None
-    """The signal that ended it before its time; None where all was run."""
+    """The signal that ended it; None where all was run, or the time limit reached."""
 
 
-def carry_out(study: Study, console: Console, verbose: bool = False) -> Ended:
-    """Carry a study out, showing progress on the console; with `verbose`, every dev evaluation on a line of its own."""
+def carry_out(study: Study, console: Console, verbose: bool = False, began: float | None = None) -> Ended:
+    """Carry a study out, showing progress on the console; with `verbose`, every dev evaluation on a line of its own.
+
+    A time limit counts from `began`, by `time.monotonic`; from now where none is given.
+    """
+    limit = TimeLimit(study.seconds(), time.monotonic() if began is None else began)
     tracking.check_tracker(study.report_to)
     setup = set_up(study, console)
     for warning in setup.advice:
@@ -51,25 +57,32 @@ def carry_out(study: Study, console: Console, verbose: bool = False) -> Ended:
         say(console, summary(setup, executor.workers))
         follower = progress.follower(console, executor.workers, verbose)
         reporter = tracking.reporter(study.report_to, store, console)
-        watchers = Watchers([follower, *([reporter] if reporter else []), LivePage(store)])
-        stopped = _run(Runner(setup.planner, store, executor, watchers), executor, follower, window)
+        watchers = Watchers([follower, *([reporter] if reporter else []), LivePage(store), limit])
+        runner = Runner(setup.planner, store, executor, watchers)
+        stopped = _run(runner, executor, follower, limit, window)
+        left = runner.update() if limit.reached else None
         Models(setup.planner, store).clear_unfinished()
         findings = StudyFindings.of(analyse(store))
         write_files(findings)
         if reporter:
-            reporter.end(findings, finished=stopped is None)
+            reporter.end(findings, finished=stopped is None and left is None)
         terminal.show(findings, console)
         say(console, "\n" + "\n".join(next_steps.lines(findings)))
+        if left is not None and limit.seconds is not None:
+            say(console, "\n".join(time_limit.lines(limit.seconds, left)))
         return Ended(findings, stopped)
 
 
-def _run(runner: Runner, executor: Executor, follower: Watcher, window: Terminal) -> int | None:
+def _run(runner: Runner, executor: Executor, follower: Watcher, limit: TimeLimit, window: Terminal) -> int | None:
     """Run the trials; returns the signal that ended the study before its time, or None."""
     stopped: int | None = None
     try:
         with executor, follower:
             try:
-                runner.run()
+                with limit:
+                    runner.run()
+            except OutOfTime:
+                pass
             except KeyboardInterrupt as interrupt:
                 stopped = getattr(interrupt, "signal", signal.SIGINT)
     except OSError as error:

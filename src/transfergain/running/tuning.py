@@ -1,4 +1,4 @@
-"""Tune the learning rate of each arm at each budget, by dev scores in rounds of successive halving."""
+"""Tune the learning rate of each arm, by dev scores in rounds of successive halving; one rate serves all budgets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from transfergain.arms import ARMS
+from transfergain.running.ended import Ended
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.search import at_edge
-from transfergain.store import Store, StoredTrial
+from transfergain.store import StoredTrial
 from transfergain.types import Outcome, Recipe, Status, TrialSpec
 
 
@@ -22,9 +23,8 @@ class Chosen:
     arm: str
     budget: int
     recipe: Recipe
-    tried: tuple[tuple[float, float, float], ...] = ()
-    """(learning rate, dev score, share of the step cap it ran to) of each rate with a finished trial; empty without
-    tuning."""
+    tried: tuple[tuple[float, float, int], ...] = ()
+    """(learning rate, dev score, steps that it ran) of each rate with a finished trial; empty without tuning."""
     problem: str = ""
     """Why the arm cannot run at this budget; empty when it can."""
 
@@ -39,24 +39,12 @@ class Chosen:
 
 
 class Tuning:
-    """The tuning of a study's arms at all budgets, as far as the store knows it."""
+    """The tuning of a study's arms, each at its largest budget, as far as trials have ended."""
 
-    def __init__(self, planner: Planner, store: Store) -> None:
-        self._planner, self._store = planner, store
+    def __init__(self, planner: Planner, ended: Ended) -> None:
+        self._planner, self._ended = planner, ended
 
-    def known(self) -> list[TrialSpec]:
-        """List the tuning trials of all rounds that are known so far."""
-        return [spec for cell in self._planner.cells() for known in self._rounds(cell) for spec in known]
-
-    def of_round(self, number: int) -> list[TrialSpec]:
-        """List the trials of one round; those of the round before have all ended."""
-        return [spec for cell in self._planner.cells() for spec in self._rounds(cell)[number]]
-
-    def choices(self) -> list[Chosen]:
-        """Choose the recipe of every arm at every budget."""
-        return [self._choose(cell) for cell in self._planner.cells()]
-
-    def _rounds(self, cell: StudyCell) -> list[list[TrialSpec]]:
+    def rounds(self, cell: StudyCell) -> list[list[TrialSpec]]:
         """Halve as far as trials have ended: successive halving (Jamieson and Talwalkar 2016).
 
         Every rate runs to the first rung; the better half of them to the next, as soon as all have ended. That half is
@@ -64,25 +52,30 @@ class Tuning:
         """
         rounds = [self._planner.tuning(cell)]
         for rung in self._planner.rungs()[1:]:
-            rows = [self._store.get(spec.id) for spec in rounds[-1]]
-            ended = [row for row in rows if row is not None]
-            if len(ended) < len(rows):
+            ended = self._ended.rows(rounds[-1])
+            if len(ended) < len(rounds[-1]):
                 break
-            better = sorted(_done(ended), key=_merit_of, reverse=True)[: math.ceil(len(rows) / 2)]
-            rounds.append([replace(row.spec, rung=rung) for row in better])
+            better = sorted(_done(ended), key=_merit_of, reverse=True)[: math.ceil(len(ended) / 2)]
+            rounds.append([replace(row.spec, stop_at=rung) for row in better])
         return rounds
 
-    def _choose(self, cell: StudyCell) -> Chosen:
+    def choice(self, cell: StudyCell, rounds: Sequence[Sequence[TrialSpec]]) -> Chosen | None:
+        """Choose the recipe of an arm by its rounds of tuning; None as long as they have not all ended."""
+        last = self._ended.rows(rounds[-1])
+        if len(rounds) < len(self._planner.rungs()) or len(last) < len(rounds[-1]):
+            return None
+        return self._choose(cell, rounds)
+
+    def _choose(self, cell: StudyCell, rounds: Sequence[Sequence[TrialSpec]]) -> Chosen:
         """Choose the recipe with the best dev score among the last round; among equals the lower dev loss.
 
         Without tuning, the arm's default. An arm none of whose tuning trials finished cannot run.
         """
         data, arm, budget = cell
-        rounds = self._rounds(cell)
         default = self._planner.recipe(data, ARMS[arm].default_learning_rate)
         if not rounds[0]:
             return Chosen(data.name, arm, budget, default)
-        ended = [row for known in rounds for spec in known if (row := self._store.get(spec.id))]
+        ended = self._ended.rows(spec for known in rounds for spec in known)
         last = [row for row in _done(ended) if row.spec in rounds[-1]]
         if not last:
             return Chosen(data.name, arm, budget, default, problem=f"no tuning trial finished: {_reason(ended)}")
@@ -95,10 +88,12 @@ def _done(rows: Iterable[StoredTrial]) -> list[StoredTrial]:
     return [row for row in rows if row.outcome.status == Status.DONE]
 
 
-def _tried(ended: Sequence[StoredTrial]) -> tuple[tuple[float, float, float], ...]:
+def _tried(ended: Sequence[StoredTrial]) -> tuple[tuple[float, float, int], ...]:
     """List `Chosen.tried`, by learning rate; of one that ran in two rounds, the later."""
     reached = {row.spec.recipe.learning_rate: row for row in _done(ended) if row.spec.recipe}
-    return tuple(sorted((rate, row.outcome.dev_score or 0.0, row.spec.rung) for rate, row in reached.items()))
+    return tuple(
+        sorted((rate, row.outcome.dev_score or 0.0, row.outcome.details.steps or 0) for rate, row in reached.items())
+    )
 
 
 def _reason(ended: Sequence[StoredTrial]) -> str:

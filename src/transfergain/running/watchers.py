@@ -20,8 +20,11 @@ class Watcher:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def begin(self, stage: str, total: int, done: int) -> None:
-        """Learn that a stage (`tuning`, `finals`, `trials`) begins; `done` of its `total` trials are already stored."""
+    def begin(self, total: int, done: int) -> None:
+        """Learn that trials are about to run: `done` of `total` have ended. The total grows when more seeds are needed."""
+
+    def note(self, line: str) -> None:
+        """Learn what results have decided, in words."""
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
         """Learn where a running trial is: its step of at most `cap`, and its best dev score so far."""
@@ -36,10 +39,15 @@ class Watchers(Watcher):
     def __init__(self, watchers: Sequence[Watcher]) -> None:
         self._watchers = tuple(watchers)
 
-    def begin(self, stage: str, total: int, done: int) -> None:
+    def begin(self, total: int, done: int) -> None:
         """Tell all; see `Watcher.begin`."""
         for watcher in self._watchers:
-            watcher.begin(stage, total, done)
+            watcher.begin(total, done)
+
+    def note(self, line: str) -> None:
+        """Tell all; see `Watcher.note`."""
+        for watcher in self._watchers:
+            watcher.note(line)
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
         """Tell all; see `Watcher.step`."""

@@ -14,8 +14,8 @@ from transfergain.options import flag_of
 from transfergain.study.keys import Study, TaskEntry
 from transfergain.tasks import TASKS
 
-UNION_MEMBERS = ("auto", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")
-KEYS_FOR_ALL = ("budgets", "seeds", "batch_size", "epochs", "min_steps", "evaluations", "patience")
+UNION_MEMBERS = ("auto", "constrained-int", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")
+KEYS_FOR_ALL = ("budgets", "seeds", "max_seeds", "batch_size", "epochs", "min_steps", "warmup_steps", "patience")
 """Keys of a data set that a flag sets for all of a study's."""
 
 

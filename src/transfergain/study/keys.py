@@ -13,18 +13,11 @@ from transfergain.errors import nearest
 from transfergain.options import Flag, Group, OptionKind
 from transfergain.perturbations import GROUPS, PERTURBATIONS, expand
 from transfergain.study.fields import with_options_of
+from transfergain.study.times import seconds_of
 from transfergain.tasks import TASKS
 from transfergain.types import Recipe
 
 NAMED_FILE = "NAME=FILE"
-
-
-def quarter(evaluations: int) -> int:
-    """Compute the default patience: a quarter of a run's evaluations, 4 of the usual 16, and 2 at least.
-
-    With a fixed patience, a run of few evaluations could never stop early, and every such run would count as unfinished.
-    """
-    return max(2, -(-evaluations // 4))
 
 
 def _split_words(value: Any) -> Any:
@@ -86,22 +79,31 @@ class TaskEntry(TaskData):
         list[Annotated[int, Field(ge=10)]] | Literal["auto"],
         Flag("label budgets, train and dev together: 64,256,1024 or auto", Group.QUESTION),
     ] = "auto"
-    seeds: Annotated[int, Field(ge=1, le=500), Flag("replicates of every trial", Group.QUESTION)] = 8
+    seeds: Annotated[
+        Annotated[int, Field(ge=1, le=500)] | Literal["auto"],
+        Flag("replicates of every trial; auto: until it is clear", Group.QUESTION, type=str, choices=("auto",)),
+    ] = "auto"
+    max_seeds: Annotated[int, Field(ge=3, le=30), Flag("most replicates with --seeds auto", Group.QUESTION)] = 12
     max_length: Annotated[
         Annotated[int, Field(ge=4, le=8192)] | None,
         Flag("tokens", Group.TRAINING, default=_lengths(), spellings=("--max-seq-length",)),
     ] = None
     batch_size: Annotated[int, Field(ge=1), Flag("examples of a step", Group.TRAINING)] = 16
-    epochs: Annotated[int, Field(ge=1), Flag("cap on epochs; training stops by dev score", Group.TRAINING)] = Recipe.epochs
-    min_steps: Annotated[int, Field(ge=1), Flag("least step cap, for small budgets", Group.TRAINING)] = Recipe.min_steps
-    evaluations: Annotated[int, Field(ge=1, le=1000), Flag("dev evaluations up to the step cap", Group.TRAINING)] = (
-        Recipe.evaluations
+    epochs: Annotated[int, Field(ge=1), Flag("cap on epochs; training ends by itself before", Group.TRAINING)] = (
+        Recipe.epochs
     )
+    min_steps: Annotated[int, Field(ge=1), Flag("least step cap, for small budgets", Group.TRAINING)] = Recipe.min_steps
+    warmup_steps: Annotated[int, Field(ge=0), Flag("steps of warm-up", Group.TRAINING)] = Recipe.warmup_steps
     patience: Annotated[
-        int,
-        Field(ge=1),
-        Flag("dev evaluations without a better score", Group.TRAINING, default="a quarter of --evaluations"),
-    ] = Field(default_factory=lambda checked: quarter(checked.get("evaluations", 0)))
+        float, Field(gt=0, lt=1), Flag("share of a run without progress on dev that ends it", Group.TRAINING)
+    ] = Recipe.patience
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _seeds(cls, value: Any) -> Any:
+        if isinstance(value, str) and value != "auto" and not value.lstrip("+-").isdecimal():
+            raise ValueError('must be a whole number such as 8, or "auto"')
+        return value
 
     @field_validator("budgets", mode="before")
     @classmethod
@@ -174,7 +176,7 @@ class Study(TaskEntry):
     ] = Field(default_factory=list)
     """Arms that run at the largest budget alone."""
     seed: Annotated[int, Field(ge=0, le=10**9), Flag("base seed", Group.QUESTION)] = 0
-    tune: Annotated[int, Field(ge=0, le=64), Flag("learning rates tried per arm and budget", Group.TRAINING)] = 4
+    tune: Annotated[int, Field(ge=0, le=64), Flag("learning rates tried for each arm", Group.TRAINING)] = 0
     precision: Annotated[Literal["auto", "fp32", "bf16"], Flag("auto, fp32 or bf16", Group.TRAINING)] = "auto"
     vocabulary: Annotated[
         Literal["seen", "whole"],
@@ -202,6 +204,9 @@ class Study(TaskEntry):
     threads: Annotated[int, Field(ge=1), Flag("CPU threads of a worker", Group.MACHINE)] = 1
     """CPU threads of each worker. One by default, so that results do not depend on the number of workers."""
     executor: Annotated[str, Flag("local, or ray: a cluster", Group.MACHINE)] = "local"
+    time_limit: Annotated[
+        str | None, Flag("end in time, with the findings of what is done: 90s, 20m, 1h30m", Group.MACHINE, metavar="TIME")
+    ] = None
     report_to: Annotated[str, Flag("an experiment tracker: none, or mlflow", Group.OUTPUT)] = "none"
     output_dir: Annotated[str | None, Flag("folder of report, models and store", Group.OUTPUT, default="runs/NAME")] = None
     keep_models: Annotated[Literal["best", "all", "none"], Flag("best, all or none", Group.OUTPUT)] = "best"
@@ -211,6 +216,13 @@ class Study(TaskEntry):
     @classmethod
     def _workers(cls, value: Any) -> Any:
         return 0 if value == "auto" else value
+
+    @field_validator("time_limit", mode="before")
+    @classmethod
+    def _time_limit(cls, value: Any) -> Any:
+        if value is not None:
+            seconds_of(value)
+        return value
 
     @field_validator("arms", "largest_only", mode="before")
     @classmethod
@@ -258,6 +270,10 @@ class Study(TaskEntry):
     def entries(self) -> list[TaskEntry]:
         """List the data sets of the study."""
         return self.tasks or [TaskEntry(**{key: getattr(self, key) for key in TaskEntry.model_fields})]
+
+    def seconds(self) -> float | None:
+        """Give the seconds that the study may take; None without a limit."""
+        return None if self.time_limit is None else seconds_of(self.time_limit)
 
     def folder(self) -> str:
         """Give the output folder: as given, or named after the data."""

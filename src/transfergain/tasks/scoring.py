@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -10,13 +11,17 @@ from numpy.typing import NDArray
 
 from transfergain.metrics import METRICS
 from transfergain.tasks.base import Task
-from transfergain.types import Evaluated, Example
+from transfergain.types import DevScore, Evaluated, Example
 
 
-def score(task: Task, predictions: Sequence[Any], rows: Sequence[Example], labels: Sequence[str]) -> float:
-    """Compute the primary score of predictions."""
-    metric = METRICS[task.metrics[0]]
-    return float(metric.finish(metric.counts(predictions, [e.target for e in rows], labels).sum(axis=0)))
+def score(task: Task, predictions: Sequence[Any], rows: Sequence[Example], labels: Sequence[str]) -> DevScore:
+    """Compute the primary score of predictions, with its standard error by the jackknife (Efron and Tibshirani 1993)."""
+    metric, n = METRICS[task.metrics[0]], len(rows)
+    counts = metric.counts(predictions, [e.target for e in rows], labels)
+    total = counts.sum(axis=0)
+    without = metric.finish(total - counts)
+    error = math.sqrt((n - 1) / n * float(((without - without.mean()) ** 2).sum())) if n > 1 else 0.0
+    return DevScore(float(metric.finish(total)), error)
 
 
 def narrow(counts: NDArray[Any]) -> NDArray[Any]:

@@ -17,7 +17,7 @@ case("--arms", 'must include "scratch"', name="arms without scratch")(flags("--a
 case("--shift", '"tweets.csv" is not of the form name=FILE', name="shift without a name")(flags("--shift", "tweets.csv"))
 case("--shift", 'two files are called "a"', name="two shifts of one name")(flags("--shift", "a=x", "--shift", "a=y"))
 case("--seeds", "greater than or equal to 1", "0", name="no seeds")(flags("--seeds", "0"))
-case("--seeds", "integer", name="seeds that are no number")(flags("--seeds", "many"))
+case("--seeds", "whole number", name="seeds that are no number")(flags("--seeds", "many"))
 case("--budgets", "whole numbers", "'64,lots'", name="budget that is no number")(flags("--budgets", "64,lots"))
 case("--budgets", "greater than or equal to 10", "0", name="budget of nothing")(flags("--budgets", "0"))
 case("--tune", "greater than or equal to 0", "-1", name="negative tuning")(flags("--tune=-1"))

@@ -117,16 +117,11 @@ def recipes(findings: Findings, dataset: str) -> TextTable:
     body = []
     for row in findings.recipes:
         if row.dataset == dataset:
-            tried = [f"{rate:g}: {score:.3f}" + _stopped(*rung) for rate, score, *rung in row.tried]
+            tried = [f"{rate:g}: {score:.3f} (step {steps:,.0f})" for rate, score, steps in row.tried]
             edge = "at the edge of those tried" if row.at_edge else ""
             note = row.problem or edge or ("" if tried else "not tuned: the arm's default")
             body.append([f"{row.budget:,}", row.arm, f"{row.learning_rate:g}", " · ".join(tried), note])
     return TextTable(f"Learning rates on {dataset}", RECIPE_COLUMNS, [RowGroup("", body)] if body else [])
-
-
-def _stopped(rung: float = 1.0) -> str:
-    """Say of a learning rate that it ran to a share of the step cap alone."""
-    return f" (stopped at {rung:.0%} of the steps)" if rung < 1 else ""
 
 
 def full_recipes(recipes: Sequence[RecipeRow]) -> TextTable:

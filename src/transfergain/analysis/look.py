@@ -1,0 +1,40 @@
+"""Decide which seeds a figure is made of, and at which level it is judged: the same however a study was interrupted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transfergain.analysis import stats
+from transfergain.analysis.sequential import Looks
+from transfergain.analysis.stats import Estimate, Values
+
+PLAIN_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Look:
+    """The seeds of a figure: those of the last look of the study's design that they allow."""
+
+    design: Looks
+    seeds: Sequence[int]
+
+    @classmethod
+    def of(cls, counts: Sequence[int], common: Sequence[int]) -> Look:
+        """Take the first seeds of those in common; no count, or one, is a design without looks in between."""
+        design = Looks(tuple(counts)) if len(counts) > 1 else Looks.fixed(max(1, len(common)))
+        return cls(design, list(common)[: design.reached(len(common))])
+
+    @property
+    def level(self) -> float:
+        """Return the level of Student's t interval over seeds at this look."""
+        return self.design.level(max(1, len(self.seeds)))
+
+    @property
+    def clause(self) -> str:
+        """Say that 95 % is the level over all looks; empty for one look."""
+        return "" if self.level == PLAIN_LEVEL else ", 95 % over all looks"
+
+    def interval(self, values: Values) -> Estimate:
+        """Estimate a mean of these seeds with the design's interval and p."""
+        return stats.interval(*values, looks=self.design)

@@ -1,0 +1,158 @@
+"""What a study consists of, as far as its finished trials tell, and what of it is to be run next."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from transfergain.analysis.answers import Answer, answers
+from transfergain.analysis.rows import Benefit
+from transfergain.running.description import entries
+from transfergain.running.ended import Ended
+from transfergain.running.looks import Look, Seeds, replay
+from transfergain.running.order import Purpose, Seconds, most_valuable_first, purpose
+from transfergain.running.planner import Planner, StudyCell
+from transfergain.running.tuning import Chosen, Tuning
+from transfergain.types import TrialSpec
+
+Count = Counter[tuple[str, Purpose]]
+"""Trials by data set and purpose."""
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """What a study consists of at one moment."""
+
+    known: Sequence[TrialSpec]
+    """All trials whose recipe is known, those of `blocked` among them."""
+    blocked: Mapping[TrialSpec, str]
+    """Trials that cannot run -> why."""
+    chosen: Sequence[Chosen]
+    untuned: frozenset[tuple[str, str]]
+    """(data set, arm) of those whose tuning has not ended."""
+    looks: Mapping[str, Sequence[Look]]
+    """By data set."""
+    missing: Sequence[TrialSpec]
+    """What is known and has not ended, the most valuable first."""
+    at_once: int
+    """So many of `missing` are worth more than what waits for tuning."""
+    left: Count
+    """All that has not ended, with the trials whose recipe tuning has not told yet."""
+
+    @property
+    def ended(self) -> int:
+        """Count the trials that have ended."""
+        return len(self.known) - len(self.missing)
+
+    @property
+    def total(self) -> int:
+        """Count all trials, as far as is known how many."""
+        return self.ended + self.left.total()
+
+    def next(self, workers: int) -> Sequence[TrialSpec]:
+        """List what to run before the agenda is made anew; enough for all workers, if there is."""
+        return self.missing[: max(self.at_once, workers)]
+
+
+@dataclass
+class _Draft:
+    """An agenda that is being made."""
+
+    known: list[TrialSpec]
+    left: Count = field(default_factory=Counter)
+    """Of trials that are not known yet."""
+    blocked: dict[TrialSpec, str] = field(default_factory=dict)
+    chosen: list[Chosen] = field(default_factory=list)
+    waiting: dict[tuple[str, str], Purpose] = field(default_factory=dict)
+    """(data set, arm) whose tuning has not ended -> what that tuning is for."""
+
+
+Choices = Mapping[tuple[str, str], Chosen]
+"""(data set, arm) -> its recipe, where tuning has ended."""
+
+
+class Agendas:
+    """Makes the agenda of a study again and again, as its trials end."""
+
+    def __init__(self, planner: Planner, ended: Ended) -> None:
+        self._planner, self._ended, self._entries = planner, ended, entries(planner)
+        self._answered: dict[frozenset[str], Mapping[Benefit, Answer]] = {}
+
+    def make(self, seconds: Seconds) -> Agenda:
+        """Make the agenda of this moment; `seconds` tell how long trials take."""
+        planner = self._planner
+        draft = _Draft(planner.floors())
+        choices = self._tune(draft)
+        looks = {name: self._look(name, choices, draft) for name in planner.datasets}
+        missing = self._ended.missing(spec for spec in draft.known if spec not in draft.blocked)
+        missing.sort(key=most_valuable_first(planner, seconds))
+        purposes = [purpose(planner, spec) for spec in missing]
+        first = min(draft.waiting.values(), default=Purpose.MORE_SEEDS)
+        draft.left.update((spec.dataset, what) for spec, what in zip(missing, purposes, strict=True))
+        return Agenda(
+            known=draft.known,
+            blocked=draft.blocked,
+            chosen=draft.chosen,
+            untuned=frozenset(draft.waiting),
+            looks=looks,
+            missing=missing,
+            at_once=sum(what <= first for what in purposes),
+            left=draft.left,
+        )
+
+    def _tune(self, draft: _Draft) -> Choices:
+        """Put tuning on the agenda; returns what it has chosen."""
+        tuning, choices = Tuning(self._planner, self._ended), dict[tuple[str, str], Chosen]()
+        for cell in self._planner.tuned():
+            rounds, arm = tuning.rounds(cell), (cell.data.name, cell.arm)
+            planned = [spec for some in rounds for spec in some]
+            draft.known += planned
+            if choice := tuning.choice(cell, rounds):
+                choices[arm] = choice
+            else:
+                draft.waiting[arm] = purpose(self._planner, planned[0])
+                draft.left[cell.data.name, draft.waiting[arm]] += sum(self._planner.rounds()) - len(planned)
+        return choices
+
+    def _look(self, dataset: str, choices: Choices, draft: _Draft) -> list[Look]:
+        """Put the reported trials of a data set on the agenda; returns the looks that say how many."""
+        planner = self._planner
+        cells = {(cell.arm, cell.budget): cell for cell in planner.cells() if cell.data.name == dataset}
+
+        def ask(seeds: Seeds, look: int) -> Mapping[Benefit, Answer] | None:
+            return self._answer([(cells[cell], count) for cell, count in seeds.items()], choices, look)
+
+        needed, looks = replay(cells, planner.leading, planner.looks[dataset], ask)
+        for place, cell in cells.items():
+            choice = choices.get((dataset, cell.arm))
+            if choice is None:
+                unknown = planner.reporting(cell, planner.recipe(cell.data, 0.0), needed[place])
+                draft.left.update((dataset, purpose(planner, spec)) for spec in unknown)
+                continue
+            reports = planner.reporting(cell, choice.recipe, needed[place])
+            draft.known += reports
+            draft.chosen.append(replace(choice, budget=cell.budget))
+            draft.blocked |= dict.fromkeys(reports, choice.problem) if choice.problem else {}
+        return looks
+
+    def _answer(
+        self, seeds: Sequence[tuple[StudyCell, int]], choices: Choices, look: int
+    ) -> Mapping[Benefit, Answer] | None:
+        """Answer the questions of a data set from the reports of these cells; None while one has not ended."""
+        planner, data = self._planner, seeds[0][0].data
+        chosen = [(cell, choices.get((data.name, cell.arm)), count) for cell, count in seeds]
+        if any(choice is None for _, choice, _ in chosen):
+            return None
+        specs = [spec for spec in planner.floors() if spec.dataset == data.name]
+        for cell, choice, count in chosen:
+            if choice and not choice.problem:
+                specs += planner.reporting(cell, choice.recipe, count)
+        rows = self._ended.rows(specs)
+        if len(rows) < len(specs):
+            return None
+        state = frozenset(row.spec.id + row.outcome.status for row in rows)
+        if state not in self._answered:
+            entry, margin, studied = self._entries[data.name], planner.study.margin, len(planner.datasets)
+            self._answered[state] = answers(rows, data.name, entry, planner.leading, margin, studied, look)
+        return self._answered[state]

@@ -1,0 +1,80 @@
+"""A worker that is killed in the midst of a trial: the next one goes on from the state that the training left on disk."""
+
+import os
+import signal
+from dataclasses import replace
+
+import pytest
+import torch
+
+from support.fakes import LABELS
+from support.texts import sentences
+from transfergain.checkpoint import resolve
+from transfergain.engine import saves
+from transfergain.split import TEST
+from transfergain.trial import Bench, run_trial
+from transfergain.types import Dataset, Example, Phase, Recipe, TrialSpec
+
+
+class Fatal(saves.Saves):
+    """Keeps the state before every step, and kills its process, as `kill -9` does, before one of them."""
+
+    left = 0
+
+    def __init__(self, path):
+        super().__init__(path, seconds_apart=0.0)
+
+    def offer(self, state):
+        super().offer(state)
+        Fatal.left -= 1
+        if not Fatal.left:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def killed(steps, run):
+    """Run a trial in a process of its own that dies after so many steps; tells how it ended."""
+    if not (pid := os.fork()):
+        Fatal.left, saves.Saves = steps + 1, Fatal
+        try:
+            run()
+        finally:
+            os._exit(1)  # never back into the tests
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+def measured(outcome):
+    """All of an outcome but the time it took, in a form that can be compared."""
+    evaluated = {
+        split: (
+            found.predictions,
+            {name: counts.tolist() for name, counts in found.counts.items()},
+            found.calibration.tolist(),
+        )
+        for split, found in outcome.evaluated.items()
+    }
+    return replace(outcome, seconds=0.0, evaluated=evaluated)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a fork of this process")
+@pytest.mark.parametrize("arm", ["full", "probe"])
+def test_a_trial_whose_worker_is_killed_twice_ends_as_one_that_was_left_in_peace(arm, checkpoints, tmp_path):
+    rows = tuple(Example({"text": text}, LABELS.index(label)) for text, label in sentences(60))
+    data = Dataset("sentiment", "reviews", LABELS, rows[:40], rows[40:50], rows[50:], {}, "0", {})
+    checkpoint = resolve(checkpoints(), None, False)
+    recipe = Recipe(1e-3, batch_size=4, epochs=1, min_steps=32, max_length=16)
+    spec = TrialSpec(
+        "sentiment", "reviews", arm, 50, 0, Phase.REPORT, recipe, ((TEST, "0"),), "0", checkpoint.revision
+    )  # fmt: skip
+    torch.set_num_threads(1)  # which a fork can go on with
+    whole = run_trial(spec, Bench({"reviews": data}, checkpoint, "cpu", 1))
+    assert whole.details.steps > 20
+
+    state, read = tmp_path / "states" / "trial.state", []
+    for reached, more in ((7, 7), (20, 13)):
+        assert killed(more, lambda: run_trial(spec, Bench({"reviews": data}, checkpoint, "cpu", 1), state=state)) == -9
+        assert saves.Saves(state).load()["run"]["steps"][0] == reached
+    bench = Bench({"reviews": data}, checkpoint, "cpu", 1)
+    again = run_trial(spec, bench, progress=lambda step, cap, dev: read.append(step), state=state)
+    assert measured(again) == measured(whole)
+    assert min(read) > 20, "no step was taken twice"
+    assert not list(state.parent.iterdir()), "nothing is left behind"
