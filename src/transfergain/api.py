@@ -9,7 +9,9 @@ from typing import Any
 from rich.console import Console
 
 from transfergain.errors import Interrupted as Interrupted
+from transfergain.errors import UserError
 from transfergain.report.notebook import StudyFindings
+from transfergain.report.steps import in_keywords
 from transfergain.running.study_run import carry_out
 from transfergain.study import Study, load
 
@@ -18,11 +20,15 @@ def run(config: str | Path | None = None, *, quiet: bool = False, **keys: Any) -
     """Run a study and return its findings; the keys are those of a study file, which `config` may name. Paths may be
     strings or `Path` objects.
 
-    Continues where an earlier run into the same `output_dir` ended. Raises UserError for what the user can mend, and
-    Interrupted on Ctrl-C, after writing the findings of what is done. A study whose `time_limit` is over returns those.
+    Continues where an earlier run into the same `output_dir` ended. Raises UserError, which names keys and no flags, for
+    what the user can mend, and Interrupted on Ctrl-C, after writing the findings of what is done. A study whose
+    `time_limit` is over returns those.
     """
-    study = load({key: _plain(value) for key, value in keys.items()}, None if config is None else str(config))
-    return run_study(study, Console(quiet=quiet))
+    try:
+        study = load({key: _plain(value) for key, value in keys.items()}, None if config is None else str(config))
+        return run_study(study, Console(quiet=quiet))
+    except UserError as error:
+        raise UserError(in_keywords(str(error))) from None
 
 
 def run_study(study: Study, console: Console, verbose: bool = False, began: float | None = None) -> StudyFindings:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import difflib
 import errno
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 LONGEST_MESSAGE = 1500
 """The most characters of a message: a file may have thousands of columns to list."""
+BOX = 84
+"""The most characters of a line of a message in a notebook, long words apart."""
 
 
 class UserError(Exception):
@@ -23,6 +26,13 @@ class UserError(Exception):
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the message in a box: what a notebook prints instead of a traceback (a hook of IPython)."""
+        lines = textwrap.wrap(str(self), BOX, break_long_words=False, break_on_hyphens=False)
+        wide = max(BOX // 2, *(len(line) for line in lines)) if lines else BOX
+        top, bottom = f"╭─ transfergain {'─' * (wide - 13)}╮", f"╰{'─' * (wide + 2)}╯"
+        return [top, *(f"│ {line:<{wide}} │" for line in lines), bottom]
 
 
 class Declined(Exception):

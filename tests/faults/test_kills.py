@@ -15,7 +15,7 @@ from transfergain.store import STORE_FILE, Store
 @pytest.fixture(scope="module")
 def lab():
     with tempfile.TemporaryDirectory(prefix="kills-") as folder:
-        yield Lab(Path(folder), seeds="auto", max_seeds=4, tune=4)
+        yield Lab(Path(folder), seeds="auto", max_seeds=4, tune=4, min_steps=60, warmup_steps=5)
 
 
 def kill(lab, out, *more):

@@ -20,7 +20,7 @@ def keys(tmp_path_factory, checkpoints):
 def test_a_study_looks_at_three_seeds_and_says_what_it_decides(keys, ran, tmp_path, monkeypatch, capsys):
     run = ["run", *flags(keys | {"output_dir": tmp_path})]
     assert command(monkeypatch, *run) == 0
-    said = capsys.readouterr().out
+    said = capsys.readouterr().err
     found = findings(tmp_path)
     assert found["trials"]["pending"] == found["trials"]["failed"] == 0
     assert found["data"]["reviews"]["looks"] == [3, 4]

@@ -103,7 +103,7 @@ def test_a_study_is_a_parent_run_and_a_trial_a_nested_one(server, study, monkeyp
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "reviews study")
     assert study(1) == 0
-    assert "View run" not in capsys.readouterr().out
+    assert "View run" not in "".join(capsys.readouterr())
     (parent,), nested, client = runs(server, "reviews study")
     assert len(nested) == len(ran) == 4  # two arms and two floors
     assert {run.data.tags["mlflow.parentRunId"] for run in nested} == {parent.info.run_id}
@@ -132,7 +132,7 @@ def test_a_server_that_is_away_costs_no_trial_and_is_caught_up_with(server, stud
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port()}")
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "caught up")
     assert study(1) == 0
-    assert capsys.readouterr().out.count("mlflow cannot be reported to") == 1
+    assert capsys.readouterr().err.count("mlflow cannot be reported to") == 1
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     assert study(1) == 0
     assert len(runs(server, "caught up")[1]) == 4

@@ -17,6 +17,7 @@ from transfergain.analysis.rows import Measure
 from transfergain.analysis.schema import schema
 from transfergain.arms import ARMS
 from transfergain.data import prepare
+from transfergain.running.description import TASTE
 from transfergain.store import Store
 from transfergain.study import Study
 from transfergain.tasks import TASKS
@@ -152,7 +153,9 @@ def test_the_same_command_again_runs_nothing_and_writes_the_same_bytes(first, ra
     assert ran == []
     assert (folder / "findings.json").read_bytes() == before
     assert models(folder) == kept
-    assert "28 trials, 28 done already" in capsys.readouterr().out
+    answer, under_way = capsys.readouterr()
+    assert "28 trials, 28 done already" in under_way and "done already" not in answer
+    assert "Report" in answer and "Report" not in under_way
 
 
 def test_more_seeds_run_only_the_new_ones(first, ran, tmp_path):
@@ -194,7 +197,7 @@ def test_report_analyses_the_store_again(first, monkeypatch, tmp_path, capsys):
     assert command(monkeypatch, "report", tmp_path / "copy") == 0
     assert (tmp_path / "copy" / "findings.json").read_bytes() == (folder / "findings.json").read_bytes()
     assert (tmp_path / "copy" / "report.html").exists()
-    assert returned.headline()[0].sentence in capsys.readouterr().out
+    assert returned.summary.answer in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_plan_measures_every_arm_and_writes_nothing(first, monkeypatch, tmp_path, capsys):
@@ -287,10 +290,25 @@ budgets = [30]
         f"{name}-{arm}-seed{r}" for name in ("reviews", "topics") for arm in ("scratch", "full") for r in (0, 1)
     }
     output = capsys.readouterr().out
-    assert "Sentiment on reviews" in output
-    assert "Classification on topics" in output
+    assert "reviews" in output and "topics" in output and " 2 data " in " ".join(output.split())
     few = [w["text"] for w in found["warnings"] if "too few to tell" in w["text"]]
     assert few == ["reviews, topics: 2 seeds: too few to tell luck from gain; use 5 or more"]
+
+
+def test_a_quick_study_says_first_that_it_is_a_taste_and_the_whole_one_keeps_its_trials(
+    checkpoints, tmp_path, ran, monkeypatch, capsys
+):
+    train, _ = files(tmp_path)
+    given = {key: value for key, value in KEYS.items() if key not in ("seeds", "tune")}
+    keys = given | {"budgets": [40], "model": checkpoints(), "train_file": train, "output_dir": tmp_path / "out"}
+    capsys.readouterr()  # what making the checkpoint printed
+    assert command(monkeypatch, "run", "--quick", *flags(keys)) == 0
+    assert capsys.readouterr().err.startswith("quick           a taste (--quick): scratch and full alone")
+    assert findings(tmp_path / "out")["warnings"][0] == {"kind": "design", "text": TASTE}
+    assert {(s.arm, s.replicate) for s in ran if s.recipe} == {(arm, i) for arm in ("scratch", "full") for i in range(3)}
+    before = len(ran)
+    assert command(monkeypatch, "run", *flags(keys | {"arms": "scratch,full,probe", "seeds": 3})) == 0
+    assert {s.arm for s in ran[before:]} == {"probe"}
 
 
 def test_a_failing_trial_gives_exit_code_1_and_findings_of_the_rest(checkpoints, tmp_path, ran, monkeypatch, capsys):
@@ -311,7 +329,7 @@ def test_a_failing_trial_gives_exit_code_1_and_findings_of_the_rest(checkpoints,
     assert all(g["low"] is None and g["verdict"] == "inconclusive" for g in found["gains"])
     failed = [o for o in outcomes(tmp_path / "out").values() if o["status"] == "failed"]
     assert [o["error"] for o in failed] == ["RuntimeError: no luck"]
-    assert "seed 0 · failed: RuntimeError: no luck" in capsys.readouterr().out
+    assert "seed 0 · failed: RuntimeError: no luck" in capsys.readouterr().err
     assert any("failed: RuntimeError: no luck" in warning["text"] for warning in found["warnings"])
     assert (tmp_path / "out" / "report.html").exists()
     ran.clear()  # mended, the same command runs the failed trial alone

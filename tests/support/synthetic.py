@@ -101,7 +101,7 @@ def trial(world, arm, budget, seed, rng, targets):
     outcome = Outcome(
         Status.DONE, dev_score=0.8, curve=curve(world, arm, seed, rng), converged=world.converged(arm, seed),
         evaluated=splits,
-        details=Details(trained_parameters=PARAMETERS[arm], steps=600, best_step=500, train_seconds=6.0, adapted=took),
+        details=Details(trained_parameters=PARAMETERS.get(arm), steps=600, best_step=500, train_seconds=6.0, adapted=took),
     )  # fmt: skip
     return StoredTrial(spec, outcome)
 

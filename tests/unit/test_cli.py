@@ -214,11 +214,12 @@ def test_compare_loads_every_folder_and_shows_prints_and_writes(command, study, 
     """The comparison itself has tests of its own."""
     other = tmp_path / "other"
     run_fakes(other)
-    module = types.ModuleType("transfergain.commands.compare")
-    module.compare = lambda found: [types.SimpleNamespace(to_dict=partial(dict, study=f.folder)) for f in found]
-    module.show = lambda rows, console: console.print(f"{len(rows)} rows")
-    module.page = lambda rows: f"<p>{len(rows)}</p>"
-    monkeypatch.setitem(sys.modules, "transfergain.commands.compare", module)
+    comparing, showing = (types.ModuleType(f"transfergain.commands.{name}") for name in ("compare", "side_by_side"))
+    comparing.compare = lambda found: [types.SimpleNamespace(to_dict=partial(dict, study=f.folder)) for f in found]
+    showing.show = lambda rows, console: console.print(f"{len(rows)} rows")
+    showing.page = lambda rows: f"<p>{len(rows)}</p>"
+    for module in (comparing, showing):
+        monkeypatch.setitem(sys.modules, module.__name__, module)
     assert command("compare", study, other) == (0, "2 rows\n", "")
     code, out, err = command("compare", study, other, "--json", "-o", tmp_path / "c.html")
     assert (code, json.loads(out), err) == (0, [{"study": str(study)}, {"study": str(other)}], "2 rows\n")

@@ -4,6 +4,7 @@ import json
 import socket
 import sys
 import time
+import types
 
 import pytest
 
@@ -31,16 +32,41 @@ def test_a_sound_machine(examine):
     checks = examine(whole=True, HF_HUB_OFFLINE=True)
     assert {check.status for check in checks.values()} <= {"ok", "note"}
     assert "torch " in checks["versions"].found and "sha256" in checks["builtin:minilm"].found
-    assert "GFLOP/s in bf16" in checks["precision"].found
+    assert checks["precision"].found.startswith("bf16 ") and checks["precision"].found.endswith("used")
     assert checks["hub"] == doctor.Check("hub", "note", "not asked: HF_HUB_OFFLINE is set", checks["hub"].advice)
 
 
-def test_precision_advice_is_given_where_the_measurement_disagrees(monkeypatch):
-    monkeypatch.setattr("transfergain.engine.precision.pick_precision", lambda name, device: "bf16")
-    monkeypatch.setattr(doctor, "_multiplications", lambda device, kind: 2e9 if "32" in str(kind) else 1e9)
-    found = next(check for check in doctor._device() if check.name == "precision")
-    assert found.status == "note" and "--precision fp32" in found.advice
-    assert found.found == "1 GFLOP/s in bf16, 2 in fp32 (0.5 times); auto takes bf16"
+@pytest.mark.parametrize(
+    ("device", "native", "speed_up", "says"),
+    [
+        ("cpu", True, 2.34, "bf16 multiplies 2.3 times as fast as fp32: used"),
+        ("cpu", True, 1.12, "bf16 multiplies 1.1 times as fast as fp32: not used"),
+        ("cpu", None, 0.04, "bf16 is emulated here: not used"),
+        ("cpu", False, None, "bf16 is emulated here: not used"),
+        ("mps", None, None, "bf16 is not tried on mps: not used"),
+    ],
+)
+def test_precision_in_plain_words_by_the_measurement_that_studies_choose_by(monkeypatch, device, native, speed_up, says):
+    monkeypatch.setattr("transfergain.engine.precision.native_bf16", lambda: native)
+    monkeypatch.setattr("transfergain.engine.precision.bf16_speed_up", lambda: speed_up)
+    assert doctor._precision(types.SimpleNamespace(type=device)) == doctor.Check("precision", "ok", says)
+
+
+@pytest.mark.parametrize(
+    ("supported", "says"), [(True, "native on this GPU: used"), (False, "not native on this GPU: not used")]
+)
+def test_precision_of_a_gpu(monkeypatch, supported, says):
+    monkeypatch.setattr("torch.cuda.is_bf16_supported", lambda **_: supported)
+    assert doctor._precision(types.SimpleNamespace(type="cuda")).found == f"bf16 is {says}"
+
+
+def test_the_hub_is_asked_while_the_rest_is_looked_at(monkeypatch):
+    monkeypatch.setattr(doctor, "_device", lambda: time.sleep(0.4) or iter(()))
+    monkeypatch.setattr(doctor, "_builtin_checkpoints", lambda: iter(()))
+    monkeypatch.setattr(doctor, "_hub", lambda timeout: time.sleep(0.4) or doctor.Check("hub", "ok", ""))
+    start = time.monotonic()
+    assert "hub" in [check.name for check in doctor.examine()]
+    assert time.monotonic() - start < 0.75
 
 
 def test_a_hub_that_takes_the_call_and_says_nothing_is_not_waited_for(examine):

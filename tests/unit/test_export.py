@@ -88,7 +88,7 @@ def test_output_goes_where_it_is_told_and_the_store_is_left_alone(folder, tmp_pa
 @pytest.mark.parametrize("format", FORMATS)
 def test_an_unwritable_output_is_a_user_error(folder, tmp_path, format):
     with pytest.raises(UserError, match=r"--output .*cannot write") as error:
-        write_table(str(folder), "gains", format, str(tmp_path / "absent" / "x"))
+        write_table(str(folder), None, format, str(tmp_path / "absent" / "x"))
     assert "\n" not in str(error.value)
 
 
@@ -103,6 +103,61 @@ def test_misspellings_get_a_hint(folder, arguments, message):
     with pytest.raises(UserError) as error:
         write_table(str(folder), *arguments)
     assert message in str(error.value)
+
+
+@pytest.fixture
+def two_metrics(monkeypatch):
+    """`write_table` reads findings whose gains and scores have a second metric."""
+    found = synthetic(datasets=2, seeds=3)
+    second = {name: [replace(row, metric="f1") for row in getattr(found, name)] for name in ("gains", "scores")}
+    found = replace(found, **{name: [*getattr(found, name), *rows] for name, rows in second.items()})
+    monkeypatch.setattr(export, "load", lambda folder: found)
+    return found
+
+
+@pytest.mark.parametrize("table", ["gains", "scores"])
+def test_typeset_tables_name_the_metric_and_hold_one_unless_asked(two_metrics, tmp_path, table):
+    def metrics(metric=None):
+        lines = write_table(str(tmp_path), table, "markdown", metric=metric).read_text("utf-8").splitlines()
+        place = [cell.strip() for cell in lines[0].split("|")].index("metric")
+        return [line.split("|")[place].strip() for line in lines[2:]]
+
+    rows = len(getattr(two_metrics, table)) // 2
+    assert metrics() == ["accuracy"] * rows
+    assert metrics("f1") == ["f1"] * rows
+    assert sorted(metrics("all")) == ["accuracy"] * rows + ["f1"] * rows
+    with pytest.raises(UserError, match=f'the table {table} has no metric "f2", but accuracy, f1, all'):
+        metrics("f2")
+
+
+def test_data_files_hold_all_metrics_unless_one_is_asked_for(two_metrics, tmp_path):
+    def metrics(metric=None):
+        return set(pd.read_csv(write_table(str(tmp_path), metric=metric))["metric"])
+
+    assert metrics() == {"accuracy", "f1"}
+    assert metrics("f1") == {"f1"}
+
+
+def test_scores_are_typeset_in_per_cent_and_gains_in_points(whole, tmp_path):
+    whole.gains[:] = [replace(whole.gains[0], error=0.088, reference_error=0.169, estimate=0.081, low=0.068, high=0.094)]
+    lines = write_table(str(tmp_path), "gains", "markdown").read_text("utf-8").splitlines()
+    assert "| score of scratch, % | score, % | gain [95 %], points |" in lines[0]
+    assert r"| 83.1 | 91.2 | +8.1 \[+6.8, +9.4\] |" in lines[2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"table": "gains", "format": "png"}, "--table cannot be given beside --format png, which draws all figures"),
+        ({"metric": "f1", "format": "svg"}, "--metric cannot be given beside --format svg, which draws all figures"),
+        ({"metric": "accuracy", "table": "trials"}, "--metric cannot be given beside --table trials"),
+    ],
+)
+def test_what_would_be_ignored_is_refused(folder, arguments, message):
+    with pytest.raises(UserError, match=message) as error:
+        write_table(str(folder), **arguments)
+    assert "\n" not in str(error.value)
+    assert not (folder / "figures").exists()
 
 
 def test_a_folder_without_study_is_a_user_error(tmp_path):
@@ -172,7 +227,7 @@ def test_markdown_stays_text():
 
 
 def test_figures_are_written_as_svg_that_parses(whole, tmp_path):
-    path = write_table(str(tmp_path), "gains", "svg")
+    path = write_table(str(tmp_path), format="svg")
     assert path == tmp_path / "figures"
     names = {file.stem for file in path.iterdir()}
     assert {"forest", "reviews-paired", "reviews-learning-curve", "reviews-convergence-steps", "reviews-robustness-tweets",
@@ -187,12 +242,12 @@ def test_figures_are_written_as_svg_that_parses(whole, tmp_path):
 def test_figures_as_png_or_a_word_on_what_is_missing(whole, tmp_path, monkeypatch):
     pytest.importorskip("resvg_py")
     monkeypatch.setattr(export, "figures", lambda found: list(_figures(found))[:2])
-    path = write_table(str(tmp_path), "gains", "png")
+    path = write_table(str(tmp_path), format="png")
     pictures = [file.read_bytes() for file in path.iterdir()]
     assert len(pictures) == 2 and all(p.startswith(b"\x89PNG") and len(p) > 5000 for p in pictures)
     monkeypatch.setitem(__import__("sys").modules, "resvg_py", None)
     with pytest.raises(UserError, match=r"transfergain\[png\]"):
-        write_table(str(tmp_path), "gains", "png")
+        write_table(str(tmp_path), format="png")
 
 
 _figures = export.figures

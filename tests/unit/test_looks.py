@@ -167,6 +167,19 @@ def test_data_sets_decide_for_themselves(tmp_path):
     assert "performance" not in first["small"].split(" decided with 3 seeds")[0]
 
 
+def test_no_seeds_are_spent_on_labels_and_steps_of_a_scratch_that_has_learned_nothing():
+    from support.synthetic import DATA, World, study
+    from transfergain.analysis.answers import answers
+
+    entry, over_scratch = replace(DATA, looks=(3, 4, 5)), (Benefit.DATA_EFFICIENCY, Benefit.CONVERGENCE)
+    open_of = {}
+    for level in (0.5, 0.6):
+        near = World(seeds=3, n_test=100, budgets=(64, 256), score=lambda arm, _, at=level: at + 0.04 * (arm == "full"))
+        found = answers(study(near), "reviews", entry, "full", 0.01, 1, 3)
+        open_of[level] = [benefit for benefit in over_scratch if found[benefit].open]
+    assert open_of[0.5] == [] and open_of[0.6], "where it has learned something, they stay open"
+
+
 def test_more_data_sets_ask_for_a_smaller_p():
     from support.synthetic import DATA, World, study
     from transfergain.analysis.answers import answers

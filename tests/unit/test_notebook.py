@@ -10,8 +10,8 @@ import pytest
 from support.fakes import FakeExecutor, dataset, outcome_of, run
 from transfergain import split
 from transfergain.analysis.findings import BENEFITS
-from transfergain.analysis.rows import Benefit, BenefitRow, ConvergenceRow, Measure, Verdict
-from transfergain.report.notebook import StudyFindings, load
+from transfergain.analysis.rows import ConvergenceRow, Measure
+from transfergain.report.notebook import load
 from transfergain.report.page.panels import convergence
 from transfergain.report.page.panels.base import DatasetView
 from transfergain.split import DEV, TEST
@@ -66,38 +66,51 @@ def seen(text):
     return parser
 
 
-def test_html_leads_with_verdicts_and_holds_the_arms(findings):
+def test_html_is_the_summary(findings):
     found = seen(findings._repr_html_())
-    row = next(r for r in findings.headline() if r.arm == "full")
-    assert row.sentence in found.text and row.verdict in found.text
-    assert f"{row.estimate:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" in found.text
-    assert all(name in found.text for name in ("scratch", "majority", "tfidf", "20 labels", "report.html"))
+    (of,) = findings.summary.datasets
+    assert found.text.startswith(of.answer) and of.recommendation.why in found.text
+    assert all(f"{line.benefit}, {line.verdict}: {line.text}" in found.text for line in of.benefits)
+    assert all(name in found.text for name in ("scratch", "majority", "tfidf", "report.html", "seeds="))
     assert len(findings._repr_html_()) < 6000
+
+
+def test_print_is_the_summary_and_names_keywords(findings):
+    shown = str(findings)
+    assert " ".join(shown.split()).startswith(findings.summary.answer)
+    assert "seeds=" in shown and "--" not in shown
+    assert len(shown.splitlines()) <= 25 and max(map(len, shown.splitlines())) <= 80
+
+
+def test_an_error_of_the_user_is_a_box_that_names_keywords(tmp_path):
+    import transfergain as tg
+
+    with pytest.raises(tg.UserError) as caught:
+        tg.run(train_file=tmp_path / "missing.csv", output_dir=tmp_path / "out", model="builtin:minilm")
+    box = caught.value._render_traceback_()
+    assert "--" not in str(caught.value) and "missing.csv" in "".join(box)
+    assert box[0].startswith("╭─ transfergain") and box[-1].startswith("╰") and len(box) <= 8
+
+
+def test_dir_lists_the_public_names():
+    import transfergain as tg
+
+    assert dir(tg) == ["Findings", "UserError", "__version__", "load", "run"]
 
 
 def renamed(findings, name):
     gains = [replace(row, dataset=name, sentence=f"{name} gains") for row in findings.gains]
     scores = [replace(row, dataset=name) for row in findings.scores]
-    warnings = [StudyWarning(WarningKind.OTHER, "<script>alert(1)</script>")]
+    warnings = [StudyWarning(WarningKind.CONTAMINATION, "<script>alert(1)</script>")]
     return replace(findings, data={name: findings.data["reviews"]}, gains=gains, scores=scores, warnings=warnings)
 
 
 def test_text_of_the_user_is_escaped(findings):
     found = seen(renamed(findings, NAME)._repr_html_())
-    assert f"{NAME}, accuracy, 20 labels" in found.text and "<script>alert(1)</script>" in found.text
-    assert "script" not in found.met
+    assert f"{NAME}: accuracy in %, test set of 10" in found.text and "<script>alert(1)</script>" in found.text
+    assert "script" not in found.met and "b" in found.met
     figure = renamed(findings, NAME).plot_gains()
     assert figure.layout.yaxis.ticktext == ("my &lt;b&gt;reviews&lt;/b&gt;, full",)
-
-
-def test_benefits_lead_where_there_are_some(findings):
-    class WithBenefits(StudyFindings):
-        def benefits(self):
-            return [BenefitRow(benefit=Benefit.ROBUSTNESS, dataset="reviews", arm="full", verdict=Verdict.NOT_MEASURED,
-                               sentence="no <shift>")]  # fmt: skip
-
-    shown = WithBenefits.of(findings)._repr_html_()
-    assert "robustness, not measured: no <shift>" in seen(shown).text
 
 
 def test_html_of_a_study_without_a_finished_trial(findings):
@@ -191,7 +204,7 @@ def test_a_real_notebook(folder, tmp_path, monkeypatch):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell.format(**places)) for cell in CELLS])
     nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
     shown = [[output for output in cell.outputs if "data" in output] for cell in notebook.cells]
-    assert "compared with training from scratch" in shown[0][0].data["text/html"]
+    assert "<div><p><b>" in shown[0][0].data["text/html"]
     for figure in shown[1:3]:
         assert figure[0].data["application/vnd.plotly.v1+json"]["data"]
     assert "<table" in shown[3][0].data["text/html"]

@@ -163,3 +163,11 @@ def test_the_table_and_the_total_are_shown():
         "first answer after about 17 s · all benefits after about 17 s · all after about 17 s · up to 12 seeds at most 86 s"
         in text
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "ending"), [(0, "all is done"), (2, "all is done, but for more seeds where a question is open")]
+)
+def test_a_plan_of_what_is_done_names_no_time(more, ending):
+    cells = [CellPlan("reviews", "full", 20, Purpose.GAIN, 0, 3, more, 3, 2.0, 10.0, 14.0, "store")]
+    assert plan._times(Plan(cells, 4, 2, 1, "cpu", None)) == ending

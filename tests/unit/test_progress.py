@@ -1,19 +1,21 @@
 import io
+import re
 
 import pytest
 from rich.console import Console
 
 from support.fakes import run, spec
+from transfergain.running.console import aside, say, tell
 from transfergain.running.live_page import is_page_due
 from transfergain.running.progress import Bar, Forecast, Lines, NotebookLine, follower
 from transfergain.running.watchers import Watcher, Watchers
 from transfergain.types import Outcome, Recipe
 
 
-def written(follower_of, terminal=False):
-    """(console output as a function, follower) on a wide console in memory."""
+def written(follower_of, terminal=False, width=200):
+    """(console output as a function, follower) on a console in memory, wide unless a width is given."""
     file = io.StringIO()
-    console = Console(file=file, width=200, force_terminal=terminal, color_system=None)
+    console = Console(file=file, width=width, force_terminal=terminal, color_system=None)
     return file.getvalue, follower_of(console)
 
 
@@ -72,6 +74,7 @@ def test_an_empty_phase_is_not_mentioned():
         ([60], 30, 1, "30 min left"),
         ([3600], 30, 10, "3.0 h left"),
         ([], 5, 1, ""),
+        ([10], 0, 1, ""),
     ],
 )
 def test_forecast(seconds, remaining, workers, expected):
@@ -103,11 +106,43 @@ def test_bar_shows_the_running_trial_and_prints_failures():
     assert "2/2" in output()
 
 
+@pytest.mark.parametrize("width", [60, 80, 140])
+def test_bar_count_and_time_left_stand_on_one_line_and_the_trial_has_the_rest(width):
+    output, bar = written(lambda c: Bar(c, 1), terminal=True, width=width)
+    with bar:
+        bar.begin(120, 9)
+        bar.end_trial(spec(), Outcome("done", seconds=7.0))
+        bar.step(spec(dataset="a-data-set-with-a-name-of-some-length", arm="scratch"), 1500, 3000, 0.75)
+        bar._progress.refresh()
+    last = [part for part in re.split(r"[\r\n]|\x1b\[[0-9;?]*[a-zA-Z]", output()) if "a-data-set" in part][-1]
+    assert re.match(r"[━╸╺ ]{20}  10/120 13 min left a-data-set-with", last) and len(last) <= width
+    assert ("…" in last) == (width < 140), "cut where it does not fit"
+
+
+def test_what_is_under_way_is_said_on_stderr_where_the_answer_goes_to_stdout(capsys):
+    say(aside(Console()), "under way")
+    say(Console(), "the answer")
+    assert capsys.readouterr() == ("the answer\n", "under way\n")
+    elsewhere, quiet = Console(file=io.StringIO()), Console(quiet=True)
+    assert aside(elsewhere) is elsewhere
+    assert aside(quiet).quiet
+
+
+def test_lines_are_wrapped_between_words_on_a_terminal_alone():
+    line = "train 1,498 · dev 214 · test 428 carved from train"
+    output, console = written(lambda c: c, terminal=True, width=60)
+    tell(console, "reviews", line)
+    assert output() == f"{'reviews':<16}train 1,498 · dev 214 · test 428 carved from\n{'':<16}train\n"
+    output, console = written(lambda c: c, width=60)
+    tell(console, "reviews", line)
+    assert output() == f"{'reviews':<16}{line}\n"
+
+
 def test_bar_of_nothing_is_silent_about_it():
     output, bar = written(lambda c: Bar(c, 1), terminal=True)
     with bar:
         bar.begin(0, 0)
-    assert "trials" not in output()
+    assert "0/0" not in output() and "━" not in output()
 
 
 @pytest.mark.parametrize("kind", [Bar, Lines])

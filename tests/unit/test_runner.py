@@ -257,6 +257,33 @@ def kept(folder):
     return {f.name: (f / "weights").read_text() for f in models.iterdir()} if models.exists() else {}
 
 
+def lasting(seconds):
+    """An executor whose trials of `arm` last `seconds[arm]`."""
+
+    def behave(spec, data):
+        return replace(outcome_of(spec, data), seconds=seconds.get(spec.arm, 0.0))
+
+    return FakeExecutor(behave=behave)
+
+
+def test_the_time_to_a_first_answer_is_said_once_when_both_arms_have_run(tmp_path):
+    follower = Follower()
+    run(tmp_path, {"reviews": dataset()}, lasting({"scratch": 100.0, "full": 40.0, "lora": 9.0}), follower,
+        arms="scratch,full,lora", tune=0, seeds=3)  # fmt: skip
+    assert follower.notes == ["about 5 min to a first answer"]  # two seeds more of 100 and 40 seconds
+    heard = [(spec.arm, spec.replicate) for spec, _ in follower.finished if spec.recipe]
+    assert heard[:2] == [("scratch", 0), ("full", 0)] or heard[:2] == [("full", 0), ("scratch", 0)]
+
+
+def test_the_time_to_a_first_answer_is_said_before_any_trial_where_the_store_knows_it(tmp_path):
+    run(tmp_path, executor=lasting({"scratch": 100.0, "full": 40.0}), tune=0, seeds=1)
+    stopped, follower = Stop(after=0, behave=outcome_of), Follower()
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, executor=stopped, watcher=follower, tune=0, seeds=3)
+    assert follower.finished == []
+    assert follower.notes == ["about 5 min to a first answer"]
+
+
 def test_keep_best_keeps_the_seed_with_the_best_dev_score(tmp_path):
     run(tmp_path, budgets=[20, 30], seeds=6)  # fakes: seeds 2 and 5 share the best dev score; the smaller seed wins
     assert kept(tmp_path) == {"scratch": "scratch 30 2", "full": "full 30 2"}

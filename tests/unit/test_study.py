@@ -17,6 +17,7 @@ from transfergain.arms import ARMS
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
 from transfergain.options import Option, OptionKind
+from transfergain.report.toml import study_toml
 from transfergain.running.planner import REPLICATES_PER_SEED, Planner, StudyCell, auto_budgets, budgets_for
 from transfergain.running.search import LEARNING_RATES, at_edge, learning_rates
 from transfergain.split import TEST, shift
@@ -106,6 +107,40 @@ def test_shifts_as_flags_and_as_a_table(study_file):
     assert load({"shift": ["a=x.csv", "b = y=z.csv"]}).shift == {"a": "x.csv", "b": "y=z.csv"}
     assert load({}, study_file('[shift]\na = "x.csv"\n')).shift == {"a": "x.csv"}
     assert load({}, study_file('shift = "a=x.csv"\n')).shift == {"a": "x.csv"}
+
+
+def test_a_quick_study_is_scratch_and_full_with_three_seeds_and_default_rates_whatever_the_file_says(study_file):
+    decided = (["scratch", "full"], 3, 0)
+    file = study_file('train_file = "a.csv"\nseeds = 8\ntune = 4\narms = ["scratch", "lora"]\n')
+    study = load({"quick": True}, file)
+    assert (study.arms, study.seeds, study.tune) == decided and study.train_file == "a.csv"
+    several = load(
+        {"quick": True}, study_file('[[tasks]]\ntrain_file = "a.csv"\nseeds = 8\n[[tasks]]\ntrain_file = "b.csv"\n')
+    )
+    assert [entry.seeds for entry in several.entries()] == [3, 3]
+    written = load({}, study_file("quick = true\n"))
+    assert (written.arms, written.seeds, written.tune) == decided
+    again = load({}, study_file(study_toml(written.model_dump(mode="json"))))
+    assert again == written, "as the page writes it down"
+
+
+def test_a_quick_studys_trials_are_among_those_of_the_whole_one():
+    datasets = {"reviews": dataset()}
+    quick, whole = (Planner(load(flags), datasets, "sha256:0", "fp32") for flags in ({"quick": True}, {}))
+    ids = [{spec.id for cell in p.cells() for spec in p.reporting(cell, p.recipe(cell.data, 1e-3))} for p in (quick, whole)]
+    assert ids[0] < ids[1]
+
+
+@pytest.mark.parametrize("flags", [{"seeds": "5"}, {"tune": 4}, {"arms": "scratch,lora"}])
+def test_what_a_quick_study_decides_cannot_be_given_beside_it(study_file, flags):
+    flag = "--" + next(iter(flags))
+    with pytest.raises(UserError, match=f"{flag} cannot be given beside --quick, which decides --arms, --seeds, --tune"):
+        load({"quick": True, **flags})
+    with pytest.raises(UserError, match=f"{flag} cannot be given beside --quick"):
+        load(flags, study_file("quick = true\n"))
+    with pytest.raises(UserError, match=r"study\.toml: seeds cannot be given beside --quick"):
+        load({}, study_file("quick = true\nseeds = 5\n"))
+    assert load({"quick": False, **flags}, study_file("quick = true\n")).quick is False
 
 
 def test_folder_is_named_after_the_data_unless_given():

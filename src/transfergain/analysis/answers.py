@@ -41,6 +41,8 @@ class Answer:
         return self.verdict is Verdict.INCONCLUSIVE and not self.futile
 
 
+OVER_SCRATCH = (Benefit.DATA_EFFICIENCY, Benefit.CONVERGENCE)
+"""Measured by what scratch has learned: where that is nothing, no seeds are spent on them."""
 AWAY = (Measure.OOD_GAIN, Measure.PERTURBATION_GAIN)
 """What robustness is answered from."""
 
@@ -74,8 +76,13 @@ def answers(
         [row for trials in known for row in robustness.rows(trials, gains)],
     )
     looks = Looks(tuple(entry.looks))
+    flat = any(trials.never_learned(trials.reference[max(trials.reference)]) for trials in known if trials.reference)
+
+    def beyond(benefit: Benefit) -> bool:
+        return (flat and benefit in OVER_SCRATCH) or _hopeless(benefit, tables, entry.metric, margin, looks, seeds)
+
     return {
-        row.benefit: Answer(row.verdict, _hopeless(row.benefit, tables, entry.metric, margin, looks, seeds))
+        row.benefit: Answer(row.verdict, beyond(row.benefit))
         for row in benefits.lead(arm, data, tables)
         if row.benefit is not Benefit.BEYOND_ACCURACY  # it describes; no seeds are spent on it
     }

@@ -120,9 +120,12 @@ def _row(trials: DatasetTrials, cell: Cell, split: Split, measure: Measure) -> C
 
 
 def _against_reference(trials: DatasetTrials, cell: Cell, split: Split, definition: Definition) -> Estimate | None:
-    """Compare with the reference at the same budget; None for the reference itself and where no seed is shared."""
+    """Compare with the reference at the same budget; None for the reference itself and where no seed is shared.
+
+    None too where the reference is not clearly above chance: one that knows nothing is calibrated by saying so.
+    """
     reference = trials.reference.get(cell.budget)
-    if reference is None or cell.arm == REFERENCE:
+    if reference is None or cell.arm == REFERENCE or trials.never_learned(reference):
         return None
     look = trials.look_at(_seeds([cell, reference], split))
     if not look.seeds:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ from transfergain.analysis import (
     aggregate,
     benefits,
     calibration,
+    candidates,
     convergence,
     data_efficiency,
     gain,
@@ -21,6 +23,8 @@ from transfergain.analysis import (
     robustness,
     warnings,
 )
+from transfergain.analysis.advice import PENDING as PENDING
+from transfergain.analysis.candidates import CandidateRow
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
 from transfergain.analysis.rows import (
     AdaptationRow,
@@ -35,6 +39,8 @@ from transfergain.analysis.rows import (
     Row,
     ScoreRow,
 )
+from transfergain.analysis.summarise import summarise
+from transfergain.analysis.summary import Summary
 from transfergain.analysis.trial_rows import TrialRow
 from transfergain.analysis.trials import by_dataset
 from transfergain.data.sample import SampledText
@@ -50,9 +56,6 @@ FINDINGS_SCHEMA_VERSION = 3
 """Of findings.json, whose schema `analysis.schema` writes: raise it when a field changes or goes."""
 BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate")
 """Tables of findings beside `scores` and `gains`."""
-PENDING = "pending"
-"""What `Findings.trials` counts under beside each `Status`: trials of the plan that the store has no outcome of."""
-
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
@@ -74,6 +77,8 @@ class Findings:
     adaptation: Sequence[AdaptationRow] = ()
     calibration: Sequence[CalibrationRow] = ()
     aggregate: Sequence[AggregateRow] = ()
+    candidates: Sequence[CandidateRow] = ()
+    """All arms and floors at the largest budget; findings.json has them in `summary`."""
     recipes: Sequence[RecipeRow] = ()
     data: Mapping[str, DatasetEntry] = field(default_factory=dict)
     timings: Sequence[ConvergenceRow | AdaptationRow] = ()
@@ -88,6 +93,11 @@ class Findings:
     def leading_arm(self) -> str:
         """Name the arm that the first answer is about: see `benefits.leading_arm`. Empty without a pretrained arm."""
         return benefits.leading_arm(self.study.arms)
+
+    @functools.cached_property
+    def summary(self) -> Summary:
+        """Answer what was asked, in words: what every view of the findings begins with."""
+        return summarise(self)
 
     def is_auto(self, dataset: str) -> bool:
         """Tell whether the study looks at a data set's results after each few seeds (`--seeds auto`)."""
@@ -132,6 +142,7 @@ class Findings:
         """Write the content of findings.json: no times and no paths, so that equal findings are equal files."""
         content = {
             "schema_version": FINDINGS_SCHEMA_VERSION,
+            "summary": self.summary.to_dict(),
             "study": self.study.request,
             "environment": self.environment,
             "warnings": [{"kind": str(warning.kind), "text": warning.text} for warning in self.warnings],
@@ -170,6 +181,7 @@ def analyse(store: Store) -> Findings:
         scores=scores,
         gains=gains,
         **tables(found, data, gains),
+        candidates=candidates.rows(found, data, study.margin),
         recipes=recipes,
         data=data,
         rows=rows,

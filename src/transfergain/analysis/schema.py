@@ -17,6 +17,7 @@ from typing import Any
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.findings import BENEFITS, FINDINGS_SCHEMA_VERSION, Findings
 from transfergain.analysis.rows import BenefitRow
+from transfergain.analysis.summary import Summary
 from transfergain.split import Split
 from transfergain.types import StudyWarning
 
@@ -32,6 +33,7 @@ def schema() -> Schema:
     hints = typing.get_type_hints(Findings)
     content = {
         "schema_version": {"const": FINDINGS_SCHEMA_VERSION},
+        "summary": _of(Summary, defined),
         "study": {"type": "object", "description": "The request, as the user's flags and file made it."},
         "environment": _of(hints["environment"], defined),
         "warnings": {"type": "array", "items": _of(StudyWarning, defined)},

@@ -47,6 +47,7 @@ class DatasetTrials:
     looks: Sequence[int] = ()
     """See `DatasetEntry.looks`."""
     _known: dict[tuple[str, int, Split, int], tuple[float, Floats]] = field(default_factory=dict, repr=False)
+    _at_chance: dict[tuple[str, int], bool] = field(default_factory=dict, repr=False)
 
     @property
     def reference(self) -> Mapping[int, Cell]:
@@ -77,6 +78,13 @@ class DatasetTrials:
                 self._known[key] = float(scores[0]), values[0]
             found.append(self._known[key])
         return Values(np.array([score for score, _ in found]), np.stack([values for _, values in found]))
+
+    def never_learned(self, cell: Cell) -> bool:
+        """Tell whether a cell is not clearly above chance on the test set in most of its seeds."""
+        key = cell.arm, cell.budget
+        if key not in self._at_chance:
+            self._at_chance[key] = 2 * len(cell.at_chance(self.metric, self.chance)) > len(cell.outcomes)
+        return self._at_chance[key]
 
     def look(self, cells: Iterable[Cell], split: Split = TEST) -> Look:
         """Choose the seeds of a figure made of these cells, and the level of its interval."""

@@ -131,3 +131,28 @@ def _severities(splits: Iterable[Split]) -> dict[str, list[str]]:
 def listed(items: Sequence[str]) -> str:
     """Join words: `a`, `a and b`, `a, b and c`."""
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "nothing"
+
+
+def score(value: float) -> str:
+    """Write a score: `91.9 %`."""
+    return f"{100 * value:.1f} %"
+
+
+def from_to(before: float, after: float) -> str:
+    """Write two scores: `83.8 to 91.9 %`."""
+    return f"{100 * before:.1f} to {100 * after:.1f} %"
+
+
+def points(difference: float) -> str:
+    """Write a difference of scores: `+8.1 points`."""
+    return f"{100 * difference:+z.1f} points"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Write an interval of a difference of scores, in points: `95 %: +6.8 to +9.4`; empty without one."""
+    return "" if low is None or high is None else f"95 %: {100 * low:+z.1f} to {100 * high:+z.1f}"
+
+
+def margin(value: float) -> str:
+    """Write a margin: `1 point`, `2 points`."""
+    return "1 point" if value == 0.01 else f"{100 * value:g} points"

@@ -20,7 +20,7 @@ def compare(
     """Put several runs side by side: checkpoints, or dates, on the same data, paired by seed."""
     from transfergain.analysis.findings import load
     from transfergain.commands.compare import compare as rows_of
-    from transfergain.commands.compare import page, show
+    from transfergain.commands.side_by_side import page, show
 
     rows = rows_of([load(folder) for folder in folders])
     show(rows, Console(stderr=as_json))

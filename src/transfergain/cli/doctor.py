@@ -10,6 +10,9 @@ from rich.text import Text
 
 from transfergain.cli.output import Json, print_json
 
+STATUS = 9
+"""Columns for how a check came out."""
+
 
 def doctor(
     as_json: Json = False,
@@ -17,13 +20,16 @@ def doctor(
 ) -> None:
     """Look at this machine: versions, device, precision, checkpoint, Hub, disk. Exit code 1 when a study could not run."""
     from transfergain.commands.doctor import examine
+    from transfergain.running.console import LABEL, wrapped
 
     console, checks = Console(stderr=as_json), []
     colours = {"ok": "green", "note": "yellow", "problem": "bold red"}
     for check in examine(timeout):
         checks.append(check._asdict())
-        line = Text(f"{check.status:<9}", style=colours[check.status]) + Text(f"{check.name:<16}{check.found}")
-        console.print(line + Text(f"\n{'':<25}{check.advice}" if check.advice else ""), soft_wrap=True)
+        status = Text(f"{check.status:<{STATUS}}", style=colours[check.status])
+        lines = [*wrapped(console, check.found, STATUS + LABEL), *wrapped(console, check.advice, STATUS + LABEL)]
+        rest = f"\n{'':<{STATUS + LABEL}}".join(line for line in lines if line)
+        console.print(status + Text(f"{check.name:<{LABEL}}{rest}"), soft_wrap=True)
     if as_json:
         print_json(checks)
     if any(check["status"] == "problem" for check in checks):

@@ -14,13 +14,19 @@ from transfergain.cli.output import Folder
 
 def export(
     folder: Folder,
-    output: Annotated[str | None, typer.Option(help="file to write (default: DIR/TABLE.FORMAT)")] = None,
-    **names: str,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", help="file to write (default: DIR/TABLE.FORMAT, DIR/figures)")
+    ] = None,
+    metric: Annotated[
+        str | None,
+        typer.Option(help="rows of this metric alone, or all (default: the first in latex and markdown, else all)"),
+    ] = None,
+    **names: str | None,
 ) -> None:
-    """Write gains, scores, all trials or another table of the findings to a file, or the figures to a folder."""
+    """Write one table of the findings to a file, or all figures to a folder (svg, png)."""
     from transfergain.report.export import write_table
 
-    typer.echo(write_table(folder, names["table"], names["format"], output))
+    typer.echo(write_table(folder, names["table"], names["format"] or "csv", output, metric))
 
 
 def flags() -> list[inspect.Parameter]:
@@ -31,6 +37,7 @@ def flags() -> list[inspect.Parameter]:
 
 
 def _flag(name: str, registry: str, known: Iterable[str]) -> inspect.Parameter:
-    first = next(iter(known))
-    option = typer.Option(help=", ".join(known), autocompletion=completion_of("report.export", registry))
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=first, annotation=Annotated[str, option])
+    words = f"{', '.join(known)} (default: {next(iter(known))})"
+    option = typer.Option(help=words, autocompletion=completion_of("report.export", registry), show_default=False)
+    taken = Annotated[str | None, option]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=taken)

@@ -12,8 +12,8 @@ from typer.core import TyperCommand
 
 from transfergain.options import Group
 
-FIRST_FLAGS = ("task", "model", "train_file")
-"""The flags that nearly every study has, first in their group."""
+FIRST_FLAGS = ("task", "model", "train_file", "quick")
+"""The flags that nearly every study has, and that for a first try; first in their group."""
 
 
 def add(app: typer.Typer, command: Callable[..., None], flags: Callable[[], Iterable[inspect.Parameter]]) -> None:

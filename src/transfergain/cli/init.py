@@ -39,7 +39,9 @@ def init(
     proposal = starter.propose(file or _ask("File of labelled data", ""), given(keys), ask)
     path = starter.write(proposal, output, force)
     typer.echo(f"{path} written: {proposal.keys['task']}, {len(proposal.data.train):,} training texts")
-    typer.echo(f"Look through it, then: transfergain run {shlex.quote(str(path))}")
+    typer.echo("Look through it, then see what it takes, and run it:")
+    for command in ("plan", "run"):
+        typer.echo(f"  transfergain {command} {shlex.quote(str(path))}")
 
 
 def _ask(question: str, proposed: str) -> str:

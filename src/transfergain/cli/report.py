@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -10,19 +10,20 @@ from rich.text import Text
 
 from transfergain.cli.output import Folder, Json
 
+Full = Annotated[bool, typer.Option("--full", help="print every table, sentence and warning too")]
 
-def report(folder: Folder, as_json: Json = False) -> None:
-    """Analyse a run again from its store: print the tables and write report.html and findings.json."""
+
+def report(folder: Folder, as_json: Json = False, full: Full = False) -> None:
+    """Analyse a run again from its store: print the answer and write report.html and findings.json."""
     from transfergain.analysis.findings import load
+    from transfergain.report import next_steps
     from transfergain.report import terminal as text
     from transfergain.report.files import write_files
 
     console = Console(stderr=as_json)
     findings = load(folder)
     write_files(findings)
-    text.show(findings, console)
-    console.print(
-        Text(f"\nReport {Path(folder) / 'report.html'} · findings {Path(folder) / 'findings.json'}"), soft_wrap=True
-    )
+    text.show(findings, console, full)
+    console.print(Text("\n" + "\n".join(next_steps.lines(findings))), soft_wrap=True)
     if as_json:
         typer.echo(findings.to_json(), nl=False)

@@ -22,7 +22,12 @@ Json = Annotated[
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="print nothing but errors", rich_help_panel=Group.OUTPUT.value)]
 Verbose = Annotated[
     bool,
-    typer.Option("--verbose", "-v", help="a line a trial and dev evaluation, no bar", rich_help_panel=Group.OUTPUT.value),
+    typer.Option(
+        "--verbose",
+        "-v",
+        help="a line a trial and dev evaluation, no bar; in the end everything, as report --full",
+        rich_help_panel=Group.OUTPUT.value,
+    ),
 ]
 
 

@@ -1,37 +1,23 @@
-"""Put several studies side by side: checkpoints, or dates, on the same data."""
+"""Compare studies of checkpoints, or dates, on the same data; `side_by_side` shows the rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from html import escape
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
-
-from transfergain.analysis import gain, stats, words
+from transfergain.analysis import gain, stats
 from transfergain.analysis.findings import Findings
 from transfergain.arms import REFERENCE
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
-from transfergain.report.page import ASSETS
-from transfergain.report.page.figures import MISSING
 from transfergain.split import TEST
 
-COMPARISON_COLUMNS = (
-    "study",
-    "model",
-    "labels",
-    "arm",
-    "error",
-    "gain over scratch [95 %]",
-    "against the first [95 %]",
-    "in words",
-)
 UNPAIRED = "not paired"
+FIRST_NOTE = "the one that others are compared with"
+SHARED_ERROR = 0.05
+"""Chance that any interval of the distances from the best study is wrong, shared by all of them (Bonferroni)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +43,12 @@ class ComparisonRow:
     p_value: float | None = None
     n_seeds: int = 0
     note: str = ""
+    behind: float | None = None
+    """The score of the best study's same arm minus its own; None for the best, and where the two are not paired."""
+    behind_low: float | None = None
+    behind_high: float | None = None
+    """Of an interval that holds together with those of the other studies."""
+    behind_seeds: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Write the row as JSON."""
@@ -122,10 +114,24 @@ def _rows(found: Sequence[Findings], labels: Sequence[str], name: str, fingerpri
             if size == budget and cell.pretrained:
                 row = _row(study, cell)
                 if study is first:
-                    rows.append(replace(row, note="the one that others are compared with"))
+                    rows.append(replace(row, note=FIRST_NOTE))
                 else:
                     rows.append(_against(row, cell, first.cells.get((arm, budget)), first.label))
-    return rows
+    return _behind(rows, {(study.label, arm): study.cells[arm, budget] for study in chosen for arm, _ in study.cells})
+
+
+def _behind(rows: Sequence[ComparisonRow], cells: Mapping[tuple[str, str | None], gain.Cell]) -> list[ComparisonRow]:
+    """Add to each row its distance from the best study's same arm."""
+    found = []
+    for row in rows:
+        rivals = [other for other in rows if other.arm == row.arm]
+        best = max(rivals, key=lambda other: other.score or 0.0)
+        pair = _paired(cells[best.study, row.arm], cells[row.study, row.arm], row.metric, best.study)
+        if row is not best and isinstance(pair, Paired):
+            it = pair.interval(1 - SHARED_ERROR / (len(rivals) - 1))
+            row = replace(row, behind=it.estimate, behind_low=it.low, behind_high=it.high, behind_seeds=pair.seeds)
+        found.append(row)
+    return found
 
 
 def _cells(findings: Findings, dataset: str) -> dict[tuple[str, int], gain.Cell]:
@@ -152,26 +158,47 @@ def _row(study: Sharing, cell: gain.Cell) -> ComparisonRow:
     return replace(row, gain=gained.estimate, gain_low=gained.low, gain_high=gained.high) if gained else row
 
 
+class Paired(NamedTuple):
+    """The differences of two cells on the seeds that both have finished."""
+
+    differences: stats.Values
+    reference: float
+    """Mean score of the cell that is subtracted."""
+    seeds: int
+
+    def interval(self, level: float = 0.95) -> stats.Estimate:
+        """Estimate the mean difference."""
+        return stats.possible_gain(stats.interval(*self.differences, level), self.reference)
+
+
+def _paired(cell: gain.Cell, other: gain.Cell, metric: str, name: str) -> Paired | str:
+    """Pair two cells by seed, the second of the study `name`; in words where that cannot be done."""
+    seeds = [seed for seed in cell.outcomes if seed in other.outcomes]
+    if not seeds:
+        return f"{UNPAIRED}: no seed in common with {name}"
+    mine, theirs = (c.counts(TEST, metric, seeds) for c in (cell, other))
+    if mine.shape != theirs.shape:
+        return f"{UNPAIRED}: the test sets have {mine.shape[1]:,} and {theirs.shape[1]:,} examples"
+    treated, reference = (stats.pseudo_values(counts, METRICS[metric].finish) for counts in (mine, theirs))
+    return Paired(treated.minus(reference), float(reference.scores.mean()), len(seeds))
+
+
 def _against(row: ComparisonRow, cell: gain.Cell, other: gain.Cell | None, first: str) -> ComparisonRow:
     """Add the difference from the same arm of the first study, over the seeds that both have finished."""
     if other is None:
         return replace(row, note=f"{UNPAIRED}: {first} has no {cell.arm} at this budget")
-    seeds = [seed for seed in cell.outcomes if seed in other.outcomes]
-    if not seeds:
-        return replace(row, note=f"{UNPAIRED}: no seed in common with {first}")
-    mine, theirs = (c.counts(TEST, row.metric, seeds) for c in (cell, other))
-    if mine.shape != theirs.shape:
-        sizes = f"{mine.shape[1]:,} and {theirs.shape[1]:,}"
-        return replace(row, note=f"{UNPAIRED}: the test sets have {sizes} examples")
-    found = stats.paired_interval(mine, theirs, METRICS[row.metric].finish)
+    pair = _paired(cell, other, row.metric, first)
+    if isinstance(pair, str):
+        return replace(row, note=pair)
+    found = pair.interval()
     return replace(
         row,
         difference=found.estimate,
         low=found.low,
         high=found.high,
         p_value=found.p_value,
-        n_seeds=len(seeds),
-        note=_note(cell.arm, found, first, len(seeds)),
+        n_seeds=pair.seeds,
+        note=_note(cell.arm, found, first, pair.seeds),
     )
 
 
@@ -180,67 +207,3 @@ def _note(arm: str, found: stats.Estimate, first: str, seeds: int) -> str:
         return f"one seed in common with {first}: no interval"
     word = "better than" if found.low > 0 else "worse than" if found.high < 0 else "not told apart from"
     return f"{arm} is {word} {first}'s, {seeds} seeds; not corrected for the number of studies"
-
-
-def cells_of(row: ComparisonRow) -> list[str]:
-    """Write the cells of a row, one for each of COMPARISON_COLUMNS."""
-    return [
-        row.study,
-        row.model,
-        MISSING if row.budget is None else f"{row.budget:,}",
-        row.arm or MISSING,
-        MISSING if row.score is None else f"{1 - row.score:.3f}",
-        _signed(row.gain, row.gain_low, row.gain_high),
-        _signed(row.difference, row.low, row.high),
-        row.note,
-    ]
-
-
-def _signed(estimate: float | None, low: float | None, high: float | None) -> str:
-    if estimate is None:
-        return MISSING
-    return words.signed(estimate, low, high) + (f" {MISSING}" if low is None or high is None else "")
-
-
-def show(rows: Sequence[ComparisonRow], console: Console) -> None:
-    """Print a table a data set."""
-    for (dataset, metric), mine in _by_dataset(rows).items():
-        console.print(Text(f"{dataset}, {metric} on the test set", style="bold"), soft_wrap=True)
-        table = Table(box=None, pad_edge=False)
-        for column in COMPARISON_COLUMNS:
-            table.add_column(column, overflow="fold")
-        for row in mine:
-            table.add_row(*map(Text, cells_of(row)))
-        console.print(table)
-        console.print()
-
-
-def page(rows: Sequence[ComparisonRow]) -> str:
-    """Write the same as one offline HTML page."""
-    style = (ASSETS / "style.css").read_text("utf-8")
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in COMPARISON_COLUMNS)
-    tables = "".join(
-        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(dataset)} (table)"><table>'
-        f"<caption>{escape(dataset)}, {escape(metric)} on the test set</caption><thead><tr>{head}</tr></thead><tbody>"
-        + "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in cells_of(row))}</tr>" for row in mine)
-        + "</tbody></table></div>"
-        for (dataset, metric), mine in _by_dataset(rows).items()
-    )
-    explanation = (
-        "Each difference is paired by seed with the first study of its table; the interval is over seeds and test examples."
-    )
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
-    return (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}"><meta name="color-scheme" content="light dark">'
-        f"<title>Studies side by side</title><style>{style}</style></head><body><main><h1>Studies side by side</h1>"
-        f"<p>{explanation}</p>{tables}</main></body></html>\n"
-    )
-
-
-def _by_dataset(rows: Sequence[ComparisonRow]) -> dict[tuple[str, str], list[ComparisonRow]]:
-    found: dict[tuple[str, str], list[ComparisonRow]] = {}
-    for row in rows:
-        found.setdefault((row.dataset, row.metric), []).append(row)
-    return found

@@ -8,10 +8,10 @@ import os
 import platform
 import shutil
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,8 +28,6 @@ PACKAGES_OF_EXTRAS = {"ray": ("ray",), "mlflow": ("mlflow", "mlflow-skinny"), "t
 """Extra of the package -> the packages that will do for it."""
 LEAST_DISK_BYTES = 2e9
 """Free space that a study should find: for a checkpoint, the kept models and the store."""
-MATRIX_ROWS, TIMED_PRODUCTS = 1024, 4
-"""Rows of the square matrices whose products compare precisions, and how many products are timed."""
 
 
 class Level(StrEnum):
@@ -54,10 +52,12 @@ class Check(NamedTuple):
 
 def examine(timeout: float = 5.0) -> Iterator[Check]:
     """Make all checks, one by one; none waits for the network longer than `timeout` seconds."""
-    yield _versions()
-    yield from _device()
-    yield from _builtin_checkpoints()
-    yield _hub(timeout)
+    with ThreadPoolExecutor(1) as aside:
+        hub = aside.submit(_hub, timeout)  # answers, or does not, while torch is imported
+        yield _versions()
+        yield from _device()
+        yield from _builtin_checkpoints()
+        yield hub.result()
     yield _space("cache", _hub_cache(), "set HF_HOME to another disk")
     yield _space("output", Path.cwd(), "change to a folder of yours, or give --output-dir")
     yield from _extras()
@@ -82,7 +82,7 @@ def _version(package: str) -> str | None:
 
 
 def _device() -> Iterator[Check]:
-    """Look at the device that trials would run on, and at which precision is faster there."""
+    """Look at the device that trials would run on, and at the precision that they would use there."""
     try:
         from transfergain.engine.precision import pick_device
 
@@ -104,33 +104,20 @@ def _describe(device: Any) -> str:
 
 
 def _precision(device: Any) -> Check:
-    """Compare the two precisions with what `--precision auto` takes."""
-    import torch
+    """Say whether `--precision auto` takes bf16, and why: by the same measurement."""
+    from transfergain.engine import precision
 
-    from transfergain.engine.precision import pick_precision
-
-    taken = pick_precision("auto", device)
-    fp32, bf16 = (_multiplications(device, kind) for kind in (torch.float32, torch.bfloat16))
-    ratio = bf16 / fp32
-    measured = f"{bf16 / 1e9:,.0f} GFLOP/s in bf16, {fp32 / 1e9:,.0f} in fp32 ({ratio:.1f} times); auto takes {taken}"
-    if (taken == "bf16") == (ratio > 1):
-        return Check("precision", Level.OK, measured)
-    better = "fp32" if taken == "bf16" else "bf16"
-    advice = f"{better} was the faster in this short test; on a busy machine run it again, else give --precision {better}"
-    return Check("precision", Level.NOTE, measured, advice)
-
-
-def _multiplications(device: Any, kind: Any) -> float:
-    """Measure floating-point operations a second of square matrix products, the fastest of a few."""
-    import torch
-
-    a = torch.randn(MATRIX_ROWS, MATRIX_ROWS, generator=torch.Generator().manual_seed(0)).to(device=device, dtype=kind)
-    best = float("inf")
-    for _ in range(TIMED_PRODUCTS):
-        start = time.perf_counter()
-        float((a @ a)[0, 0])  # reading a number waits for the device
-        best = min(best, time.perf_counter() - start)
-    return 2 * MATRIX_ROWS**3 / best
+    taken = precision.pick_precision("auto", device)
+    used = "used" if taken == "bf16" else "not used"
+    if device.type == "cuda":
+        words = "native on this GPU" if taken == "bf16" else "not native on this GPU"
+    elif device.type != "cpu":
+        words = f"not tried on {device.type}"
+    elif precision.native_bf16() is False or (times := precision.bf16_speed_up()) < precision.EMULATED_BF16_SPEED_UP:
+        words = "emulated here"
+    else:
+        return Check("precision", Level.OK, f"bf16 multiplies {times:.1f} times as fast as fp32: {used}")
+    return Check("precision", Level.OK, f"bf16 is {words}: {used}")
 
 
 def _builtin_checkpoints() -> Iterator[Check]:

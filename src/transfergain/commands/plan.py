@@ -17,7 +17,8 @@ from transfergain.analysis.words import duration
 from transfergain.arms.adapt import SHORTER, Adaptation
 from transfergain.data.draws import budget_sizes
 from transfergain.executors import auto
-from transfergain.running.console import say
+from transfergain.running.console import aside, say, tell, wrapped
+from transfergain.running.description import TASTE
 from transfergain.running.looks import read_by
 from transfergain.running.order import FIRST_SEEDS, Purpose, purpose
 from transfergain.running.planner import Planner, StudyCell
@@ -127,6 +128,9 @@ class TrialSeconds(NamedTuple):
 
 def plan(study: Study, console: Console) -> Plan:
     """Plan a study: what its store holds is taken from there, the rest is measured by two short trials an arm."""
+    console = aside(console)
+    if study.quick:
+        tell(console, "quick", TASTE)
     setup = set_up(study, console)
     planner, workers = setup.planner, setup.workers
     rows = _stored(Path(study.folder()))
@@ -245,8 +249,8 @@ def show(found: Plan, console: Console) -> None:
         times = (duration(c.seconds_report, tenths=True), duration(c.left, tenths=True))
         table.add_row(*map(Text, (c.dataset, c.arm, *counts, *times, c.source)))
     console.print(table)
-    say(console, _total(found))
-    say(console, _times(found))
+    for line in (_total(found), _times(found)):
+        say(console, "\n".join(wrapped(console, line)))
 
 
 def _total(found: Plan) -> str:
@@ -259,6 +263,8 @@ def _total(found: Plan) -> str:
 
 def _times(found: Plan) -> str:
     """Say in one line what fits into which time, as trials run in the order of their worth."""
+    if not found.seconds:
+        return "all is done" + (", but for more seeds where a question is open" if found.seconds_most else "")
     times = {name: duration(seconds, tenths=True) for name, seconds in found.milestones().items()}
     seeds = max((cell.reports + cell.more for cell in found.cells if cell.more), default=0)
     most = f"up to {seeds} seeds" if seeds else "all trials to the step cap"

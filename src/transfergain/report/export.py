@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from transfergain.analysis.findings import BENEFITS, Findings, load
+from transfergain.analysis.rows import Row
 from transfergain.analysis.trial_rows import TrialRow
 from transfergain.errors import UserError, nearest
 from transfergain.report import typeset
@@ -19,31 +21,62 @@ from transfergain.report.page.panels.base import DatasetView
 
 TABLES = ("gains", "scores", "trials", *BENEFITS)
 PICTURES = ("svg", "png")
+TYPESET = ("latex", "markdown")
+"""Formats for reading, which hold one metric unless more are asked for; the others hold all."""
+ALL_METRICS = "all"
 FORMULA = re.compile(r"^[=+\-@\t\r]")
 """How a cell begins that a spreadsheet takes for a formula (OWASP, CSV injection)."""
 
 Writer = Callable[[Findings, str, Path], None]
 
 
-def write_table(folder: str, table: str, format: str, output: str | None = None) -> Path:
+def write_table(
+    folder: str, table: str | None = None, format: str = "csv", output: str | None = None, metric: str | None = None
+) -> Path:
     """Write one table of a run, or with the format svg or png all figures; returns the file, or the folder of figures.
 
-    Raises UserError for an unknown table, format or folder, and for a table without rows.
+    `metric`: the one whose rows are written, or `all`; where none is given, each data set's first metric in latex and
+    markdown, all elsewhere. Raises UserError for an unknown table, format, metric or folder, for a table without rows, and
+    for figures of one table or metric.
     """
     if format not in FORMATS:
         raise UserError(f'--format: unknown format "{format}".{nearest(format, FORMATS)}')
-    if table not in TABLES:
+    if table is not None and table not in TABLES:
         raise UserError(f'--table: unknown table "{table}".{nearest(table, TABLES)}')
+    if format in PICTURES and (flag := "--table" if table else "--metric" if metric else ""):
+        raise UserError(f"{flag} cannot be given beside --format {format}, which draws all figures; leave {flag} out")
+    table = table or TABLES[0]
     findings = load(folder)
+    if format not in PICTURES:
+        if not findings.table(table):
+            raise UserError(
+                f"--table {table}: the study in {folder} has no such rows; transfergain report {folder} says why"
+            )
+        findings = _of_metric(findings, table, format, metric)
     ending = {"markdown": "md", "latex": "tex"}.get(format, format)
     path = Path(output) if output else Path(folder) / ("figures" if format in PICTURES else f"{table}.{ending}")
-    if format not in PICTURES and not findings.table(table):
-        raise UserError(f"--table {table}: the study in {folder} has no such rows; transfergain report {folder} says why")
     try:
         FORMATS[format](findings, table, path)
     except OSError as error:
         raise UserError(f"--output {path}: cannot write there ({error.strerror or error})") from None
     return path
+
+
+def _of_metric(findings: Findings, table: str, format: str, metric: str | None) -> Findings:
+    """Keep the rows of one metric; those over several metrics stay. Raises UserError where the table lacks the metric."""
+    if table == "trials":
+        if metric not in (None, ALL_METRICS):
+            raise UserError("--metric cannot be given beside --table trials, whose rows have a column for every metric")
+        return findings
+    if metric == ALL_METRICS or (metric is None and format not in TYPESET):
+        return findings
+    rows: Sequence[Row] = getattr(findings, table)
+    known = list(dict.fromkeys(row.metric for row in rows if row.metric))
+    if metric is not None and metric not in known:
+        raise UserError(f'--metric: the table {table} has no metric "{metric}", but {", ".join([*known, ALL_METRICS])}')
+    first = {name: entry.metric for name, entry in findings.data.items()}
+    kept: dict[str, Any] = {table: [row for row in rows if row.metric in ("", metric or first.get(row.dataset, row.metric))]}
+    return replace(findings, **kept)
 
 
 def _json(findings: Findings, table: str, path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.report.limits import limits
+from transfergain.report.steps import recommended
 from transfergain.report.typeset import GAINS_LAYOUT, markdown, markdown_text
 from transfergain.types import Status
 
@@ -14,8 +15,8 @@ MOST_WARNINGS = 10
 
 
 def render(findings: Findings) -> str:
-    """Write GitHub-flavoured markdown: a verdict a benefit, the gains on the test sets, limits and warnings."""
-    return "\n".join([*_head(findings), *_benefits(findings), *_gains(findings), *_limits(findings)]).rstrip() + "\n"
+    """Write GitHub-flavoured markdown: the answer, a line a benefit, the gains on the test sets, limits and warnings."""
+    return "\n".join([*_head(findings), *_answers(findings), *_gains(findings), *_limits(findings)]).rstrip() + "\n"
 
 
 def _head(findings: Findings) -> Iterator[str]:
@@ -27,10 +28,17 @@ def _head(findings: Findings) -> Iterator[str]:
     yield ""
 
 
-def _benefits(findings: Findings) -> Iterator[str]:
-    for row in findings.benefits():
-        yield f"- **{row.verdict}** ({row.benefit}) {markdown_text(row.sentence)}"
-    yield ""
+def _answers(findings: Findings) -> Iterator[str]:
+    summary = findings.summary
+    if len(summary.datasets) > 1:
+        yield from (f"**{markdown_text(summary.answer)}**", "")
+    for of in summary.datasets:
+        named = f"{markdown_text(of.dataset)}: " if len(summary.datasets) > 1 else ""
+        yield from (f"{named}**{markdown_text(of.answer)}**", "")
+        yield from (f"Take {markdown_text(recommended(of))}.", "")
+        for line in of.benefits:
+            yield f"- **{line.verdict}** ({line.benefit}) {markdown_text(line.text)}"
+        yield ""
 
 
 def _gains(findings: Findings) -> Iterator[str]:

@@ -1,8 +1,8 @@
-"""Show findings in a notebook: a compact HTML view, and the page's figures as `plotly.graph_objects.Figure`."""
+"""Show findings in Python: the summary as text and as HTML, and the page's figures as `plotly.graph_objects.Figure`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import fields
 from html import escape
 from pathlib import Path
@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 
 from transfergain.analysis import findings as analysis
 from transfergain.analysis.findings import Findings
-from transfergain.analysis.rows import BenefitRow, Verdict
-from transfergain.report import reading
-from transfergain.report.page.figures import Figure, gain_text
+from transfergain.analysis.rows import Verdict
+from transfergain.analysis.summary import DatasetSummary
+from transfergain.errors import UserError
+from transfergain.report import terminal
+from transfergain.report.page.figures import Figure
 from transfergain.report.page.forest import figure as forest
 from transfergain.report.page.panels import convergence, data_efficiency, robustness
 from transfergain.report.page.panels.base import DatasetView
+from transfergain.report.steps import in_keywords, keywords, recommended
 from transfergain.split import TEST, Split
 
 if TYPE_CHECKING:
@@ -31,7 +34,7 @@ CELL_STYLE = 'style="text-align:left;padding:2px 10px"'
 
 
 class StudyFindings(Findings):
-    """Findings that show themselves in a notebook: what `transfergain.run` and `transfergain.load` return.
+    """Findings that show themselves in Python: what `transfergain.run` and `transfergain.load` return.
 
     `dataset` may be left out of every plot: then it is the first of the study. A plot raises ValueError for a data set that
     is not there, and where there is nothing to draw.
@@ -41,6 +44,10 @@ class StudyFindings(Findings):
     def of(cls, findings: Findings) -> StudyFindings:
         """Give findings their notebook views."""
         return cls(**{field.name: getattr(findings, field.name) for field in fields(Findings)})
+
+    def __repr__(self) -> str:
+        """Show the summary as the terminal does, in 80 columns."""
+        return in_keywords("\n".join(line.plain.rstrip() for line in terminal.lines(self.summary, 80, keywords)))
 
     def _repr_html_(self) -> str:
         return html(self)
@@ -71,7 +78,7 @@ class StudyFindings(Findings):
         if shifts:
             name = shift or next(iter(shifts))
             return plotly_figure(robustness.effective(view, name), f"{view.dataset} has no scores on {name} yet")
-        advice = "run it with --shift NAME=FILE or --perturbations"
+        advice = 'run it with shift={"NAME": "FILE"} or with perturbations'
         found = robustness.scores_by_severity(view, kinds, "all") if kinds else None
         return plotly_figure(found, f"{view.dataset} was tested on no shift and no perturbation: {advice}")
 
@@ -83,7 +90,10 @@ class StudyFindings(Findings):
 
 def load(folder: str | Path) -> StudyFindings:
     """Read the findings of an output folder. Raises UserError when it holds no study."""
-    return StudyFindings.of(analysis.load(folder))
+    try:
+        return StudyFindings.of(analysis.load(folder))
+    except UserError as error:
+        raise UserError(in_keywords(str(error))) from None
 
 
 def plotly_figure(figure: Figure | None, otherwise: str) -> go.Figure:
@@ -104,42 +114,44 @@ def plotly_figure(figure: Figure | None, otherwise: str) -> go.Figure:
 
 
 def html(findings: Findings) -> str:
-    """Write the answer in a sentence each, the arms at the largest budget, and warnings folded; all text escaped."""
-    parts = [f"<b>{escape(findings.study.model)}</b> compared with training from scratch: {_trials(findings)}"]
-    parts.append("<ul>" + "".join(f"<li>{_verdict(row)}</li>" for row in findings.benefits()) + "</ul>")
-    parts += [_table(findings, dataset) for dataset in findings.data]
-    if findings.warnings:
-        parts.append(_folded(f"{len(findings.warnings)} warnings", [warning.text for warning in findings.warnings]))
+    """Write the summary: the answer, what to take, the benefits, the scores, what next; all text escaped."""
+    summary = findings.summary
+    parts = [f"<p><b>{escape(summary.answer)}</b></p>"] if len(summary.datasets) > 1 else []
+    parts += [_dataset(each, len(summary.datasets) > 1) for each in summary.datasets]
     if findings.folder:
         parts.append(f"<p>Report: <code>{escape(str(Path(findings.folder) / 'report.html'))}</code></p>")
     return f"<div>{''.join(parts)}</div>"
 
 
-def _folded(summary: str, texts: Sequence[str]) -> str:
-    lines = "".join(f"<li>{escape(text)}</li>" for text in texts)
-    return f"<details><summary>{summary}</summary><ul>{lines}</ul></details>"
-
-
-def _trials(findings: Findings) -> str:
-    return ", ".join(f"{count:,} {name}" for name, count in findings.trials.items() if count) + " trials"
-
-
-def _verdict(row: BenefitRow) -> str:
-    return f"{VERDICT_MARKS.get(row.verdict, '·')} <b>{row.benefit}, {row.verdict}</b>: {escape(row.sentence)}"
-
-
-def _table(findings: Findings, dataset: str) -> str:
-    """List error and gain of every arm and floor on the test set at the largest budget."""
-    budget = reading.top_budget(findings, dataset)
-    gains = {row.arm: gain_text(row) for row in reading.of(findings.headline(), dataset)}
-    scores = reading.scores_on(findings, dataset, TEST, budget)
-    if not scores:
-        return f"<p>{escape(dataset)}: no trial has finished</p>"
-    body = "".join(
-        f"<tr><td {CELL_STYLE}>{escape(row.arm)}</td><td {CELL_STYLE}>{1 - row.mean:.3f}</td>"
-        f"<td {CELL_STYLE}>{gains.get(row.arm, '')}</td></tr>"
-        for row in scores
+def _dataset(of: DatasetSummary, named: bool) -> str:
+    head = f"<h4>{escape(of.dataset)}</h4>" if named else ""
+    benefits = "".join(
+        f"<li>{VERDICT_MARKS.get(line.verdict, '·')} <b>{line.benefit}, {line.verdict}</b>: {escape(line.text)}</li>"
+        for line in of.benefits
     )
-    title = f"{dataset}, {findings.data[dataset].metric}, {budget:,} labels"
-    heads = "".join(f"<th {CELL_STYLE}>{name}</th>" for name in ("arm", "error", "gain over scratch (95 %)"))
-    return f"<table><caption>{escape(title)}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+    take = f"<p>Take: {escape(recommended(of))}</p>"
+    notes = _list("Next", [keywords(step) for step in of.next]) + _list(
+        "Careful", [in_keywords(text) for text in of.caveats]
+    )
+    return f"{head}<p><b>{escape(of.answer)}</b></p>{take}<ul>{benefits}</ul>{_table(of)}{notes}"
+
+
+def _list(title: str, texts: Iterable[str]) -> str:
+    items = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return f"<p>{title}</p><ul>{items}</ul>" if items else ""
+
+
+def _table(of: DatasetSummary) -> str:
+    """List the scores on the test set by number of labels, in per cent."""
+    table = of.table
+    if not table.budgets:
+        return "<p>no trial has finished</p>"
+    heads = "".join(f"<th {CELL_STYLE}>{escape(name)}</th>" for name in ("labels", *table.columns))
+    body = "".join(
+        f"<tr><td {CELL_STYLE}>{budget:,}</td>"
+        + "".join(f"<td {CELL_STYLE}>{'' if x is None else f'{100 * x:.1f}'}</td>" for x in scores)
+        + "</tr>"
+        for budget, scores in zip(table.budgets, table.scores, strict=True)
+    )
+    title = escape(f"{of.dataset}: {of.metric} in %, test set of {of.n_test:,}")
+    return f"<table><caption>{title}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"

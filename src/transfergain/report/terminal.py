@@ -1,174 +1,196 @@
-"""Print findings: one table and a line a benefit for each data set, then one line over all of them."""
+"""Print the summary of findings: the answer first, on a screen; everything else is in `details`."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from itertools import islice
 
-from rich.console import Console, JustifyMethod, RenderableType
-from rich.table import Table
+from rich.console import Console
 from rich.text import Text
 
 from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
-from transfergain.analysis.rows import Benefit, BenefitRow, GainRow, Measure, Row, Verdict
-from transfergain.report import reading
-from transfergain.split import TEST
+from transfergain.analysis.rows import Verdict
+from transfergain.analysis.summary import BenefitLine, DatasetSummary, Summary
+from transfergain.report import details
+from transfergain.report.details import VERDICT_STYLES
+from transfergain.report.steps import Step, flags, recommended
+from transfergain.report.wrap import columns, labelled, put, wrapped
 
-R = TypeVar("R", bound=Row)
-VERDICT_STYLES = {
-    Verdict.SUPPORTED: "bold green",
-    Verdict.PARTLY: "bold yellow",
-    Verdict.NEGATIVE_TRANSFER: "bold red",
-    Verdict.NOT_SUPPORTED: "bold red",
-    Verdict.INCONCLUSIVE: "bold yellow",
-    Verdict.NOT_MEASURED: "dim",
-}
-"""Verdict -> its style; in the order in which verdicts over several data sets are counted."""
-INDENT = " " * 29
-MOST_DETAILS = 8
-"""Further lines of a benefit; findings.json and the page have all."""
-DetailLines = Callable[[Findings, str], Iterator[str]]
-"""The sentences under a benefit's own on one data set."""
+MOST_LINES = 25
+WIDE = 76
+"""Columns from which on verdicts stand in a column of their own."""
+LABEL = 9
+MOST_BUDGETS = 4
 
 
-def show(findings: Findings, console: Console) -> None:
-    """Print a table and the benefits of every data set, the overall line, the warnings."""
-    lead = findings.benefits()
-    for dataset, entry in findings.data.items():
-        heading = f"{entry.title} on {dataset}, {findings.study.model}, {entry.metric}, test {entry.n_test:,}"
-        console.print()
-        console.print(Text(heading, style="bold"), soft_wrap=True)
-        console.print(_table(findings, dataset))
-        console.print()
-        for number, row in enumerate((r for r in lead if r.dataset == dataset), start=1):
-            console.print(_benefit(number, row), soft_wrap=True)
-            for line in _details(findings, row):
-                console.print(Text(INDENT + line, style="dim"), soft_wrap=True)
+def show(findings: Findings, console: Console, full: bool = False) -> None:
+    """Print the summary; with `full`, then all tables, sentences and warnings."""
     console.print()
-    console.print(_overall(findings, lead), soft_wrap=True)
-    if findings.warnings:
-        console.print()
-        for warning in findings.warnings:
-            console.print(Text("warning  ", style="yellow") + Text(warning.text), soft_wrap=True)
+    put(console, lines(findings.summary, columns(console)))
+    if full:
+        details.show(findings, console)
 
 
-def _benefit(number: int, row: BenefitRow) -> Text:
-    """`1 Performance                SUPPORTED          sentence`."""
-    label = Text(f"{number} {row.benefit.capitalize():<27}", style="bold")
-    return label + Text(f"{row.verdict.upper():<18}", style=VERDICT_STYLES[row.verdict]) + Text(row.sentence)
-
-
-def _details(findings: Findings, row: BenefitRow) -> list[str]:
-    """Give the sentences under a benefit's own, in the order in which they answer it; the first MOST_DETAILS."""
-    known = dict.fromkeys(DETAIL_LINES[row.benefit](findings, row.dataset))
-    lines = [sentence for sentence in known if sentence != row.sentence]
-    more = [f"and {len(lines) - MOST_DETAILS} more in findings.json"] if len(lines) > MOST_DETAILS else []
-    return lines[:MOST_DETAILS] + more
-
-
-def _top(findings: Findings, dataset: str) -> int:
-    return max((row.budget for row in findings.scores if row.dataset == dataset), default=0)
-
-
-def _performance(findings: Findings, dataset: str) -> Iterator[str]:
-    """Tell of the other arms, then of calibration."""
-    yield from (row.sentence for row in reading.of(findings.headline(), dataset))
-    wanted = (Measure.ECE_SCALED, TEST, _top(findings, dataset))
-    for row in _leading(findings, findings.calibration, dataset):
-        if (row.measure, row.split, row.budget) == wanted:
-            yield row.sentence
-
-
-def _data_efficiency(findings: Findings, dataset: str) -> Iterator[str]:
-    """Tell of the multiples at the budgets but the largest."""
-    rows = _leading(findings, findings.data_efficiency, dataset)
-    top = _top(findings, dataset)
-    yield from (row.sentence for row in rows if row.measure is Measure.MULTIPLIER and row.budget < top)
-
-
-def _convergence(findings: Findings, dataset: str) -> Iterator[str]:
-    """Tell of the other units, seconds last."""
-    top = _top(findings, dataset)
-    for row in _leading(findings, (*findings.convergence, *findings.timings), dataset):
-        other = row.measure is Measure.SPEED_UP and row.unit != "steps"  # the benefit's own line has those
-        if other and row.budget == top and row.estimate is not None:
-            yield f"in {row.unit}: {words.bounded_ratio(row)}"
-
-
-def _robustness(findings: Findings, dataset: str) -> Iterator[str]:
-    """Tell of gains and retention on shifts; then of adapting to them, and of the ladder of arms."""
-    top = _top(findings, dataset)
-    rows = [row for row in _leading(findings, findings.robustness, dataset) if row.budget == top]
-    for measure in (Measure.OOD_GAIN, Measure.RETENTION):
-        yield from (row.sentence for row in rows if row.measure is measure)
-    adapted = _leading(findings, findings.adaptation, dataset)
-    yield from (row.sentence for row in adapted if row.measure is Measure.EFFORT)
-    ladder = [row for row in findings.adaptation if (row.dataset, row.measure) == (dataset, Measure.LADDER)]
-    if len(ladder) > 1:
-        yield from (row.sentence for row in ladder)
-
-
-DETAIL_LINES: dict[Benefit, DetailLines] = {
-    Benefit.PERFORMANCE: _performance,
-    Benefit.DATA_EFFICIENCY: _data_efficiency,
-    Benefit.CONVERGENCE: _convergence,
-    Benefit.ROBUSTNESS: _robustness,
-    Benefit.BEYOND_ACCURACY: lambda findings, dataset: iter(()),  # its own sentence says all
-}
-
-
-def _leading(findings: Findings, rows: Sequence[R], dataset: str) -> list[R]:
-    """Keep the leading arm's rows of one data set."""
-    return [row for row in rows if (row.dataset, row.arm) == (dataset, findings.leading_arm)]
-
-
-def _overall(findings: Findings, lead: Sequence[BenefitRow]) -> Text:
-    """Say in one line what starting from the checkpoint brought, over all data sets."""
-    parts = []
-    for benefit in dict.fromkeys(row.benefit for row in lead):
-        verdicts = [row.verdict for row in lead if row.benefit is benefit]
-        sets = len(verdicts)
-        if len(findings.data) == 1:
-            parts.append(f"{benefit} {verdicts[0]}")
-            continue
-        counts = {verdict: verdicts.count(verdict) for verdict in VERDICT_STYLES if verdict in verdicts}
-        if counts == {Verdict.NOT_MEASURED: sets}:
-            parts.append(f"{benefit} not measured")
+def lines(summary: Summary, width: int, step: Step = flags) -> list[Text]:
+    """Lay the summary out in at most MOST_LINES lines, for one data set; for several with a row each."""
+    layouts = [(3, 3, MOST_BUDGETS), (3, 1, MOST_BUDGETS), (1, 1, 2), (1, 0, 2), (1, 0, 1)]
+    for most_steps, most_caveats, most_budgets in layouts:
+        if len(summary.datasets) == 1:
+            found = list(_one(summary.datasets[0], width, step, most_steps, most_caveats, most_budgets))
         else:
-            yes = counts.pop(Verdict.SUPPORTED, 0)
-            rest = f" ({', '.join(f'{n} {verdict}' for verdict, n in counts.items())})" if counts else ""
-            parts.append(f"{benefit} supported on {yes} of {sets} data sets{rest}")
-    arm = findings.leading_arm
-    text = f"{arm} from {findings.study.model} against scratch: {'; '.join(parts)}."
-    for row in findings.aggregate:
-        if row.arm == arm and row.measure in (Measure.TASKS_SUPPORTED, Measure.PROBABILITY_OF_IMPROVEMENT):
-            text += f" {row.sentence}"
-    return Text("Overall  ", style="bold") + Text(text)
+            found = list(_several(summary, width, step, most_steps, most_caveats))
+        if len(found) <= MOST_LINES:
+            break
+    return found
 
 
-def _table(findings: Findings, dataset: str) -> RenderableType:
-    table = Table(box=None, pad_edge=False)
-    headers = ("labels", "arm", "error", "gain over scratch (95 %)", "Holm p", "verdict")
-    for header in headers:
-        justify: JustifyMethod = "right" if header in ("labels", "error", "Holm p") else "left"
-        table.add_column(header, justify=justify, no_wrap=True)
-    own = [row for row in findings.primary(findings.gains) if row.dataset == dataset and row.split == TEST]
-    gains = {(row.budget, row.arm): row for row in own}
-    scores = reading.scores_on(findings, dataset, TEST)
-    previous = None
-    for score in scores:
-        if previous not in (None, score.budget):
-            table.add_row()
-        labels = f"{score.budget:,}" if score.budget != previous else ""
-        previous = score.budget
-        table.add_row(labels, score.arm, f"{1 - score.mean:.3f}", *_gain_cells(gains.get((previous, score.arm))))
-    return table if scores else Text("  no trial has finished")
+def _one(
+    of: DatasetSummary, width: int, step: Step, most_steps: int, most_caveats: int, most_budgets: int
+) -> Iterator[Text]:
+    yield from _answer(of.answer, of.verdict, width)
+    yield Text("")
+    yield from _item("Take", recommended(of), width)
+    yield Text("")
+    for number, line in enumerate(of.benefits, start=1):
+        yield from _benefit(number, line, of.benefits, width)
+    if of.table.budgets:
+        yield Text("")
+        yield from _table(of, width, most_budgets)
+    yield from _notes([step(each) for each in of.next[:most_steps]], of.caveats[:most_caveats], width)
 
 
-def _gain_cells(row: GainRow | None) -> list[RenderableType]:
-    if row is None:
-        return []
-    gain = words.signed(row.estimate, row.low, row.high)
-    p = "" if row.p_holm is None else words.p_value(row.p_holm)
-    return [gain, p, Text(row.verdict, style=VERDICT_STYLES[row.verdict])]
+def _notes(steps: Sequence[str], caveats: Sequence[str], width: int) -> Iterator[Text]:
+    if steps or caveats:
+        yield Text("")
+    for i, text in enumerate(steps):
+        yield from _item("" if i else "Next", text, width)
+    for i, text in enumerate(caveats):
+        yield from _item("" if i else "Careful", text, width)
+
+
+def _answer(answer: str, verdict: Verdict, width: int) -> Iterator[Text]:
+    """Print the answer with its first words in the colour of the verdict."""
+    first, *others = wrapped(answer, width)
+    start = answer.split(". ")[0].split(": ")[0]
+    first.stylize(VERDICT_STYLES.get(verdict, "bold"), 0, min(len(start) + 1, len(first)))
+    yield first
+    yield from others
+
+
+def _item(label: str, text: str, width: int) -> list[Text]:
+    return labelled(Text(f"{label:<{LABEL}}", style="bold"), text, width, LABEL)
+
+
+def _benefit(number: int, line: BenefitLine, all_: Sequence[BenefitLine], width: int) -> list[Text]:
+    """Write `1 Performance      supported  text`; on a narrow terminal the verdict takes no column."""
+    name, style = f"  {number} {line.benefit.capitalize()}", VERDICT_STYLES[line.verdict]
+    if width < WIDE:
+        return labelled(Text(f"{name}, ") + Text(f"{line.verdict}: ", style=style), line.text, width, 4)
+    room = max(len(each.verdict) for each in all_) + 2
+    label = Text(f"{name:<21}") + Text(f"{line.verdict:<{room}}", style=style)
+    return labelled(label, line.text, width, len(label))
+
+
+def _table(of: DatasetSummary, width: int, most: int) -> Iterator[Text]:
+    """Write the scores by number of labels, those of the arms that are in the answer last to go."""
+    table = of.table
+    rows = list(zip(table.budgets, table.scores, strict=True))
+    if len(rows) > most:
+        rows = [*rows[: most > 1], *rows[-max(1, most - 1) :]]
+    room = [max(len(name), 5) + 2 for name in table.columns]
+    shown = list(range(len(room)))
+    while len(shown) > 2 and 10 + sum(room[i] for i in shown) > width:
+        shown.remove(next(i for i in shown if table.columns[i] not in (of.arm, of.recommendation.name)))
+    head = f"{'labels':>10}" + "".join(f"{table.columns[i]:>{room[i]}}" for i in shown)
+    caption = f"{of.metric} in %, test set of {of.n_test:,}"
+    if len(head) + 4 + len(caption) <= width:
+        yield Text(head, style="bold") + Text(f"    {caption}")
+    else:
+        yield Text(f"{'':4}{caption}")
+        yield Text(head, style="bold")
+    for budget, scores in rows:
+        cells = "".join(f"{'' if (x := scores[i]) is None else f'{100 * x:.1f}':>{room[i]}}" for i in shown)
+        yield Text(f"{budget:>10,}{cells}".rstrip())
+
+
+def _several(summary: Summary, width: int, step: Step, most_steps: int, most_caveats: int) -> Iterator[Text]:
+    verdicts = {each.verdict for each in summary.datasets}
+    yield from _answer(summary.answer, verdicts.pop() if len(verdicts) == 1 else Verdict.PARTLY, width)
+    yield Text("")
+    yield from _rows(summary.datasets, width)
+    yield Text("")
+    yield from _item("Benefits", _benefits(summary.datasets), width)
+    steps = dict.fromkeys(
+        step(each) for of in summary.datasets for each in of.next if each.key or "same command" in each.text
+    )
+    caveats = (f"{of.dataset}: {text}" for of in summary.datasets for text in of.caveats)
+    yield from _notes(list(islice(steps, most_steps)), list(islice(caveats, most_caveats)), width)
+
+
+def _benefits(of: Sequence[DatasetSummary]) -> str:
+    """Count the data sets that each benefit is supported on."""
+    known = [line for each in of for line in each.benefits]
+    counts = Counter(line.benefit for line in known if line.verdict is Verdict.SUPPORTED)
+    parts = [f"{benefit} {counts[benefit]}" for benefit in dict.fromkeys(line.benefit for line in known)]
+    return f"supported on so many of {len(of)} data sets: {', '.join(parts)}"
+
+
+def _rows(of: Sequence[DatasetSummary], width: int) -> Iterator[Text]:
+    """Write a row a data set, with as many columns as there is room for."""
+    chosen = dict.fromkeys(FIRST_COLUMNS)
+    for name in LAST_COLUMNS:
+        if sum(_room(each, of) for each in (*chosen, name)) <= width:
+            chosen[name] = None
+    order = [name for name in COLUMNS if name in chosen]
+    yield Text("".join(f"{name:<{_room(name, of)}}" for name in order).rstrip(), style="bold")
+    for each in of:
+        line = Text("")
+        for name in order:
+            style = VERDICT_STYLES[each.verdict] if name == "verdict" else ""
+            line += Text(f"{COLUMNS[name](each):<{_room(name, of)}}", style=style)
+        line.rstrip()
+        yield line
+
+
+def _room(name: str, of: Sequence[DatasetSummary]) -> int:
+    return max(len(name), *(len(COLUMNS[name](each)) for each in of)) + 2
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 20 else f"{name[:19]}…"
+
+
+def _gain(of: DatasetSummary) -> str:
+    return "" if of.over_reference is None else f"{100 * of.over_reference.estimate:+z.1f}"
+
+
+def _interval(of: DatasetSummary) -> str:
+    over = of.over_reference
+    return "" if over is None else words.interval(over.low, over.high).removeprefix("95 %: ")
+
+
+def _scores(of: DatasetSummary) -> str:
+    over = of.over_reference
+    return "" if over is None else f"{100 * over.score_against:.1f} to {100 * over.score:.1f}"
+
+
+def _floor(of: DatasetSummary) -> str:
+    return "" if of.over_floor is None else f"{100 * of.over_floor.estimate:+z.1f} {of.over_floor.against}"
+
+
+COLUMNS: dict[str, Callable[[DatasetSummary], str]] = {
+    "data set": lambda of: _short(of.dataset),
+    "metric, %": lambda of: of.metric,
+    "score": _scores,
+    "gain": _gain,
+    "95 %": _interval,
+    "over floor": _floor,
+    "verdict": lambda of: of.verdict,
+    "take": lambda of: of.recommendation.name,
+}
+"""Head -> what a data set has there, from left to right."""
+FIRST_COLUMNS = ("data set", "gain", "verdict", "take")
+LAST_COLUMNS = ("95 %", "over floor", "metric, %", "score")
+"""Columns there is not always room for, the first to come first."""

@@ -10,7 +10,7 @@ from transfergain.analysis import words
 from transfergain.analysis.rows import GainRow, MeasureRow, ScoreRow
 from transfergain.analysis.trial_rows import TrialRow
 from transfergain.report import reading
-from transfergain.report.page.figures import MISSING, gain_text, score_text
+from transfergain.report.page.figures import MISSING
 
 R = TypeVar("R", contravariant=True)
 
@@ -38,6 +38,25 @@ class Placed(Protocol):
     def arm(self) -> str: ...
 
 
+class Bounded(Protocol):
+    """A row with an interval, of more than one seed."""
+
+    @property
+    def low(self) -> float | None: ...
+    @property
+    def high(self) -> float | None: ...
+
+
+def percent(share: float, sign: str = "") -> str:
+    """Write a score in per cent, or a difference in points: `91.2`, `+8.1` with the sign `+z`."""
+    return f"{100 * share:{sign}.1f}"
+
+
+def bounds(row: Bounded, sign: str = "") -> str:
+    """Write ` [90.1, 92.3]`; nothing where there is no interval."""
+    return "" if row.low is None or row.high is None else f" [{percent(row.low, sign)}, {percent(row.high, sign)}]"
+
+
 COMMON_LAYOUT: Layout[Placed] = (
     Field("data set", lambda row: row.dataset or MISSING),
     Field("labels", lambda row: f"{row.budget:,}", True),
@@ -46,9 +65,10 @@ COMMON_LAYOUT: Layout[Placed] = (
 GAINS_LAYOUT: Layout[GainRow] = (
     *COMMON_LAYOUT,
     Field("split", lambda row: str(row.split)),
-    Field("error of scratch", lambda row: f"{row.reference_error:.3f}", True),
-    Field("error", lambda row: f"{row.error:.3f}", True),
-    Field("gain [95 %]", gain_text, True),
+    Field("metric", lambda row: row.metric or MISSING),
+    Field("score of scratch, %", lambda row: percent(1 - row.reference_error), True),
+    Field("score, %", lambda row: percent(1 - row.error), True),
+    Field("gain [95 %], points", lambda row: percent(row.estimate, "+z") + bounds(row, "+z"), True),
     Field("Holm p", lambda row: MISSING if row.p_holm is None else words.p_value(row.p_holm), True),
     Field("seeds", lambda row: f"{row.n_seeds:,}", True),
     Field("verdict", lambda row: row.verdict or MISSING),
@@ -57,7 +77,7 @@ SCORES_LAYOUT: Layout[ScoreRow] = (
     *COMMON_LAYOUT,
     Field("split", lambda row: str(row.split)),
     Field("metric", lambda row: row.metric),
-    Field("score [95 %]", score_text, True),
+    Field("score [95 %], %", lambda row: percent(row.mean) + bounds(row), True),
     Field("seeds", lambda row: f"{row.n_seeds:,}", True),
 )
 TRIALS_LAYOUT: Layout[TrialRow] = (
@@ -72,6 +92,7 @@ TRIALS_LAYOUT: Layout[TrialRow] = (
 BENEFIT_LAYOUT: Layout[MeasureRow] = (
     *COMMON_LAYOUT,
     Field("split", lambda row: str(row.split)),
+    Field("metric", lambda row: row.metric or MISSING),
     Field("measure", reading.measure_text),
     Field("estimate", reading.value_text, True),
     Field("95 % interval", reading.bounds_text, True),

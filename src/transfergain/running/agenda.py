@@ -11,13 +11,10 @@ from transfergain.analysis.rows import Benefit
 from transfergain.running.description import entries
 from transfergain.running.ended import Ended
 from transfergain.running.looks import Look, Seeds, replay
-from transfergain.running.order import Purpose, Seconds, most_valuable_first, purpose
+from transfergain.running.order import Count, Purpose, Seconds, most_valuable_first, purpose
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.tuning import Chosen, Tuning
 from transfergain.types import TrialSpec
-
-Count = Counter[tuple[str, Purpose]]
-"""Trials by data set and purpose."""
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,11 @@ from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.types import Checkpoint, Dataset, StudyWarning, WarningKind
 
+TASTE = (
+    "a taste (--quick): scratch and full alone, three seeds, every arm at its default learning rate; "
+    "the same command without --quick keeps these trials and runs what an answer needs"
+)
+
 
 def describe(setup: Setup, store: Store) -> None:
     """Write down what the study is. Raises UserError where the folder holds another one."""
@@ -88,7 +93,8 @@ def _data_entry(data: Dataset, looks: tuple[int, ...]) -> DatasetEntry:
 
 def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpoint) -> list[StudyWarning]:
     """List what a reader must know before believing a figure."""
-    warnings = [warning for data in datasets.values() for warning in data.warnings]
+    warnings = [StudyWarning(WarningKind.DESIGN, TASTE)] if study.quick else []
+    warnings += [warning for data in datasets.values() for warning in data.warnings]
     if checkpoint.trained_on:
         read = f"{checkpoint.name} was trained on {checkpoint.trained_on}; check that your test set is none of it"
     else:
@@ -101,7 +107,7 @@ def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpo
     for n, names in few.items():
         text = f"{', '.join(names)}: {words.seeds(n)}: too few to tell luck from gain; use 5 or more"
         warnings.append(StudyWarning(WarningKind.DESIGN, text))
-    if study.tune == 0:
+    if study.tune == 0 and not study.quick:
         text = "recipes were not tuned (--tune 0): every arm used its default learning rate"
         warnings.append(StudyWarning(WarningKind.DESIGN, text))
     return warnings
@@ -121,18 +127,16 @@ def _environment(setup: Setup) -> dict[str, str]:
     } | {package: importlib.metadata.version(package) for package in packages}
 
 
-def summary(setup: Setup, workers: int) -> str:
-    """Say on a few lines what the study is and what it will run."""
+def summary(setup: Setup, workers: int) -> dict[str, str]:
+    """Say what the study is and what it will run: a line by what it is about."""
     planner, study, checkpoint = setup.planner, setup.study, setup.checkpoint
     budgets = " · ".join(f"{name}: {', '.join(f'{b:,}' for b in sizes)}" for name, sizes in planner.budgets.items())
     lengths = ", ".join(str(length) for length in dict.fromkeys(planner.max_length.values()))
     recipe = planner.recipe(next(iter(planner.datasets.values())), 0.0)
-    trials = sum(planner.looks[cell.data.name].counts[0] for cell in planner.cells())
-    tuned = f" + {len(list(planner.tuned())) * sum(planner.rounds())} tuning" if study.tune else ""
     counts = [count for looks in planner.looks.values() for count in (looks.counts[0], looks.counts[-1])]
     seeds = words.planned_seeds(counts)
     clear = ", until it is clear" if any(len(looks.counts) > 1 for looks in planner.looks.values()) else ""
-    lines = {
+    return {
         "model": f"{checkpoint.name} · revision {checkpoint.revision[:19]}",
         "study": f"{', '.join(study.arms)} · labels {budgets} · {seeds}{clear}, from {study.seed}",
         "recipe": f"batches of {recipe.batch_size} · at most {recipe.epochs} epochs or {recipe.min_steps} steps · "
@@ -140,7 +144,18 @@ def summary(setup: Setup, workers: int) -> str:
         "tuning": f"{study.tune} learning rates an arm, at the largest budget"
         if study.tune
         else "none: each arm's default rate",
-        "plan": f"{trials} trials{tuned} + {len(planner.floors())} of floors · {workers} "
-        f"worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",
+        "plan": f"{_trials(planner)} · {workers} worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",
     }
-    return "\n".join(f"{name:<16}{line}" for name, line in lines.items())
+
+
+def _trials(planner: Planner) -> str:
+    """Count the trials until the first look at the results, and say when the others are."""
+    trials = sum(planner.looks[cell.data.name].counts[0] for cell in planner.cells())
+    tuning = len(list(planner.tuned())) * sum(planner.rounds()) if planner.study.tune else 0
+    parts = [f"{trials} trials", *([f"{tuning} of tuning"] if tuning else []), f"{len(planner.floors())} of floors"]
+    found = words.listed(parts)
+    later = {looks.counts for looks in planner.looks.values() if len(looks.counts) > 1}
+    if not later:
+        return f"{found} · one look at the results, at the end"
+    looks = " or ".join(words.listed([str(count) for count in counts[1:]]) for counts in sorted(later))
+    return f"{found} for a first look at the results · what is open then is looked at again after {looks} seeds"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import IntEnum
 
@@ -49,6 +50,9 @@ TITLES = {
     Purpose.MORE_SEEDS: "more seeds",
 }
 
+Count = Counter[tuple[str, Purpose]]
+"""Trials by data set and purpose."""
+
 
 def purpose(planner: Planner, spec: TrialSpec) -> Purpose:
     """Tell what a trial adds to the answer."""
@@ -76,6 +80,22 @@ def learn(seconds: Seconds, spec: TrialSpec, outcome: Outcome) -> None:
     """Take a trial that has ended into account."""
     cell = (spec.dataset, spec.arm, spec.budget)
     seconds[cell] = max(seconds.get(cell, 0.0), outcome.seconds)
+
+
+def seconds_to_first_answer(planner: Planner, left: Count, seconds: Seconds) -> float | None:
+    """Estimate the seconds of one worker until scratch and the leading arm have met at the largest budgets.
+
+    None as long as one of these has not run there.
+    """
+    total = 0.0
+    for dataset, budgets in planner.budgets.items():
+        if trials := left[dataset, Purpose.TUNING] + left[dataset, Purpose.GAIN]:
+            arms = [arm for arm in planner.study.arms if arm in (REFERENCE, planner.leading)]
+            known = [seconds[cell] for arm in arms if (cell := (dataset, arm, max(budgets))) in seconds]
+            if len(known) < len(arms):
+                return None
+            total += trials * sum(known) / len(known)
+    return total
 
 
 Key = tuple[Purpose, int, float, str, int, float]

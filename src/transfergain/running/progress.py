@@ -7,29 +7,30 @@ from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from transfergain.analysis import words
 from transfergain.running.watchers import Watcher
-from transfergain.types import Outcome, Status, TrialSpec
+from transfergain.types import Outcome, Phase, Status, TrialSpec
 
 
 class Forecast:
-    """Reckon the time left from the seconds of finished trials: the mean of the means of every arm and budget met so far."""
+    """Reckon the time left from the seconds of finished trials: the mean of the means of arms, budgets and phases so far."""
 
     def __init__(self, workers: int) -> None:
         self.workers = workers
-        self.seconds: dict[tuple[str, str, int], list[float]] = defaultdict(list)
+        self.seconds: dict[tuple[str, str, int, Phase], list[float]] = defaultdict(list)
 
     def learn(self, spec: TrialSpec, outcome: Outcome) -> None:
         """Take a finished trial into account."""
         if spec.recipe is not None:
-            self.seconds[spec.dataset, spec.arm, spec.budget].append(outcome.seconds)
+            self.seconds[spec.dataset, spec.arm, spec.budget, spec.phase].append(outcome.seconds)
 
     def left(self, remaining: int) -> str:
-        """Say how long `remaining` trials will take; empty until something is known."""
+        """Say how long `remaining` trials will take; empty until something is known, and at the end."""
         known = [sum(values) / len(values) for values in self.seconds.values()]
-        if not known:
+        if not known or not remaining:
             return ""
         seconds = remaining * sum(known) / len(known) / max(1, min(self.workers, remaining))
         return f"{words.duration(seconds)} left"
@@ -45,17 +46,17 @@ def follower(console: Console, workers: int, verbose: bool = False) -> Watcher:
 
 
 class Bar(Watcher):
-    """Show a progress bar with the current trial beside it."""
+    """Show one bar for the whole study: how many trials have ended, the time left of all, the running one as room allows."""
 
     def __init__(self, console: Console, workers: int) -> None:
         self._forecast = Forecast(workers)
         self._progress = Progress(
-            TextColumn("trials"),
-            BarColumn(bar_width=24),
+            BarColumn(bar_width=20),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[now]}", markup=False),
-            TextColumn("{task.fields[left]}"),
+            TextColumn("{task.fields[left]}", markup=False, table_column=Column(no_wrap=True)),
+            TextColumn("{task.fields[now]}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             console=console,
+            expand=True,
         )
         self._bar: TaskID | None = None
         self._remaining = 0
@@ -87,7 +88,7 @@ class Bar(Watcher):
         """Move the bar on, and print a failure above it."""
         self._forecast.learn(spec, outcome)
         self._remaining -= 1
-        self._update(advance=1, left=self._forecast.left(self._remaining))
+        self._update(advance=1, left=self._forecast.left(self._remaining), now="")
         if outcome.status != Status.DONE:
             self._progress.console.print(
                 Text(f"{outcome.status}  ", style="yellow") + Text(f"{spec.describe()}: {outcome.error}")
@@ -128,7 +129,7 @@ class Lines(Watcher):
         dev = "" if outcome.dev_score is None else f" · dev {outcome.dev_score:.3f}"
         what = dev if outcome.status == Status.DONE else f" · {outcome.status}: {outcome.error}"
         left = self._forecast.left(self._total - self._done)
-        tail = f" · {left}" if left and self._done < self._total else ""
+        tail = f" · {left}" if left else ""
         self._print(f"{self._done}/{self._total} · {spec.describe()}{what}{tail}")
 
     def _print(self, text: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+from transfergain.analysis import words
 from transfergain.executors.base import Executor, Job
 from transfergain.running import order
 from transfergain.running.agenda import Agenda, Agendas
@@ -13,6 +14,9 @@ from transfergain.running.planner import Planner
 from transfergain.running.watchers import Watcher
 from transfergain.store import Store
 from transfergain.types import Outcome, Phase, Status, TrialSpec
+
+WORTH_SAYING = 10.0
+"""A first answer that is nearer, in seconds, is not announced."""
 
 
 class Runner:
@@ -24,6 +28,7 @@ class Runner:
         self._agendas = Agendas(planner, self._ended)
         self._seconds = order.slowest(store.rows())
         self._said = set[str]()
+        self._time_said = False
 
     def run(self) -> Counter[str]:
         """Run what is missing, the most valuable first. Returns the plan's trials by status.
@@ -37,6 +42,7 @@ class Runner:
             agenda = self.update()
             self._watcher.begin(agenda.total, agenda.ended)
             self._say(agenda)
+            self._say_time(agenda.left)
             if not agenda.missing:
                 break
             self._run(agenda)
@@ -89,12 +95,22 @@ class Runner:
                     self._watcher.note(line)
                 self._said.add(line)
 
+    def _say_time(self, left: order.Count) -> None:
+        """Tell the watcher once how long a first answer takes: as soon as that is known, and as long as there is none."""
+        if self._time_said:
+            return
+        seconds = order.seconds_to_first_answer(self._planner, left, self._seconds)
+        if seconds is not None:
+            self._time_said = True
+            if (wait := seconds / max(1, self._executor.workers)) >= WORTH_SAYING:
+                self._watcher.note(f"about {words.duration(wait)} to a first answer")
+
     def _run(self, agenda: Agenda) -> None:
         """Run what comes next, and store each outcome as it comes."""
         jobs = [
             Job(spec, self._models.save_to(spec), self._models.state(spec)) for spec in agenda.next(self._executor.workers)
         ]
-        seen: set[str] = set()
+        seen, left = set[str](), agenda.left.copy()
         for spec, outcome in self._executor.submit(jobs, self._watcher.step):
             if outcome.status == Status.DONE:
                 self._models.keep(spec, outcome)
@@ -103,4 +119,6 @@ class Runner:
             order.learn(self._seconds, spec, outcome)
             if spec.id not in seen:  # executors deliver at least once
                 self._watcher.end_trial(spec, outcome)
+                left[spec.dataset, order.purpose(self._planner, spec)] -= 1
+                self._say_time(left)
             seen.add(spec.id)

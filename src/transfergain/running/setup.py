@@ -15,7 +15,7 @@ from transfergain.errors import UserError, nearest
 from transfergain.executors import EXECUTORS, auto
 from transfergain.executors.base import Ahead, Executor
 from transfergain.options import OptionKind
-from transfergain.running.console import busy, say, warn
+from transfergain.running.console import busy, tell, warn
 from transfergain.running.planner import Planner
 from transfergain.running.tryout import Sample, Tried, try_out
 from transfergain.store import STORE_FILE, Store
@@ -111,7 +111,7 @@ def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
             raise UserError(f'two data sets of the study are called "{data.name}"; rename a file or folder')
         datasets[data.name] = data
         for i, note in enumerate(data.notes):
-            say(console, f"{data.name if i == 0 else '':<16}{note}")
+            tell(console, "" if i else data.name, note)
         for warning in data.warnings:
             warn(console, warning.text)
     return datasets

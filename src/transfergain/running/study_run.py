@@ -17,8 +17,8 @@ from transfergain.report import next_steps, terminal
 from transfergain.report.files import write_files
 from transfergain.report.notebook import StudyFindings
 from transfergain.running import progress, time_limit
-from transfergain.running.console import say, warn
-from transfergain.running.description import describe, summary
+from transfergain.running.console import aside, say, tell, warn
+from transfergain.running.description import TASTE, describe, summary
 from transfergain.running.live_page import LivePage
 from transfergain.running.models import Models
 from transfergain.running.runner import Runner
@@ -39,24 +39,30 @@ class Ended(NamedTuple):
 
 
 def carry_out(study: Study, console: Console, verbose: bool = False, began: float | None = None) -> Ended:
-    """Carry a study out, showing progress on the console; with `verbose`, every dev evaluation on a line of its own.
+    """Carry a study out; with `verbose`, every dev evaluation is shown on a line of its own.
+
+    The console gets the answer; where it is stdout, what is under way goes to stderr.
 
     A time limit counts from `began`, by `time.monotonic`; from now where none is given.
     """
     limit = TimeLimit(study.seconds(), time.monotonic() if began is None else began)
     tracking.check_tracker(study.report_to)
-    setup = set_up(study, console)
+    progress_console = aside(console)
+    if study.quick:
+        tell(progress_console, "quick", TASTE)
+    setup = set_up(study, progress_console)
     for warning in setup.advice:
-        warn(console, warning.text)
+        warn(progress_console, warning.text)
     folder = Path(study.folder())
     with setup.ahead, writable(folder), locked(folder), stoppable() as window, Store(folder, create=True) as store:
         if damaged := store.mend():
-            warn(console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
+            warn(progress_console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
         describe(setup, store)
         executor = setup.begin()
-        say(console, summary(setup, executor.workers))
-        follower = progress.follower(console, executor.workers, verbose)
-        reporter = tracking.reporter(study.report_to, store, console)
+        for what, line in summary(setup, executor.workers).items():
+            tell(progress_console, what, line)
+        follower = progress.follower(progress_console, executor.workers, verbose)
+        reporter = tracking.reporter(study.report_to, store, progress_console)
         watchers = Watchers([follower, *([reporter] if reporter else []), LivePage(store), limit])
         runner = Runner(setup.planner, store, executor, watchers)
         stopped = _run(runner, executor, follower, limit, window)
@@ -66,7 +72,7 @@ def carry_out(study: Study, console: Console, verbose: bool = False, began: floa
         write_files(findings)
         if reporter:
             reporter.end(findings, finished=stopped is None and left is None)
-        terminal.show(findings, console)
+        terminal.show(findings, console, full=verbose)
         say(console, "\n" + "\n".join(next_steps.lines(findings)))
         if left is not None and limit.seconds is not None:
             say(console, "\n".join(time_limit.lines(limit.seconds, left)))

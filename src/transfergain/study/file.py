@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from transfergain.errors import UserError, nearest
 from transfergain.options import flag_of
-from transfergain.study.keys import Study, TaskEntry
+from transfergain.study.keys import QUICK, Study, TaskEntry
 from transfergain.tasks import TASKS
 
 UNION_MEMBERS = ("auto", "constrained-int", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")
@@ -30,6 +30,7 @@ def load(flags: Mapping[str, Any], file: str | None = None) -> Study:
             raise UserError(f"{flag_of(clash[0])} cannot be given beside the [[tasks]] of {file}; edit the file")
         given = {key: flags[key] for key in KEYS_FOR_ALL if key in flags}
         raw["tasks"] = [{**e, **given} if isinstance(e, dict) else e for e in raw["tasks"]]
+    _refuse_beside_quick(raw, flags, file)
     _refuse_foreign(raw | dict(flags), flags, file)
     try:
         return Study.model_validate(raw | dict(flags))
@@ -66,6 +67,17 @@ def _explain(error: ValidationError, flags: Mapping[str, Any], file: str | None)
     new = isinstance(given, int | float) or (isinstance(given, str) and given not in message)
     shown = f" (given: {given!r})" if new else ""
     return f"{where}: {message[0].lower() + message[1:]}{shown}"
+
+
+def _refuse_beside_quick(raw: Mapping[str, Any], flags: Mapping[str, Any], file: str | None) -> None:
+    """Raise UserError for what a quick study decides otherwise; the flag `--quick` may override a file."""
+    given = flags if "quick" in flags else {**raw, **flags}
+    if not given.get("quick"):
+        return
+    if clash := [key for key, value in QUICK.items() if key in given and given[key] != value]:
+        where = flag_of(clash[0]) if clash[0] in flags else f"{file}: {clash[0]}"
+        decided = ", ".join(flag_of(key) for key in QUICK)
+        raise UserError(f"{where} cannot be given beside --quick, which decides {decided}; leave one out")
 
 
 def _refuse_foreign(raw: Mapping[str, Any], flags: Mapping[str, Any], file: str | None) -> None:

@@ -18,6 +18,8 @@ from transfergain.tasks import TASKS
 from transfergain.types import Recipe
 
 NAMED_FILE = "NAME=FILE"
+QUICK: Mapping[str, Any] = {"arms": ["scratch", "full"], "seeds": 3, "tune": 0}
+"""Keys that a quick study decides, and how."""
 
 
 def _split_words(value: Any) -> Any:
@@ -170,6 +172,12 @@ class Study(TaskEntry):
         str | None, Flag("commit, tag or branch of the model", Group.INPUT, spellings=("--model-revision",))
     ] = None
     trust_remote_code: Annotated[bool, Flag("run code that the checkpoint brings", Group.INPUT)] = False
+    quick: Annotated[
+        bool,
+        Field(strict=True),
+        Flag(f"a taste: {' and '.join(QUICK['arms'])}, {QUICK['seeds']} seeds, default rates", Group.QUESTION),
+    ] = False
+    """Decides the keys of QUICK, those of a study file too."""
     arms: Annotated[list[str], Flag("ways to predict that are compared", Group.QUESTION, choices=tuple(ARMS))] = list(ARMS)
     largest_only: Annotated[
         list[str], Flag("of these, those run at the largest budget alone", Group.QUESTION, choices=tuple(ARMS))
@@ -260,10 +268,13 @@ class Study(TaskEntry):
     @model_validator(mode="before")
     @classmethod
     def _inherit(cls, raw: Any) -> Any:
-        """Let entries of `tasks` inherit the top level's data keys."""
+        """Let a quick study decide its keys, and entries of `tasks` inherit the top level's data keys."""
+        if isinstance(raw, dict) and raw.get("quick") is True:
+            raw = {**raw, **QUICK}
         if isinstance(raw, dict) and isinstance(raw.get("tasks"), list):
             common = {k: v for k, v in raw.items() if k in TaskEntry.model_fields}
-            entries = [common | dict(e) if isinstance(e, Mapping) else e for e in raw["tasks"]]
+            decided = {"seeds": raw["seeds"]} if raw.get("quick") is True else {}
+            entries = [common | dict(e) | decided if isinstance(e, Mapping) else e for e in raw["tasks"]]
             return raw | {"tasks": entries}
         return raw
 

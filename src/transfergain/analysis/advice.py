@@ -1,0 +1,138 @@
+"""Say what to run next and what to be careful about, at most three of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Protocol
+
+from transfergain.analysis import words
+from transfergain.analysis.endless import Reading
+from transfergain.analysis.entries import DatasetEntry, StudyRequest
+from transfergain.analysis.recommend import upper
+from transfergain.analysis.rows import GainRow, ScoreRow, Verdict
+from transfergain.analysis.sequential import COUNTS
+from transfergain.analysis.summary import NextStep
+from transfergain.split import TEST
+from transfergain.types import Status, StudyWarning, WarningKind
+
+MOST = 3
+FEWEST = 3
+"""Seeds that an interval takes."""
+PENDING = "pending"
+"""What `Findings.trials` counts under beside each `Status`: trials of the plan that the store has no outcome of."""
+WEIGHTIEST = (WarningKind.CONTAMINATION, WarningKind.DIVERGED, WarningKind.DESIGN)
+"""Kinds of warnings that are caveats, in order."""
+
+
+class AdviceTables(Protocol):
+    """What of `Findings` is read here."""
+
+    @property
+    def study(self) -> StudyRequest: ...
+    @property
+    def data(self) -> Mapping[str, DatasetEntry]: ...
+    @property
+    def scores(self) -> Sequence[ScoreRow]: ...
+    @property
+    def trials(self) -> Mapping[str, int]: ...
+    @property
+    def warnings(self) -> Sequence[StudyWarning]: ...
+
+
+def equal_training(row: GainRow) -> list[str]:
+    """Qualify a gain that endless training may shrink."""
+    return ["at equal training"] if row.endless.reading in (Reading.UPPER_BOUND, Reading.OPEN) else []
+
+
+def price(row: GainRow) -> str:
+    """Say what would decide an undecided gain: `, about 12 seeds would decide it`."""
+    if row.verdict is not Verdict.INCONCLUSIVE:
+        return ""
+    if row.seeds_needed and row.seeds_needed <= COUNTS[-1]:
+        return f"; about {row.seeds_needed} seeds would probably decide it"
+    return "; more seeds alone would hardly decide it" if row.why.startswith("needs") else f"; {row.why}"
+
+
+def steps(tables: AdviceTables, name: str, gain: GainRow | None, arm: str) -> list[NextStep]:
+    """List what to run next."""
+    return list(islice(_steps(tables, name, gain, arm), MOST))
+
+
+def _steps(tables: AdviceTables, name: str, gain: GainRow | None, arm: str) -> Iterator[NextStep]:
+    if tables.trials.get(PENDING) or tables.trials.get(Status.FAILED):
+        yield NextStep(text="the same command runs what is missing and keeps what is done")
+    if tables.study.request.get("quick"):
+        yield NextStep(text="all arms, and seeds until it is clear; what is done is kept", key="quick")
+    if gain is not None and gain.n_seeds < FEWEST:
+        yield NextStep(text="three seeds give a first interval", key="seeds", value=str(FEWEST))
+    elif gain is not None and gain.verdict is Verdict.INCONCLUSIVE:
+        yield _decide(gain, tables.data[name].looks)
+    yield from _labels(tables, name, arm)
+    if not tables.data[name].shifts:
+        yield NextStep(text="whether the gain holds on text of another kind", key="shift", value="NAME=FILE")
+    if tables.study.tune == 0 and not tables.study.request.get("quick"):
+        yield NextStep(text="every arm chooses its learning rate on dev", key="tune", value="4")
+
+
+def _decide(gain: GainRow, looks: Sequence[int]) -> NextStep:
+    """Say what would decide a gain that is open. A study that looks at its seeds has a maximum to raise."""
+    needed = gain.seeds_needed or 0
+    if len(looks) > 1 and looks[-1] < COUNTS[-1]:
+        most = min(needed if needed > looks[-1] else 2 * looks[-1], COUNTS[-1])
+        return NextStep(text="an open question gets more seeds", key="max_seeds", value=str(most))
+    if len(looks) <= 1 and 0 < needed <= COUNTS[-1]:
+        return NextStep(text="so many seeds would probably decide it", key="seeds", value=str(needed))
+    return NextStep(text="label more test examples and start in another folder: more seeds would hardly decide it")
+
+
+def _labels(tables: AdviceTables, name: str, arm: str) -> Iterator[NextStep]:
+    """Say what the last labels gave: the nearest that was measured to what the next ones would."""
+    metric = tables.data[name].metric
+    curve = sorted(
+        (row.budget, row.mean)
+        for row in tables.scores
+        if (row.dataset, row.arm, row.split, row.metric) == (name, arm, TEST, metric)
+    )
+    if len(curve) > 1:
+        (few, before), (many, after) = curve[-2:]
+        gave = f"going from {few:,} to {many:,} gave {arm} {words.points(after - before)}"
+        yield NextStep(text=f"more labels: {gave}")
+
+
+def caveats(tables: AdviceTables, name: str, gain: GainRow | None) -> list[str]:
+    """List what to be careful about, the weightiest first."""
+    return list(islice(_caveats(tables, name, gain), MOST))
+
+
+def _caveats(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[str]:
+    missing = [
+        f"{n:,} {said}"
+        for key, said in ((Status.FAILED, "failed"), (PENDING, "not run yet"))
+        if (n := tables.trials.get(key, 0))
+    ]
+    if missing:
+        yield f"Trials without a score: {', '.join(missing)}."
+    if gain is not None and gain.endless.reading in (Reading.UPPER_BOUND, Reading.OPEN):
+        yield f"{gain.endless.late().capitalize()}: with more training the gain may be smaller."
+    if gain is not None and gain.n_seeds == 1:
+        yield "One seed: another one may say something else."
+    for row in tables.scores if gain else ():
+        place = (row.dataset, row.arm, row.budget, row.split, row.metric)
+        if gain and row.collapsed and place == (name, gain.arm, gain.budget, TEST, gain.metric):
+            yield f"{gain.arm} was at or below chance in {row.collapsed} of {words.seeds(row.n_seeds)}."
+    for kind in WEIGHTIEST:
+        yield from (
+            _sentence(warning, name) for warning in tables.warnings if warning.kind is kind and _about(warning, tables, name)
+        )
+
+
+def _about(warning: StudyWarning, tables: AdviceTables, name: str) -> bool:
+    """Tell whether a warning is about this data set or about all: those about one begin with its name."""
+    return not any(warning.text.startswith(f"{other}: ") for other in tables.data if other != name)
+
+
+def _sentence(warning: StudyWarning, name: str) -> str:
+    """Write a warning as a sentence that does not name its data set."""
+    text = warning.text.removeprefix(f"{name}: ").removesuffix(".")
+    return f"{upper(text)}."

@@ -1,0 +1,80 @@
+"""Recommend an arm or a floor: the cheapest that is not worse than the best by the margin (docs/methods.md)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from transfergain.analysis import words
+from transfergain.analysis.candidates import CandidateRow
+from transfergain.analysis.summary import Recommendation
+from transfergain.arms import ARMS, REFERENCE
+from transfergain.tasks import floors
+
+FEW = 3
+"""With fewer seeds, a score has no interval that says anything."""
+NOTHING = Recommendation(
+    name="", title="", is_floor=False, score=None, low=None, high=None, why="no trial has finished on the test set"
+)
+
+
+def recommend(candidates: Sequence[CandidateRow], margin: float) -> Recommendation:
+    """Take the candidate that trains the fewest weights; of those that train as many, the one with the best score."""
+    if not candidates:
+        return NOTHING
+    best = max(candidates, key=lambda row: row.score)
+    good = [row for row in candidates if _behind(row) <= margin]
+    row = min(good, key=lambda row: (_cost(row), -row.score))
+    return Recommendation(
+        name=row.arm,
+        title=title(row.arm),
+        is_floor=row.is_floor,
+        score=row.score,
+        low=row.low if row.n_seeds >= FEW or row.is_floor else None,
+        high=row.high if row.n_seeds >= FEW or row.is_floor else None,
+        why=_why(row, best, len(candidates)),
+    )
+
+
+def title(name: str) -> str:
+    """Name an arm or a floor in words."""
+    if name in ARMS:
+        return f"training {ARMS[name].title}" if name == REFERENCE else ARMS[name].title
+    return known[name].title if name in (known := floors()) else name
+
+
+def upper(text: str) -> str:
+    """Begin a text with a capital letter, unless it begins with a name such as `builtin:minilm` or `org/model`."""
+    return text if set(":/_") & set(text.partition(" ")[0]) else text[:1].upper() + text[1:]
+
+
+def _behind(row: CandidateRow) -> float:
+    """Say how far a candidate is behind the best; without a seed in common, nothing allows it to be taken."""
+    if row.over_best is None:
+        return 0.0 if row.is_best else math.inf
+    return -row.over_best.estimate
+
+
+def _cost(row: CandidateRow) -> float:
+    if row.is_floor:
+        return 0.0
+    return math.inf if row.trained_parameters is None else row.trained_parameters
+
+
+def _why(row: CandidateRow, best: CandidateRow, of: int) -> str:
+    if row.over_best is None:
+        so_far = f" so far, from {words.seeds(row.n_seeds)}" if row.n_seeds < FEW else ""
+        return "all that has finished" if of == 1 else f"the best score{so_far}"
+    interval = words.interval(row.over_best.low, row.over_best.high)
+    behind = f"{words.points(row.over_best.estimate)} against {title(best.arm)}"
+    text = f"{behind} ({interval})" if interval else behind
+    if row.is_floor:
+        return f"{text}, without a transformer"
+    if row.trained_parameters is None or not best.trained_parameters:
+        return text
+    share = row.trained_parameters / best.trained_parameters
+    return f"{text}, trains {_share(share)} of the weights" if share < 1 else text
+
+
+def _share(share: float) -> str:
+    return f"{100 * share:.0f} %" if share >= 0.095 else f"{100 * share:.2g} %"

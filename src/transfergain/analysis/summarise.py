@@ -1,0 +1,291 @@
+"""Make the summary of a study from its tables: what was asked, answered in a sentence or two a data set."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from transfergain.analysis import advice, benefits, short, words
+from transfergain.analysis.candidates import CandidateRow, Difference
+from transfergain.analysis.entries import DatasetEntry, StudyRequest
+from transfergain.analysis.recommend import recommend, title, upper
+from transfergain.analysis.rows import BenefitRow, GainRow, ScoreRow, Verdict
+from transfergain.analysis.short import hidden
+from transfergain.analysis.summary import DatasetSummary, Recommendation, ScoreTable, Summary
+from transfergain.arms import REFERENCE
+from transfergain.arms.full import FULL
+from transfergain.metrics import METRICS
+from transfergain.split import TEST
+from transfergain.types import StudyWarning
+
+
+class SummaryTables(benefits.BenefitTables, Protocol):
+    """What of `Findings` is read here."""
+
+    @property
+    def study(self) -> StudyRequest: ...
+    @property
+    def data(self) -> Mapping[str, DatasetEntry]: ...
+    @property
+    def scores(self) -> Sequence[ScoreRow]: ...
+    @property
+    def candidates(self) -> Sequence[CandidateRow]: ...
+    @property
+    def trials(self) -> Mapping[str, int]: ...
+    @property
+    def warnings(self) -> Sequence[StudyWarning]: ...
+    @property
+    def leading_arm(self) -> str: ...
+    def benefits(self) -> list[BenefitRow]: ...
+
+
+def summarise(tables: SummaryTables) -> Summary:
+    """Answer for every data set, and over all of them."""
+    answers = tables.benefits()
+    found = [_dataset(tables, name, [row for row in answers if row.dataset == name]) for name in tables.data]
+    return Summary(
+        model=tables.study.model,
+        answer=found[0].answer if len(found) == 1 else _over_all(tables.study.model, found),
+        recommendation={each.dataset: each.recommendation.name for each in found},
+        datasets=found,
+    )
+
+
+LEARNED = 0.1
+"""Of the way from chance to a perfect score: below it, a reference that is not clearly above chance *never learned*."""
+TURNED = {
+    Verdict.SUPPORTED: Verdict.NEGATIVE_TRANSFER,
+    Verdict.NEGATIVE_TRANSFER: Verdict.SUPPORTED,
+    Verdict.NOT_SUPPORTED: Verdict.SUPPORTED,
+    Verdict.INCONCLUSIVE: Verdict.SUPPORTED,
+}
+"""Verdict with the most labels -> one with fewer labels that must be told beside it."""
+
+
+class Facts(NamedTuple):
+    """What the answer for one data set is made of."""
+
+    model: str
+    arm: str
+    metric: str
+    entry: DatasetEntry
+    margin: float
+    gain: GainRow | None
+    """Of the arm over scratch on the test set, with the most labels."""
+    turns: Sequence[GainRow]
+    """The same with fewer labels, where the answer is another one."""
+    own: CandidateRow | None
+    """The arm among the candidates."""
+    recommendation: Recommendation
+
+    @property
+    def learned(self) -> bool:
+        """Tell whether scratch was above chance in half of the seeds or more."""
+        return self.gain is None or 2 * self.gain.reference_at_chance <= self.gain.n_seeds
+
+
+def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) -> DatasetSummary:
+    entry = tables.data[name]
+    facts = _facts(tables, name, entry)
+    verdict, answer = _answer(facts)
+    candidates = [row for row in tables.candidates if row.dataset == name]
+    own = facts.own
+    return DatasetSummary(
+        dataset=name,
+        title=entry.title,
+        metric=facts.metric,
+        n_test=entry.n_test,
+        arm=facts.arm,
+        budget=own.budget if own else max((row.budget for row in candidates), default=0),
+        verdict=verdict,
+        answer=answer,
+        reference_learned=facts.learned,
+        recommendation=facts.recommendation,
+        score=own.score if own else None,
+        over_reference=_over_reference(facts.gain),
+        over_floor=own.over_floor if own else None,
+        benefits=short.lines(answers, tables, entry.metric, facts.learned, own.over_floor if own else None),
+        table=_table(tables, name, candidates),
+        candidates=candidates,
+        next=advice.steps(tables, name, facts.gain, facts.arm),
+        caveats=advice.caveats(tables, name, facts.gain),
+    )
+
+
+def _facts(tables: SummaryTables, name: str, entry: DatasetEntry) -> Facts:
+    arm = tables.leading_arm
+    gains = sorted(
+        (r for r in tables.gains if (r.dataset, r.arm, r.split, r.metric) == (name, arm, TEST, entry.metric)),
+        key=lambda row: row.budget,
+    )
+    top = gains[-1] if gains else None
+    turned = TURNED.get(top.verdict) if top else None
+    candidates = [row for row in tables.candidates if row.dataset == name]
+    return Facts(
+        model=tables.study.model,
+        arm=arm,
+        metric=METRICS[entry.metric].title,
+        entry=entry,
+        margin=tables.study.margin,
+        gain=top,
+        turns=[row for row in gains[:-1] if row.verdict is turned],
+        own=next((row for row in candidates if row.arm == arm), None),
+        recommendation=recommend(candidates, tables.study.margin),
+    )
+
+
+def _over_reference(row: GainRow | None) -> Difference | None:
+    if row is None:
+        return None
+    return Difference(
+        against=row.reference,
+        score=1 - row.error,
+        score_against=1 - row.reference_error,
+        estimate=row.estimate,
+        low=row.low,
+        high=row.high,
+        p_value=row.p_value,
+        p_holm=row.p_holm,
+        n_seeds=row.n_seeds,
+        verdict=row.verdict,
+    )
+
+
+def _table(tables: SummaryTables, name: str, candidates: Sequence[CandidateRow]) -> ScoreTable:
+    entry = tables.data[name]
+    scores = {
+        (row.budget, row.arm): row.mean
+        for row in tables.scores
+        if (row.dataset, row.split, row.metric) == (name, TEST, entry.metric)
+    }
+    trains = {row.arm: row.trained_parameters or 0.0 for row in candidates}
+    floors = {row.arm for row in candidates if row.is_floor}
+    columns = sorted(
+        dict.fromkeys(arm for _, arm in scores),
+        key=lambda arm: (arm not in floors, arm != REFERENCE, trains.get(arm, 0.0)),
+    )
+    budgets = sorted({budget for budget, _ in scores})
+    return ScoreTable(columns=columns, budgets=budgets, scores=[[scores.get((b, arm)) for arm in columns] for b in budgets])
+
+
+def _answer(facts: Facts) -> tuple[Verdict, str]:
+    """Answer with a verdict and a sentence or two; the first sentence is the one that must not be missed."""
+    row = facts.gain
+    if not facts.arm:
+        return Verdict.NOT_MEASURED, f"No answer: the study has no arm beside {REFERENCE}."
+    if row is None:
+        return Verdict.NOT_MEASURED, (
+            f"No answer yet: no seed of {facts.arm} and {REFERENCE} has finished with the same labels."
+        )
+    if not facts.learned:
+        return _unlearned(facts, row)
+    if facts.recommendation.is_floor and facts.own and row.low is not None and not hidden(row):
+        return Verdict.NOT_SUPPORTED, _floor_does_it(facts, row, facts.own)
+    verdict, start = _start(facts, row)
+    return verdict, " ".join([f"{start} {_moves(facts, row)}.", *_turns(facts)])
+
+
+def _start(facts: Facts, row: GainRow) -> tuple[Verdict, str]:
+    if row.low is None:
+        return row.verdict, "One seed, so no verdict yet."
+    if hidden(row):
+        return row.verdict, f"{row.n_seeds} seeds are too few for a verdict."
+    if row.verdict is Verdict.SUPPORTED and row.below_floor:
+        return Verdict.NOT_SUPPORTED, f"Better than {REFERENCE}, but no better than {title(row.below_floor)}."
+    if row.verdict is Verdict.SUPPORTED:
+        kind = "a little" if row.low < facts.margin and row.estimate < 2 * facts.margin else ""
+        said = ", ".join(["Yes", *([kind] if kind else []), *advice.equal_training(row)])
+        return row.verdict, f"{said}."
+    if row.verdict is Verdict.NEGATIVE_TRANSFER:
+        return row.verdict, "No, it hurts."
+    if row.verdict is Verdict.NOT_SUPPORTED:
+        return row.verdict, f"No: a gain of {words.margin(facts.margin)} is ruled out."
+    return row.verdict, f"Undecided{advice.price(row)}."
+
+
+def _moves(facts: Facts, row: GainRow) -> str:
+    """Say `Starting from M moves accuracy from 83.8 to 91.9 % with 1,498 labels (+8.1 points, 95 %: ...; 5 seeds)`."""
+    how = "" if facts.arm == FULL.name else f" with {title(facts.arm)}"
+    before, after = f"{100 * (1 - row.reference_error):.1f}", f"{100 * (1 - row.error):.1f}"
+    verb = "lifts" if row.estimate > 0 else "lowers"
+    moved = f"{verb} {facts.metric} from {before} to {after} %"
+    if before == after:
+        moved = f"leaves {facts.metric} at {after} %"
+    interval = "" if hidden(row) else words.interval(row.low, row.high)
+    figures = ", ".join(part for part in (words.points(row.estimate), interval) if part)
+    return f"Starting from {facts.model}{how} {moved} with {row.budget:,} labels ({figures}; {words.seeds(row.n_seeds)})"
+
+
+def _turns(facts: Facts) -> Iterator[str]:
+    """Say where the answer is another one with fewer labels."""
+    if facts.turns:
+        row = facts.turns[0]
+        does = "helps" if row.estimate > 0 else "hurts"
+        yield f"With {row.budget:,} labels it {does}: {short.gain(row)}."
+
+
+def _unlearned(facts: Facts, row: GainRow) -> tuple[Verdict, str]:
+    chance, scores = facts.entry.chance, words.score(1 - row.reference_error)
+    who = (
+        "Scratch never learned"
+        if 1 - row.reference_error < chance + LEARNED * (1 - chance)
+        else "Scratch may not have learned"
+    )
+    both = row.verdict is not Verdict.SUPPORTED and facts.own is not None and (facts.own.low or 0.0) <= chance
+    if both:
+        who, scores = (
+            f"Neither {REFERENCE} nor {facts.arm} has clearly learned",
+            f"{scores} and {words.score(1 - row.error)}",
+        )
+    of = f"in {row.reference_at_chance} of {words.seeds(row.n_seeds)}"
+    first = f"{who}: {facts.metric} of {scores} is not clearly above chance ({words.score(chance)}) {of}."
+    if both:
+        return Verdict.INCONCLUSIVE, f"{first} This study says nothing about a gain."
+    over = facts.own.over_floor if facts.own else None
+    if over is None:
+        return row.verdict, f"{first} {upper(title(facts.arm))} scores {words.score(1 - row.error)}."
+    return over.verdict, f"{first} {_against_floor(facts, over)}."
+
+
+def _against_floor(facts: Facts, over: Difference) -> str:
+    does = {
+        Verdict.SUPPORTED: "beats the best floor",
+        Verdict.NEGATIVE_TRANSFER: "is below the best floor",
+        Verdict.NOT_SUPPORTED: "is no better than the best floor",
+    }.get(over.verdict, "may or may not beat the best floor")
+    mine = f"{upper(title(facts.arm))} at {words.score(over.score)}"
+    return f"{mine} {does}, {title(over.against)}: {_apart(over)}"
+
+
+def _apart(over: Difference) -> str:
+    """Write `+17.5 points (95 %: +11.2 to +23.8)`."""
+    interval = words.interval(over.low, over.high)
+    return words.points(over.estimate) + (f" ({interval})" if interval else "")
+
+
+def _floor_does_it(facts: Facts, row: GainRow, own: CandidateRow) -> str:
+    floor = facts.recommendation
+    assert floor.score is not None
+    mine = f"{title(facts.arm)} from {facts.model} has {words.score(own.score)}"
+    if own.over_floor and own.over_floor.against == floor.name:
+        mine += f", {_apart(own.over_floor)}"
+    reaches = f"{floor.title} reaches {facts.metric} {words.score(floor.score)} without a transformer"
+    return f"No need for it: {reaches}; {mine}. Over {REFERENCE}: {short.gain(row)}."
+
+
+def _over_all(model: str, found: Sequence[DatasetSummary]) -> str:
+    """Count the answers: `Starting from M pays on 3 of 5 data sets; a floor does as well on 1, undecided on 1.`"""
+    yes = sum(each.verdict is Verdict.SUPPORTED for each in found)
+    rest = Counter(_in_short(each) for each in found if each.verdict is not Verdict.SUPPORTED)
+    text = f"Starting from {model} pays on {yes} of {len(found)} data sets"
+    text += "; " * bool(rest) + ", ".join(f"{said} on {n}" for said, n in rest.items())
+    unlearned = [each.dataset for each in found if not each.reference_learned]
+    return f"{text}.{f' Scratch is not clearly above chance on {words.listed(unlearned)}.' if unlearned else ''}"
+
+
+def _in_short(summary: DatasetSummary) -> str:
+    """Say an answer that is no plain yes."""
+    if summary.verdict is Verdict.NOT_SUPPORTED:
+        return "a floor does as well" if summary.recommendation.is_floor else "no gain that matters"
+    return {Verdict.NEGATIVE_TRANSFER: "it hurts", Verdict.INCONCLUSIVE: "undecided"}.get(summary.verdict, "not measured")
