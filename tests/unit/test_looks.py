@@ -191,6 +191,7 @@ def test_more_data_sets_ask_for_a_smaller_p():
     assert many.verdict is Verdict.INCONCLUSIVE
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("gain", [80, 12, 0])
 @pytest.mark.parametrize("after", [3, 14, 19, 25, 30, 36])
 def test_a_study_interrupted_anywhere_decides_what_it_would_have_decided(tmp_path, gain, after):
