@@ -42,7 +42,7 @@ class Answer:
 
 
 OVER_SCRATCH = (Benefit.DATA_EFFICIENCY, Benefit.CONVERGENCE)
-"""Measured by what scratch has learned: where that is nothing, no seeds are spent on them."""
+"""Ratios to what scratch has learned: where that is nothing, no seeds are spent on them."""
 AWAY = (Measure.OOD_GAIN, Measure.PERTURBATION_GAIN)
 """What robustness is answered from."""
 
@@ -98,7 +98,7 @@ def _stricter(row: GainRow, studied: int) -> GainRow:
 def _hopeless(benefit: Benefit, tables: _Tables, metric: str, margin: float, looks: Looks, seeds: int) -> bool:
     """Tell whether each figure that leaves a question open would do so with all seeds too."""
     figures = _figures(benefit, tables, metric)
-    ratio = benefit in (Benefit.DATA_EFFICIENCY, Benefit.CONVERGENCE)
+    ratio = benefit in OVER_SCRATCH
     scaled = [_scaled(row, ratio) for row in figures if row.verdict is Verdict.INCONCLUSIVE]
     matters = math.log(RATIO_MARGIN) if ratio else margin
     return bool(scaled) and all(figure is not None and futile(*figure, matters, looks, seeds) for figure in scaled)
@@ -123,9 +123,9 @@ def _scaled(row: GainRow | MeasureRow, ratio: bool) -> tuple[float, float, float
         return None
     if isinstance(row, MeasureRow) and (row.low_open or row.high_open):
         return None
-    if not ratio:
-        return row.estimate, row.low, row.high
     found = row.estimate, row.low, row.high
+    if not ratio:
+        return found
     if isinstance(row, MeasureRow) and row.measure is Measure.LABEL_SAVING:  # a share of 3/4 saved is a ratio of 4
         found = 1 / (1 - row.estimate), 1 / (1 - row.low), 1 / (1 - row.high)
     return None if min(found) <= 0 else (math.log(found[0]), math.log(found[1]), math.log(found[2]))

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
 from transfergain.analysis import advice, benefits, short, words
 from transfergain.analysis.candidates import CandidateRow, Difference
-from transfergain.analysis.entries import DatasetEntry, StudyRequest
+from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.recommend import recommend, title, upper
-from transfergain.analysis.rows import BenefitRow, GainRow, ScoreRow, Verdict
+from transfergain.analysis.rows import BenefitRow, GainRow, Verdict
 from transfergain.analysis.short import hidden
 from transfergain.analysis.summary import DatasetSummary, Recommendation, ScoreTable, Summary
 from transfergain.arms import REFERENCE
 from transfergain.arms.full import FULL
 from transfergain.metrics import METRICS
 from transfergain.split import TEST
-from transfergain.types import StudyWarning
 
 
-class SummaryTables(benefits.BenefitTables, Protocol):
+class SummaryTables(benefits.BenefitTables, advice.AdviceTables, Protocol):
     """What of `Findings` is read here."""
 
     @property
-    def study(self) -> StudyRequest: ...
-    @property
-    def data(self) -> Mapping[str, DatasetEntry]: ...
-    @property
-    def scores(self) -> Sequence[ScoreRow]: ...
-    @property
     def candidates(self) -> Sequence[CandidateRow]: ...
-    @property
-    def trials(self) -> Mapping[str, int]: ...
-    @property
-    def warnings(self) -> Sequence[StudyWarning]: ...
     @property
     def leading_arm(self) -> str: ...
     def benefits(self) -> list[BenefitRow]: ...

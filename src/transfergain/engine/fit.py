@@ -182,7 +182,7 @@ class Run:
     def state(self) -> dict[str, Any]:
         """Gather how far the run has come, to be saved."""
         return {
-            "average": (self.average.values, self.average.taken),
+            "average": self.average.state(),
             "kept": self.kept.state(),
             "progress": self._progress.state(),
             "curve": [astuple(point) for point in self.curve],
@@ -192,7 +192,7 @@ class Run:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that was saved."""
-        self.average.values, self.average.taken = state["average"]
+        self.average.restore(state["average"])
         self.kept.restore(state["kept"])
         self._progress.restore(state["progress"])
         self.curve = [CurvePoint(*point) for point in state["curve"]]

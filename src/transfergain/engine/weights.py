@@ -87,23 +87,31 @@ class Average:
 
     def __init__(self, weights: Weights) -> None:
         self._weights = weights
-        self.values = weights.copy()
-        self.taken = 0
+        self._values = weights.copy()
+        self._taken = 0
         """The last step that entered."""
 
     def take(self, step: int) -> None:
         """Let the weights of a step enter, where its turn has come; `step` counts from 1."""
         if step % self.EVERY and step > self.EMPHASIS * self.EVERY:
             return
-        share = 1 - (self.taken / step) ** (self.EMPHASIS + 1)
-        torch._foreach_lerp_(self.values, [m.detach() for m in self._weights.masters], share)
-        self.taken = step
+        share = 1 - (self._taken / step) ** (self.EMPHASIS + 1)
+        torch._foreach_lerp_(self._values, [m.detach() for m in self._weights.masters], share)
+        self._taken = step
+
+    def state(self) -> dict[str, Any]:
+        """Gather the average and its last step, to be saved."""
+        return {"values": self._values, "taken": self._taken}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that was saved."""
+        self._values, self._taken = state["values"], state["taken"]
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
         """Put the average in the place of the weights inside this block."""
         now = self._weights.copy()
-        self._weights.put(self.values)
+        self._weights.put(self._values)
         try:
             yield
         finally:

@@ -145,11 +145,10 @@ class Agendas:
         for cell, choice, count in chosen:
             if choice and not choice.problem:
                 specs += planner.reporting(cell, choice.recipe, count)
-        rows = self._ended.rows(specs)
-        if len(rows) < len(specs):
+        if self._ended.missing(specs):
             return None
-        state = frozenset(row.spec.id + row.outcome.status for row in rows)
+        state = frozenset(spec.id for spec in specs)  # what has ended stays as it is as long as this process lives
         if state not in self._answered:
-            entry, margin, studied = self._entries[data.name], planner.study.margin, len(planner.datasets)
-            self._answered[state] = answers(rows, data.name, entry, planner.leading, margin, studied, look)
+            rows, entry, studied = self._ended.rows(specs), self._entries[data.name], len(planner.datasets)
+            self._answered[state] = answers(rows, data.name, entry, planner.leading, planner.study.margin, studied, look)
         return self._answered[state]
