@@ -362,8 +362,9 @@ def test_an_interrupted_study_holds_whole_pairs():
     specs = [spec(arm=arm, replicate=r, budget=b) for b in (20, 30) for arm in ("scratch", "full") for r in (0, 1, 2)]
     specs += [spec(arm="majority", recipe=None, replicate=r) for r in (0, 1, 2)]
     order = sorted(specs, key=most_valuable_first(planned(budgets=[20, 30]), {}))
-    assert {s.arm for s in order[:3]} == {"majority"}
-    pairs = [order[i : i + 2] for i in range(3, 9, 2)]
+    assert {s.arm for s in order[:2]} == {"scratch", "full"}, "training begins at once"
+    assert {s.arm for s in order[2:5]} == {"majority"}
+    pairs = [order[i : i + 2] for i in (0, 5, 7)]
     assert all({s.arm for s in pair} == {"scratch", "full"} and {s.budget for s in pair} == {30} for pair in pairs)
     assert [[s.replicate for s in pair] for pair in pairs] == [[0, 0], [1, 1], [2, 2]]
     assert [(s.arm, s.budget, s.replicate) for s in order[9:]] == [
@@ -392,9 +393,9 @@ def test_the_gain_comes_first_then_data_efficiency_then_other_arms_then_more_see
     assert {s.replicate for s in order[:9]} == {0}
     assert {s.replicate for s in order[9:]} == {3}
     later = [spec(arm="tfidf", recipe=None, replicate=r) for r in (3, 0)]
-    assert [s.arm for s in sorted([*specs, *later], key=most_valuable_first(planned(budgets=[10, 20, 30]), {}))[1:10]] == [
-        s.arm for s in order[:9]
-    ], "floors wait for their turn too"
+    assert [s.arm for s in sorted([*specs, *later], key=most_valuable_first(planned(budgets=[10, 20, 30]), {}))[:10]] == [
+        s.arm for s in (*order[:2], later[1], *order[2:9])
+    ], "floors come after the first pair, and wait for their turn too"
 
 
 def test_data_sets_take_turns_so_that_each_has_its_answer_early():

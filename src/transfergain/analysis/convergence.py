@@ -68,16 +68,19 @@ def goal(level: float, chance: float) -> float:
 
 
 def crossing(points: Sequence[CurvePoint], target: float, unit: str = "step") -> Crossing:
-    """Find the first evaluation at or above `target` whose successor is too; `unit` is a field of CurvePoint."""
+    """Find where the isotonic smoothing of a run reaches the target; `unit` is a field of CurvePoint.
+
+    The level that scratch sets is read off the same smoothing, so no run misses its own level by the luck of two readings.
+    """
     at = [float(getattr(point, unit)) for point in points]
-    reached = [point.score >= target for point in points]
-    for i in range(len(points) - 1):
-        if reached[i] and reached[i + 1]:
-            if i == 0:
-                return Crossing(at[0], True, at[-1])
-            before, after = points[i - 1].score, points[i].score
-            return Crossing(at[i - 1] + (target - before) / (after - before) * (at[i] - at[i - 1]), False, at[-1])
-    return Crossing(None, False, at[-1])
+    smooth = isotonic(np.array([point.score for point in points], dtype=np.float64))[0].tolist()
+    first = next((i for i, score in enumerate(smooth) if score >= target), None)
+    if first is None:
+        return Crossing(None, False, at[-1])
+    if first == 0:
+        return Crossing(at[0], True, at[-1])
+    before, after = smooth[first - 1], smooth[first]
+    return Crossing(at[first - 1] + (target - before) / (after - before) * (at[first] - at[first - 1]), False, at[-1])
 
 
 def speed_up(arm: Sequence[Crossing], reference: Sequence[Crossing], level: float = 0.95) -> Speedup:

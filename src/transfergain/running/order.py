@@ -98,12 +98,14 @@ def seconds_to_first_answer(planner: Planner, left: Count, seconds: Seconds) -> 
     return total
 
 
-Key = tuple[Purpose, int, float, str, int, float]
+Key = tuple[bool, Purpose, int, float, str, int, float]
 
 
 def most_valuable_first(planner: Planner, seconds: Seconds) -> Callable[[TrialSpec], Key]:
     """Make the sort key of trials: by purpose; then seed by seed over all data sets, so that an interrupted study holds
     complete pairs; within a seed the longest data set and budget first, and of its arms the longest.
+
+    The first pair does not wait for the floors, whose library takes a worker a second to import: training begins at once.
     """
     longest: dict[tuple[str, int], float] = {}
     for (dataset, _, budget), known in seconds.items():
@@ -112,9 +114,11 @@ def most_valuable_first(planner: Planner, seconds: Seconds) -> Callable[[TrialSp
     def key(spec: TrialSpec) -> Key:
         what = purpose(planner, spec)
         if spec.phase is Phase.TUNE and spec.recipe:  # nothing is known yet of their seconds
-            return what, 0, -float(spec.recipe.max_steps(spec.budget) * spec.recipe.max_length), "", -spec.budget, 0.0
+            size = float(spec.recipe.max_steps(spec.budget) * spec.recipe.max_length)
+            return True, what, 0, -size, "", -spec.budget, 0.0
         group = -longest.get((spec.dataset, spec.budget), 0.0)
         own = -seconds.get((spec.dataset, spec.arm, spec.budget), 0.0)
-        return what, spec.replicate, group, spec.dataset, -spec.budget, own
+        waits = what is not Purpose.GAIN or spec.replicate % REPLICATES_PER_SEED > 0
+        return waits, what, spec.replicate, group, spec.dataset, -spec.budget, own
 
     return key

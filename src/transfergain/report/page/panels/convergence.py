@@ -95,7 +95,7 @@ def _target(rows: Sequence[ConvergenceRow], ends: Sequence[float]) -> list[Trace
 
 
 def _crossings(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Trace]:
-    """Put a large mark at each seed's first sustained crossing of the target."""
+    """Put a large mark at each seed's crossing of the target."""
     found: dict[str, tuple[float | None, Sequence[float | None]]] = {}
     for row in rows:
         found[row.arm] = (row.target, row.times)
