@@ -125,6 +125,13 @@ def test_steps_and_evaluations_are_timed_by_the_difference_of_two_trials():
     assert speed_of(Outcome("failed"), ran(24, 6), n_dev=50) is None
 
 
+def test_trials_that_read_dev_once_each_count_loading_as_reading():
+    """As where text is generated: dev is read every 16 steps there, and `plan` ended in a division by zero."""
+    once = [Outcome("done", curve=(CurvePoint(n, 0.5, 0.5, seconds=0.1 * n),), seconds=2.5 + 0.1 * n) for n in (4, 12)]
+    speed = speed_of(*once, n_dev=50)
+    assert (speed.fixed, speed.step, speed.example) == pytest.approx((0.0, 0.1, 2.5 / 50))
+
+
 @pytest.mark.parametrize("steps", SHORT_TRIAL_STEPS)
 def test_a_short_trial_ends_after_its_steps_and_reads_no_sealed_split(steps):
     planned = planner()

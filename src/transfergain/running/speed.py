@@ -77,13 +77,20 @@ def short_trial(planner: Planner, cell: StudyCell, steps: int) -> TrialSpec:
 
 
 def speed_of(short: Outcome, long: Outcome, n_dev: int) -> Speed | None:
-    """Tell what both trials took, by step and by dev example; None when one of them failed."""
+    """Tell what both trials took, by step and by dev example; None when one of them failed.
+
+    Where reading dev takes so long that each trial did it once, at its end, loading cannot be told from it, and counts as
+    such: the time that is left is rather said too long than too short.
+    """
     if short.status != Status.DONE or long.status != Status.DONE:
         return None
     (short_train, short_rest), (long_train, long_rest) = (
         (o.curve[-1].seconds, o.seconds - o.curve[-1].seconds) for o in (short, long)
     )
     step = max(1e-6, (long_train - short_train) / (long.curve[-1].step - short.curve[-1].step))
-    evaluation = max(0.0, (long_rest - short_rest) / (len(long.curve) - len(short.curve)))
+    if more := len(long.curve) - len(short.curve):
+        evaluation = max(0.0, (long_rest - short_rest) / more)
+    else:
+        evaluation = short_rest / len(short.curve)
     fixed = short.seconds - short.curve[-1].step * step - len(short.curve) * evaluation
     return Speed(max(0.0, fixed), step, evaluation / max(1, n_dev))
