@@ -179,19 +179,18 @@ def main() -> None:
     parser.add_argument("studies", nargs="*", default=["studies/curves.toml"], metavar="STUDY")
     parser.add_argument("--tasks", default="sentiment,classification")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--candidates", help="names, comma-separated: these alone, none of them dropped")
+    parser.add_argument("--candidates", nargs="+", metavar="NAME", help="these alone, none of them dropped")
     parser.add_argument("--precision", default="auto", help="fp32, bf16 or auto")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks/recipe.jsonl"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     precision = pick_precision(options.precision, torch.device("cpu"))
     found, grid = list(places(options.studies, options.tasks.split(","), precision)), Grid(options.out)
-    chosen = options.candidates.split(",") if options.candidates else None
-    live = [c for c in CANDIDATES if chosen is None or c.name in chosen]
+    live = [c for c in CANDIDATES if not options.candidates or c.name in options.candidates]
     for seed in range(options.rounds):
         grid.complete(found, live, seed)
         grid.show(live, seed + 1)
-        if chosen is None:
+        if not options.candidates:
             better = grid.order(live, seed + 1)[: -(-len(live) // 2)]
             live = [c for c in live if c in better or c.name == DEFAULT]
 
