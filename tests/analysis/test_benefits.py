@@ -26,7 +26,7 @@ def test_the_claims_in_order_each_with_a_sentence():
     assert "with 1,024 labels" in found["performance"].sentence, "the largest does elsewhere"
     assert "with 1,024 labels full reaches scratch's level" in found["convergence"].sentence
     assert "on the shift tweets" in found["robustness"].sentence or "tweets" in found["robustness"].sentence
-    assert "at the same score at home" in found["robustness beyond accuracy"].sentence
+    assert "with the same score at home" in found["robustness beyond accuracy"].sentence
 
 
 @pytest.mark.long

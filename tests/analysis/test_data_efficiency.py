@@ -129,8 +129,8 @@ def test_one_budget_and_one_seed_are_said():
     rows = table(World(budgets=(64,)))
     (row,) = pick(rows, measure="multiplier")
     assert row.verdict == "supported" and "64 labels with full do what more than 64 do without" in row.sentence
-    assert "one budget gives no curve to say how many: add --budgets" in row.sentence
-    assert "is not known: one budget gives no curve: add --budgets" in pick(rows, measure="area")[0].sentence
+    assert "how many takes two numbers of labels or more (--budgets)" in row.sentence
+    assert "is not known: it takes two numbers of labels or more (--budgets)" in pick(rows, measure="area")[0].sentence
     rows = table(World(seeds=1))
     assert all(row.low is None and row.verdict == "inconclusive" for row in rows)
     assert "no interval from one seed" in pick(rows, measure="multiplier", budget=64)[0].sentence
@@ -139,7 +139,9 @@ def test_one_budget_and_one_seed_are_said():
 def test_arms_with_other_seeds_have_nothing_to_compare():
     rows = [row for row in study(World(seeds=4)) if (row.spec.arm == "full") == (row.spec.replicate < 2)]
     found = analysed(rows)["data_efficiency"]
-    assert found and all(row.estimate is None and "no seed finished at every budget" in row.sentence for row in found)
+    assert found and all(
+        row.estimate is None and "no seed finished with every number of labels" in row.sentence for row in found
+    )
 
 
 @pytest.mark.parametrize("seeds", [1, 2, 3])

@@ -8,7 +8,7 @@ import pytest
 from support.planted import at, findings, trials
 from support.synthetic import World
 from transfergain.analysis import stats
-from transfergain.analysis.candidates import best_floor
+from transfergain.analysis.reference import best_floor
 from transfergain.analysis.rows import Verdict
 from transfergain.metrics import METRICS
 from transfergain.split import TEST

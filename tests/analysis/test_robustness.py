@@ -65,7 +65,7 @@ def test_a_perturbation_that_the_tokenizer_undoes_is_said_to_be_none():
     ]
     drops = [pick(analysed(rows)["robustness"], split=s, arm="full", budget=64, measure="perturbation_drop") for s in splits]
     assert "full reads lowercase at severity 1 as the test set itself: its tokenizer undoes it" in drops[0][0].sentence
-    assert "full with 64 labels loses" in drops[1][0].sentence
+    assert "points less (95 %: " in drops[1][0].sentence
 
 
 def test_perturbations_in_words():
@@ -140,9 +140,9 @@ def test_without_overlap_it_is_not_identifiable():
     apart = World(score=lambda arm, b: (0.9 if arm == "full" else 0.6) + 0.005 * np.log2(b))
     (row,) = pick(table(apart), measure="effective_robustness")
     assert not row.identifiable and row.estimate is None and row.verdict == "not measured"
-    assert "not identifiable: the scores at home do not overlap" in row.sentence
+    assert "cannot be told: the scores at home do not overlap" in row.sentence
     (row,) = pick(table(World(budgets=(64,))), measure="effective_robustness")
-    assert "not identifiable: it takes two budgets of both arms, and full and scratch ran at one." in row.sentence
+    assert "cannot be told: it takes two numbers of labels in both arms, and full and scratch ran with one." in row.sentence
 
 
 def test_one_seed_has_no_interval():

@@ -56,10 +56,10 @@ def test_verdicts_from_counts(scratch, treated, margin, word):
     assert judge(result, result.p_value, margin).verdict == word
 
 
-def test_a_gain_is_meaningful_from_the_margin_on():
-    assert judge(estimate(0.01, 0.03), 0.001, 0.01).why == "meaningful"
-    assert judge(estimate(0.009, 0.03), 0.001, 0.01).why == "may be under 1 point"
-    assert judge(estimate(0.009, 0.03), 0.001, 0.025).why == "may be under 2.5 points"
+def test_a_gain_matters_from_the_margin_on():
+    assert judge(estimate(0.01, 0.03), 0.001, 0.01).why == "at least 1 point"
+    assert judge(estimate(0.009, 0.03), 0.001, 0.01).why == "maybe less than 1 point"
+    assert judge(estimate(0.009, 0.03), 0.001, 0.025).why == "maybe less than 2.5 points"
 
 
 def test_looking_several_times_asks_for_more_seeds():

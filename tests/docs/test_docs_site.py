@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from support.browser import CHROMIUM, Browser
 from transfergain import cli
 
 ROOT = Path(__file__).parents[2]
@@ -46,6 +47,20 @@ class Fetched(HTMLParser):
             return
         if address := found.get(LOADS.get(tag, "")):
             self.addresses.append(address)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+def test_the_search_works_from_a_disk_and_no_code_is_cut(site):
+    with Browser() as browser:
+        browser.open(site / "index.html")
+        browser.run("document.querySelector('.md-search__input').focus()")
+        typed = "Object.assign(document.querySelector('.md-search__input'), {value: 'verdict'})"
+        browser.run(f"{typed}.dispatchEvent(new KeyboardEvent('keyup', {{bubbles: true}}))")
+        browser.until("document.querySelector('.md-search-result__item a')?.href.includes('verdict')", 60)
+        assert browser.requests() == []
+        browser.open(site / "how-to" / "own-data.html", width=800)
+        wide = "[...document.querySelectorAll('pre > code')].filter(code => code.scrollWidth > code.clientWidth + 1)"
+        assert browser.run(f"{wide}.length") == 0
 
 
 def test_the_site_loads_nothing_from_elsewhere(site):

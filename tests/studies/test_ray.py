@@ -175,7 +175,7 @@ def test_threads_that_no_node_has_and_an_address_that_nobody_answers_are_said(cl
 
 def test_without_ray_the_command_to_install_it_is_said(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(UserError, match=r'pip install "transfergain\[ray\]"'):
+    with pytest.raises(UserError, match=r'pip install "\.\[ray\]"'):
         RayExecutor(Bench({"reviews": dataset()}, resolve_nothing(tmp_path), "cpu", 1), 1)
 
 

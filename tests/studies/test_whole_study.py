@@ -45,7 +45,7 @@ def first(tmp_path_factory, checkpoints):
 def test_findings_json_has_the_promised_shape(first):
     _, folder, returned = first
     found = findings(folder)
-    assert found["schema_version"] == 3
+    assert found["schema_version"] == 4
     assert {"schema_version", "study", "environment", "warnings", "trials", "scores", "gains"} <= set(found)
     assert found["trials"] == {"done": 4 + 16 + 8, "failed": 0, "skipped": 0, "pending": 0}
     assert found["study"]["seeds"] == 2
@@ -348,4 +348,4 @@ def test_noise_is_measured_and_noise_that_the_tokenizer_undoes_is_said_to_be_non
     assert set(drops) == {f"perturbed:{name}" for name in noise}
     assert drops["perturbed:lowercase@5"].estimate == 0
     assert "its tokenizer undoes it" in drops["perturbed:lowercase@5"].sentence
-    assert "loses" in drops["perturbed:drop@5"].sentence
+    assert "on drop at severity 5 than on the test set as it is" in drops["perturbed:drop@5"].sentence

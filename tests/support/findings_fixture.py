@@ -215,7 +215,7 @@ def gain_row(dataset, arm, budget, split, seeds, mine, theirs):
         estimate=gain, low=gain - 0.04, high=gain + 0.04, relative_error_reduction=gain / (1 - theirs), p_value=0.001,
         p_holm=0.002, p_sign_flip=None, prob_better=1.0, n_seeds=seeds, n_test=N_TEST, n_clusters=N_TEST, mde=0.03,
         error=1 - mine, reference_error=1 - theirs, verdict=verdict,
-        why="meaningful" if supported else "needs about 9 seeds",
+        why="at least 1 point" if supported else "needs about 9 seeds",
         seeds_needed=None if supported else 9, endless=SAME, reference_at_chance=0,
         below_floor="tfidf" if arm == "probe" else None,
         sentence=f"{dataset}: {arm} moves the error from {1 - theirs:.1%} to {1 - mine:.1%} on {split}.",

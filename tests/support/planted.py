@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from support.synthetic import DATA, TWEETS, World, study
-from transfergain.analysis import candidates, gain, performance, warnings
+from transfergain.analysis import candidates, gain, last_labels, performance, warnings
 from transfergain.analysis.entries import StudyRequest
 from transfergain.analysis.findings import PENDING, tables
+from transfergain.analysis.reference import reference
 from transfergain.report.notebook import StudyFindings
 from transfergain.types import Details, Outcome, Status
 
@@ -55,13 +56,14 @@ WORLDS = {
     "perfect scores": World(score=lambda arm, budget: 1.1 if arm != "majority" else 0.5),
     "failed trials": World(score=usual),
     "crossing curves": World(score=crossing),
+    "no scratch": World(score=usual),
     "cut short": World(score=usual, converged=lambda arm, seed: arm != "scratch"),
 }
 
 
-def trials(world, seed=0):
+def trials(world, seed=0, arms=ALL):
     """Trials of all arms and floors; a floor trains nothing."""
-    rows = study(replace(world, arms=ALL), seed)
+    rows = study(replace(world, arms=arms), seed)
     return [row if row.spec.arm not in FLOORS else _of_floor(row) for row in rows]
 
 
@@ -79,8 +81,9 @@ def fail(rows, arm, seeds):
 def findings(rows, data=None, **request):
     """Findings of these trials, as `analysis.findings.analyse` makes them from a store."""
     names = dict.fromkeys(row.spec.dataset for row in rows)
-    data = data or dict.fromkeys(names, replace(DATA, shifts={TWEETS.name: 400}))
     asked = StudyRequest.of({**REQUEST, **request})
+    entry = replace(DATA, shifts={TWEETS.name: 400}, reference=reference("sentiment", asked.arms))
+    data = data or dict.fromkeys(names, entry)
     cells = gain.cells(rows, {arm: arm != "scratch" for arm in asked.arms}, {})
     scores = performance.against_chance(gain.scores(cells), data)
     gains = gain.gains(cells, scores, asked.margin, data)
@@ -93,6 +96,7 @@ def findings(rows, data=None, **request):
         scores=scores,
         gains=gains,
         candidates=candidates.rows(cells, data, asked.margin),
+        last_labels=last_labels.rows(cells, data, asked.margin),
         data=data,
         rows=rows,
         **tables(cells, data, gains),
@@ -110,6 +114,9 @@ def planted(name, seed=0):
                 for row in trials(WORLDS[world], seed)
             ]
         )
+    if name == "no scratch":
+        arms = ("full", "probe", "lora")
+        return findings(trials(WORLDS[name], seed, (*FLOORS, *arms)), arms=list(arms))
     rows = trials(WORLDS[name], seed)
     return findings(fail(rows, "full", (1, 3)) if name == "failed trials" else rows)
 

@@ -203,14 +203,15 @@ def test_limits_name_what_matters(whole):
     assert "2 seeds: another draw" in said(study=dataclasses.replace(study, seeds=(2,)))
     looked = {name: dataclasses.replace(entry, looks=(3, 4, 12)) for name, entry in whole.data.items()}
     auto = said(study=dataclasses.replace(study, seeds=(3, 12)), data=looked)
-    assert "Seeds as needed" in auto and "another draw" not in auto and "Seeds as needed" not in said()
+    until = "Seeds were added until it was clear"
+    assert until in auto and "another draw" not in auto and until not in said()
     assert "Not tuned" in said(study=dataclasses.replace(study, tune=0)) and "Not tuned" not in said()
     late = dataclasses.replace(SAME, reading=Reading.UPPER_BOUND, unfinished=3)
-    assert "had not ended by itself" not in said()
-    assert "Scratch had not ended by itself on reviews, news when" in said(
+    assert "had not finished training" not in said()
+    assert "Scratch had not finished training on reviews, news when" in said(
         gains=[dataclasses.replace(row, endless=late) for row in whole.gains]
     )
-    assert "cheap floor" in said() and "cheap floor" not in said(
+    assert "A floor, which costs next to nothing" in said() and "A floor" not in said(
         gains=[dataclasses.replace(row, below_floor=None) for row in whole.gains]
     )
     assert "Not measured: data efficiency, convergence, robustness" in said(told=whole.told[:1])
@@ -231,8 +232,8 @@ def test_measures_are_written_as_what_they_are():
 
     bound = measured(Measure.MULTIPLIER, 15.234, 10.0, censored=Censored.ABOVE)
     assert (reading.value_text(bound), reading.bounds_text(bound)) == ("> 15.2×", "[10×, unknown]")
-    assert reading.value_text(measured(Measure.LABEL_SAVING, 0.934)) == "93%"
-    assert reading.value_text(measured(Measure.OOD_GAIN, -0.05)) == "-0.050"
+    assert reading.value_text(measured(Measure.LABEL_SAVING, 0.934)) == "93 %"
+    assert reading.value_text(measured(Measure.OOD_GAIN, -0.05)) == "-5.0 points"
     assert reading.value_text(measured(Measure.SPEED_UP)) == "–"
     assert set(reading.MEASURES) == set(Measure)
 
@@ -313,8 +314,9 @@ def test_a_leak_of_test_texts_into_train_stands_among_the_limits(whole):
         StudyWarning(WarningKind.DATA, "reviews: overlaps its own shift"),
     ]
     said = " ".join(limits(dataclasses.replace(whole, warnings=warnings)))
-    assert f"Contamination: {leak}." in said and "its own shift" not in said
-    assert f"Contamination: {leak}." in " ".join(html.render(dataclasses.replace(whole, warnings=warnings)).split())
+    start = "The test set may not be new to the checkpoint"
+    assert f"{start}: {leak}." in said and "its own shift" not in said
+    assert f"{start}: {leak}." in " ".join(html.render(dataclasses.replace(whole, warnings=warnings)).split())
     assert "Contamination" not in " ".join(limits(dataclasses.replace(whole, warnings=[])))
 
 

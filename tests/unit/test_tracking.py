@@ -96,7 +96,7 @@ def test_unknown_and_absent_trackers_are_the_users_to_mend(monkeypatch):
         tracking.check_tracker("mlfow")
     monkeypatch.setitem(sys.modules, "mlflow.entities", None)
     monkeypatch.delitem(sys.modules, TRACKERS["mlflow"], raising=False)
-    with pytest.raises(UserError, match=r'pip install "transfergain\[mlflow\]"'):
+    with pytest.raises(UserError, match=r'pip install "\.\[mlflow\]"'):
         tracking.check_tracker("mlflow")
     tracking.check_tracker("none")
 

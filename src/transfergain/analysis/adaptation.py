@@ -152,7 +152,7 @@ def _effort(trials: DatasetTrials, cell: Cell, name: str, methods: Mapping[str, 
     after = {m: float(trials.values(cell, s, seeds).scores.mean()) for m, s in splits.items()}
     whole = after[most] - before
     if whole <= 0:
-        nothing = f"adapting by {most} gains nothing ({before:.3f} to {after[most]:.3f}), so no effort is enough."
+        nothing = f"adapting by {most} gains nothing ({words.from_to(before, after[most])}), so no effort is enough."
         return replace(row, sentence=f"{start}: {nothing}")
     shares = {m: (score - before) / whole for m, score in after.items()}
     parameters, method = next((n, m) for n, m in known if shares[m] >= ENOUGH_GAIN_SHARE)
@@ -186,13 +186,16 @@ def _rung(trials: DatasetTrials, cell: Cell, best: Cell) -> AdaptationRow:
         high=score.high,
         trained_parameters=parameters or None,
     )
-    text = f"{trials.dataset}: {cell.arm} scores {words.plain(score.estimate, score.low, score.high)}"
+    text = f"{trials.dataset}: {cell.arm} scores {words.scored(score.estimate, score.low, score.high)}"
     if parameters and largest:
-        text += f", training {words.number(parameters)} parameters ({_percent(parameters / largest)} of {best.arm}'s)"
+        share = "" if cell is best else f" ({_percent(parameters / largest)} of {best.arm}'s)"
+        text += f", training {words.number(parameters)} parameters{share}"
     if seeds and cell is not best:
-        costs = stats.interval(*trials.values(best, TEST, seeds).minus(trials.values(cell, TEST, seeds)))
+        own_here = trials.values(cell, TEST, seeds)
+        costs = stats.interval(*trials.values(best, TEST, seeds).minus(own_here))
+        costs = stats.possible_gain(costs, float(own_here.scores.mean()))
         ends = (None, None) if costs.low is None or costs.high is None else (-costs.high, -costs.low)
-        text += f"; {words.signed(-costs.estimate, *ends)} against {best.arm}"
+        text += f"; {words.gained(-costs.estimate, *ends)} against {best.arm}"
         row = replace(row, costs=costs.estimate, costs_low=costs.low, costs_high=costs.high)
     return replace(row, sentence=f"{text}.")
 

@@ -9,16 +9,21 @@ from typing import Protocol
 from transfergain.analysis import words
 from transfergain.analysis.endless import Reading
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
+from transfergain.analysis.last_labels import LastLabelsRow
 from transfergain.analysis.recommend import upper
 from transfergain.analysis.rows import GainRow, ScoreRow, Verdict
 from transfergain.analysis.sequential import COUNTS
-from transfergain.analysis.summary import NextStep
+from transfergain.analysis.short import hidden
+from transfergain.analysis.summary import MoreLabels, NextStep
+from transfergain.arms import REFERENCE
 from transfergain.split import TEST
 from transfergain.types import Status, StudyWarning, WarningKind
 
 MOST = 3
 FEWEST = 3
 """Seeds that an interval takes."""
+LEAST_BUDGET = 10
+"""Labels that a study takes at least."""
 PENDING = "pending"
 """What `Findings.trials` counts under beside each `Status`: trials of the plan that the store has no outcome of."""
 WEIGHTIEST = (WarningKind.CONTAMINATION, WarningKind.DIVERGED, WarningKind.DESIGN)
@@ -32,6 +37,8 @@ class AdviceTables(Protocol):
     def study(self) -> StudyRequest: ...
     @property
     def data(self) -> Mapping[str, DatasetEntry]: ...
+    @property
+    def last_labels(self) -> Sequence[LastLabelsRow]: ...
     @property
     def scores(self) -> Sequence[ScoreRow]: ...
     @property
@@ -54,12 +61,12 @@ def price(row: GainRow) -> str:
     return "; more seeds alone would hardly decide it" if row.why.startswith("needs") else f"; {row.why}"
 
 
-def steps(tables: AdviceTables, name: str, gain: GainRow | None, arm: str) -> list[NextStep]:
+def steps(tables: AdviceTables, name: str, gain: GainRow | None) -> list[NextStep]:
     """List what to run next."""
-    return list(islice(_steps(tables, name, gain, arm), MOST))
+    return list(islice(_steps(tables, name, gain), MOST))
 
 
-def _steps(tables: AdviceTables, name: str, gain: GainRow | None, arm: str) -> Iterator[NextStep]:
+def _steps(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[NextStep]:
     if tables.trials.get(PENDING) or tables.trials.get(Status.FAILED):
         yield NextStep(text="the same command runs what is missing and keeps what is done")
     if tables.study.request.get("quick"):
@@ -68,7 +75,9 @@ def _steps(tables: AdviceTables, name: str, gain: GainRow | None, arm: str) -> I
         yield NextStep(text="three seeds give a first interval", key="seeds", value=str(FEWEST))
     elif gain is not None and gain.verdict is Verdict.INCONCLUSIVE:
         yield _decide(gain, tables.data[name].looks)
-    yield from _labels(tables, name, arm)
+    if tables.data[name].reference != REFERENCE:
+        arms = ",".join([REFERENCE, *tables.study.arms])
+        yield NextStep(text="what pretraining itself brings, in labels and in steps too", key="arms", value=arms)
     if not tables.data[name].shifts:
         yield NextStep(text="whether the gain holds on text of another kind", key="shift", value="NAME=FILE")
     if tables.study.tune == 0 and not tables.study.request.get("quick"):
@@ -86,18 +95,32 @@ def _decide(gain: GainRow, looks: Sequence[int]) -> NextStep:
     return NextStep(text="label more test examples and start in another folder: more seeds would hardly decide it")
 
 
-def _labels(tables: AdviceTables, name: str, arm: str) -> Iterator[NextStep]:
-    """Say what the last labels gave: the nearest that was measured to what the next ones would."""
-    metric = tables.data[name].metric
-    curve = sorted(
-        (row.budget, row.mean)
-        for row in tables.scores
-        if (row.dataset, row.arm, row.split, row.metric) == (name, arm, TEST, metric)
-    )
-    if len(curve) > 1:
-        (few, before), (many, after) = curve[-2:]
-        gave = f"going from {few:,} to {many:,} gave {arm} {words.points(after - before)}"
-        yield NextStep(text=f"more labels: {gave}")
+def more_labels(tables: AdviceTables, name: str, arm: str) -> MoreLabels:
+    """Say what the last labels brought, as what the next ones may buy; no forecast."""
+    row = next((row for row in tables.last_labels if (row.dataset, row.arm) == (name, arm)), None)
+    if row is not None:
+        last = "doubling of labels" if row.budget == 2 * row.fewer else "step in labels"
+        return MoreLabels(text=f"the last {last}, {row.fewer:,} to {row.budget:,}, {_brought(row)}", row=row)
+    budgets = sorted({row.budget for row in tables.scores if (row.dataset, row.arm) == (name, arm)})
+    if len(budgets) != 1:
+        return MoreLabels(text=f"not known: no seed of {arm or 'an arm'} has finished with two numbers of labels")
+    step = NextStep(text="what more labels bring", key="budgets", value=f"{max(LEAST_BUDGET, budgets[0] // 2)},{budgets[0]}")
+    return MoreLabels(text=f"not known: all scores are with {budgets[0]:,} labels", step=step)
+
+
+def _brought(row: LastLabelsRow) -> str:
+    amount, ends = f"{100 * abs(row.estimate):z.1f} points", words.interval(row.low, row.high)
+    if row.low is None:
+        return f"{'brought' if row.estimate >= 0 else 'cost'} {amount} in the one seed that has both"
+    if hidden(row):
+        return f"{'brought' if row.estimate >= 0 else 'cost'} {amount} ({words.seeds(row.n_seeds)}, too few for an interval)"
+    if row.verdict is Verdict.SUPPORTED:
+        return f"brought {amount} ({ends})"
+    if row.verdict is Verdict.NEGATIVE_TRANSFER:
+        return f"cost {amount} ({ends}): more labels like these are not what helps"
+    if row.verdict is Verdict.NOT_SUPPORTED:
+        return f"brought next to nothing ({words.points(row.estimate)}, {ends}): more labels are not what helps"
+    return f"brought nothing clear ({words.points(row.estimate)}, {ends})"
 
 
 def caveats(tables: AdviceTables, name: str, gain: GainRow | None) -> list[str]:
@@ -115,6 +138,8 @@ def _caveats(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[
         yield f"Trials without a score: {', '.join(missing)}."
     if gain is not None and gain.endless.reading in (Reading.UPPER_BOUND, Reading.OPEN):
         yield f"{gain.endless.late().capitalize()}: with more training the gain may be smaller."
+    if tables.data[name].reference != REFERENCE:
+        yield f"Without the {REFERENCE} arm nothing is said of what the pretrained weights bring."
     if gain is not None and gain.n_seeds == 1:
         yield "One seed: another one may say something else."
     for row in tables.scores if gain else ():

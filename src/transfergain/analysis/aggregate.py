@@ -16,16 +16,17 @@ from transfergain.analysis.rows import AggregateRow, GainRow, Measure, Verdict
 from transfergain.analysis.stats import Floats
 from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.analysis.verdict import ALPHA, judge_sign
-from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 from transfergain.seeds import generator
 from transfergain.split import TEST
 
 BOOTSTRAP_DRAWS = 2000
+BEST_FLOOR = "the best floor"
+"""What an arm is compared with where data sets have floors of different names."""
 
 
 class Pair(NamedTuple):
-    """The cell of an arm and that of scratch at the largest budget of one data set."""
+    """The cell of an arm and that of its reference at the largest budget of one data set."""
 
     trials: DatasetTrials
     arm: Cell
@@ -33,7 +34,7 @@ class Pair(NamedTuple):
 
 
 class Resampled(NamedTuple):
-    """One data set's scores, chance-normalised: as they are (S,), and resampled (draws, S), of the arm and of scratch."""
+    """One data set's scores, chance-normalised: as they are (S,), and resampled (draws, S), of an arm and its reference."""
 
     arm: Floats
     reference: Floats
@@ -76,7 +77,7 @@ def partial_conjunction(p_values: Sequence[float], alpha: float = ALPHA) -> int:
 
 
 def rows(known: Sequence[DatasetTrials], gains: Sequence[GainRow]) -> list[AggregateRow]:
-    """Sum up every pretrained arm over the data sets where it and scratch finished at the largest budget.
+    """Sum up every pretrained arm over the data sets where it and its reference finished at the largest budget.
 
     Rows need two data sets or more.
     """
@@ -90,8 +91,8 @@ def rows(known: Sequence[DatasetTrials], gains: Sequence[GainRow]) -> list[Aggre
 
 
 def _at_top(trials: DatasetTrials, arm: str) -> Pair | None:
-    budget = max(trials.reference, default=0)
-    cell, reference = trials.treated.get(arm, {}).get(budget), trials.reference.get(budget)
+    budget = max(trials.against, default=0)
+    cell, reference = trials.treated.get(arm, {}).get(budget), trials.against.get(budget)
     if cell is None or reference is None or not common([cell, reference]):
         return None
     return Pair(trials, cell, reference)
@@ -120,14 +121,16 @@ def normalise(scores: Floats, chance: float) -> Floats:
 def _of_arm(arm: str, pairs: Sequence[Pair], gains: Sequence[GainRow]) -> list[AggregateRow]:
     known = [_resampled(pair) for pair in pairs]
     seeds, level = min(len(one.arm) for one in known), max(one.level for one in known)
+    names = {pair.reference.arm for pair in pairs}
+    reference = names.pop() if len(names) == 1 else BEST_FLOOR
     row = AggregateRow(
-        task="", dataset="", arm=arm, budget=0, split=TEST, metric="", measure=Measure.IQM, reference=REFERENCE,
+        task="", dataset="", arm=arm, budget=0, split=TEST, metric="", measure=Measure.IQM, reference=reference,
         n_seeds=seeds, n_tasks=len(known), level=level,
     )  # fmt: skip
     return [
         _interquartile(replace(row, against=arm), [one.arm for one in known], [one.arm_draws for one in known]),
         _interquartile(
-            replace(row, against=arm, arm=REFERENCE, reference=""),
+            replace(row, against=arm, arm=reference, reference=""),
             [one.reference for one in known],
             [one.reference_draws for one in known],
         ),
@@ -140,8 +143,9 @@ def _interquartile(row: AggregateRow, scores: Sequence[Floats], draws: Sequence[
     estimate = float(interquartile_mean(np.concatenate(scores)))
     several = row.n_seeds > 1
     low, high = percentile(interquartile_mean(np.concatenate(draws, axis=1)), row.level) if several else (None, None)
-    over = f"Over {row.n_tasks} data sets the interquartile mean of {row.arm}, chance as 0, is"
-    return replace(row, estimate=estimate, low=low, high=high, sentence=f"{over} {words.plain(estimate, low, high)}.")
+    over = f"Over {row.n_tasks} data sets the middle half of the runs of {row.arm} goes"
+    way = f"{words.scored(estimate, low, high)} of the way from chance to a perfect score, on average"
+    return replace(row, estimate=estimate, low=low, high=high, sentence=f"{over} {way}.")
 
 
 def _improvement(row: AggregateRow, known: Sequence[Resampled]) -> AggregateRow:
@@ -150,8 +154,8 @@ def _improvement(row: AggregateRow, known: Sequence[Resampled]) -> AggregateRow:
     if row.n_seeds > 1:
         draws = [probability_of_improvement(one.arm_draws, one.reference_draws) for one in known]
         low, high = percentile(np.mean(draws, axis=0), row.level)
-    probability = words.plain(estimate, low, high)
-    sentence = f"A run of {row.arm} beats one of {REFERENCE} with probability {probability}, over {row.n_tasks} data sets."
+    share = words.scored(estimate, low, high)
+    sentence = f"Over {row.n_tasks} data sets a run of {row.arm} beats one of {row.reference} in {share} of all pairs."
     row = replace(row, measure=Measure.PROBABILITY_OF_IMPROVEMENT, estimate=estimate, low=low, high=high)
     return replace(row, verdict=judge_sign(low, high, no_effect=0.5), sentence=sentence)
 
@@ -172,5 +176,5 @@ def _supported(row: AggregateRow, pairs: Sequence[Pair], gains: Sequence[GainRow
         estimate=u,
         of=n,
         verdict=Verdict.SUPPORTED if u == n else Verdict.INCONCLUSIVE,
-        sentence=f"{row.arm} gains over {REFERENCE} on {surely}.",
+        sentence=f"{row.arm} gains over {row.reference} on {surely}.",
     )

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from transfergain.analysis import benefits, convergence, data_efficiency, gain, performance, robustness
 from transfergain.analysis.entries import DatasetEntry
+from transfergain.analysis.leading import Leading
 from transfergain.analysis.rows import (
     Benefit,
     ConvergenceRow,
@@ -23,7 +24,6 @@ from transfergain.analysis.sequential import Looks, futile
 from transfergain.analysis.trials import by_dataset
 from transfergain.analysis.verdict import ALPHA, RATIO_MARGIN
 from transfergain.arms import ARMS, REFERENCE
-from transfergain.split import TEST
 from transfergain.store import StoredTrial
 
 
@@ -39,12 +39,6 @@ class Answer:
     def open(self) -> bool:
         """Tell whether more seeds may decide it."""
         return self.verdict is Verdict.INCONCLUSIVE and not self.futile
-
-
-OVER_SCRATCH = (Benefit.DATA_EFFICIENCY, Benefit.CONVERGENCE)
-"""Ratios to what scratch has learned: where that is nothing, no seeds are spent on them."""
-AWAY = (Measure.OOD_GAIN, Measure.PERTURBATION_GAIN)
-"""What robustness is answered from."""
 
 
 class _Tables(NamedTuple):
@@ -69,17 +63,19 @@ def answers(
     scores = performance.against_chance(gain.scores(found), data)
     gains = [_stricter(row, studied) for row in gain.gains(found, scores, margin, data)]
     known = by_dataset(found, data)
+    with_scratch = [trials for trials in known if trials.has_scratch]
     tables = _Tables(
         gains,
-        [row for trials in known for row in data_efficiency.rows(trials)],
-        [row for trials in known for row in convergence.rows(trials)[0]],
+        [row for trials in with_scratch for row in data_efficiency.rows(trials)],
+        [row for trials in with_scratch for row in convergence.rows(trials)[0]],
         [row for trials in known for row in robustness.rows(trials, gains)],
     )
-    looks = Looks(tuple(entry.looks))
-    flat = any(trials.never_learned(trials.reference[max(trials.reference)]) for trials in known if trials.reference)
+    looks, mine = Looks(tuple(entry.looks)), Leading.of(tables, dataset, arm, entry.metric)
+    flat = mine.gain is not None and not mine.gain.reference_learned
 
     def beyond(benefit: Benefit) -> bool:
-        return (flat and benefit in OVER_SCRATCH) or _hopeless(benefit, tables, entry.metric, margin, looks, seeds)
+        ratio = benefit in benefits.OVER_SCRATCH  # to what scratch has learned: no seeds are spent where that is nothing
+        return (flat and ratio) or _hopeless(mine.figures(benefit), ratio, margin, looks, seeds)
 
     return {
         row.benefit: Answer(row.verdict, beyond(row.benefit))
@@ -95,26 +91,11 @@ def _stricter(row: GainRow, studied: int) -> GainRow:
     return row
 
 
-def _hopeless(benefit: Benefit, tables: _Tables, metric: str, margin: float, looks: Looks, seeds: int) -> bool:
+def _hopeless(figures: Sequence[GainRow | MeasureRow], ratio: bool, margin: float, looks: Looks, seeds: int) -> bool:
     """Tell whether each figure that leaves a question open would do so with all seeds too."""
-    figures = _figures(benefit, tables, metric)
-    ratio = benefit in OVER_SCRATCH
     scaled = [_scaled(row, ratio) for row in figures if row.verdict is Verdict.INCONCLUSIVE]
     matters = math.log(RATIO_MARGIN) if ratio else margin
     return bool(scaled) and all(figure is not None and futile(*figure, matters, looks, seeds) for figure in scaled)
-
-
-def _figures(benefit: Benefit, tables: _Tables, metric: str) -> Sequence[GainRow | MeasureRow]:
-    """Pick the figures that answer a question; see `benefits.lead`."""
-    if benefit is Benefit.DATA_EFFICIENCY:
-        savings = [row for row in tables.data_efficiency if row.measure is Measure.LABEL_SAVING and row.estimate is not None]
-        return savings or [row for row in tables.data_efficiency if row.measure is Measure.MULTIPLIER]
-    rows: dict[Benefit, Sequence[GainRow | MeasureRow]] = {
-        Benefit.PERFORMANCE: [row for row in tables.gains if row.split == TEST and row.metric == metric],
-        Benefit.CONVERGENCE: [row for row in tables.convergence if row.unit == "steps"],
-        Benefit.ROBUSTNESS: [row for row in tables.robustness if row.measure in AWAY],
-    }
-    return [row for row in rows[benefit] if row.budget == max(each.budget for each in rows[benefit])]
 
 
 def _scaled(row: GainRow | MeasureRow, ratio: bool) -> tuple[float, float, float] | None:

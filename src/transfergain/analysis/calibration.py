@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from transfergain.analysis import stats, words
 from transfergain.analysis.gain import Cell
-from transfergain.analysis.rows import CalibrationRow, Measure, Verdict
+from transfergain.analysis.rows import CalibrationRow, GainRow, Measure, Verdict
 from transfergain.analysis.stats import Estimate, Floats, Values
 from transfergain.analysis.trials import DatasetTrials
 from transfergain.arms import REFERENCE
 from transfergain.metrics.calibration import CALIBRATION_BINS, place, reliability
-from transfergain.split import Split
+from transfergain.split import TEST, Split
 from transfergain.types import CALIBRATION
 
 CONFIDENCE, SCALED, BRIER, BRIER_SCALED, HIT = range(len(CALIBRATION))
@@ -53,10 +53,14 @@ DEFINITIONS = {
 }
 
 
-def rows(trials: DatasetTrials) -> list[CalibrationRow]:
-    """Measure every arm, the reference too, at every budget, on natural splits whose probabilities were kept."""
+def rows(trials: DatasetTrials, gains: Sequence[GainRow]) -> list[CalibrationRow]:
+    """Measure every arm, scratch too, at every budget, on natural splits whose probabilities were kept.
+
+    `gains` tell at which budgets scratch learned: one that knows nothing is calibrated by saying so.
+    """
+    learned = {gain.budget for gain, _ in trials.repeated(gains) if gain.split == TEST and gain.reference_learned}
     return [
-        _row(trials, cell, split, measure)
+        _row(trials, cell, split, measure, cell.budget in learned)
         for cells in trials.cells.values()
         for cell in cells.values()
         for split in cell.splits()
@@ -88,16 +92,16 @@ def _cases(cell: Cell, split: Split, seed: int) -> NDArray[Any]:
     return cases
 
 
-def _row(trials: DatasetTrials, cell: Cell, split: Split, measure: Measure) -> CalibrationRow:
-    """Measure the arm's own figure, and its difference to the reference's, paired; below 0 is better."""
+def _row(trials: DatasetTrials, cell: Cell, split: Split, measure: Measure, learned: bool) -> CalibrationRow:
+    """Measure the arm's own figure, and its difference to that of a scratch that learned, paired; below 0 is better."""
     definition, seeds = DEFINITIONS[measure], _seeds([cell], split)
-    own = stats.interval(*_values(cell, split, seeds, definition))
+    own = stats.of_score(_values(cell, split, seeds, definition))
     bins: list[list[float]] = []
     if definition.values is _signed_errors:
         cases = np.concatenate([_cases(cell, split, r) for r in seeds])
         bins = reliability(cases[:, definition.column], cases[:, HIT]).tolist()
     text = f"{trials.dataset}: the {definition.title} of {cell.arm} with {cell.budget:,} labels is "
-    text += f"{words.plain(own.estimate, own.low, own.high)} on {split.title}"
+    text += f"{words.scored(own.estimate, own.low, own.high)} on {split.title}"
     row = CalibrationRow(
         **trials.place(cell, split),
         measure=measure,
@@ -109,23 +113,20 @@ def _row(trials: DatasetTrials, cell: Cell, split: Split, measure: Measure) -> C
         high=own.high,
         sentence=f"{text}.",
     )
-    against = _against_reference(trials, cell, split, definition)
+    against = _against_reference(trials, cell, split, definition) if learned else None
     if against is None:
         return row
     verdict = _judge(against)
     said = {Verdict.SUPPORTED: "better", Verdict.NEGATIVE_TRANSFER: "worse"}.get(verdict, "no clear difference")
-    text += f", {words.signed(against.estimate, against.low, against.high)} against {REFERENCE}: {said}."
+    text += f", {words.gained(against.estimate, against.low, against.high)} against {REFERENCE}: {said}."
     row = replace(row, difference=against.estimate, difference_low=against.low, difference_high=against.high)
     return replace(row, verdict=verdict, reference=REFERENCE, sentence=text)
 
 
 def _against_reference(trials: DatasetTrials, cell: Cell, split: Split, definition: Definition) -> Estimate | None:
-    """Compare with the reference at the same budget; None for the reference itself and where no seed is shared.
-
-    None too where the reference is not clearly above chance: one that knows nothing is calibrated by saying so.
-    """
+    """Compare with scratch at the same budget; None for scratch itself and where no seed is shared."""
     reference = trials.reference.get(cell.budget)
-    if reference is None or cell.arm == REFERENCE or trials.never_learned(reference):
+    if reference is None or cell.arm == REFERENCE:
         return None
     look = trials.look_at(_seeds([cell, reference], split))
     if not look.seeds:

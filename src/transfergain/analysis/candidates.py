@@ -13,13 +13,12 @@ from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.flat import Flat
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.look import Look
+from transfergain.analysis.reference import best_floor
 from transfergain.analysis.rows import Row, Verdict
 from transfergain.analysis.stats import Values
 from transfergain.analysis.verdict import ALPHA, judge
-from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 from transfergain.split import TEST
-from transfergain.tasks import TASKS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,27 +72,21 @@ def rows(found: Sequence[Cell], data: Mapping[str, DatasetEntry], margin: float)
     return compared
 
 
-def best_floor(task: str, names: Sequence[str]) -> str:
-    """Name the floor to beat: of those that ran, the one that the task names last. Its score on the test has no say."""
-    order = [floor.name for floor in TASKS[task].floors] if task in TASKS else []
-    return max(names, key=lambda name: order.index(name) if name in order else -1, default="")
-
-
 def _of_dataset(found: Sequence[Cell], name: str, entry: DatasetEntry, margin: float) -> list[CandidateRow]:
-    cells = _at_top([cell for cell in found if cell.dataset == name])
+    cells = _at_top([cell for cell in found if cell.dataset == name], entry.reference)
     known = _Known(cells, entry, margin)
     return [known.row(cell) for cell in sorted(cells.values(), key=lambda cell: not cell.is_floor)]
 
 
-def _at_top(cells: Sequence[Cell]) -> dict[str, Cell]:
-    """Pick the cells of the largest budget at which a pretrained arm and scratch have finished together, else an arm."""
+def _at_top(cells: Sequence[Cell], reference: str) -> dict[str, Cell]:
+    """Pick the cells of the largest budget at which an arm and the reference have finished together, else an arm."""
     budgets = defaultdict(list)
     for cell in cells:
         budgets[cell.budget].append(cell)
 
     def rank(budget: int) -> tuple[bool, bool, int]:
         here = budgets[budget]
-        both = any(c.pretrained for c in here) and any(c.arm == REFERENCE for c in here)
+        both = any(c.pretrained for c in here) and any(c.arm == reference for c in here)
         return both, any(not c.is_floor for c in here), budget
 
     return {cell.arm: cell for cell in budgets[max(budgets, key=rank)]} if budgets else {}

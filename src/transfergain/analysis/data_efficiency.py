@@ -19,7 +19,7 @@ from transfergain.analysis.verdict import RATIO_MARGIN, judge_ratio, judge_sign
 from transfergain.arms import REFERENCE
 from transfergain.split import TEST
 
-NO_SEED = "no seed finished at every budget"
+NO_SEED = "no seed finished with every number of labels"
 OPPOSITE = {Censored.ABOVE: Censored.BELOW, Censored.BELOW: Censored.ABOVE, Censored.NO: Censored.NO}
 
 
@@ -40,7 +40,7 @@ def _equivalents(trials: DatasetTrials, cell: Cell) -> list[EfficiencyRow]:
     look, n, budgets = trials.look([cell, *curve]), cell.budget, [c.budget for c in curve]
     blank = [_blank(trials, cell, m, budgets[-1], look) for m in (Measure.LABEL_EQUIVALENT, Measure.MULTIPLIER)]
     if not look.seeds:
-        sentence = f"{trials.dataset}: what {n:,} labels with {cell.arm} stand for is not known: {NO_SEED}."
+        sentence = f"{trials.dataset}: what {n:,} labels with {cell.arm} are worth is not known: {NO_SEED}."
         return [replace(row, sentence=sentence) for row in blank]
     found = invert(
         trials.values(cell, TEST, look.seeds),
@@ -98,7 +98,7 @@ def _sentence(cell: Cell, labels: Inverse, ratio: Inverse, budgets: Sequence[int
     does = f"{cell.budget:,} labels with {cell.arm} do what"
     if len(budgets) == 1:
         as_many = {Censored.ABOVE: "more than ", Censored.BELOW: "fewer than ", Censored.NO: ""}[labels.censored]
-        return f"{does} {as_many}{budgets[0]:,} do without; one budget gives no curve to say how many: add --budgets"
+        return f"{does} {as_many}{budgets[0]:,} do without; how many takes two numbers of labels or more (--budgets)"
     if labels.censored is Censored.ABOVE:
         does += f" more than {budgets[-1]:,} do without (more than {words.times(ratio.estimate)}"
     elif labels.censored is Censored.BELOW:
@@ -149,7 +149,7 @@ def _whole_curves(trials: DatasetTrials, cells: Mapping[int, Cell]) -> list[Effi
         if len(curves.mine) > 1 and look.seeds:
             found.append(measured(curves, row, look))
         else:
-            why = "one budget gives no curve: add --budgets" if len(curves.mine) < 2 else NO_SEED
+            why = "it takes two numbers of labels or more (--budgets)" if len(curves.mine) < 2 else NO_SEED
             found.append(replace(row, sentence=f"{trials.dataset}: the {name} of {row.arm} is not known: {why}."))
     return found
 
@@ -220,10 +220,11 @@ def _area(curves: _Curves, row: EfficiencyRow, look: Look) -> EfficiencyRow:
     scores, values = (
         np.sum([w * part[i] for w, part in zip(weights, parts, strict=True)], axis=0) for i in range(len(Values._fields))
     )
-    result = look.interval(Values(scores, values))
+    under = sum(w * float(cell.scores.mean()) for w, cell in zip(weights, curves.values(curves.theirs, look), strict=True))
+    result = stats.possible_gain(look.interval(Values(scores, values)), under)
     start = (
-        f"between {budgets[0]:,} and {budgets[-1]:,} labels the learning curve of {row.arm} differs from scratch's by "
-        f"{words.signed(result.estimate, result.low, result.high)} on average{look.clause}"
+        f"between {budgets[0]:,} and {budgets[-1]:,} labels the gain of {row.arm} over {REFERENCE} is "
+        f"{words.gained(result.estimate, result.low, result.high)} on average{look.clause}"
     )
     figure = Inverse(result.estimate, Censored.NO, result.low, result.high, False, False)
     row = replace(row, endless=curves.trials.endless(curves.mine, curves.theirs, look, result.estimate))

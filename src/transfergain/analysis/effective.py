@@ -28,7 +28,7 @@ SPLITS_OF_FIT = 2
 
 
 def effective_robustness(trials: DatasetTrials, cells: Mapping[int, Cell], split: Split) -> RobustnessRow:
-    """Measure one arm on one shift. The estimate is in logits; the sentence gives it in points of score, too."""
+    """Measure one arm on one shift. The estimate is in logits; the sentence gives it in points of score."""
     groups = [list(cells.values()), list(trials.reference.values())]
     top = groups[0][-1]
     look = trials.look_at(common([c for group in groups for c in group], split) if all(groups) else [])
@@ -45,23 +45,28 @@ def effective_robustness(trials: DatasetTrials, cells: Mapping[int, Cell], split
     parts = [[[trials.values(c, at, seeds) for at in (TEST, split)] for c in group] for group in groups] if seeds else []
     problem = _problem(parts, (top.arm, REFERENCE))
     if problem:
-        start = f"{trials.dataset}: whether {top.arm} is more robust on {split.title} than its accuracy explains"
-        return replace(row, sentence=f"{start} is not identifiable: {problem}.")
+        start = f"{trials.dataset}: how much of the gain of {top.arm} on {split.title} comes from its better score at home"
+        return replace(row, sentence=f"{start} cannot be told: {problem}.")
     mine = np.repeat([1.0, 0.0], [len(group) for group in parts])
     found, (slope, intercept, at) = _estimate([cell for group in parts for cell in group], mine, look.design)
     verdict = judge_sign(found.low, found.high)
-    more = 100 * float(expit(at + found.estimate / 2) - expit(at - found.estimate / 2))
+    more = [words.in_points(_apart(at, x)) for x in (found.estimate, found.low, found.high) if x is not None]
+    interval = f" (95 %: {more[1]} to {more[2]}{look.clause})" if len(more) > 1 else ""
     said = {Verdict.SUPPORTED: "more robust", Verdict.NEGATIVE_TRANSFER: "less robust"}
     sentence = (
-        f"{trials.dataset}: at the same score at home, {top.arm} scores {more:+.1f} points on {split.title} against "
-        f"{REFERENCE} ({words.signed(found.estimate, found.low, found.high)} in logits{look.clause}): "
-        f"{said.get(verdict, 'not shown to be more robust')}"
+        f"{trials.dataset}: with the same score at home, {top.arm} would score {more[0]} points on {split.title} "
+        f"against {REFERENCE}{interval}: {said.get(verdict, 'not shown to be more robust')}"
     )
     fit = replace(row, slope=slope, intercept=intercept, identifiable=True, verdict=verdict)
     fit = replace(fit, estimate=found.estimate, low=found.low, high=found.high)
     if (read := trials.endless(groups[0], groups[1], look)).reading is not Reading.SAME:  # more training moves both scores
         fit, sentence = replace(fit, endless=replace(read, reading=Reading.OPEN)), f"{sentence}; more training may change it"
     return replace(fit, sentence=f"{sentence}.")
+
+
+def _apart(at: float, logits: float) -> float:
+    """Turn a distance in logits into one of scores, around the logit `at`."""
+    return float(expit(at + logits / 2) - expit(at - logits / 2))
 
 
 def _points(trials: DatasetTrials, groups: Sequence[Sequence[Cell]], split: Split) -> list[tuple[float, float, str]]:
@@ -77,11 +82,11 @@ def _problem(groups: Sequence[Sequence[Sequence[Values]]], arms: Sequence[str]) 
     if not groups:
         return "no seed finished in both arms at every budget"
     if few := [arm for arm, group in zip(arms, groups, strict=True) if len(group) < 2]:
-        return f"it takes two budgets of both arms, and {' and '.join(few)} ran at one"
+        return f"it takes two numbers of labels in both arms, and {' and '.join(few)} ran with one"
     ranges = [sorted(float(cell[0].scores.mean()) for cell in group) for group in groups]
     if min(r[-1] for r in ranges) <= max(r[0] for r in ranges):
-        (a, b), (c, d) = ((r[0], r[-1]) for r in ranges)
-        return f"the scores at home do not overlap ({a:.3f} to {b:.3f} against {c:.3f} to {d:.3f})"
+        mine, theirs = (words.from_to(r[0], r[-1]) for r in ranges)
+        return f"the scores at home do not overlap ({arms[0]} {mine}, {arms[1]} {theirs})"
     if max(r[-1] for r in ranges) - min(r[0] for r in ranges) < 1e-9:
         return "all scores at home are the same"
     return ""

@@ -8,6 +8,7 @@ from typing import Any
 
 from transfergain.analysis.flat import Flat
 from transfergain.analysis.sequential import Looks
+from transfergain.arms import REFERENCE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,8 @@ class DatasetEntry(Flat):
     """Shift -> its test examples."""
     targets: Mapping[str, int] = field(default_factory=dict)
     """Shift -> labelled examples of its domain, to adapt with."""
+    reference: str = REFERENCE
+    """What gains are taken over: scratch, or in a study without it the floor to beat; see `analysis.reference`."""
     looks: Sequence[int] = ()
     """Counts of seeds at which the results are looked at; one number, or none in an older store: a fixed number of seeds."""
 
@@ -45,7 +48,7 @@ class StudyRequest:
     model: str
     revision: str
     arms: Sequence[str]
-    """In the order given, the reference among them."""
+    """In the order given; `scratch` need not be among them."""
     seeds: Sequence[int]
     """What the data sets of the study ask for, each number once, ascending; so are the next two. Of `auto`, the fewest and
     the most."""

@@ -19,6 +19,7 @@ from transfergain.analysis import (
     convergence,
     data_efficiency,
     gain,
+    last_labels,
     performance,
     robustness,
     warnings,
@@ -26,6 +27,7 @@ from transfergain.analysis import (
 from transfergain.analysis.advice import PENDING as PENDING
 from transfergain.analysis.candidates import CandidateRow
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
+from transfergain.analysis.last_labels import LastLabelsRow
 from transfergain.analysis.rows import (
     AdaptationRow,
     AggregateRow,
@@ -52,7 +54,7 @@ from transfergain.types import Status, StudyWarning
 if TYPE_CHECKING:
     import pandas as pd
 
-FINDINGS_SCHEMA_VERSION = 3
+FINDINGS_SCHEMA_VERSION = 4
 """Of findings.json, whose schema `analysis.schema` writes: raise it when a field changes or goes."""
 BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate")
 """Tables of findings beside `scores` and `gains`."""
@@ -78,7 +80,10 @@ class Findings:
     calibration: Sequence[CalibrationRow] = ()
     aggregate: Sequence[AggregateRow] = ()
     candidates: Sequence[CandidateRow] = ()
-    """All arms and floors at the largest budget; findings.json has them in `summary`."""
+    """All arms and floors at the largest budget; findings.json has them in `summary`, as it has of `last_labels`
+    that of the leading arm."""
+    last_labels: Sequence[LastLabelsRow] = ()
+    """What the last labels brought each arm."""
     recipes: Sequence[RecipeRow] = ()
     data: Mapping[str, DatasetEntry] = field(default_factory=dict)
     timings: Sequence[ConvergenceRow | AdaptationRow] = ()
@@ -182,6 +187,7 @@ def analyse(store: Store) -> Findings:
         gains=gains,
         **tables(found, data, gains),
         candidates=candidates.rows(found, data, study.margin),
+        last_labels=last_labels.rows(found, data, study.margin),
         recipes=recipes,
         data=data,
         rows=rows,
@@ -205,16 +211,20 @@ class FindingsTables(TypedDict):
 def tables(found: Sequence[gain.Cell], data: Mapping[str, DatasetEntry], gains: Sequence[GainRow]) -> FindingsTables:
     """Measure the benefits of all data sets."""
     known = by_dataset(found, data)
-    curves = [convergence.rows(trials) for trials in known]
+    with_scratch = [trials for trials in known if trials.has_scratch]
+    curves = [convergence.rows(trials) for trials in with_scratch]
     adapting = [adaptation.rows(trials, gains) for trials in known]
     return {
-        "data_efficiency": [row for trials in known for row in data_efficiency.rows(trials)],
+        "data_efficiency": [row for trials in with_scratch for row in data_efficiency.rows(trials)],
         "convergence": [row for rows, _ in curves for row in rows],
         "robustness": [row for trials in known for row in robustness.rows(trials, gains)],
         "adaptation": [row for rows, _ in adapting for row in rows],
-        "calibration": [row for trials in known for row in calibration.rows(trials)],
+        "calibration": [row for trials in known for row in calibration.rows(trials, gains)],
         "aggregate": aggregate.rows(known, gains),
-        "timings": [row for pair in zip(curves, adapting, strict=True) for _, timed in pair for row in timed],
+        "timings": [
+            *(row for _, timed in curves for row in timed),
+            *(row for _, timed in adapting for row in timed),
+        ],
     }
 
 

@@ -1,4 +1,4 @@
-"""Compute scores of arms and floors, and the Transfer Gain of every pretrained arm over scratch, paired by seed."""
+"""Compute scores of arms and floors, and the gain of every pretrained arm over the reference, paired by seed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from transfergain.analysis import endless, power, stats, words
-from transfergain.analysis.endless import Reading
+from transfergain.analysis import endless, power, stats
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.look import Look
-from transfergain.analysis.rows import GainRow, ScoreRow, Verdict
+from transfergain.analysis.rows import GainRow, ScoreRow
+from transfergain.analysis.said import sentence
 from transfergain.analysis.verdict import judge
-from transfergain.arms import REFERENCE
 from transfergain.metrics import METRICS
 from transfergain.split import TEST, Split
 from transfergain.store import StoredTrial
@@ -159,8 +158,8 @@ class _Compared(NamedTuple):
 def gains(
     found: Sequence[Cell], score_rows: Sequence[ScoreRow], margin: float, data: Mapping[str, DatasetEntry]
 ) -> list[GainRow]:
-    """Compare every pretrained cell with scratch on each split by each metric: paired, tested, corrected and judged."""
-    reference = {(c.dataset, c.budget): c for c in found if c.arm == REFERENCE}
+    """Compare every pretrained cell with the reference, each split and metric: paired, tested, corrected and judged."""
+    reference = {(c.dataset, c.budget): c for c in found if c.arm == data[c.dataset].reference}
     pairs = [(c, reference[c.dataset, c.budget]) for c in found if c.pretrained and (c.dataset, c.budget) in reference]
     compared = [
         _compare(cell, against, split, metric, data[cell.dataset].looks)
@@ -171,7 +170,11 @@ def gains(
     known = _Known(
         margin,
         _best_floors(found, score_rows),
-        {key: cell.at_chance(data[cell.dataset].metric, data[cell.dataset].chance) for key, cell in reference.items()},
+        {
+            key: cell.at_chance(data[cell.dataset].metric, data[cell.dataset].chance)
+            for key, cell in reference.items()
+            if not cell.is_floor
+        },
     )
     return [_judged(c, p_holm, known) for c, p_holm in zip(compared, _corrected(compared), strict=True)]
 
@@ -228,7 +231,7 @@ class _Known(NamedTuple):
     margin: float
     floors: Floors
     at_chance: Mapping[tuple[str, int], set[int]]
-    """(data set, budget) -> the replicates in which the reference scored not clearly above chance."""
+    """(data set, budget) -> the replicates in which scratch scored not clearly above chance."""
 
 
 def _judged(compared: _Compared, p_holm: float | None, known: _Known) -> GainRow:
@@ -243,7 +246,7 @@ def _judged(compared: _Compared, p_holm: float | None, known: _Known) -> GainRow
         task=cell.task,
         dataset=cell.dataset,
         arm=cell.arm,
-        reference=REFERENCE,
+        reference=reference.arm,
         budget=cell.budget,
         split=split,
         metric=metric,
@@ -265,29 +268,8 @@ def _judged(compared: _Compared, p_holm: float | None, known: _Known) -> GainRow
         why=judgement.why,
         seeds_needed=judgement.seeds,
         endless=endless.read([cell.outcomes], [reference.outcomes], look.seeds, primary),
-        reference_at_chance=len(known.at_chance[cell.dataset, cell.budget].intersection(look.seeds)),
+        reference_at_chance=len(known.at_chance.get((cell.dataset, cell.budget), set()).intersection(look.seeds)),
         below_floor=floor[1] if floor and 1 - error <= floor[0] else None,
         level=look.level,
     )
     return replace(row, sentence=sentence(row, look.clause))
-
-
-def sentence(row: GainRow, over_looks: str = "") -> str:
-    """Say one gain in words; `over_looks` is the clause on the interval's level."""
-    before, after = f"{100 * row.reference_error:.1f} %", f"{100 * row.error:.1f} %"
-    change = "cuts" if row.estimate > 0 else "raises"
-    moves = f"leaves the error at {before}" if before == after else f"{change} the error from {before} to {after}"
-    numbers = [words.seeds(row.n_seeds)]
-    if row.low is not None:
-        numbers.append(f"gain {words.signed(row.estimate, row.low, row.high)}{over_looks}")
-        numbers.append(f"Holm {words.format_p(row.p_holm)}")
-    text = f"{row.dataset}: "
-    if 2 * row.reference_at_chance > row.n_seeds:
-        text += f"{row.reference} is not clearly above chance in {row.reference_at_chance} of {words.seeds(row.n_seeds)}; "
-    text += f"{row.arm} {moves} on {row.split.title} with {row.budget:,} labels ({', '.join(numbers)}): {row.verdict}"
-    text += f"; {row.why}" if row.why else ""
-    if row.endless.reading is not Reading.SAME or row.verdict is not Verdict.INCONCLUSIVE:
-        text += f"; {row.endless.clause(row.arm)}"
-    if row.below_floor:
-        text += f"; no recommendation, as the {row.below_floor} floor does as well or better"
-    return text + "."

@@ -32,8 +32,8 @@ class Look:
 
     @property
     def clause(self) -> str:
-        """Say that 95 % is the level over all looks; empty for one look."""
-        return "" if self.level == PLAIN_LEVEL else ", 95 % over all looks"
+        """Say that the interval's 95 % holds over all looks; empty for one look."""
+        return "" if self.level == PLAIN_LEVEL else ", over all looks"
 
     def interval(self, values: Values) -> Estimate:
         """Estimate a mean of these seeds with the design's interval and p."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from transfergain.analysis import stats, words
 from transfergain.analysis.effective import effective_robustness
@@ -26,7 +27,7 @@ def rows(trials: DatasetTrials, gains: Sequence[GainRow]) -> list[RobustnessRow]
                     found += _transfer(trials, cell, split)
                 elif split.kind is Kind.PERTURBED:
                     found.append(_drop(trials, cell, split))
-    for cells in trials.treated.values():
+    for cells in trials.treated.values() if trials.has_scratch else ():
         for split in _shifts(cells):
             found.append(effective_robustness(trials, cells, split))
     return found
@@ -49,8 +50,7 @@ def _transfer(trials: DatasetTrials, cell: Cell, split: Split) -> list[Robustnes
     home, away = trials.values(cell, TEST, seeds), trials.values(cell, split, seeds)
     inside, outside = float(home.scores.mean()), float(away.scores.mean())
     start = f"{trials.dataset}: {cell.arm} with {cell.budget:,} labels"
-    gap = stats.sum_interval(inside - outside, [home, _times(away, -1.0)])
-    less = words.plain(gap.estimate, gap.low, gap.high)
+    gap = _possible_loss(stats.sum_interval(inside - outside, [home, _times(away, -1.0)]), inside)
     gap_row = RobustnessRow(
         **trials.place(cell, split),
         measure=Measure.GAP,
@@ -59,16 +59,15 @@ def _transfer(trials: DatasetTrials, cell: Cell, split: Split) -> list[Robustnes
         estimate=gap.estimate,
         low=gap.low,
         high=gap.high,
-        sentence=f"{start} scores {less} less on {split.title} than at home.",
+        sentence=f"{start} scores {_loss(gap)} on {split.title} than at home.",
     )
-    kept, sentence = None, f"{start} scores 0 at home: no retention."
+    kept, sentence = None, f"{start} scores 0 at home, so there is nothing to keep on {split.title}."
     if inside > 0:
         ratio = outside / inside
         kept = stats.sum_interval(ratio, [_times(away, 1 / inside), _times(home, -ratio / inside)])
-        sentence = f"{start} keeps {100 * ratio:.0f} % of its score on {split.title}"
         if kept.low is not None and kept.high is not None:
-            sentence += f" ({words.LEVEL} {100 * kept.low:.0f} to {100 * kept.high:.0f} %)"
-        sentence += "."
+            kept = replace(kept, low=max(0.0, kept.low), high=min(1 / inside, kept.high))
+        sentence = f"{start} keeps {words.scored(ratio, kept.low, kept.high)} of its score on {split.title}."
     retention = RobustnessRow(
         **trials.place(cell, split),
         measure=Measure.RETENTION,
@@ -80,6 +79,21 @@ def _transfer(trials: DatasetTrials, cell: Cell, split: Split) -> list[Robustnes
         sentence=sentence,
     )
     return [gap_row, retention]
+
+
+def _possible_loss(found: stats.Estimate, before: float) -> stats.Estimate:
+    """Cut the interval of a loss from the mean score `before` at what is possible."""
+    return stats.possible_gain(found, 1 - before)
+
+
+def _loss(found: stats.Estimate) -> str:
+    """Write `9.1 points less (95 %: 5.0 to 13.2)`, or of a loss below 0 `1.2 points more (95 %: -0.5 to 2.9)`."""
+    sign, word = (1, "less") if found.estimate >= 0 else (-1, "more")
+    text = f"{100 * sign * found.estimate:z.1f} points {word}"
+    if found.low is None or found.high is None:
+        return text
+    low, high = sorted((100 * sign * found.low, 100 * sign * found.high))
+    return f"{text} (95 %: {low:z.1f} to {high:z.1f})"
 
 
 def _times(part: Values, factor: float) -> Values:
@@ -100,9 +114,11 @@ def unseen(cells: Sequence[Cell]) -> set[Split]:
 def _drop(trials: DatasetTrials, cell: Cell, split: Split) -> RobustnessRow:
     """Measure `perturbation_drop`: what a perturbation costs one arm, paired by test cluster."""
     seeds = common([cell], split)
-    result = stats.interval(*trials.values(cell, TEST, seeds).minus(trials.values(cell, split, seeds)))
-    loss = words.plain(result.estimate, result.low, result.high)
-    sentence = f"{trials.dataset}: {cell.arm} with {cell.budget:,} labels loses {loss} to {split.title}."
+    home = trials.values(cell, TEST, seeds)
+    result = stats.interval(*home.minus(trials.values(cell, split, seeds)))
+    result = _possible_loss(result, float(home.scores.mean()))
+    where = f"on {split.title} than on the test set as it is"
+    sentence = f"{trials.dataset}: {cell.arm} with {cell.budget:,} labels scores {_loss(result)} {where}."
     if split in unseen([cell]):
         sentence = f"{trials.dataset}: {cell.arm} reads {split.title} as the test set itself: its tokenizer undoes it."
     return RobustnessRow(

@@ -119,7 +119,7 @@ class ScoreRow(Row):
 
 @dataclass(frozen=True, kw_only=True)
 class GainRow(Row):
-    """The Transfer Gain of a pretrained arm over the reference, paired by seed, tested and judged."""
+    """The gain of a pretrained arm over the reference, paired by seed, tested and judged. Over scratch: Transfer Gain."""
 
     reference: str
     estimate: float
@@ -145,12 +145,17 @@ class GainRow(Row):
     endless: Endless
     """What training without an end could make of the gain; the verdict is about equal training."""
     reference_at_chance: int
-    """Seeds in which the reference scored not clearly above chance on the test set."""
+    """Seeds in which scratch scored not clearly above chance on the test set; 0 of a floor, which is as it is."""
     below_floor: str | None
     """The best floor, where it does as well or better."""
     level: float = 0.95
     """Of Student's t over seeds; above .95 where a study looks several times, for 95 % over all looks."""
     sentence: str = ""
+
+    @property
+    def reference_learned(self) -> bool:
+        """Tell whether the reference was clearly above chance in half of the seeds or more."""
+        return 2 * self.reference_at_chance <= self.n_seeds
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from statistics import fmean
-from typing import TypeVar
 
 from transfergain.analysis import words
-from transfergain.analysis.benefits import BenefitTables
+from transfergain.analysis.benefits import nothing
 from transfergain.analysis.candidates import Difference
+from transfergain.analysis.entries import DatasetEntry
+from transfergain.analysis.last_labels import LastLabelsRow
+from transfergain.analysis.leading import BenefitTables, Leading
 from transfergain.analysis.rows import (
     Benefit,
     BenefitRow,
@@ -20,14 +22,12 @@ from transfergain.analysis.rows import (
     Measure,
     MeasureRow,
     RobustnessRow,
-    Row,
     Verdict,
 )
 from transfergain.analysis.summary import BenefitLine
 from transfergain.arms import REFERENCE
-from transfergain.split import TEST
 
-AnyRow = TypeVar("AnyRow", bound=Row)
+Figure = GainRow | MeasureRow | Difference | LastLabelsRow
 UNLEARNED = {
     Benefit.DATA_EFFICIENCY: f"{REFERENCE} is near chance: no score that fewer labels could match",
     Benefit.CONVERGENCE: f"{REFERENCE} is near chance: no level to reach sooner",
@@ -43,7 +43,11 @@ BEYOND = {
 
 
 def lines(
-    answers: Sequence[BenefitRow], tables: BenefitTables, metric: str, learned: bool, over_floor: Difference | None
+    answers: Sequence[BenefitRow],
+    tables: BenefitTables,
+    entry: DatasetEntry,
+    learned: bool,
+    over_floor: Difference | None,
 ) -> list[BenefitLine]:
     """Shorten the answers of one data set; *robustness beyond accuracy* goes into the line of robustness."""
     beyond = next((row.verdict for row in answers if row.benefit is Benefit.BEYOND_ACCURACY), None)
@@ -51,86 +55,62 @@ def lines(
     for row in answers:
         if row.benefit is Benefit.BEYOND_ACCURACY:
             continue
-        if not learned and row.benefit in UNLEARNED and row.verdict is not Verdict.NOT_MEASURED:
+        measured = row.verdict is not Verdict.NOT_MEASURED
+        if not learned and row.benefit in UNLEARNED and measured:
             found.append(BenefitLine(benefit=row.benefit, verdict=Verdict.NOT_MEASURED, text=UNLEARNED[row.benefit]))
             continue
-        text = _text(row, _Own(row, metric, tables), beyond, over_floor)
-        if not learned and row.verdict is not Verdict.NOT_MEASURED:
-            text = f"{text}; {REFERENCE} is near chance"
+        text = nothing(row.benefit, row.arm, entry.reference)
+        if measured:
+            own = Leading.of(tables, row.dataset, row.arm, entry.metric)
+            text = _text(row.benefit, own, beyond, over_floor) + ("" if learned else f"; {REFERENCE} is near chance")
         found.append(BenefitLine(benefit=row.benefit, verdict=row.verdict, text=text))
     return found
 
 
-class _Own:
-    """The rows of one arm on one data set's primary metric."""
-
-    def __init__(self, answer: BenefitRow, metric: str, tables: BenefitTables) -> None:
-        def own(rows: Sequence[AnyRow]) -> list[AnyRow]:
-            return [row for row in rows if (row.dataset, row.arm, row.metric) == (answer.dataset, answer.arm, metric)]
-
-        self.gains = own(tables.gains)
-        self.efficiency = sorted(own(tables.data_efficiency), key=lambda row: row.budget)
-        self.convergence = own(tables.convergence)
-        self.robustness = own(tables.robustness)
-
-
-def _at_top(rows: Sequence[AnyRow]) -> list[AnyRow]:
-    return [row for row in rows if row.budget == max(each.budget for each in rows)]
-
-
-def _text(answer: BenefitRow, own: _Own, beyond: Verdict | None, over_floor: Difference | None) -> str:
-    if answer.verdict is Verdict.NOT_MEASURED:
-        return _nothing(answer)
-    if answer.benefit is Benefit.PERFORMANCE:
-        return _performance(_at_top([row for row in own.gains if row.split == TEST])[0], over_floor)
-    if answer.benefit is Benefit.DATA_EFFICIENCY:
-        return _labels(own.efficiency)
-    if answer.benefit is Benefit.CONVERGENCE:
-        return _speed(_at_top([row for row in own.convergence if row.unit == "steps"])[0])
+def _text(benefit: Benefit, own: Leading, beyond: Verdict | None, over_floor: Difference | None) -> str:
+    if benefit is Benefit.PERFORMANCE:
+        return _performance(own.on_test[-1], over_floor)
+    if benefit is Benefit.DATA_EFFICIENCY:
+        return _labels(own)
+    if benefit is Benefit.CONVERGENCE:
+        assert own.speed is not None, "what was measured has a row"
+        return _speed(own.speed)
     return _away(own, beyond)
-
-
-def _nothing(answer: BenefitRow) -> str:
-    if not answer.arm:
-        return f"no arm beside {REFERENCE}"
-    if answer.benefit is Benefit.ROBUSTNESS:
-        return "no test set of another domain, no noisy text"
-    return f"no seed of {answer.arm} and {REFERENCE} has finished with the same labels"
 
 
 def _performance(row: GainRow, over_floor: Difference | None) -> str:
     """Write `83.8 to 91.9 %; over tfidf +6.9 points (95 %: +5.1 to +8.6)`: the answer has the gain over scratch in full."""
+    if over_floor is None or row.reference == over_floor.against:
+        return gain(row)
     text = words.from_to(1 - row.reference_error, 1 - row.error)
-    if over_floor is None:
-        return f"{text}, {words.points(row.estimate)}{_in_brackets(row)}"
     return f"{text}; over {over_floor.against} {words.points(over_floor.estimate)}{_in_brackets(over_floor)}"
 
 
 def gain(row: GainRow) -> str:
-    """Write `83.8 to 91.9 %, +8.1 points (95 %: +6.8 to +9.4)`."""
+    """Write `83.8 to 91.9 %, +8.1 points (95 %: +6.8 to +9.4)`; over a floor `91.9 %, tfidf 85.0 %, +6.9 points (...)`."""
     moved = words.from_to(1 - row.reference_error, 1 - row.error)
+    if row.reference != REFERENCE:
+        moved = f"{words.score(1 - row.error)}, {row.reference} {words.score(1 - row.reference_error)}"
     return f"{moved}, {words.points(row.estimate)}{_in_brackets(row)}"
 
 
-def _in_brackets(row: GainRow | MeasureRow | Difference) -> str:
+def _in_brackets(row: Figure) -> str:
     if hidden(row):
         return f" ({words.seeds(row.n_seeds)}, too few for an interval)"
     interval = words.interval(row.low, row.high)
     return f" ({interval})" if interval else ""
 
 
-def hidden(row: GainRow | MeasureRow | Difference) -> bool:
+def hidden(row: Figure) -> bool:
     """Tell whether a figure rests on so few seeds, and is so open, that its interval would say nothing."""
     return row.n_seeds < 3 and row.verdict is Verdict.INCONCLUSIVE
 
 
-def _labels(rows: Sequence[EfficiencyRow]) -> str:
-    multiples = [row for row in rows if row.measure is Measure.MULTIPLIER]
-    savings = [row for row in rows if row.measure is Measure.LABEL_SAVING and row.estimate is not None]
-    if not savings:
-        return f"{_multiple(multiples[0])}; a curve takes more than one number of labels"
-    row = savings[0]
-    clear = [multiple for multiple in multiples if multiple.verdict is Verdict.SUPPORTED]
+def _labels(own: Leading) -> str:
+    row = own.saving
+    if row is None:
+        return f"{_multiple(own.multiples[0])}; a curve takes more than one number of labels"
+    clear = [multiple for multiple in own.multiples if multiple.verdict is Verdict.SUPPORTED]
     if row.verdict is Verdict.INCONCLUSIVE and clear:
         return f"open with all labels; {_multiple(clear[0])}"
     return f"open: {_share_saved(row)}" if row.verdict is Verdict.INCONCLUSIVE else _saving(row)
@@ -202,15 +182,14 @@ def _mean(times: Sequence[float | None]) -> str:
     return words.number(math.exp(fmean(known))) if known else ""
 
 
-def _away(own: _Own, beyond: Verdict | None) -> str:
-    shifts = [row for row in _at_top(own.robustness) if row.measure is Measure.OOD_GAIN]
-    if shifts:
-        text = "; ".join(f"{row.split.title} {_on_shift(row, own.gains)}" for row in shifts)
+def _away(own: Leading, beyond: Verdict | None) -> str:
+    first = own.away[0]
+    if first.measure is Measure.OOD_GAIN:
+        text = "; ".join(f"{row.split.title} {_on_shift(row, own.gains)}" for row in own.away)
         return f"{text}; {BEYOND[beyond]}" if beyond in BEYOND else text
-    noisy = [row for row in _at_top(own.robustness) if row.measure is Measure.PERTURBATION_GAIN]
-    worst = min(noisy, key=lambda row: row.estimate or 0.0)
-    better = [row.verdict for row in noisy].count(Verdict.SUPPORTED)
-    return f"better on {better} of {len(noisy)} noisy test sets; least on {worst.split.title}, {_points(worst)}"
+    worst = min(own.away, key=lambda row: row.estimate or 0.0)
+    better = [row.verdict for row in own.away].count(Verdict.SUPPORTED)
+    return f"better on {better} of {len(own.away)} noisy test sets; least on {worst.split.title}, {_points(worst)}"
 
 
 def _on_shift(row: RobustnessRow, gains: Sequence[GainRow]) -> str:

@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
 
-from transfergain.analysis import advice, benefits, short, words
+from transfergain.analysis import advice, short, words
 from transfergain.analysis.candidates import CandidateRow, Difference
 from transfergain.analysis.entries import DatasetEntry
+from transfergain.analysis.last_labels import LastLabelsRow
+from transfergain.analysis.leading import BenefitTables, Leading
 from transfergain.analysis.recommend import recommend, title, upper
 from transfergain.analysis.rows import BenefitRow, GainRow, Verdict
 from transfergain.analysis.short import hidden
@@ -19,11 +21,13 @@ from transfergain.metrics import METRICS
 from transfergain.split import TEST
 
 
-class SummaryTables(benefits.BenefitTables, advice.AdviceTables, Protocol):
+class SummaryTables(BenefitTables, advice.AdviceTables, Protocol):
     """What of `Findings` is read here."""
 
     @property
     def candidates(self) -> Sequence[CandidateRow]: ...
+    @property
+    def last_labels(self) -> Sequence[LastLabelsRow]: ...
     @property
     def leading_arm(self) -> str: ...
     def benefits(self) -> list[BenefitRow]: ...
@@ -35,10 +39,15 @@ def summarise(tables: SummaryTables) -> Summary:
     found = [_dataset(tables, name, [row for row in answers if row.dataset == name]) for name in tables.data]
     return Summary(
         model=tables.study.model,
+        question=f"Does starting from {tables.study.model} beat {_rival(tables)}?",
         answer=found[0].answer if len(found) == 1 else _over_all(tables.study.model, found),
         recommendation={each.dataset: each.recommendation.name for each in found},
         datasets=found,
     )
+
+
+def _rival(tables: SummaryTables) -> str:
+    return title(REFERENCE) if REFERENCE in tables.study.arms else "the best floor"
 
 
 LEARNED = 0.1
@@ -61,7 +70,7 @@ class Facts(NamedTuple):
     entry: DatasetEntry
     margin: float
     gain: GainRow | None
-    """Of the arm over scratch on the test set, with the most labels."""
+    """Of the arm over the reference on the test set, with the most labels."""
     turns: Sequence[GainRow]
     """The same with fewer labels, where the answer is another one."""
     own: CandidateRow | None
@@ -70,8 +79,8 @@ class Facts(NamedTuple):
 
     @property
     def learned(self) -> bool:
-        """Tell whether scratch was above chance in half of the seeds or more."""
-        return self.gain is None or 2 * self.gain.reference_at_chance <= self.gain.n_seeds
+        """Tell whether scratch was above chance in half of the seeds or more; a floor is as it is."""
+        return self.gain is None or self.gain.reference_learned
 
 
 def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) -> DatasetSummary:
@@ -89,25 +98,24 @@ def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) ->
         budget=own.budget if own else max((row.budget for row in candidates), default=0),
         verdict=verdict,
         answer=answer,
+        reference=entry.reference,
         reference_learned=facts.learned,
         recommendation=facts.recommendation,
         score=own.score if own else None,
         over_reference=_over_reference(facts.gain),
         over_floor=own.over_floor if own else None,
-        benefits=short.lines(answers, tables, entry.metric, facts.learned, own.over_floor if own else None),
+        benefits=short.lines(answers, tables, entry, facts.learned, own.over_floor if own else None),
         table=_table(tables, name, candidates),
+        more_labels=advice.more_labels(tables, name, facts.arm),
         candidates=candidates,
-        next=advice.steps(tables, name, facts.gain, facts.arm),
+        next=advice.steps(tables, name, facts.gain),
         caveats=advice.caveats(tables, name, facts.gain),
     )
 
 
 def _facts(tables: SummaryTables, name: str, entry: DatasetEntry) -> Facts:
     arm = tables.leading_arm
-    gains = sorted(
-        (r for r in tables.gains if (r.dataset, r.arm, r.split, r.metric) == (name, arm, TEST, entry.metric)),
-        key=lambda row: row.budget,
-    )
+    gains = Leading.of(tables, name, arm, entry.metric).on_test
     top = gains[-1] if gains else None
     turned = TURNED.get(top.verdict) if top else None
     candidates = [row for row in tables.candidates if row.dataset == name]
@@ -165,7 +173,7 @@ def _answer(facts: Facts) -> tuple[Verdict, str]:
         return Verdict.NOT_MEASURED, f"No answer: the study has no arm beside {REFERENCE}."
     if row is None:
         return Verdict.NOT_MEASURED, (
-            f"No answer yet: no seed of {facts.arm} and {REFERENCE} has finished with the same labels."
+            f"No answer yet: no seed of {facts.arm} and {facts.entry.reference} has finished with the same labels."
         )
     if not facts.learned:
         return _unlearned(facts, row)
@@ -180,14 +188,16 @@ def _start(facts: Facts, row: GainRow) -> tuple[Verdict, str]:
         return row.verdict, "One seed, so no verdict yet."
     if hidden(row):
         return row.verdict, f"{row.n_seeds} seeds are too few for a verdict."
+    over_floor = row.reference != REFERENCE
     if row.verdict is Verdict.SUPPORTED and row.below_floor:
-        return Verdict.NOT_SUPPORTED, f"Better than {REFERENCE}, but no better than {title(row.below_floor)}."
+        return Verdict.NOT_SUPPORTED, f"Better than {row.reference}, but no better than {title(row.below_floor)}."
     if row.verdict is Verdict.SUPPORTED:
         kind = "a little" if row.low < facts.margin and row.estimate < 2 * facts.margin else ""
-        said = ", ".join(["Yes", *([kind] if kind else []), *advice.equal_training(row)])
+        against = ["it beats the best floor"] if over_floor else []
+        said = ", ".join(["Yes", *against, *([kind] if kind else []), *advice.equal_training(row)])
         return row.verdict, f"{said}."
     if row.verdict is Verdict.NEGATIVE_TRANSFER:
-        return row.verdict, "No, it hurts."
+        return row.verdict, "No, it is below the best floor." if over_floor else "No, it hurts."
     if row.verdict is Verdict.NOT_SUPPORTED:
         return row.verdict, f"No: a gain of {words.margin(facts.margin)} is ruled out."
     return row.verdict, f"Undecided{advice.price(row)}."
@@ -196,14 +206,17 @@ def _start(facts: Facts, row: GainRow) -> tuple[Verdict, str]:
 def _moves(facts: Facts, row: GainRow) -> str:
     """Say `Starting from M moves accuracy from 83.8 to 91.9 % with 1,498 labels (+8.1 points, 95 %: ...; 5 seeds)`."""
     how = "" if facts.arm == FULL.name else f" with {title(facts.arm)}"
+    figures = ", ".join(filter(None, (words.points(row.estimate), "" if hidden(row) else words.interval(row.low, row.high))))
+    figures = f"({figures}; {words.seeds(row.n_seeds)})"
     before, after = f"{100 * (1 - row.reference_error):.1f}", f"{100 * (1 - row.error):.1f}"
+    if row.reference != REFERENCE:
+        has = f"{upper(title(facts.arm))} from {facts.model} has {facts.metric} {after} % with {row.budget:,} labels"
+        return f"{has}, {title(row.reference)} {before} % {figures}"
     verb = "lifts" if row.estimate > 0 else "lowers"
     moved = f"{verb} {facts.metric} from {before} to {after} %"
     if before == after:
         moved = f"leaves {facts.metric} at {after} %"
-    interval = "" if hidden(row) else words.interval(row.low, row.high)
-    figures = ", ".join(part for part in (words.points(row.estimate), interval) if part)
-    return f"Starting from {facts.model}{how} {moved} with {row.budget:,} labels ({figures}; {words.seeds(row.n_seeds)})"
+    return f"Starting from {facts.model}{how} {moved} with {row.budget:,} labels {figures}"
 
 
 def _turns(facts: Facts) -> Iterator[str]:
@@ -244,30 +257,26 @@ def _against_floor(facts: Facts, over: Difference) -> str:
         Verdict.NOT_SUPPORTED: "is no better than the best floor",
     }.get(over.verdict, "may or may not beat the best floor")
     mine = f"{upper(title(facts.arm))} at {words.score(over.score)}"
-    return f"{mine} {does}, {title(over.against)}: {_apart(over)}"
-
-
-def _apart(over: Difference) -> str:
-    """Write `+17.5 points (95 %: +11.2 to +23.8)`."""
-    interval = words.interval(over.low, over.high)
-    return words.points(over.estimate) + (f" ({interval})" if interval else "")
+    return f"{mine} {does}, {title(over.against)}: {words.gained(over.estimate, over.low, over.high)}"
 
 
 def _floor_does_it(facts: Facts, row: GainRow, own: CandidateRow) -> str:
     floor = facts.recommendation
     assert floor.score is not None
     mine = f"{title(facts.arm)} from {facts.model} has {words.score(own.score)}"
-    if own.over_floor and own.over_floor.against == floor.name:
-        mine += f", {_apart(own.over_floor)}"
+    if (over := own.over_floor) and over.against == floor.name:
+        mine += f", {words.gained(over.estimate, over.low, over.high)}"
     reaches = f"{floor.title} reaches {facts.metric} {words.score(floor.score)} without a transformer"
-    return f"No need for it: {reaches}; {mine}. Over {REFERENCE}: {short.gain(row)}."
+    also = f" Over {REFERENCE}: {short.gain(row)}." if row.reference == REFERENCE else ""
+    return f"No need for it: {reaches}; {mine}.{also}"
 
 
 def _over_all(model: str, found: Sequence[DatasetSummary]) -> str:
     """Count the answers: `Starting from M pays on 3 of 5 data sets; a floor does as well on 1, undecided on 1.`"""
     yes = sum(each.verdict is Verdict.SUPPORTED for each in found)
     rest = Counter(_in_short(each) for each in found if each.verdict is not Verdict.SUPPORTED)
-    text = f"Starting from {model} pays on {yes} of {len(found)} data sets"
+    over = "pays" if found[0].reference == REFERENCE else "beats the best floor"
+    text = f"Starting from {model} {over} on {yes} of {len(found)} data sets"
     text += "; " * bool(rest) + ", ".join(f"{said} on {n}" for said, n in rest.items())
     unlearned = [each.dataset for each in found if not each.reference_learned]
     return f"{text}.{f' Scratch is not clearly above chance on {words.listed(unlearned)}.' if unlearned else ''}"
@@ -277,4 +286,5 @@ def _in_short(summary: DatasetSummary) -> str:
     """Say an answer that is no plain yes."""
     if summary.verdict is Verdict.NOT_SUPPORTED:
         return "a floor does as well" if summary.recommendation.is_floor else "no gain that matters"
-    return {Verdict.NEGATIVE_TRANSFER: "it hurts", Verdict.INCONCLUSIVE: "undecided"}.get(summary.verdict, "not measured")
+    worse = "it hurts" if summary.reference == REFERENCE else "it is below the floor"
+    return {Verdict.NEGATIVE_TRANSFER: worse, Verdict.INCONCLUSIVE: "undecided"}.get(summary.verdict, "not measured")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from transfergain.analysis.candidates import CandidateRow, Difference
 from transfergain.analysis.flat import Flat
+from transfergain.analysis.last_labels import LastLabelsRow
 from transfergain.analysis.rows import Benefit, Verdict
 
 
@@ -31,6 +32,17 @@ class NextStep(Flat):
     """The key of a study that it takes: `seeds` is `--seeds` in a command, `seeds=` in Python. Empty: none is needed."""
     value: str = ""
     """Empty: the key is to be left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MoreLabels(Flat):
+    """What the next labels may buy, by what the last ones brought the arm that the answer is about. No forecast."""
+
+    text: str
+    row: LastLabelsRow | None = None
+    """None where no two numbers of labels were measured."""
+    step: NextStep | None = None
+    """What would tell, where that is one number of labels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,10 +86,12 @@ class DatasetSummary(Flat):
     budget: int
     """Labels that the answer is about: the most that were measured."""
     verdict: Verdict
-    """Of the gain over scratch; of that over the best floor where scratch never learned; *not supported* where a floor
+    """Of the gain over `reference`; of that over the best floor where scratch never learned; *not supported* where a floor
     does as well."""
     answer: str
     """A sentence or two."""
+    reference: str
+    """What the gain is over: scratch, or in a study without it the floor to beat."""
     reference_learned: bool
     """False where scratch was not clearly above chance in most seeds."""
     recommendation: Recommendation
@@ -87,6 +101,7 @@ class DatasetSummary(Flat):
     over_floor: Difference | None
     benefits: Sequence[BenefitLine]
     table: ScoreTable
+    more_labels: MoreLabels
     candidates: Sequence[CandidateRow]
     """All arms and floors at that number of labels."""
     next: Sequence[NextStep]
@@ -100,6 +115,8 @@ class Summary(Flat):
     """The answer of a study."""
 
     model: str
+    question: str
+    """What was asked: whether starting from the checkpoint beats training from scratch, or the best floor."""
     answer: str
     """Over all data sets; of one data set, its own answer."""
     recommendation: Mapping[str, str]

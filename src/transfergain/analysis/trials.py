@@ -36,7 +36,7 @@ class RepeatedGain(RowPlace):
 
 @dataclass
 class DatasetTrials:
-    """The arms (no floors) of one data set. Every benefit is measured on the primary metric, `metric`."""
+    """The arms of one data set. Every benefit is measured on the primary metric, `metric`."""
 
     task: str
     dataset: str
@@ -46,13 +46,21 @@ class DatasetTrials:
     """Arm -> budget -> cell, both in order."""
     looks: Sequence[int] = ()
     """See `DatasetEntry.looks`."""
+    floor: Mapping[int, Cell] = field(default_factory=dict)
+    """Budget -> cell of the floor that gains are over, in a study without scratch."""
+    has_scratch: bool = True
+    """Whether scratch was asked for: what is read off its curves, its speed and its labels, takes it."""
     _known: dict[tuple[str, int, Split, int], tuple[float, Floats]] = field(default_factory=dict, repr=False)
-    _at_chance: dict[tuple[str, int], bool] = field(default_factory=dict, repr=False)
 
     @property
     def reference(self) -> Mapping[int, Cell]:
-        """Return the reference arm's cells by budget; none where none of its trials finished."""
+        """Return scratch's cells by budget; none where none of its trials finished."""
         return self.cells.get(REFERENCE, {})
+
+    @property
+    def against(self) -> Mapping[int, Cell]:
+        """Return the cells of what gains are over, by budget: scratch's, or the floor's."""
+        return self.reference if self.has_scratch else self.floor
 
     @property
     def treated(self) -> Mapping[str, Mapping[int, Cell]]:
@@ -60,7 +68,7 @@ class DatasetTrials:
         return {arm: cells for arm, cells in self.cells.items() if arm != REFERENCE}
 
     def pairs(self) -> list[tuple[Cell, Cell]]:
-        """Pair every arm's cell with the reference's at that budget, where both have a seed in common."""
+        """Pair every arm's cell with scratch's at that budget, where both have a seed in common."""
         return [
             (cell, self.reference[budget])
             for cells in self.treated.values()
@@ -78,13 +86,6 @@ class DatasetTrials:
                 self._known[key] = float(scores[0]), values[0]
             found.append(self._known[key])
         return Values(np.array([score for score, _ in found]), np.stack([values for _, values in found]))
-
-    def never_learned(self, cell: Cell) -> bool:
-        """Tell whether a cell is not clearly above chance on the test set in most of its seeds."""
-        key = cell.arm, cell.budget
-        if key not in self._at_chance:
-            self._at_chance[key] = 2 * len(cell.at_chance(self.metric, self.chance)) > len(cell.outcomes)
-        return self._at_chance[key]
 
     def look(self, cells: Iterable[Cell], split: Split = TEST) -> Look:
         """Choose the seeds of a figure made of these cells, and the level of its interval."""
@@ -139,17 +140,22 @@ def common(cells: Iterable[Cell], split: Split = TEST) -> list[int]:
 def by_dataset(found: Sequence[Cell], data: Mapping[str, DatasetEntry]) -> list[DatasetTrials]:
     """Gather the cells of each data set that has finished trials of arms."""
     arms: dict[str, dict[str, dict[int, Cell]]] = defaultdict(lambda: defaultdict(dict))
+    floors: dict[str, dict[int, Cell]] = defaultdict(dict)
     for cell in found:
         if not cell.is_floor:
             arms[cell.dataset][cell.arm][cell.budget] = cell
+        elif cell.arm == data[cell.dataset].reference:
+            floors[cell.dataset][cell.budget] = cell
     return [
         DatasetTrials(
-            next(iter(next(iter(cells.values())).values())).task,
-            dataset,
-            data[dataset].metric,
-            data[dataset].chance,
-            {arm: dict(sorted(by_budget.items())) for arm, by_budget in cells.items()},
-            data[dataset].looks,
+            task=next(iter(next(iter(cells.values())).values())).task,
+            dataset=dataset,
+            metric=data[dataset].metric,
+            chance=data[dataset].chance,
+            cells={arm: dict(sorted(by_budget.items())) for arm, by_budget in cells.items()},
+            looks=data[dataset].looks,
+            floor=floors[dataset],
+            has_scratch=data[dataset].reference == REFERENCE,
         )
         for dataset, cells in arms.items()
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from transfergain.analysis import words
 from transfergain.analysis.power import detectable, needed
 from transfergain.analysis.rows import Verdict
 from transfergain.analysis.stats import Design, Estimate
@@ -37,16 +38,18 @@ def judge(result: Estimate, p_holm: float | None, margin: float, looks: Design |
     """
     if result.low is None or result.high is None or p_holm is None:
         return Judgement(Verdict.INCONCLUSIVE, "one seed shows no variance between seeds; run at least 3")
+    points = words.margin(margin)
     if result.low == result.high:
         verdict = Verdict.SUPPORTED if result.estimate > 0 else Verdict.NOT_SUPPORTED
         verdict = Verdict.NEGATIVE_TRANSFER if result.estimate < 0 else verdict
         return Judgement(verdict, "no variance at all between seeds and test examples")
     if result.low > 0 and p_holm < ALPHA:
-        return Judgement(Verdict.SUPPORTED, "meaningful" if result.low >= margin else f"may be under {_points(margin)}")
+        least = f"at least {points}" if result.low >= margin else f"maybe less than {points}"
+        return Judgement(Verdict.SUPPORTED, least)
     if result.high < 0:
-        return Judgement(Verdict.NEGATIVE_TRANSFER, "the pretrained arm is worse")
+        return Judgement(Verdict.NEGATIVE_TRANSFER, "it is worse")
     if result.high < margin:
-        return Judgement(Verdict.NOT_SUPPORTED, f"a gain of {_points(margin)} or more is ruled out")
+        return Judgement(Verdict.NOT_SUPPORTED, f"a gain of {points} or more is ruled out")
     if result.low > 0:
         why = f"above 0 on its own, but p = {p_holm:.2f} after Holm's correction over the data sets"
         return Judgement(Verdict.INCONCLUSIVE, why)
@@ -75,10 +78,6 @@ def judge_sign(low: float | None, high: float | None, no_effect: float = 0.0) ->
     if low > no_effect:
         return Verdict.SUPPORTED
     return Verdict.NEGATIVE_TRANSFER if high < no_effect else Verdict.INCONCLUSIVE
-
-
-def _points(score: float) -> str:
-    return "1 point" if score == 0.01 else f"{100 * score:g} points"
 
 
 def _what_it_takes(result: Estimate, margin: float, looks: Design | None) -> Judgement:

@@ -68,7 +68,7 @@ def of_cells(
     for score in scores:
         entry = data[score.dataset]
         if score.arm not in floors and score.split == TEST and score.metric == entry.metric:
-            at_chance = f"at or below chance ({entry.chance:.3f})"
+            at_chance = f"at or below chance ({words.score(entry.chance)})"
             events.add(WarningKind.COLLAPSED, at_chance, score, score.collapsed or 0, score.n_seeds)
     at_edge = "learning rate chosen at the edge of those tried (try more with --tune)"
     for recipe in recipes:

@@ -47,9 +47,9 @@ def measured_interval(
     if low_open and high_open:
         return f"{LEVEL} from less than {say(low)} to more than {say(high)}"
     if high_open and low == high:
-        return f"{LEVEL} all above {say(low)}"
+        return f"{LEVEL}: more than {say(low)}"
     if low_open and low == high:
-        return f"{LEVEL} all below {say(high)}"
+        return f"{LEVEL}: less than {say(high)}"
     left = f"less than {say(low)}" if low_open else say(low)
     right = f"more than {say(high)}" if high_open else say(high)
     return f"{LEVEL} {left} to {right}"
@@ -79,9 +79,10 @@ def with_endless(row: MeasureRow) -> str:
     return f"; {row.endless.clause(row.arm)}"
 
 
-def signed(estimate: float, low: float | None, high: float | None) -> str:
-    """Write a difference with its interval: `+0.093 [+0.071, +0.115]`."""
-    return f"{estimate:+z.3f}" + ("" if low is None or high is None else f" [{low:+z.3f}, {high:+z.3f}]")
+def gained(estimate: float, low: float | None, high: float | None) -> str:
+    """Write a difference of scores with its interval: `+9.3 points (95 %: +7.1 to +11.5)`."""
+    ends = interval(low, high)
+    return points(estimate) + (f" ({ends})" if ends else "")
 
 
 def p_value(p: float) -> str:
@@ -96,9 +97,9 @@ def format_p(p: float | None) -> str:
     return f"p {'' if p < 0.001 else '= '}{p_value(p)}"
 
 
-def plain(estimate: float, low: float | None, high: float | None) -> str:
-    """Write a score with its interval: `0.093 [0.071, 0.115]`."""
-    return f"{estimate:.3f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
+def scored(estimate: float, low: float | None, high: float | None) -> str:
+    """Write a score with its interval: `88.1 % (95 %: 85.2 to 90.9 %)`."""
+    return score(estimate) + ("" if low is None or high is None else f" (95 %: {from_to(low, high)})")
 
 
 def seeds(n: int) -> str:
@@ -143,14 +144,19 @@ def from_to(before: float, after: float) -> str:
     return f"{100 * before:.1f} to {100 * after:.1f} %"
 
 
+def in_points(difference: float) -> str:
+    """Write a difference of scores without its unit: `+8.1`."""
+    return f"{100 * difference:+z.1f}"
+
+
 def points(difference: float) -> str:
     """Write a difference of scores: `+8.1 points`."""
-    return f"{100 * difference:+z.1f} points"
+    return f"{in_points(difference)} points"
 
 
 def interval(low: float | None, high: float | None) -> str:
     """Write an interval of a difference of scores, in points: `95 %: +6.8 to +9.4`; empty without one."""
-    return "" if low is None or high is None else f"95 %: {100 * low:+z.1f} to {100 * high:+z.1f}"
+    return "" if low is None or high is None else f"95 %: {in_points(low)} to {in_points(high)}"
 
 
 def margin(value: float) -> str:

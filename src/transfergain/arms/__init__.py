@@ -1,4 +1,4 @@
-"""Arms; one file and one line each. `scratch` is the reference of every gain."""
+"""Arms; one file and one line each. `scratch` is the reference of gains in a study that has it."""
 
 from __future__ import annotations
 

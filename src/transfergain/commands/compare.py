@@ -34,8 +34,11 @@ class ComparisonRow:
     arm: str | None = None
     score: float | None = None
     gain: float | None = None
+    """Over `reference`."""
     gain_low: float | None = None
     gain_high: float | None = None
+    reference: str = ""
+    """Scratch, or in a study without it a floor; empty where there is no gain."""
     difference: float | None = None
     """The score minus that of the first study's same arm; None where `note` says why not."""
     low: float | None = None
@@ -149,13 +152,16 @@ def _bare(study: Sharing) -> ComparisonRow:
 
 
 def _row(study: Sharing, cell: gain.Cell) -> ComparisonRow:
-    """Make the row of an arm: its score, and its gain over scratch where it has one."""
+    """Make the row of an arm: its score, and its gain where it has one."""
     row, findings = _bare(study), study.findings
     place = (study.dataset, cell.arm, cell.budget, TEST, row.metric)
     score = next(r.mean for r in findings.scores if (r.dataset, r.arm, r.budget, r.split, r.metric) == place)
     gained = next((r for r in findings.gains if (r.dataset, r.arm, r.budget, r.split, r.metric) == place), None)
     row = replace(row, budget=cell.budget, arm=cell.arm, score=score, n_seeds=len(cell.outcomes))
-    return replace(row, gain=gained.estimate, gain_low=gained.low, gain_high=gained.high) if gained else row
+    if gained is None:
+        return row
+    row = replace(row, gain=gained.estimate, gain_low=gained.low, gain_high=gained.high)
+    return replace(row, reference=gained.reference)
 
 
 class Paired(NamedTuple):

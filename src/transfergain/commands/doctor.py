@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from transfergain.checkpoint import PACKAGED, resolve
-from transfergain.errors import UserError
+from transfergain.errors import UserError, install
 from transfergain.version import __version__
 
 NEEDED_PACKAGES = (
@@ -69,7 +69,7 @@ def _versions() -> Check:
     shown = {"transfergain": __version__, "python": platform.python_version()} | found
     words = " · ".join(f"{name} {version}" for name, version in shown.items() if version)
     if missing := [package for package, version in found.items() if version is None]:
-        advice = f"missing: {', '.join(missing)}; pip install --force-reinstall transfergain"
+        advice = f"missing: {', '.join(missing)}; in a clone of transfergain: pip install --force-reinstall ."
         return Check("versions", Level.PROBLEM, words, advice)
     return Check("versions", Level.OK, f"{words} · {platform.system()} {platform.machine()}")
 
@@ -124,7 +124,7 @@ def _builtin_checkpoints() -> Iterator[Check]:
     """Look at the packaged checkpoints: whether they are installed, and whole."""
     for name, entry in PACKAGED.items():
         if importlib.util.find_spec(entry.package) is None:
-            yield Check(name, Level.NOTE, "not installed", 'pip install "transfergain[demo]"')
+            yield Check(name, Level.NOTE, "not installed", install("demo"))
             continue
         try:
             resolve(name)
@@ -196,5 +196,5 @@ def _extras() -> Iterator[Check]:
     """Look which optional packages are there."""
     for extra, packages in PACKAGES_OF_EXTRAS.items():
         found = [f"{package} {version}" for package in packages if (version := _version(package))]
-        advice = "" if found else f'pip install "transfergain[{extra}]"'
+        advice = "" if found else install(extra)
         yield Check(extra, Level.OK if found else Level.NOTE, found[0] if found else "not installed", advice)

@@ -167,7 +167,8 @@ def _cell(planner: Planner, rows: Sequence[StoredTrial], speeds: Speeds, data: D
         report = most = _mean_seconds(known)
         tuning = _mean_seconds(tuned) if tuned else report
     looks, asked = planner.looks[data.name], {(cell.arm, cell.budget) for cell in planner.cells() if cell.data is data}
-    read = (arm, budget) in read_by(Benefit, asked, planner.leading)
+    asked |= {(cell.arm, cell.budget) for cell in planner.floors_compared(data.name)}
+    read = (arm, budget) in read_by(Benefit, asked, planner.leading, planner.references[data.name])
     return CellPlan(
         dataset=data.name,
         arm=arm,

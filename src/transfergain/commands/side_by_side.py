@@ -11,6 +11,7 @@ from rich.text import Text
 
 from transfergain.analysis import words
 from transfergain.analysis.benefits import leading_arm
+from transfergain.arms import REFERENCE
 from transfergain.commands.compare import ComparisonRow
 from transfergain.report.page import ASSETS
 from transfergain.report.page.figures import MISSING
@@ -23,7 +24,8 @@ COLUMNS = (
     "labels",
     "arm",
     "score, %",
-    "gain over scratch [95 %], points",
+    "gain [95 %], points",
+    "over",
     "against the first [95 %], points",
     "in words",
 )
@@ -76,12 +78,17 @@ def _table(rows: Sequence[ComparisonRow]) -> Table:
     table = Table(box=None, pad_edge=False)
     table.add_column("study", overflow="fold")
     table.add_column("arm")
-    for column in ("score, %", "over scratch [95 %]", f"over {rows[0].study} [95 %]"):
+    for column in ("score, %", f"over {_reference(rows)} [95 %]", f"over {rows[0].study} [95 %]"):
         table.add_column(column, justify="right", overflow="fold")
     for row in rows:
-        cells = cells_of(row)
-        table.add_row(*map(Text, (row.study, cells[3], cells[4], cells[5], cells[6])))
+        study, _, _, arm, score, gain, _, difference, _ = cells_of(row)
+        table.add_row(*map(Text, (study, arm, score, gain, difference)))
     return table
+
+
+def _reference(rows: Sequence[ComparisonRow]) -> str:
+    """Name what the gains are over."""
+    return " or ".join(dict.fromkeys(row.reference for row in rows if row.reference)) or REFERENCE
 
 
 def cells_of(row: ComparisonRow) -> list[str]:
@@ -93,6 +100,7 @@ def cells_of(row: ComparisonRow) -> list[str]:
         row.arm or MISSING,
         MISSING if row.score is None else percent(row.score),
         _points(row.gain, row.gain_low, row.gain_high),
+        row.reference or MISSING,
         _points(row.difference, row.low, row.high),
         row.note,
     ]

@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from transfergain.errors import UserError
+from transfergain.errors import UserError, install
 from transfergain.executors.base import Executor, Job, Watch
 from transfergain.executors.local import TRIES_PER_JOB
 from transfergain.executors.ray_node import Board, Refs, run_task, stamp, unpack_files
@@ -173,7 +173,7 @@ def _import_ray() -> Any:
         import ray
         import ray.util.scheduling_strategies
     except ImportError:
-        raise UserError('--executor ray needs Ray; pip install "transfergain[ray]"') from None
+        raise UserError(f"--executor ray needs Ray; {install('ray')}") from None
     return ray
 
 

@@ -28,6 +28,8 @@ VERDICT_STYLES = {
 }
 """Verdict -> its style; in the order in which verdicts over several data sets are counted."""
 INDENT = " " * 4
+WIDE, NARROW_COLUMNS = 80, 4
+"""Columns of text that the whole table takes; its columns that a narrower terminal has."""
 MOST_DETAILS = 8
 """Further lines of a benefit; findings.json and the page have all."""
 DetailLines = Callable[[Findings, str], Iterator[str]]
@@ -42,12 +44,12 @@ def show(findings: Findings, console: Console) -> None:
         heading = f"{entry.title} on {dataset}, {findings.study.model}, {metric}, test set of {entry.n_test:,}"
         console.print()
         put(console, wrapped(heading, width, style="bold"))
-        console.print(_table(findings, dataset))
+        console.print(_table(findings, dataset, console.width < WIDE))
         console.print()
         for number, row in enumerate((r for r in lead if r.dataset == dataset), start=1):
             put(console, _benefit(number, row, width))
             for line in _details(findings, row):
-                put(console, labelled(Text(INDENT), line, width, len(INDENT), style="dim"))
+                put(console, labelled(Text(INDENT), _under(dataset, line), width, len(INDENT), style="dim"))
     console.print()
     put(console, labelled(Text("Overall  ", style="bold"), _overall(findings, lead), width, 9))
     if findings.warnings:
@@ -60,7 +62,12 @@ def _benefit(number: int, row: BenefitRow, width: int) -> list[Text]:
     """Write `1 Performance SUPPORTED sentence`."""
     label = Text(f"{number} {row.benefit.capitalize()} ", style="bold")
     label += Text(f"{row.verdict.upper()} ", style=VERDICT_STYLES[row.verdict])
-    return labelled(label, row.sentence, width, len(INDENT))
+    return labelled(label, _under(row.dataset, row.sentence), width, len(INDENT))
+
+
+def _under(dataset: str, sentence: str) -> str:
+    """Take the data set's name off a sentence that stands under its heading."""
+    return sentence.removeprefix(f"{dataset}: ")
 
 
 def _details(findings: Findings, row: BenefitRow) -> list[str]:
@@ -144,17 +151,20 @@ def _overall(findings: Findings, lead: Sequence[BenefitRow]) -> str:
             rest = f" ({', '.join(f'{n} {verdict}' for verdict, n in counts.items())})" if counts else ""
             parts.append(f"{benefit} supported on {yes} of {sets} data sets{rest}")
     arm = findings.leading_arm
-    text = f"{arm} from {findings.study.model} against scratch: {'; '.join(parts)}."
+    over = " and ".join(dict.fromkeys(entry.reference for entry in findings.data.values()))
+    text = f"{arm} from {findings.study.model} against {over}: {'; '.join(parts)}."
     for row in findings.aggregate:
         if row.arm == arm and row.measure in (Measure.TASKS_SUPPORTED, Measure.PROBABILITY_OF_IMPROVEMENT):
             text += f" {row.sentence}"
     return text
 
 
-def _table(findings: Findings, dataset: str) -> RenderableType:
+def _table(findings: Findings, dataset: str, narrow: bool) -> RenderableType:
+    """List scores and gains; on a narrow terminal p and verdict are left to the sentences."""
     table = Table(box=None, pad_edge=False)
-    headers = ("labels", "arm", "score, %", "gain over scratch (95 %)", "Holm p", "verdict")
-    for header in headers:
+    over = findings.data[dataset].reference
+    headers = ("labels", "arm", "score, %", f"gain over {over} (95 %)", "Holm p", "verdict")
+    for header in headers[: NARROW_COLUMNS if narrow else len(headers)]:
         justify: JustifyMethod = "right" if header in ("labels", "score, %", "Holm p") else "left"
         table.add_column(header, justify=justify, no_wrap=True)
     own = [row for row in findings.primary(findings.gains) if row.dataset == dataset and row.split == TEST]
@@ -166,7 +176,8 @@ def _table(findings: Findings, dataset: str) -> RenderableType:
             table.add_row()
         labels = f"{score.budget:,}" if score.budget != previous else ""
         previous = score.budget
-        table.add_row(labels, score.arm, f"{100 * score.mean:.1f}", *_gain_cells(gains.get((previous, score.arm))))
+        cells = [labels, score.arm, f"{100 * score.mean:.1f}", *_gain_cells(gains.get((previous, score.arm)))]
+        table.add_row(*cells[: len(table.columns)])
     return table if scores else Text("  no trial has finished")
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from transfergain.analysis.findings import BENEFITS, Findings, load
 from transfergain.analysis.rows import Row
 from transfergain.analysis.trial_rows import TrialRow
-from transfergain.errors import UserError, nearest
+from transfergain.arms import REFERENCE
+from transfergain.errors import UserError, install, nearest
 from transfergain.report import typeset
 from transfergain.report.page import forest, svg
 from transfergain.report.page.figures import Figure
@@ -110,7 +111,8 @@ def _parquet(findings: Findings, table: str, path: Path) -> None:
 
 
 def _latex(findings: Findings, table: str, path: Path) -> None:
-    caption = f"{table.replace('_', ' ').capitalize()}, {findings.study.model} against the same architecture from scratch"
+    against = "the same architecture from scratch" if REFERENCE in findings.study.arms else "the best floor"
+    caption = f"{table.replace('_', ' ').capitalize()}, {findings.study.model} against {against}"
     layout, rows = _typeset(findings, table)
     path.write_text(typeset.latex(layout, rows, caption), "utf-8")
 
@@ -149,7 +151,7 @@ def _png(findings: Findings, table: str, path: Path) -> None:
     try:
         import resvg_py
     except ImportError:
-        raise UserError('--format png: needs the package resvg-py; pip install "transfergain[png]", or use svg') from None
+        raise UserError(f"--format png: needs the package resvg-py; {install('png')}; or use svg") from None
     path.mkdir(exist_ok=True)
     for figure in figures(findings):
         picture = resvg_py.svg_to_bytes(svg_string=svg.draw(figure, alone=True), zoom=2)

@@ -8,6 +8,7 @@ from transfergain.analysis import words
 from transfergain.analysis.endless import Reading
 from transfergain.analysis.findings import PENDING, Findings
 from transfergain.analysis.rows import Benefit, Verdict
+from transfergain.arms import REFERENCE
 from transfergain.types import Status, WarningKind
 
 FEW_SEEDS = 5
@@ -35,44 +36,46 @@ def _cut_short(findings: Findings) -> Iterator[str]:
         known.setdefault(row.endless.reading, {})[row.dataset] = None
     if late := known.get(Reading.UPPER_BOUND, {}) | known.get(Reading.OPEN, {}):
         yield (
-            f"Scratch had not ended by itself on {', '.join(late)} when its steps ran out: the gains there are those of "
-            "equal training, and with endless training they may be smaller."
+            f"Scratch had not finished training on {', '.join(late)} when its steps ran out: with more training the gains "
+            "there may be smaller."
         )
 
 
 def _doubtful(findings: Findings) -> Iterator[str]:
     rows = findings.headline()
-    below = dict.fromkeys(f"{row.arm} on {row.dataset} ({row.below_floor})" for row in rows if row.below_floor)
+    below = dict.fromkeys(f"{row.below_floor} as {row.arm} on {row.dataset}" for row in rows if row.below_floor)
     if below:
-        yield f"No recommendation, as a cheap floor does as well or better: {', '.join(below)}."
+        yield f"A floor, which costs next to nothing, does as well or better: {', '.join(below)}."
     open_ = [f"{row.arm} on {row.dataset}" for row in rows if row.verdict is Verdict.INCONCLUSIVE]
     if open_:
-        yield f"Undecided: {', '.join(open_)}. Absence of evidence is not evidence of no gain."
+        yield f"Undecided: {', '.join(open_)}. There may be a gain or none."
 
 
 def _design(findings: Findings) -> Iterator[str]:
+    if REFERENCE not in findings.study.arms:
+        yield f"The {REFERENCE} arm was not asked for: nothing here says what the pretrained weights bring."
     yield from _seeds(findings)
     if not findings.study.tune:
         yield "Not tuned: every arm used its default learning rate, which may handicap one of them."
     known = [warning.text for warning in findings.warnings if warning.kind is WarningKind.CONTAMINATION]
     if known:
-        yield f"Contamination: {'; '.join(known)}."
+        yield f"The test set may not be new to the checkpoint: {'; '.join(known)}."
     if len(findings.data) == 1:
-        yield f"One data set: nothing here is said of data other than {next(iter(findings.data))} and its like."
+        yield "One data set: on other data the answer may be another one."
 
 
 def _seeds(findings: Findings) -> Iterator[str]:
     auto = [name for name in findings.data if findings.is_auto(name)]
     if auto:
         yield (
-            "Seeds as needed: what few seeds decided is decided, but its size may still move a lot, and an estimate at "
-            "which a study stopped early is too large on average."
+            "Seeds were added until it was clear: the verdicts hold, but a gain that ended the study early is, on average, "
+            "estimated too large."
         )
     fixed = [n for name, entry in findings.data.items() if name not in auto for n in entry.looks or findings.study.seeds]
     if fixed and min(fixed) < FEW_SEEDS:
         yield f"{words.planned_seeds(fixed)}: another draw of seeds may move these figures a lot; use {FEW_SEEDS} or more."
     elif fixed and min(fixed) < FEWEST_SEEDS_FOR_SIGN_FLIP:
-        yield f"{words.seeds(min(fixed))}: the exact sign-flip test cannot fall below p = .05 with fewer than 6."
+        yield f"{words.seeds(min(fixed))}: too few for the exact sign-flip test, which takes {FEWEST_SEEDS_FOR_SIGN_FLIP}."
 
 
 def _unmeasured(findings: Findings) -> Iterator[str]:
@@ -80,4 +83,4 @@ def _unmeasured(findings: Findings) -> Iterator[str]:
     missing = [benefit for benefit in Benefit if benefit not in found]
     if missing and findings.headline():
         yield f"Not measured: {', '.join(missing)}."
-    yield "The cost of pretraining itself is not counted, nor what the checkpoint has read that nobody wrote down."
+    yield "What pretraining cost is not counted; what the checkpoint has read is known only as far as it is written down."

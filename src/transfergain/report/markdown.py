@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.report.limits import limits
-from transfergain.report.steps import recommended
+from transfergain.report.steps import flags, labels_brought, recommended
 from transfergain.report.typeset import GAINS_LAYOUT, markdown, markdown_text
 from transfergain.types import Status
 
@@ -21,7 +21,7 @@ def render(findings: Findings) -> str:
 
 def _head(findings: Findings) -> Iterator[str]:
     counts = ", ".join(f"{count:,} {word}" for word, count in findings.trials.items() if count or word == Status.DONE)
-    yield f"## Does starting from {markdown_text(findings.study.model)} beat training from scratch?"
+    yield f"## {markdown_text(findings.summary.question)}"
     yield ""
     version = markdown_text(findings.environment.get("transfergain", ""))
     yield f"{counts} trials, {words.planned_seeds(findings.study.seeds)}, transfergain {version}."
@@ -38,6 +38,7 @@ def _answers(findings: Findings) -> Iterator[str]:
         yield from (f"Take {markdown_text(recommended(of))}.", "")
         for line in of.benefits:
             yield f"- **{line.verdict}** ({line.benefit}) {markdown_text(line.text)}"
+        yield f"- labels: {markdown_text(labels_brought(of.more_labels, flags))}"
         yield ""
 
 

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 from transfergain.analysis import findings as analysis
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import Verdict
-from transfergain.analysis.summary import DatasetSummary
+from transfergain.analysis.summary import BenefitLine, DatasetSummary
 from transfergain.errors import UserError
 from transfergain.report import terminal
 from transfergain.report.page.figures import Figure
 from transfergain.report.page.forest import figure as forest
 from transfergain.report.page.panels import convergence, data_efficiency, robustness
 from transfergain.report.page.panels.base import DatasetView
-from transfergain.report.steps import in_keywords, keywords, recommended
+from transfergain.report.steps import in_keywords, keywords, labels_brought, recommended
 from transfergain.split import TEST, Split
 
 if TYPE_CHECKING:
@@ -125,15 +125,16 @@ def html(findings: Findings) -> str:
 
 def _dataset(of: DatasetSummary, named: bool) -> str:
     head = f"<h4>{escape(of.dataset)}</h4>" if named else ""
-    benefits = "".join(
-        f"<li>{VERDICT_MARKS.get(line.verdict, '·')} <b>{line.benefit}, {line.verdict}</b>: {escape(line.text)}</li>"
-        for line in of.benefits
-    )
+    benefits = "".join(f"<li>{_benefit(line)}</li>" for line in of.benefits)
     take = f"<p>Take: {escape(recommended(of))}</p>"
-    notes = _list("Next", [keywords(step) for step in of.next]) + _list(
-        "Careful", [in_keywords(text) for text in of.caveats]
-    )
-    return f"{head}<p><b>{escape(of.answer)}</b></p>{take}<ul>{benefits}</ul>{_table(of)}{notes}"
+    labels = f"<p>Labels: {escape(labels_brought(of.more_labels, keywords))}</p>"
+    notes = _list("Next", map(keywords, of.next)) + _list("Careful", map(in_keywords, of.caveats))
+    return f"{head}<p><b>{escape(of.answer)}</b></p>{take}<ul>{benefits}</ul>{_table(of)}{labels}{notes}"
+
+
+def _benefit(line: BenefitLine) -> str:
+    mark = VERDICT_MARKS.get(line.verdict, "·")
+    return f"{mark} <b>{line.benefit}, {line.verdict}</b>: {escape(in_keywords(line.text))}"
 
 
 def _list(title: str, texts: Iterable[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
 from transfergain.analysis.findings import Findings
@@ -46,33 +46,52 @@ class Wording(NamedTuple):
     """A measure in words, and how its figures are written."""
 
     words: str
-    form: str
+    write: Callable[[float], str]
 
 
-TIMES, COUNT, SHARE, DIFFERENCE, PLAIN = "{:.3g}×", "{:,.0f}", "{:.0%}", "{:+z.3f}", "{:.3f}"
+def _points(value: float) -> str:
+    return f"{100 * value:+z.1f} points"
+
+
+def _per_cent(value: float) -> str:
+    return f"{100 * value:.1f} %"
+
+
+def _share(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def _times(value: float) -> str:
+    return f"{value:.3g}×"
+
+
+def _count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
 MEASURES: dict[Measure, Wording] = {
-    Measure.LABEL_EQUIVALENT: Wording("labels that scratch needs for the same score", COUNT),
-    Measure.MULTIPLIER: Wording("label-equivalents a label", TIMES),
-    Measure.LABEL_SAVING: Wording("labels saved at scratch's best score", SHARE),
-    Measure.AREA: Wording("mean gain over the learning curve", DIFFERENCE),
-    Measure.SPEED_UP: Wording("speed-up", TIMES),
-    Measure.OOD_GAIN: Wording("gain out of domain", DIFFERENCE),
-    Measure.GAP: Wording("change of the drop out of domain", DIFFERENCE),
-    Measure.RETENTION: Wording("share of the score kept out of domain", PLAIN),
-    Measure.EFFECTIVE_ROBUSTNESS: Wording("robustness beyond what the test score implies", DIFFERENCE),
-    Measure.PERTURBATION_GAIN: Wording("gain on perturbed text", DIFFERENCE),
-    Measure.PERTURBATION_DROP: Wording("score lost to the perturbation", DIFFERENCE),
-    Measure.ADAPTED_SCORE_GAIN: Wording("gain after adaptation", DIFFERENCE),
-    Measure.TARGET_LABEL_EQUIVALENT: Wording("target labels that scratch needs for the same score", COUNT),
-    Measure.EFFORT: Wording("trained parameters for 95 % of full adaptation", COUNT),
-    Measure.LADDER: Wording("score", PLAIN),
-    Measure.ECE: Wording("expected calibration error, raw", PLAIN),
-    Measure.ECE_SCALED: Wording("expected calibration error, temperature-scaled", PLAIN),
-    Measure.BRIER: Wording("Brier score, raw", PLAIN),
-    Measure.BRIER_SCALED: Wording("Brier score, temperature-scaled", PLAIN),
-    Measure.IQM: Wording("interquartile mean", PLAIN),
-    Measure.PROBABILITY_OF_IMPROVEMENT: Wording("probability of improvement", PLAIN),
-    Measure.TASKS_SUPPORTED: Wording("data sets with a gain", COUNT),
+    Measure.LABEL_EQUIVALENT: Wording("labels that scratch needs for the same score", _count),
+    Measure.MULTIPLIER: Wording("labels from scratch that one label is worth", _times),
+    Measure.LABEL_SAVING: Wording("labels saved at scratch's best score", _share),
+    Measure.AREA: Wording("mean gain over the learning curve", _points),
+    Measure.SPEED_UP: Wording("speed-up", _times),
+    Measure.OOD_GAIN: Wording("gain on other text", _points),
+    Measure.GAP: Wording("score lost on other text", _points),
+    Measure.RETENTION: Wording("share of the score kept on other text", _per_cent),
+    Measure.EFFECTIVE_ROBUSTNESS: Wording("robustness beyond what the test score implies, in logits", "{:+z.3f}".format),
+    Measure.PERTURBATION_GAIN: Wording("gain on perturbed text", _points),
+    Measure.PERTURBATION_DROP: Wording("score lost to the perturbation", _points),
+    Measure.ADAPTED_SCORE_GAIN: Wording("gain after adaptation", _points),
+    Measure.TARGET_LABEL_EQUIVALENT: Wording("target labels that scratch needs for the same score", _count),
+    Measure.EFFORT: Wording("trained parameters for 95 % of full adaptation", _count),
+    Measure.LADDER: Wording("score", _per_cent),
+    Measure.ECE: Wording("expected calibration error, raw", _per_cent),
+    Measure.ECE_SCALED: Wording("expected calibration error, temperature-scaled", _per_cent),
+    Measure.BRIER: Wording("Brier score, raw", _per_cent),
+    Measure.BRIER_SCALED: Wording("Brier score, temperature-scaled", _per_cent),
+    Measure.IQM: Wording("interquartile mean, chance as 0", _per_cent),
+    Measure.PROBABILITY_OF_IMPROVEMENT: Wording("probability of improvement", _per_cent),
+    Measure.TASKS_SUPPORTED: Wording("data sets with a gain", _count),
 }
 BOUNDS = {Censored.NO: "", Censored.ABOVE: "> ", Censored.BELOW: "< "}
 
@@ -88,13 +107,13 @@ def value_text(row: MeasureRow) -> str:
     """Write a row's estimate as its measure is written, `> ` before a bound; a dash for None."""
     if row.estimate is None:
         return MISSING
-    return BOUNDS[row.censored] + MEASURES[row.measure].form.format(row.estimate)
+    return BOUNDS[row.censored] + MEASURES[row.measure].write(row.estimate)
 
 
 def bounds_text(row: MeasureRow) -> str:
     """Write `[low, high]` as the measure is written; a dash where there is none."""
     if row.low is None and row.high is None:
         return MISSING
-    form = MEASURES[row.measure].form
-    low, high = ("unknown" if end is None else form.format(end) for end in (row.low, row.high))
+    write = MEASURES[row.measure].write
+    low, high = ("unknown" if end is None else write(end) for end in (row.low, row.high))
     return f"[{low}, {high}]"

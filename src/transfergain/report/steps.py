@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from transfergain.analysis import words
-from transfergain.analysis.summary import DatasetSummary, NextStep
+from transfergain.analysis.summary import DatasetSummary, MoreLabels, NextStep
 
 Step = Callable[[NextStep], str]
 
@@ -18,6 +18,11 @@ def recommended(of: DatasetSummary) -> str:
         return f"nothing yet: {found.why}"
     interval = "" if found.low is None or found.high is None else f" (95 %: {words.from_to(found.low, found.high)})"
     return f"{found.title}, {of.metric} {words.score(found.score)}{interval}: {found.why}"
+
+
+def labels_brought(more: MoreLabels, step: Step) -> str:
+    """Write what the last labels brought, or where one number was measured, what would tell."""
+    return f"{more.text}; {step(more.step)}" if more.step else more.text
 
 
 def flags(step: NextStep) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
 
 from rich.console import Console
@@ -15,7 +15,7 @@ from transfergain.analysis.rows import Verdict
 from transfergain.analysis.summary import BenefitLine, DatasetSummary, Summary
 from transfergain.report import details
 from transfergain.report.details import VERDICT_STYLES
-from transfergain.report.steps import Step, flags, recommended
+from transfergain.report.steps import Step, flags, labels_brought, recommended
 from transfergain.report.wrap import columns, labelled, put, wrapped
 
 MOST_LINES = 25
@@ -42,8 +42,8 @@ def lines(summary: Summary, width: int, step: Step = flags) -> list[Text]:
         else:
             found = list(_several(summary, width, step, most_steps, most_caveats))
         if len(found) <= MOST_LINES:
-            break
-    return found
+            return found
+    return [line for line in found if line.plain]  # a narrow terminal keeps what is said, without the space between
 
 
 def _one(
@@ -58,16 +58,20 @@ def _one(
     if of.table.budgets:
         yield Text("")
         yield from _table(of, width, most_budgets)
-    yield from _notes([step(each) for each in of.next[:most_steps]], of.caveats[:most_caveats], width)
+    notes = {
+        "Labels": [labels_brought(of.more_labels, step)] if of.score is not None else [],
+        "Next": [step(each) for each in of.next[:most_steps]],
+        "Careful": of.caveats[:most_caveats],
+    }
+    yield from _notes(notes, width)
 
 
-def _notes(steps: Sequence[str], caveats: Sequence[str], width: int) -> Iterator[Text]:
-    if steps or caveats:
+def _notes(notes: Mapping[str, Sequence[str]], width: int) -> Iterator[Text]:
+    if any(notes.values()):
         yield Text("")
-    for i, text in enumerate(steps):
-        yield from _item("" if i else "Next", text, width)
-    for i, text in enumerate(caveats):
-        yield from _item("" if i else "Careful", text, width)
+    for label, texts in notes.items():
+        for i, text in enumerate(texts):
+            yield from _item("" if i else label, text, width)
 
 
 def _answer(answer: str, verdict: Verdict, width: int) -> Iterator[Text]:
@@ -126,7 +130,7 @@ def _several(summary: Summary, width: int, step: Step, most_steps: int, most_cav
         step(each) for of in summary.datasets for each in of.next if each.key or "same command" in each.text
     )
     caveats = (f"{of.dataset}: {text}" for of in summary.datasets for text in of.caveats)
-    yield from _notes(list(islice(steps, most_steps)), list(islice(caveats, most_caveats)), width)
+    yield from _notes({"Next": list(islice(steps, most_steps)), "Careful": list(islice(caveats, most_caveats))}, width)
 
 
 def _benefits(of: Sequence[DatasetSummary]) -> str:

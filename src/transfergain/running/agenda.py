@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from transfergain.analysis.answers import Answer, answers
 from transfergain.analysis.rows import Benefit
+from transfergain.arms import ARMS
 from transfergain.running.description import entries
 from transfergain.running.ended import Ended
 from transfergain.running.looks import Look, Seeds, replay
@@ -116,12 +117,16 @@ class Agendas:
         """Put the reported trials of a data set on the agenda; returns the looks that say how many."""
         planner = self._planner
         cells = {(cell.arm, cell.budget): cell for cell in planner.cells() if cell.data.name == dataset}
+        cells |= {(cell.arm, cell.budget): cell for cell in planner.floors_compared(dataset)}
 
         def ask(seeds: Seeds, look: int) -> Mapping[Benefit, Answer] | None:
             return self._answer([(cells[cell], count) for cell, count in seeds.items()], choices, look)
 
-        needed, looks = replay(cells, planner.leading, planner.looks[dataset], ask)
+        needed, looks = replay(cells, planner.leading, planner.looks[dataset], ask, planner.references[dataset])
         for place, cell in cells.items():
+            if cell.arm not in ARMS:
+                draft.known += self._more_seeds(cell, needed[place])
+                continue
             choice = choices.get((dataset, cell.arm))
             if choice is None:
                 unknown = planner.reporting(cell, planner.recipe(cell.data, 0.0), needed[place])
@@ -133,15 +138,20 @@ class Agendas:
             draft.blocked |= dict.fromkeys(reports, choice.problem) if choice.problem else {}
         return looks
 
+    def _more_seeds(self, floor: StudyCell, seeds: int) -> list[TrialSpec]:
+        """Plan the trials of a floor beyond those of the first look, which all floors have."""
+        return self._planner.reporting(floor, None, seeds)[self._planner.looks[floor.data.name].counts[0] :]
+
     def _answer(
         self, seeds: Sequence[tuple[StudyCell, int]], choices: Choices, look: int
     ) -> Mapping[Benefit, Answer] | None:
         """Answer the questions of a data set from the reports of these cells; None while one has not ended."""
         planner, data = self._planner, seeds[0][0].data
-        chosen = [(cell, choices.get((data.name, cell.arm)), count) for cell, count in seeds]
+        chosen = [(cell, choices.get((data.name, cell.arm)), count) for cell, count in seeds if cell.arm in ARMS]
         if any(choice is None for _, choice, _ in chosen):
             return None
         specs = [spec for spec in planner.floors() if spec.dataset == data.name]
+        specs += [spec for cell, count in seeds if cell.arm not in ARMS for spec in self._more_seeds(cell, count)]
         for cell, choice, count in chosen:
             if choice and not choice.problem:
                 specs += planner.reporting(cell, choice.recipe, count)

@@ -67,10 +67,13 @@ def _examples(study: Study, data: Dataset) -> list[dict[str, Any]]:
 
 def entries(planner: Planner) -> dict[str, DatasetEntry]:
     """Describe the data sets of a study."""
-    return {name: _data_entry(data, planner.looks[name].counts) for name, data in planner.datasets.items()}
+    return {
+        name: _data_entry(data, planner.looks[name].counts, planner.references[name])
+        for name, data in planner.datasets.items()
+    }
 
 
-def _data_entry(data: Dataset, looks: tuple[int, ...]) -> DatasetEntry:
+def _data_entry(data: Dataset, looks: tuple[int, ...], reference: str) -> DatasetEntry:
     """Describe a data set: what it is scored with, its labels, sizes and notes, and when its results are looked at."""
     task = TASKS[data.task]
     return DatasetEntry(
@@ -87,6 +90,7 @@ def _data_entry(data: Dataset, looks: tuple[int, ...]) -> DatasetEntry:
         n_test=len(data.test),
         shifts={name: len(rows) for name, rows in data.shifts.items()},
         targets={name: len(pools.train) + len(pools.dev) for name, pools in data.targets.items()},
+        reference=reference,
         looks=looks,
     )
 

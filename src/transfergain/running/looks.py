@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from transfergain.analysis import words
 from transfergain.analysis.answers import Answer
+from transfergain.analysis.benefits import OVER_SCRATCH
 from transfergain.analysis.rows import Benefit, Verdict
 from transfergain.analysis.sequential import Looks
 from transfergain.arms import REFERENCE
@@ -48,7 +49,9 @@ class Look:
         return f"{dataset}: {said or 'nothing to decide'}"
 
 
-def replay(cells: Iterable[Cell], leading: str, design: Looks, ask: Ask) -> tuple[dict[Cell, int], list[Look]]:
+def replay(
+    cells: Iterable[Cell], leading: str, design: Looks, ask: Ask, reference: str = REFERENCE
+) -> tuple[dict[Cell, int], list[Look]]:
     """Look as often as the stored trials allow; returns the seeds that each cell needs, and the looks.
 
     Only what an open question reads gets more seeds; all else stays at the first look. What is decided stays decided.
@@ -57,7 +60,7 @@ def replay(cells: Iterable[Cell], leading: str, design: Looks, ask: Ask) -> tupl
     needed = dict.fromkeys(cells, seeds)
     looks, questions = list[Look](), tuple(Benefit)
     while len(design.counts) > 1 and leading:
-        answers = ask({cell: n for cell, n in needed.items() if cell in read_by(Benefit, needed, leading)}, seeds)
+        answers = ask({cell: n for cell, n in needed.items() if cell in read_by(Benefit, needed, leading, reference)}, seeds)
         if answers is None:
             break
         mine = {question: answers[question] for question in questions if question in answers}
@@ -65,7 +68,7 @@ def replay(cells: Iterable[Cell], leading: str, design: Looks, ask: Ask) -> tupl
         if not looks[-1].open or looks[-1].following is None:
             break
         questions, seeds = looks[-1].open, looks[-1].following
-        needed |= dict.fromkeys(read_by(questions, needed, leading), seeds)
+        needed |= dict.fromkeys(read_by(questions, needed, leading, reference), seeds)
     return needed, looks
 
 
@@ -82,15 +85,17 @@ def _look(answers: Mapping[Benefit, Answer], seeds: int, following: int | None) 
     )
 
 
-def read_by(questions: Iterable[Benefit], cells: Iterable[Cell], leading: str) -> set[Cell]:
-    """Name the cells from which questions are answered: see `benefits.lead`."""
+def read_by(questions: Iterable[Benefit], cells: Iterable[Cell], leading: str, reference: str = REFERENCE) -> set[Cell]:
+    """Name the cells from which questions are answered: see `analysis.leading`. Two of them take scratch."""
     known = set(cells)
     mine = sorted(budget for arm, budget in known if arm == leading)
-    theirs = sorted(budget for arm, budget in known if arm == REFERENCE)
+    theirs = sorted(budget for arm, budget in known if arm == reference)
     found = set[Cell]()
     for question in questions:
+        if question in OVER_SCRATCH and reference != REFERENCE:
+            continue
         if question is Benefit.DATA_EFFICIENCY:
-            found |= {(REFERENCE, theirs[-1])} | {(leading, budget) for budget in mine}
+            found |= {(reference, theirs[-1])} | {(leading, budget) for budget in mine}
         else:
-            found |= {(REFERENCE, theirs[-1]), (leading, theirs[-1])}
+            found |= {(reference, theirs[-1]), (leading, theirs[-1])}
     return found & known

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from transfergain.analysis.benefits import leading_arm
+from transfergain.analysis.reference import reference
 from transfergain.analysis.sequential import Looks
 from transfergain.arms import ARMS
 from transfergain.arms.adapt import ADAPTATION_LABELS, METHODS, Adaptation
@@ -65,6 +66,9 @@ class Planner:
         self.options = {name: entry.encoding() for name, entry in entries.items()}
         self.looks = {name: _looks(entry) for name, entry in entries.items()}
         self.leading = leading_arm(study.arms)
+        self.references = {name: reference(data.task, study.arms) for name, data in datasets.items()}
+        if alone := [name for name, against in self.references.items() if not against]:
+            raise UserError(f"--arms: {alone[0]} has no floor to compare with; name scratch among the arms, too")
 
     def cells(self) -> Iterable[StudyCell]:
         """Yield the cells of all trainings, floors left out."""
@@ -73,6 +77,12 @@ class Planner:
                 for arm in self.study.arms:
                     if arm not in self.study.largest_only or budget == max(self.budgets[name]):
                         yield StudyCell(data, arm, budget)
+
+    def floors_compared(self, dataset: str) -> Iterable[StudyCell]:
+        """Yield the cells of the floor that gains are over, in a study without scratch: it needs the seeds that arms get."""
+        if self.references[dataset] not in ARMS:
+            for budget in self.budgets[dataset]:
+                yield StudyCell(self.datasets[dataset], self.references[dataset], budget)
 
     def tuned(self) -> Iterable[StudyCell]:
         """Yield the cells at which arms are tuned: each arm on each data set once, with all labels it will see."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from rich.console import Console
 
 from transfergain.analysis.findings import Findings
-from transfergain.errors import UserError, nearest
+from transfergain.errors import UserError, install, nearest
 from transfergain.running.console import warn
 from transfergain.running.watchers import Watcher
 from transfergain.store import Store
@@ -86,7 +86,7 @@ def check_tracker(name: str) -> None:
     try:
         importlib.import_module(TRACKERS[name])
     except ImportError:
-        raise UserError(f'--report-to {name} needs its package: pip install "transfergain[{name}]"') from None
+        raise UserError(f"--report-to {name} needs its package; {install(name)}") from None
 
 
 def reporter(name: str, store: Store, console: Console) -> Reporter | None:

@@ -13,7 +13,7 @@ case('"builtin:sentimnt"', 'Did you mean "builtin:sentiment"', name="unknown bui
 )
 case("--task", 'unknown task "sentimant"', 'Did you mean "sentiment"', name="unknown task")(flags("--task", "sentimant"))
 case("--arms", 'unknown arm "lorra"', 'Did you mean "lora"', name="unknown arm")(flags("--arms", "scratch,lorra"))
-case("--arms", 'must include "scratch"', name="arms without scratch")(flags("--arms", "full,lora"))
+case("--arms", "must name an arm", name="no arm")(flags("--arms", ""))
 case("--shift", '"tweets.csv" is not of the form name=FILE', name="shift without a name")(flags("--shift", "tweets.csv"))
 case("--shift", 'two files are called "a"', name="two shifts of one name")(flags("--shift", "a=x", "--shift", "a=y"))
 case("--seeds", "greater than or equal to 1", "0", name="no seeds")(flags("--seeds", "0"))
