@@ -12,6 +12,7 @@ from support.checkpoints import SPECIALS, build_checkpoint
 from support.texts import sentences, write_csv
 
 REAL_DATA = Path(os.environ.get("TRANSFERGAIN_DATA", Path(__file__).resolve().parents[2] / "shared" / "data"))
+CASES = Path(os.environ.get("TRANSFERGAIN_CASES", Path(__file__).resolve().parents[2] / "shared" / "cases"))
 
 OTHER_ARCHITECTURES = SPECIALS.keys() - {"bert"}
 settings.register_profile("quick", max_examples=20)
@@ -76,6 +77,14 @@ def real_data():
     if not REAL_DATA.exists():
         pytest.skip("the real corpora are not here")
     return REAL_DATA
+
+
+@pytest.fixture(scope="session")
+def cases():
+    """Folder of files of many shapes (TRANSFERGAIN_CASES, or beside the checkout); tests that need it skip without it."""
+    if not CASES.exists():
+        pytest.skip("the files of many shapes are not here")
+    return CASES
 
 
 @pytest.fixture

@@ -24,11 +24,18 @@ MESSAGES = [block.removeprefix(SAID).splitlines() for block in BLOCKS if block.s
 EXAMPLES = {
     "reviews.csv": 3,
     "tickets.jsonl": 3,
+    "notes.csv": 2,
+    "stars.txt": 2,
+    "doccano.jsonl": 2,
     "names.conll": 2,
+    "nested.conll": 1,
+    "spans.jsonl": 2,
     "numbered.jsonl": 2,
     "marked.jsonl": 2,
     "quiz.json": 2,
     "quiz.jsonl": 3,
+    "quiz.csv": 2,
+    "menu.tmx": 2,
     "menu.fr": 2,
     "menu.jsonl": 2,
     "menu.csv": 2,
@@ -81,10 +88,27 @@ def test_commands_read_their_samples(command, samples):
 def test_samples_of_one_task_say_the_same(samples):
     by_file = {file: data.splits["train"] for file, data in map(parsed, COMMANDS) if file.startswith(("n", "m"))}
     assert by_file["marked.jsonl"][0].inputs["tokens"] == [*by_file["numbered.jsonl"][0].inputs["tokens"], "."]
+    assert by_file["menu.tmx"] == by_file["menu.fr"]
     assert by_file["menu.jsonl"] == tuple(
         type(e)({"source": e.inputs["source"].lower()}, e.target.lower()) for e in by_file["menu.fr"]
     )
     assert [e.target for e in by_file["menu.csv"]] == [e.inputs["source"] for e in by_file["menu.fr"]]
+
+
+def test_init_tells_the_samples_apart(samples):
+    """Each of them many times over: with other words, as a study needs them."""
+    from transfergain.commands.init import KnownFile, _read, _recognise
+
+    guessed = {}
+    for command in COMMANDS:
+        task, file = shlex.split(command)[3], shlex.split(command)[5]
+        if file == "nested.conll":
+            continue  # which column is meant has to be said
+        found: KnownFile = _read(Path(file), {})
+        guessed[file] = (task, _recognise(file, found, {})[0].name)
+    either = {"sentiment", "classification"}
+    assert len(guessed) == len(EXAMPLES) - 1
+    assert [f for f, (task, guess) in guessed.items() if task != guess and not {task, guess} <= either] == []
 
 
 @pytest.mark.parametrize("lines", MESSAGES, ids=lambda lines: lines[0])

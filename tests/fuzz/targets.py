@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,8 @@ class Target:
     seeds: tuple[bytes, ...]
     words: tuple[bytes, ...] = ()
     """What mutations put in."""
+    examples: int = 60
+    """Mutations that the tests try: fewer where a load takes long."""
 
 
 def run(target: Target, content: bytes) -> str:
@@ -73,6 +76,22 @@ def _loads(name: str, task: str, **options) -> Callable[[bytes, Path], None]:
         check(prepare.load(prepare.DataSource(train_file=str(file), options=options), TASKS[task]))
 
     return load
+
+
+def _folder(content: bytes, folder: Path) -> None:
+    """A repository whose card is fuzzed, beside a file that it may name."""
+    (folder / "data").mkdir()
+    (folder / "data" / "train-0.csv").write_text(CSV)
+    (folder / "README.md").write_bytes(content)
+    check(prepare.load(prepare.DataSource(dataset_name=str(folder)), TASKS["classification"]))
+
+
+def _classes(content: bytes, folder: Path) -> None:
+    """Texts, a form feed between them, in two folders."""
+    for i, text in enumerate(content.split(b"\f")):
+        (folder / "films" / ("pos", "neg")[i % 2]).mkdir(parents=True, exist_ok=True)
+        (folder / "films" / ("pos", "neg")[i % 2] / f"{i}.txt").write_bytes(text)
+    check(prepare.load(prepare.DataSource(dataset_name=str(folder / "films")), TASKS["sentiment"]))
 
 
 def _parallel(content: bytes, folder: Path) -> None:
@@ -175,6 +194,51 @@ STUDIES = (
 )
 
 
+NESTED = "# global.columns = ID FORM NE NE2\n" + "".join(f"1\tAda{i}\tB_PER\tO\n2\tof\tI_PER\tO\n\n" for i in range(64))
+HELD = "\U0001f600 Ada met {} in "
+SPANS = [
+    {"text": HELD.format(i) + "Rome", "label": [[2, 5, "PER"], [len(HELD.format(i)), len(HELD.format(i)) + 4, "LOC"]]}
+    for i in range(64)
+]
+STUDIO = [
+    {"data": {"text": row["text"]}, "annotations": [{"was_cancelled": False, "result": [
+        {"value": {"start": a, "end": b, "labels": [kind]}} for a, b, kind in row["label"]]}]}
+    for row in SPANS
+]  # fmt: skip
+PRODIGY = [
+    {"text": row["text"], "answer": "accept", "spans": [{"start": a, "end": b, "label": k} for a, b, k in row["label"]]}
+    for row in SPANS
+]
+QA_ROWS = "context,question,answer,answer_start\n" + "".join(f"Ada met {i}.,Who met {i}?,Ada,0\n" for i in range(64))
+QA_LISTS = "context,question,answers\n" + "".join(
+    f"Ada met {i}.,Who {i}?,\"{{'text': ['Ada'], 'answer_start': [0]}}\"\n" for i in range(64)
+)
+FASTTEXT = "".join(f"__label__{r['label']} {r['text']}\n" for r in ROWS)
+TMX = '<?xml version="1.0"?><tmx version="1.4"><body>' + "".join(
+    f'<tu><tuv xml:lang="fr"><seg>le mot <ph>x</ph>{i}</seg></tuv><tuv xml:lang="en-US"><seg>the word {i}</seg></tuv></tu>'
+    for i in range(64)
+) + "</body></tmx>"  # fmt: skip
+SPLITS = json.dumps({"train": ROWS[:40], "validation": ROWS[40:50], "test": ROWS[50:], "notes": []})
+CARD = """---
+dataset_info:
+  features:
+  - {name: text, dtype: string}
+  - {name: label, dtype: string}
+configs:
+- config_name: default
+  data_files:
+  - {split: train, path: data/train-*}
+---
+"""
+
+
+def _zip(content: str) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(zipfile.ZipInfo("reviews.csv"), content)
+    return buffer.getvalue()
+
+
 def _parquet(rows) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -184,7 +248,9 @@ def _parquet(rows) -> bytes:
     return buffer.getvalue()
 
 
-TYPES = [{"text": b"a fine film %d" % i, "label": bool(i % 2), "n": 1.5, "l": [1], "d": {"k": None}} for i in range(64)]
+TYPES = [{"text": b"a fine film %d" % i, "label": bool(i % 2), "n": 1.5, "d": {"k": None}} for i in range(64)]
+
+LISTS = [{"tokens": ["Ada", f"x{i}"], "ner_tags": ["B-PER", "O"]} for i in range(64)]
 
 
 def _words(text: str, *more: bytes) -> tuple[bytes, ...]:
@@ -236,6 +302,7 @@ TARGETS = {
     "parquet": Target(
         _loads("reviews.parquet", "classification"), (_parquet(ROWS), _parquet(TYPES)), (b"PAR1", b"\xff" * 4)
     ),
+    "lists": Target(_loads("names.parquet", "ner"), (_parquet(LISTS),), (b"PAR1", b"\xff" * 4), examples=8),
     "gzip": Target(
         _loads("reviews.csv.gz", "sentiment"),
         (gzip.compress(CSV.encode(), mtime=0), gzip.compress(CSV.encode(), 0, mtime=0)),
@@ -248,6 +315,32 @@ TARGETS = {
     "questions": Target(_loads("quiz.jsonl", "qa"), _encoded(FLAT), JSON_WORDS),
     "pairs": Target(_loads("mt.jsonl", "translation", source_lang="fr", target_lang="en"), _encoded(PAIRS), JSON_WORDS),
     "parallel": Target(_parallel, _encoded(LINES), CSV_WORDS),
+    "quotes": Target(
+        _loads("reviews.tsv", "classification"),
+        _encoded(CSV.replace(",", "\t").replace('"', "", 40), CSV.replace('"', "", 31).replace(",", "\t")),
+        CSV_WORDS,
+    ),
+    "semicolons": Target(_loads("reviews.csv", "classification"), _encoded("sep=;\n" + CSV.replace(",", ";")), CSV_WORDS),
+    "zip": Target(_loads("reviews.zip", "classification"), (_zip(CSV),), (b"PK\x03\x04", b"PK\x05\x06", b"\xff" * 4)),
+    "splits": Target(_loads("reviews.json", "classification"), _encoded(SPLITS), JSON_WORDS),
+    "fasttext": Target(_loads("reviews.txt", "sentiment"), _encoded(FASTTEXT), (b"__label__", *ODD)),
+    "nested": Target(_loads("names.train", "ner", tags_column="NE", tokens_column="FORM"), _encoded(NESTED), CONLL_WORDS),
+    "spans": Target(_loads("names.json", "ner"), _encoded(json.dumps(SPANS)), JSON_WORDS),
+    "studio": Target(_loads("names.json", "ner", overlaps="longest"), _encoded(json.dumps(STUDIO)), JSON_WORDS),
+    "prodigy": Target(
+        _loads("names.jsonl", "ner"), _encoded("".join(json.dumps(row) + "\n" for row in PRODIGY)), JSON_WORDS
+    ),
+    "qatable": Target(_loads("quiz.csv", "qa"), _encoded(QA_ROWS, QA_LISTS), CSV_WORDS),
+    "tmx": Target(
+        _loads("mt.tmx", "translation", source_lang="fr", target_lang="en"),
+        _encoded(TMX),
+        _words(
+            '<tu> </tu> <tuv> <seg> <ph> xml:lang="en" &amp; &#0; <!ENTITY <!DOCTYPE <![CDATA[ ]]> encoding="latin1"',
+            *ODD,
+        ),
+    ),
+    "card": Target(_folder, _encoded(CARD), _words("- : { } [ ] & * ! | > ../ /etc https:// train test data/** null", *ODD)),
+    "classes": Target(_classes, _encoded("\f".join(_texts())), ODD),
     "study": Target(_study, _encoded(*STUDIES), TOML_WORDS),
 }
 """Name -> target; the names are those of `run.py --targets` and of the files in regressions/."""

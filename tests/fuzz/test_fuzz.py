@@ -12,7 +12,9 @@ FOUND = targets.regressions()
 def test_any_bytes_load_or_are_refused_in_one_line(name):
     target = targets.TARGETS[name]
 
-    @settings(max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=target.examples, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    )
     @given(st.randoms(use_true_random=False))
     def fire(rng):
         targets.run(target, targets.mutated(rng.randbytes, target))

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from transfergain.data.formats.conll import BARE_TYPES, ENDINGS, read, to_bio
+from transfergain.data.formats.conll import ENDINGS, read
+from transfergain.data.formats.schemes import BARE_TYPES, to_bio
 from transfergain.data.read import read_file
 from transfergain.errors import UserError
 
@@ -116,7 +117,7 @@ def test_entities_that_break_the_scheme_are_read_as_their_tags_suggest():
         (["O", "B-"], 'word 1: the tag "B-" names no type'),
         (["O", "I"], 'word 1: the tag "I" names no type'),
         (["B-PER", ""], 'word 1: "" is no tag'),
-        (["B-PER", "o"], 'word 1: "o" is no tag'),
+        (["B-PER", "O", "o"], 'word 2: "o" is no tag'),
         (["NNP", "VBZ"], '"NNP" is no tag such as B-PER, and no word at all is tagged O'),
         (["S-PER", "O", "U-PER"], "word 2: U- is mixed with S-"),
     ],
@@ -165,9 +166,9 @@ def test_documents_and_comments_are_skipped_and_counted(tmp_path):
     )
     table = read(put(tmp_path, content))
     assert [row["tokens"] for row in table.rows] == [["Ada"], ["In", "London"]]
-    assert set(table.notes) == {
-        "train.conll: 2 -DOCSTART- lines skipped",
-        "train.conll: 2 comment lines skipped",
+    assert set(table.said()) == {
+        "train.conll: 2 -DOCSTART- lines left out",
+        "train.conll: 2 comment lines left out",
     }
 
 
@@ -179,11 +180,103 @@ def test_a_hash_that_is_tagged_is_a_word(tmp_path, separator):
 
 
 def test_words_are_taken_from_the_second_column_where_the_first_counts_them(tmp_path):
-    table = read(put(tmp_path, "1\tAda\tB-PER\tO\n2\tsmiled\tO\tO\n\n1\tOh\tO\tB-X\n"))
+    table = read(put(tmp_path, "1\tAda\tNN\tO\n2\tsmiled\tVB\tO\n\n1\tOh\tUH\tB-X\n"))
     assert table.rows[0] == {"tokens": ["Ada", "smiled"], "ner_tags": ["O", "O"]}
-    assert "second column" in table.notes[0]
+    assert table.notes == ("train.conll: words from column 2, tags from column 4 of 4",)
     numbers = read(put(tmp_path, "1 O\n2 O\n\n1 O\n"))
     assert numbers.rows[0]["tokens"] == ["1", "2"], "two columns only: the numbers are the words"
+
+
+NESTED = "1\tAda\tB-PER\tO\n2\tof\tI-PER\tO\n3\tRome\tI-PER\tB-LOC\n4\tran\tO\tO\n"
+
+
+def test_two_columns_of_tags_are_refused_with_what_each_would_give(tmp_path):
+    path = put(tmp_path, NESTED)
+    with pytest.raises(UserError, match=r"columns 3 \(1 entities of PER\) and 4 \(1 entities of LOC\).*--tags-column 3"):
+        read(path)
+    assert read(path, tags_column="4").rows[0] == {"tokens": ["Ada", "of", "Rome", "ran"], "4": ["O", "O", "B-LOC", "O"]}
+    assert read(path, "3", "2").rows[0]["3"] == ["B-PER", "I-PER", "I-PER", "O"]
+    with pytest.raises(UserError, match="has 4 columns, and no number 5"):
+        read(path, tags_column="5")
+    same = "Ada\tB-PER\tB-PER\nran\tO\tO\n"
+    assert read(put(tmp_path, same)).rows[0]["ner_tags"] == ["B-PER", "O"], "twice the same is no question"
+
+
+def test_chunks_beside_entities_are_no_question(tmp_path):
+    path = put(tmp_path, "Ada NNP B-NP B-PER\nran VBD B-VP O\n")
+    assert read(path).rows[0]["ner_tags"] == ["B-PER", "O"]
+
+
+@pytest.mark.parametrize(
+    ("content", "tokens"),
+    [
+        ("B-PER\tAda\nO\tran\n", ["Ada", "ran"]),
+        ("1\tAda\tB-PER\t-\t-\n2\tran\tO\t-\tann\n", ["Ada", "ran"]),
+        ("Ada B-PER NNP _\nran O VBD _\n", ["Ada", "ran"]),
+        ("# global.columns = ID FORM NE ORIGIN\n1\tAda\tB-PER\tB-X\n2\tran\tO\tO\n", None),
+    ],
+    ids=["tag first", "tag in the middle", "tag second", "named columns"],
+)
+def test_tags_are_found_wherever_they_stand(tmp_path, content, tokens):
+    path = put(tmp_path, content)
+    if tokens is None:
+        table = read(path, "FORM", "NE")
+        assert table.rows == [{"FORM": ["Ada", "ran"], "NE": ["B-PER", "O"]}]
+    else:
+        table = read(path)
+        assert table.rows == [{"tokens": tokens, "ner_tags": ["B-PER", "O"]}]
+    assert "words from column 2" in table.notes[0] or "tags from column 2" in table.notes[0]
+
+
+@pytest.mark.parametrize(
+    "comment",
+    ["# id 0-ab\tdomain=train", "#begin document (x); part 000", "# sent_id = 7 8", "#\thttp://example.org\t[2010]",
+     "# text = Ada ran off"],
+)  # fmt: skip
+def test_comments_of_as_many_fields_as_words_are_no_words(tmp_path, comment):
+    table = read(put(tmp_path, f"{comment}\nAda _ _ B-PER\nran _ _ O\n\n{comment}\nAl _ _ O\n"))
+    assert [row["tokens"] for row in table.rows] == [["Ada", "ran"], ["Al"]]
+    assert table.left_out == {"comment lines": 2}
+
+
+def test_wikiann_keeps_no_language_before_its_words(tmp_path):
+    table = read(put(tmp_path, "en:Ada B-PER\nen:: O\n\nen:ran O\n"))
+    assert [row["tokens"] for row in table.rows] == [["Ada", ":"], ["ran"]] and '"en:" taken off' in table.notes[0]
+    other = read(put(tmp_path, "en:Ada B-PER\nran O\n"))
+    assert other.rows[0]["tokens"] == ["en:Ada", "ran"], "not every word has it"
+
+
+def test_brackets_are_refused_by_name(tmp_path):
+    line = "bc/x 0 {} NN * - (ORG* -\n"
+    with pytest.raises(UserError, match=r"column 7 marks entities by brackets such as \(ORG\*"):
+        read(put(tmp_path, "#begin document (x); part 000\n" + line.format("Der") + "bc/x 0 ran NN * - *) -\n"))
+
+
+@pytest.mark.parametrize(
+    ("written", "outside"),
+    [("B_PER I_PER", "O"), ("PER-B PER-I", "O"), ("b-per i-per", "o"), ("B-per I-per", "-"), ("b_per i_per", "_"),
+     ("per_b per_i", "O"), ("B:PER I:PER", "O"), ("PER|B PER|I", "-")],
+)  # fmt: skip
+def test_tags_spelt_otherwise_are_one_entity(written, outside):
+    first, inner = written.split()
+    found = to_bio([[first, inner, outside, first], [outside]], where)
+    assert [[tag.upper() for tag in row] for row in found.tags] == [["B-PER", "I-PER", "O", "B-PER"], ["O"]]
+    assert (found.entities, found.irregular, found.scheme) == (2, 0, "BIO") and first in found.spelling + "B-per"
+
+
+@pytest.mark.parametrize("tags", [["BPER", "IPER", "O"], ["PERb", "PERi", "O"], ["B PER", "I PER", "O"]])
+def test_types_that_come_in_pairs_are_refused(tags):
+    with pytest.raises(UserError, match="look like the beginning and the inside of one type"):
+        to_bio([tags], where)
+
+
+@pytest.mark.parametrize("tags", [["vitamin_e", "O"], ["B_cell", "protein", "O"], ["I", "O", "O"], ["PER", "-", "-"]])
+def test_bare_types_are_not_mistaken_for_spellings(tags):
+    if tags[0] == "I":
+        with pytest.raises(UserError, match="names no type"):
+            to_bio([tags], where)
+    else:
+        assert to_bio([tags], where).scheme == BARE_TYPES
 
 
 def test_strange_words_stay_whole(tmp_path):

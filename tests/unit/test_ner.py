@@ -83,8 +83,9 @@ def test_files_of_every_kind_give_the_same(tmp_path):
 
 def test_txt_is_conll_for_this_task_only(tmp_path):
     (tmp_path / "a.txt").write_text("Ada B-PER\n")
-    with pytest.raises(UserError, match=r"unknown format \.txt"):
-        read_file(tmp_path / "a.txt", TASKS["sentiment"].readers({}))
+    sentiment = TASKS["sentiment"]
+    with pytest.raises(UserError, match=r"a\.txt: of .txt, lines of fastText"):
+        read_file(tmp_path / "a.txt", sentiment.readers(sentiment.defaults(OptionKind.PARSE)))
 
 
 def test_a_complaint_names_the_line_of_the_word(tmp_path):

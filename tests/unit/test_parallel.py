@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from transfergain.data.folders import read_folder
 from transfergain.data.formats import parallel
 from transfergain.data.formats.table import ANY_ENDING
 from transfergain.data.prepare import DataSource, load
-from transfergain.data.read import read_file, read_folder
+from transfergain.data.read import read_file
 from transfergain.errors import UserError
 from transfergain.tasks import TASKS
 

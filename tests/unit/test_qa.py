@@ -13,7 +13,7 @@ from support.checkpoints import build_tokenizer
 from support.texts import BAD, FILLER, GOOD
 from transfergain import checkpoint as checkpoints_
 from transfergain.data.draws import Drawn
-from transfergain.data.read import read_folder
+from transfergain.data.folders import read_folder
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS, squad
 from transfergain.options import OptionKind

@@ -11,6 +11,7 @@ import re
 import shutil
 import socket
 import tracemalloc
+import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,10 +22,11 @@ import transfergain
 from support.fakes import dataset, run
 from transfergain.analysis.findings import load
 from transfergain.checkpoint import load_config, load_tokenizer, resolve
+from transfergain.data.folders import read_folder
 from transfergain.data.formats import unpacked
 from transfergain.data.prepare import DataSource
 from transfergain.data.prepare import load as load_data
-from transfergain.data.read import read_file, read_folder
+from transfergain.data.read import read_file
 from transfergain.errors import UserError
 from transfergain.report.files import write_files
 from transfergain.study import Study
@@ -235,17 +237,84 @@ def test_text_that_packs_well_is_read(tmp_path):
     assert len(read_file(tmp_path / "reviews.csv.gz").rows) == 40_000
 
 
-@pytest.mark.parametrize("dictionary", [True, False])
-def test_a_parquet_bomb_is_refused(tmp_path, monkeypatch, dictionary):
-    """A long text that stands in the file once, and in its rows ten thousand times."""
-    monkeypatch.setattr(unpacked, "MOST_BYTES", 2**22)
-    text = "x" * 10_000
-    column = pa.DictionaryArray.from_arrays(pa.array([0] * 10_000, pa.int32()), [text])
-    table = pa.table({"text": column if dictionary else column.dictionary_decode(), "label": ["a", "b"] * 5_000})
-    pyarrow.parquet.write_table(table, tmp_path / "reviews.parquet")
-    assert (tmp_path / "reviews.parquet").stat().st_size < 2**18
-    with pytest.raises(UserError, match=r"reviews\.parquet: unpacks to more than 4 MiB"):
+def _shared(text, rows):
+    """A column of one text that stands in it once."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), [text])
+
+
+PARQUET_BOMBS = {
+    "dictionary": lambda: _shared("x" * 100_000, 10_000),
+    "repeated": lambda: _shared("x" * 100_000, 6_000).dictionary_decode(),
+    "list": lambda: pa.ListArray.from_arrays(pa.array([0, 10_000], pa.int32()), _shared("x" * 100_000, 10_000)),
+    "numbers in a list": lambda: pa.ListArray.from_arrays(pa.array([0, 10**7], pa.int32()), pa.repeat(1, 10**7)),
+    "struct": lambda: pa.StructArray.from_arrays([_shared("x" * 100_000, 10_000)], ["a"]),
+    "rows": lambda: pa.repeat(True, 3 * 10**6),
+}
+
+
+@pytest.mark.parametrize("kind", PARQUET_BOMBS)
+def test_a_parquet_bomb_is_refused_before_it_is_decoded(tmp_path, kind):
+    """A long text that stands in the file once and in its rows thousands of times, or more rows than anybody has."""
+    pyarrow.parquet.write_table(pa.table({"text": PARQUET_BOMBS[kind]()}), tmp_path / "reviews.parquet", compression="zstd")
+    assert (tmp_path / "reviews.parquet").stat().st_size < 2**17
+    before = pa.total_allocated_bytes()
+    tracemalloc.start()
+    with pytest.raises(UserError, match=r"reviews\.parquet: its rows would take about [\d,]+ MiB of memory, [\d,]+ times"):
         read_file(tmp_path / "reviews.parquet")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < unpacked.ALLOWED_MEMORY + 2**26 and pa.total_allocated_bytes() - before < 2**24
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.json", b"[" + b"{}," * 3 * 10**6 + b"{}]"), ("a.csv", b"a,b\n" + b",\n" * 3 * 10**6),
+     ("a.conll", b"a O\n" * 3 * 10**6), ("a.jsonl", b"{}\n" * 3 * 10**6)],
+)  # fmt: skip
+@pytest.mark.parametrize("packer", ["gz", "zip", None])
+def test_rows_that_would_fill_the_memory_are_refused_before_they_are_parsed(tmp_path, name, content, packer):
+    path = tmp_path / (f"{name}.{packer}" if packer else name)
+    if packer == "zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr(name, content)
+    else:
+        path.write_bytes(gzip.compress(content, mtime=0) if packer else content)
+    tracemalloc.start()
+    with pytest.raises(UserError, match="its rows would take about"):
+        read_file(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 160 * 2**20
+
+
+def test_files_of_usual_proportions_are_read(tmp_path):
+    """Far more than the limit of their size, as templates pack well."""
+    texts = [f"the room number {i} was fine" for i in range(20_000)]
+    pyarrow.parquet.write_table(pa.table({"text": texts, "label": ["a", "b"] * 10_000}), tmp_path / "a.parquet")
+    assert len(read_file(tmp_path / "a.parquet").rows) == 20_000
+
+
+@pytest.mark.parametrize(
+    ("members", "says"),
+    [({}, "has 0"), ({"a.csv": "x", "b.csv": "x"}, r"has 2 \(a\.csv, b\.csv\); unzip it"), (None, "not a readable zip")],
+)
+def test_archives_of_several_files_are_refused(tmp_path, members, says):
+    path = tmp_path / "data.zip"
+    path.write_bytes(b"PK not really")
+    if members is not None:
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+    with pytest.raises(UserError, match=says):
+        read_file(path)
+
+
+def test_a_zip_names_no_path(tmp_path):
+    """What an archive calls its file is never a place: nothing is unpacked to disk."""
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("../../evil.csv", "text,label\na,b\n")
+    assert read_file(path).rows == [{"text": "a", "label": "b"}] and names(tmp_path) == ["data.zip"]
 
 
 def csv_text(count=60):

@@ -9,7 +9,6 @@ import pytest
 from transfergain.data import contamination, prepare
 from transfergain.data import draws as splits
 from transfergain.data.draws import Drawn
-from transfergain.data.formats import delimited
 from transfergain.data.read import read_file
 from transfergain.errors import Declined, UserError
 from transfergain.floors import tfidf
@@ -97,15 +96,12 @@ def test_the_overlap_is_linear_and_holds_no_grams_of_train():
 
 
 @pytest.mark.parametrize("ending", ["csv", "tsv"])
-def test_a_csv_read_in_blocks_is_the_same(ending, tmp_path, monkeypatch):
+def test_texts_of_two_lines_are_rows_and_bytes_are_named_by_their_line(ending, tmp_path):
     path = tmp_path / f"a.{ending}"
     separator = {"csv": ",", "tsv": "\t"}[ending]
     lines = [separator.join(["text", "label"]), *(separator.join([f'"a{i}\n b"', f"0{i % 3}"]) for i in range(100))]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
-    whole = read_file(path)
-    monkeypatch.setattr(delimited, "BLOCK_ROWS", 7)
-    assert read_file(path) == whole
-    assert whole.rows[99] == {"text": "a99\n b", "label": "00"}
+    assert read_file(path).rows[99] == {"text": "a99\n b", "label": "00"}
     path.write_bytes("\r\n".join(lines).encode() + b"\r\ncaf\xe9" + separator.encode() + b"1\r\n")
     with pytest.raises(UserError, match="line 202: byte 0xe9 is not UTF-8"):
         read_file(path)

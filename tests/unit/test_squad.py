@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transfergain.data.folders import read_folder
 from transfergain.data.formats.table import Table
-from transfergain.data.read import read_file, read_folder
+from transfergain.data.read import read_file
 from transfergain.errors import UserError
 from transfergain.options import OptionKind
 from transfergain.tasks import TASKS
@@ -212,7 +213,7 @@ def row(**changed):
 
 WRONG = [
     (row(answers=None), r't\.jsonl row 1: "answers" is empty; for a question without answer give an empty list'),
-    (row(answers="1712"), r't\.jsonl row 1: "answers" is "1712"; {"text": \[\.\.\.\], "answer_start"'),
+    (row(answers="1712"), r't\.jsonl row 1: the answer "1712" has no "answer_start"; give the number of characters'),
     (row(answers={"text": "1712", "answer_start": 33}), r't\.jsonl row 1: "answers" is .*expected'),
     (row(answers={"text": ["1712"]}), r't\.jsonl row 1: "answers" is .*expected'),
     (row(answers=["1712"]), r't\.jsonl row 1: "answers" is .*expected'),
@@ -228,7 +229,6 @@ WRONG = [
     (row(question=7), r't\.jsonl row 1: "question" holds a int'),
     (row(context=None), r't\.jsonl row 1: "context" is empty'),
     (row(context=["a"]), r't\.jsonl row 1: "context" holds a list'),
-    (row(context=CONTEXT + "\ud83d"), r't\.jsonl row 1: "context" holds half a character \(\\ud83d\)'),
     (row(is_impossible="no"), r't\.jsonl row 1: "is_impossible" is "no"; true or false'),
     ([{"passage": "x", "question": "y", "answers": []}], r'no column "context".*passage.*--context-column'),
     (row(answers=EMPTY), r"t\.jsonl: none of its 1 questions has an answer"),

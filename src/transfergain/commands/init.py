@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 
 from transfergain.checkpoint import PACKAGED
 from transfergain.data import prepare
-from transfergain.data.formats.table import SPLIT_NAMES, Table
-from transfergain.data.read import READERS, ending, read_file, read_folder
-from transfergain.data.recognise import Guess, headless
+from transfergain.data.folders import read_folder
+from transfergain.data.formats.table import SPLIT_NAMES, Table, headless, no_header
+from transfergain.data.read import READERS, ending, read_file
+from transfergain.data.recognise import Guess
 from transfergain.errors import UserError, nearest
 from transfergain.options import OptionKind
 from transfergain.report.toml import toml_value
@@ -120,11 +121,11 @@ class KnownFile(NamedTuple):
 def _read(path: Path, keys: Mapping[str, Any]) -> KnownFile:
     if path.is_dir():
         return KnownFile(read_folder(path)["train"])
-    if path.is_file() and ending(path) not in READERS:
+    if path.is_file():
         for task in surest_first():
             if (guess := task.recognise_file(path, keys)) is not None:
                 return KnownFile(None, (task, guess))
-        if "task" in keys:
+        if "task" in keys and ending(path) not in READERS:
             return KnownFile(None)
     return KnownFile(read_file(path))
 
@@ -141,7 +142,7 @@ def _recognise(file: str, found: KnownFile, keys: Mapping[str, Any]) -> tuple[Ta
     usual_names = {name for option in options for name in option.usual_names}
     columns_given = {option.name for option in options if option.kind & OptionKind.COLUMN} & set(keys)
     if found.table and headless(found.table, usual_names) and not columns_given:
-        raise UserError(f"{file}: its first line seems to be data; put a header such as text,label above it")
+        raise UserError(no_header(file))
     if "task" in keys:
         task = _task(keys["task"], "--task: ")
         return task, _options(task, found)

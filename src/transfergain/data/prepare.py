@@ -12,9 +12,11 @@ from typing import Any
 
 from transfergain.data import contamination
 from transfergain.data import draws as splits
+from transfergain.data.folders import read_folder
 from transfergain.data.formats.hub import read_hub
 from transfergain.data.formats.table import SPLIT_NAMES, Reader, Table
-from transfergain.data.read import read_file, read_folder
+from transfergain.data.gate import checked
+from transfergain.data.read import read_file
 from transfergain.errors import UserError, nearest, printable
 from transfergain.options import OptionKind
 from transfergain.split import DEV, TEST, TRAIN, Kind, Split, shift, target
@@ -46,7 +48,11 @@ class DataSource:
     """Shift name -> file of labelled examples of its domain."""
 
     def name(self) -> str:
-        """Name the data set: by the file's stem, its folder where the file is called train or the like, or as on the Hub."""
+        """Name the data set, printably: by its file or folder, or as on the Hub."""
+        return printable(self._name())
+
+    def _name(self) -> str:
+        """Find the file's stem, its folder where the file is called train or the like, or the name on the Hub."""
         if self.dataset_name:
             if Path(self.dataset_name).is_dir():  # "." and ".." have names too
                 return Path(self.dataset_name).resolve().name
@@ -60,10 +66,13 @@ class DataSource:
 def load(source: DataSource, task: Task) -> Dataset:
     """Load, clean and split a data set for a task. Raises UserError naming the file, row or flag."""
     options = task.defaults(OptionKind.PARSE) | dict(source.options)
-    tables = _tables(source, task.name, task.readers(options))
+    tables = {split: checked(table) for split, table in _tables(source, task.name, task.readers(options)).items()}
+    doubts = [warning for table in tables.values() for warning in table.warnings]
+    hidden = _leave_out_hidden_test(source, tables, task, options)
     parsed = task.parse(tables, options)
+    doubts += parsed.warnings
     parts = {DEV if name == "validation" else Split.parse(name): rows for name, rows in parsed.splits.items()}
-    notes = [_sizes(tables), *parsed.notes]
+    notes = [_sizes(tables), *hidden, *(line for table in tables.values() for line in table.said()), *parsed.notes]
     parts, dropped = splits.drop_duplicates(parts, lambda e: _mark(task.text(e)))
     if dropped:
         notes.append("duplicates dropped: " + ", ".join(f"{n:,} from {s}" for s, n in dropped.items()))
@@ -92,7 +101,7 @@ def load(source: DataSource, task: Task) -> Dataset:
         },
         notes=tuple(map(printable, notes)),
         warnings=(
-            *(StudyWarning(WarningKind.DATA, printable(text)) for text in parsed.warnings),
+            *(StudyWarning(WarningKind.DATA, printable(text)) for text in doubts),
             *(StudyWarning(WarningKind.CONTAMINATION, printable(text)) for text in overlap),
         ),
     )
@@ -134,6 +143,21 @@ def _targets(parts: dict[Split, tuple[Example, ...]], task: Task, notes: list[st
                 f"--adapt {name}: {len(rows)} labelled examples; at least {MIN_SPLIT_EXAMPLES} are needed: give more"
             )
     return found
+
+
+def _leave_out_hidden_test(
+    source: DataSource, tables: dict[str, Table], task: Task, options: Mapping[str, Any]
+) -> list[str]:
+    """Leave out a test set that came with the data and has no labels, as those of GLUE, and note it."""
+    if source.test_file or "test" not in tables:
+        return []
+    columns = [options[name] for name in task.defaults(OptionKind.COLUMN)]
+    known, test = set(tables["train"].columns()), tables["test"]
+    hidden = [c for c in columns if c in known and all(row.get(c) in (None, "", -1, "-1") for row in test.rows)]
+    if not hidden or not all(any(row.get(c) not in (None, "", -1, "-1") for row in tables["train"].rows) for c in hidden):
+        return []
+    del tables["test"]
+    return [f'{test.name}: "{hidden[0]}" is empty throughout, so it is left out, and a test set is carved from train']
 
 
 def _check_sizes(name: str, parts: Mapping[Split, tuple[Example, ...]], cluster: Cluster | None) -> None:
@@ -181,18 +205,37 @@ def _tables(source: DataSource, task: str, readers: Mapping[str, Reader]) -> dic
             raise UserError("--dataset-config-name goes with --dataset-name, not with --train-file")
         files = {"train": source.train_file, "validation": source.validation_file, "test": source.test_file}
         tables = {split: read_file(path, readers) for split, path in files.items() if path}
+        tables = _with_splits_beside(tables)
     else:
         raise UserError(
             f"no data for --task {task}: give --train-file FILE or --dataset-name NAME "
             f"({BUILTIN_PREFIX}{task} is the data set that comes with transfergain)"
         )
-    tables |= {str(shift(name)): read_file(path, readers) for name, path in source.shifts.items()}
-    return tables | {str(target(name)): read_file(path, readers) for name, path in source.targets.items()}
+    more = {str(shift(name)): path for name, path in source.shifts.items()}
+    more |= {str(target(name)): path for name, path in source.targets.items()}
+    others = {split: read_file(path, readers) for split, path in more.items()}
+    _refuse_splits(others.values())
+    return tables | others
+
+
+def _with_splits_beside(tables: Mapping[str, Table]) -> dict[str, Table]:
+    """Add the splits that the train file itself holds. Raises UserError where the user gave one of them too."""
+    beside = tables["train"].beside
+    for split in beside.keys() & tables.keys():
+        raise UserError(f"{tables['train'].name} holds a {split} split of its own; leave --{split}-file out, or take it out")
+    _refuse_splits(table for split, table in tables.items() if split != "train")
+    return {"train": tables["train"], **beside, **tables}
+
+
+def _refuse_splits(tables: Iterable[Table]) -> None:
+    for table in tables:
+        if table.beside:
+            raise UserError(f"{table.name}: its file holds several splits, where one table is expected; give this one alone")
 
 
 def _named(name: str, config: str | None, readers: Mapping[str, Reader]) -> dict[str, Table]:
-    here = name.startswith(BUILTIN_PREFIX) or Path(name).is_dir()
-    if here and config:
+    here = Path(name).is_dir()
+    if config and name.startswith(BUILTIN_PREFIX):
         raise UserError(f"--dataset-config-name goes with a data set of the Hub, which {name} is not")
     if name.startswith(BUILTIN_PREFIX):
         folder = Path(str(resources.files("transfergain.data") / "builtin" / name.removeprefix(BUILTIN_PREFIX)))
@@ -202,7 +245,7 @@ def _named(name: str, config: str | None, readers: Mapping[str, Reader]) -> dict
         shifts = {str(shift(f.name.split(".")[1])): read_file(f) for f in sorted(folder.glob("shift.*.jsonl"))}
         return read_folder(folder) | shifts
     if here:
-        return read_folder(Path(name), readers)
+        return read_folder(Path(name), readers, config)
     if Path(name).is_file():
         raise UserError(f"--dataset-name {name} is a file; give it as --train-file")
     return read_hub(name, config)

@@ -1,4 +1,4 @@
-"""Read a file or a folder of splits, in whichever format its ending names."""
+"""Read a file in whichever format its ending names."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from transfergain.data.formats import conll, delimited, hub, json_files, parquet
-from transfergain.data.formats.table import ANY_ENDING, SPLIT_NAMES, Reader, Table
+from transfergain.data.formats import class_folders, conll, delimited, json_files, parquet, tmx, unpacked
+from transfergain.data.formats.table import ANY_ENDING, Reader, Table
 from transfergain.errors import UserError
 
 READERS: dict[str, Reader] = {
@@ -19,7 +19,10 @@ READERS: dict[str, Reader] = {
     ".jsonl": json_files.read_lines,
     ".ndjson": json_files.read_lines,
     ".parquet": parquet.read,
+    ".tmx": tmx.read,
     ".conll": conll.read,
+    ".conllu": conll.read,
+    ".conllup": conll.read,
     ".bio": conll.read,
     ".iob": conll.read,
     ".iob2": conll.read,
@@ -29,7 +32,9 @@ READERS: dict[str, Reader] = {
 
 
 def read_file(path: str | Path, extra: Mapping[str, Reader] | None = None) -> Table:
-    """Read one csv, tsv, json, jsonl, parquet or CoNLL file, plain or gzip, or of an ending that `extra` can read.
+    """Read one csv, tsv, json, jsonl, parquet or CoNLL file, plain or packed, or of an ending that `extra` can read.
+
+    A folder that holds a folder a class is read as one file, too.
 
     Raises UserError naming the file and row.
     """
@@ -38,13 +43,15 @@ def read_file(path: str | Path, extra: Mapping[str, Reader] | None = None) -> Ta
     readers = READERS | dict(extra or {})
     try:
         if path.is_dir():
+            if class_folders.recognises(path):
+                return class_folders.read(path)
             raise UserError(f"{path} is a folder; give a file, or the folder as --dataset-name")
         if path.stat().st_size == 0:
             raise UserError(f"{path} is empty; it needs a header and rows")
         reader = readers.get(kind, readers.get(ANY_ENDING))
         if reader is None:
             known = ", ".join(readers)
-            raise UserError(f"{path}: unknown format {kind or '(no ending)'}; use one of {known}, plain or .gz")
+            raise UserError(f"{path}: unknown format {kind or '(no ending)'}; use one of {known}, plain, .gz or .zip")
         table = reader(path)
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; check the path") from None
@@ -57,35 +64,6 @@ def read_file(path: str | Path, extra: Mapping[str, Reader] | None = None) -> Ta
     return table
 
 
-def read_folder(folder: Path, extra: Mapping[str, Reader] | None = None) -> dict[str, Table]:
-    """Read a folder that holds train.*, validation.* and test.* files, or one written by `datasets.save_to_disk`.
-
-    Raises UserError naming the folder or the file.
-    """
-    if (folder / "dataset_dict.json").exists() or (folder / "dataset_info.json").exists():
-        return hub.read_saved(folder)
-    tables: dict[str, Table] = {}
-    known = {*READERS, *(extra or {})} - {ANY_ENDING}
-    for split, stems in SPLIT_NAMES.items():
-        files = [
-            f
-            for f in sorted(folder.iterdir())
-            if f.name.lower().split(".")[0] in stems and f.is_file() and ending(f) in known
-        ]
-        if len(files) > 1:
-            raise UserError(f"{folder} holds more than one {split} file ({', '.join(f.name for f in files)}); keep one")
-        if files:
-            tables[split] = read_file(files[0], extra)
-    if "train" not in tables and ANY_ENDING in (extra or {}):
-        for file in sorted(folder.iterdir()):
-            if file.name.lower().split(".")[0] in SPLIT_NAMES["train"] and file.is_file():
-                tables["train"] = read_file(file, extra)
-    if "train" not in tables:
-        raise UserError(f"{folder} holds no train file (train.csv, train.jsonl, ...); add one or give --train-file")
-    return tables
-
-
 def ending(path: Path) -> str:
-    """Find the ending that names the format, in lower case and without .gz; empty without any."""
-    suffixes = [s.lower() for s in path.suffixes]
-    return suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else (suffixes or [""])[-1]
+    """Find the ending that names the format, in lower case and without .gz or .zip; empty without any."""
+    return Path(unpacked.name(path)).suffix.lower() or (path.suffix.lower() if unpacked.is_packed(path) else "")

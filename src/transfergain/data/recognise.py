@@ -5,17 +5,13 @@ Each task guesses for itself (`Task.recognise`); here is what they share.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from transfergain.data.formats.table import Table
+from transfergain.data.formats.table import SAMPLE_ROWS, Table
 from transfergain.options import Option
 
 Guess = dict[str, str]
 """Keys of a study (`text_column`, `source_lang`) -> values."""
-
-SAMPLE_ROWS = 2000
-"""Rows that a guess looks at."""
 
 
 def named(columns: Sequence[str], option: Option) -> str | None:
@@ -35,16 +31,3 @@ def holds(table: Table, column: str, kinds: type | tuple[type, ...]) -> bool:
     values = [row.get(column) for row in table.rows[:SAMPLE_ROWS]]
     given = [value for value in values if value is not None]
     return bool(given) and all(isinstance(value, kinds) for value in given)
-
-
-def headless(table: Table, usual_names: Collection[str]) -> bool:
-    """Tell whether the first line of a csv seems to be data: one of its words is also a value of its own column."""
-    columns = table.columns()
-    if table.lines is not None or any(c.casefold() in usual_names for c in columns):
-        return False
-    sample = table.rows[:SAMPLE_ROWS]
-    return any(c.strip() and sum(_same(row, c) for row in sample) > 0.05 * len(sample) for c in columns)
-
-
-def _same(row: Mapping[str, Any], column: str) -> bool:
-    return isinstance(row.get(column), str) and row[column].strip() == column.strip()

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from transfergain.arms import ARMS, REFERENCE
 from transfergain.data.prepare import DataSource
-from transfergain.errors import nearest
+from transfergain.errors import nearest, printable
 from transfergain.options import Flag, Group, OptionKind
 from transfergain.perturbations import GROUPS, PERTURBATIONS, expand
 from transfergain.study.fields import with_options_of
@@ -137,6 +137,14 @@ class TaskEntry(TaskData):
                 raise ValueError(f'two files are called "{name.strip()}"')
             pairs[name.strip()] = path.strip()
         return pairs
+
+    @field_validator("shift", "adapt")
+    @classmethod
+    def _printable_names(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name != printable(name):
+                raise ValueError(f'the name "{name}" holds signs that cannot be shown; choose another')
+        return value
 
     def tokens(self) -> int:
         """Give the most tokens of an input: as given, or the task's default."""

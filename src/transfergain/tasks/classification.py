@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergain.data.formats.table import Parsed, Table, require_columns
-from transfergain.data.recognise import SAMPLE_ROWS, Guess, holds, named
+from transfergain.data.formats import labels, lines
+from transfergain.data.formats.table import SAMPLE_ROWS, Parsed, Reader, Table, require_columns
+from transfergain.data.read import ending
+from transfergain.data.recognise import Guess, named
 from transfergain.errors import UserError
 from transfergain.floors.majority import MAJORITY
 from transfergain.floors.tfidf import TFIDF
@@ -46,10 +49,13 @@ def parse(tables: Mapping[str, Table], columns: Mapping[str, str]) -> Parsed:
     in alphabetical order. Raises UserError naming the file and row.
     """
     raw = {split: _read(table, columns) for split, table in tables.items()}
+    whole = labels.whole({split: [label for _, label in pairs] for split, pairs in raw.items()})
+    raw = {split: [(text, whole.get(label, label)) for text, label in pairs] for split, pairs in raw.items()}
     names = sorted({label for _, label in raw["train"]}, key=_label_order)
     where = f'{tables["train"].name} column "{columns["label_column"]}"'
     if len(names) < 2:
         raise UserError(f'{where} has one class only ("{names[0]}"); a comparison needs at least two')
+    doubts = labels.check([label for _, label in raw["train"]], tables["train"].where)
     if len(names) > 20 and len(names) > len(raw["train"]) / 2:
         raise UserError(
             f"{where} has {len(names):,} different values in {len(raw['train']):,} rows; that is no class label: "
@@ -69,55 +75,36 @@ def parse(tables: Mapping[str, Table], columns: Mapping[str, str]) -> Parsed:
     balance = ", ".join(f"{names[i]} {shares[i] / len(raw['train']):.0%}" for i in range(min(len(names), 6)))
     more = f" and {len(names) - 6} more classes" if len(names) > 6 else ""
     note = f"{columns['text_column']}/{columns['label_column']} · {len(names)} classes: {balance}{more}"
-    return Parsed(tuple(names), splits, (note,), _alike(where, names))
-
-
-def _alike(where: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Warn of classes that are one word but for case and inner spaces: `Positive` beside `positive`."""
-    groups: dict[str, list[str]] = {}
-    for name in names:
-        groups.setdefault(" ".join(name.casefold().split()), []).append(name)
-    pairs = [" and ".join(f'"{name}"' for name in group) for group in groups.values() if len(group) > 1]
-    if not pairs:
-        return ()
-    return (f"{where}: {'; '.join(pairs)} count as different classes; spell them alike if they are one",)
+    notes = (note, f"labels such as {next(iter(whole))} read as {next(iter(whole.values()))}") if whole else (note,)
+    return Parsed(tuple(names), splits, notes, tuple(f"{where}: {doubt}" for doubt in (*doubts, *labels.alike(names))))
 
 
 def _read(table: Table, columns: Mapping[str, str]) -> list[tuple[str, str]]:
     text_column, label_column = columns["text_column"], columns["label_column"]
     require_columns(table, (("--text-column", text_column), ("--label-column", label_column)))
     for column in (text_column, label_column):
-        nested = [i for i, row in enumerate(table.rows) if isinstance(row.get(column), list | dict)]
+        nested = [i for i, row in enumerate(table.rows) if _is_nested(row.get(column), column == label_column)]
         if nested:
             kind = type(table.rows[nested[0]][column]).__name__
             raise UserError(f'{table.where(nested[0])}: "{column}" holds a {kind}; one value a row is expected')
     texts = [_text(row.get(text_column)) for row in table.rows]
-    labels = [_label(row.get(label_column)) for row in table.rows]
-    for column, values in ((text_column, texts), (label_column, labels)):
+    found = [labels.label(row.get(label_column)) for row in table.rows]
+    for column, values in ((text_column, texts), (label_column, found)):
         bad = [i for i, value in enumerate(values) if not value]
         if bad:
             more = f" (and {len(bad) - 1:,} rows more)" if len(bad) > 1 else ""
             raise UserError(f'{table.where(bad[0])}{more}: "{column}" is empty; fill it or remove the row')
-    return list(zip(texts, labels, strict=True))
+    return list(zip(texts, found, strict=True))
 
 
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+def _is_nested(value: Any, one_is_well: bool) -> bool:
+    """Tell whether a cell holds more than a value; tools of annotation write a list of one label."""
+    lone = one_is_well and isinstance(value, list) and len(value) == 1 and not isinstance(value[0], list | dict)
+    return isinstance(value, list | dict) and not lone
 
 
 def _text(value: Any) -> str:
-    return "" if _missing(value) else str(value).strip()
-
-
-def _label(value: Any) -> str:
-    """Spell a label in one way: booleans as true/false, 1.0 as 1."""
-    if _missing(value):
-        return ""
-    if isinstance(value, bool | np.bool_):
-        return str(bool(value)).lower()
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()
+    return "" if labels.is_missing(value) else str(value).strip()
 
 
 def _label_order(label: str) -> tuple[int, int, str]:
@@ -134,11 +121,24 @@ def _some(names: Sequence[str], most: int = 8) -> str:
 def recognise(table: Table) -> Guess | None:
     """Guess the columns of text and label, by their names, else by what they hold."""
     columns = table.columns()
-    plain = [column for column in columns if not holds(table, column, (list, dict))]
+    plain = [c for c in columns if not any(_is_nested(row.get(c), one_is_well=True) for row in table.rows[:SAMPLE_ROWS])]
     text = named(plain, TEXT_COLUMN) or _wordiest(table, plain)
     rest = [column for column in plain if column != text]
     label = named(rest, LABEL_COLUMN) or _fewest_values(table, rest)
     return {TEXT_COLUMN.name: text, LABEL_COLUMN.name: label} if text and label else None
+
+
+def readers(options: Mapping[str, Any]) -> Mapping[str, Reader]:
+    """Read .txt with a class a line, before the text or in a second file; its columns are called as the user says."""
+    columns = {column.name: options.get(column.name, column.default) for column in (TEXT_COLUMN, LABEL_COLUMN)}
+    return {".txt": partial(lines.read, **columns)}
+
+
+def recognise_file(path: Path, given: Mapping[str, Any], guess: Callable[[Table], Guess | None] = recognise) -> Guess | None:
+    """Recognise .txt with a class a line; `guess` has the last word on the classes."""
+    if ending(path) != ".txt" or not lines.recognises(path) or guess(lines.read(path)) is None:
+        return None
+    return {column.name: given.get(column.name, column.default) for column in (TEXT_COLUMN, LABEL_COLUMN)}
 
 
 def _wordiest(table: Table, columns: Sequence[str]) -> str | None:
@@ -198,6 +198,8 @@ CLASSIFICATION = Task(
     target=Target.LABEL,
     parse=parse,
     recognise=recognise,
+    recognise_file=recognise_file,
+    readers=readers,
     text=lambda example: str(example.inputs["text"]),
     stratum=lambda example: int(example.target),
     encode=encode,

@@ -8,15 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import accumulate
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergain.data.formats import conll
+from transfergain.data.formats import conll, offsets
 from transfergain.data.formats.spans import parse
-from transfergain.data.formats.table import Reader, Table
-from transfergain.data.recognise import SAMPLE_ROWS, Guess, all_named, holds, named
+from transfergain.data.formats.table import ANY_ENDING, SAMPLE_ROWS, Reader, Table
+from transfergain.data.read import READERS, ending, read_file
+from transfergain.data.recognise import Guess, all_named, holds, named
 from transfergain.errors import UserError
 from transfergain.floors.frequent_tag import FREQUENT_TAG
 from transfergain.options import Option, OptionKind
@@ -31,7 +33,11 @@ MARKED_ENTITY = re.compile(r"\[[^\[\]|]+\|[^\[\]|\s]+\]")
 
 TOKENS = Option("tokens_column", "tokens", "column of the words", OptionKind.COLUMN, usual_names=("tokens", "words"))
 TAGS = Option(
-    "tags_column", "ner_tags", "column of their tags", OptionKind.COLUMN, usual_names=("ner_tags", "tags", "ner", "labels")
+    "tags_column",
+    "ner_tags",
+    "column of their tags, or of spans of characters; in CoNLL its number",
+    OptionKind.COLUMN,
+    usual_names=("ner_tags", "tags", "ner", "labels"),
 )
 TEXT = replace(TEXT_COLUMN, help="column of texts with marked entities")
 
@@ -42,6 +48,8 @@ def recognise(table: Table) -> Guess | None:
     if found and all(holds(table, column, (list, tuple)) for column in found.values()):
         return found
     text, label = named(table.columns(), TEXT), named(table.columns(), LABEL_COLUMN)
+    if text and (spans := offsets.column_of(table, TAGS.default)):
+        return {TEXT.name: text, TAGS.name: spans}
     if not text or label:
         return None
     sample = table.rows[:SAMPLE_ROWS]
@@ -55,6 +63,13 @@ def _pairs_or_words(value: Any) -> Any:
     if isinstance(value, str) or pairs:
         return value
     raise ValueError("must be of the form TYPE=NEW,TYPE=NEW, or a table of types and their new names")
+
+
+def _overlaps(value: Any) -> Any:
+    """Check what is to be done with entities that overlap."""
+    if value in ("", *offsets.OVERLAPS):
+        return value
+    raise ValueError(f"must be {', '.join(offsets.OVERLAPS)}")
 
 
 def text(example: Example) -> str:
@@ -216,9 +231,20 @@ def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -
 
 
 def readers(options: Mapping[str, Any]) -> Mapping[str, Reader]:
-    """Read CoNLL files, also under .txt; the two columns, which such files do not name, are called as the user says."""
+    """Read CoNLL files, also under .txt, and under .tsv or endings that say nothing where they look like it."""
     read = partial(conll.read, tokens_column=options["tokens_column"], tags_column=options["tags_column"])
-    return dict.fromkeys((*conll.ENDINGS, ".txt"), read)
+
+    def read_if_conll(path: Path) -> Table:
+        return read(path) if conll.recognises(path) else read_file(path)
+
+    return dict.fromkeys((*conll.ENDINGS, ".txt"), read) | dict.fromkeys((".tsv", ANY_ENDING), read_if_conll)
+
+
+def recognise_file(path: Path, given: Mapping[str, Any]) -> Guess | None:
+    """Recognise CoNLL by what it holds, under any ending but those of tables and JSON."""
+    if ending(path) in READERS.keys() - {".tsv", *conll.ENDINGS} or not conll.recognises(path):
+        return None
+    return {TOKENS.name: given.get(TOKENS.name, TOKENS.default), TAGS.name: given.get(TAGS.name, TAGS.default)}
 
 
 NER = Task(
@@ -230,6 +256,14 @@ NER = Task(
         TAGS,
         TEXT,
         Option("label_names", "", "names of integer tags: O,B-PER,I-PER,...", OptionKind.READING),
+        Option(
+            "overlaps",
+            "",
+            "of entities that overlap keep the longest (default: refuse them)",
+            OptionKind.READING,
+            check=_overlaps,
+            choices=offsets.OVERLAPS,
+        ),
         Option(
             "label_map",
             "",
@@ -253,6 +287,7 @@ NER = Task(
     citation="Tjong Kim Sang and De Meulder 2003, CoNLL-2003 shared task; Ramshaw and Marcus 1995, tags a word",
     readers=readers,
     recognise=recognise,
+    recognise_file=recognise_file,
     sureness=1,
     advise=advise,
 )

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergain.data.formats import squad
+from transfergain.data.formats import qa_rows, squad
 from transfergain.data.formats.table import Table
 from transfergain.data.recognise import Guess, all_named, holds
 from transfergain.floors.overlap import OVERLAP
@@ -35,7 +35,13 @@ COLUMNS = (
         OptionKind.COLUMN,
         usual_names=("context", "passage", "paragraph", "document"),
     ),
-    Option("answers_column", "answers", "column of the answers", OptionKind.COLUMN, usual_names=("answers", "answer")),
+    Option(
+        "answers_column",
+        "answers",
+        "column of the answers",
+        OptionKind.COLUMN,
+        usual_names=("answers", *qa_rows.ANSWER_COLUMNS),
+    ),
 )
 
 
@@ -53,7 +59,10 @@ def recognise(table: Table) -> Guess | None:
     if holds(table, "paragraphs", list):
         return {}
     found = all_named(table, COLUMNS)
-    return found if found and holds(table, found["answers_column"], (dict, list)) else None
+    if not found:
+        return None
+    one_a_row = holds(table, found["answers_column"], str) and qa_rows.START_COLUMN in table.columns()
+    return found if one_a_row or holds(table, found["answers_column"], (dict, list)) else None
 
 
 def decode(

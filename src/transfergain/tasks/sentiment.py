@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
-from transfergain.data.formats.table import Parsed, Table
-from transfergain.data.recognise import SAMPLE_ROWS, Guess
+from transfergain.data.formats.labels import label
+from transfergain.data.formats.table import SAMPLE_ROWS, Parsed, Table
+from transfergain.data.recognise import Guess
 from transfergain.errors import UserError
-from transfergain.tasks.classification import CLASSIFICATION, LABEL_COLUMN, parse, recognise
+from transfergain.tasks.classification import CLASSIFICATION, LABEL_COLUMN, parse, recognise, recognise_file
 
 MAX_CLASSES = 11
 """Ratings go from 0 to 10 at the most; more classes are topics or a column chosen by mistake."""
@@ -34,9 +36,9 @@ def recognise_opinions(table: Table) -> Guess | None:
     found = recognise(table)
     if found is None:
         return None
-    labels = {str(row.get(found[LABEL_COLUMN.name])).strip().casefold() for row in table.rows[:SAMPLE_ROWS]}
+    labels = {label(row.get(found[LABEL_COLUMN.name])).casefold() for row in table.rows[:SAMPLE_ROWS]}
     ratings = found[LABEL_COLUMN.name].casefold() in OPINION_COLUMNS and len(labels) <= MAX_CLASSES
-    return found if ratings or all(set(label.split()) & OPINION_WORDS for label in labels) else None
+    return found if ratings or all(set(name.split()) & OPINION_WORDS for name in labels) else None
 
 
 SENTIMENT = replace(
@@ -45,5 +47,6 @@ SENTIMENT = replace(
     title="Sentiment",
     parse=parse_sentiment,
     recognise=recognise_opinions,
+    recognise_file=partial(recognise_file, guess=recognise_opinions),
     citation="Pang, Lee and Vaithyanathan 2002, Thumbs up?",
 )

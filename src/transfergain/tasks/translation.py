@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from transfergain.data.formats import pairs, parallel
-from transfergain.data.formats.table import Reader, Table
-from transfergain.data.read import ending
-from transfergain.data.recognise import SAMPLE_ROWS, Guess, holds
+from transfergain.data.formats.table import SAMPLE_ROWS, Reader, Table
+from transfergain.data.read import READERS, ending
+from transfergain.data.recognise import Guess, holds
 from transfergain.errors import UserError, nearest
 from transfergain.floors.copy_source import COPY_SOURCE
 from transfergain.floors.nearest import NEAREST
@@ -49,6 +49,8 @@ def recognise_file(path: Path, given: Mapping[str, Any]) -> Guess | None:
 
     Raises UserError where the ending is a language, its translation is not found, and the user named no task.
     """
+    if ending(path) in READERS:
+        return None
     if languages := {option: given[option] for option in ("source_lang", "target_lang") if option in given}:
         return languages
     found = parallel.beside(path)

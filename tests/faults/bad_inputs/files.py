@@ -42,8 +42,39 @@ case("reviews.jsonl line 3", "not JSON", name="broken JSON lines")(
 case("reviews.json line 2", "not JSON", name="broken JSON")(with_file("reviews.json", '[{"text": "a"},\n{"text" "a"}]'))
 case("reviews.json", "list of objects", name="JSON of another shape")(with_file("reviews.json", '["a", "b"]'))
 case("reviews.jsonl line 1", "JSON object", name="JSON lines of another shape")(with_file("reviews.jsonl", '["a", "b"]\n'))
-case("reviews.csv", "line 3", "saw 3", name="ragged row")(with_file("reviews.csv", "text,label\na,b\nc,d,e\n"))
-case("reviews.csv row 1", "more fields", name="ragged first row")(with_file("reviews.csv", "text,label\na,b,c\nd,e\n"))
+LINES = [f"text {i} is here,{'ab'[i % 2]}" for i in range(40)]
+
+
+def lines(*changes):
+    """A csv of 40 rows, some of which (number, line) are written otherwise."""
+    rows = [*LINES]
+    for number, line in changes:
+        rows[number - 1] = line
+    return "text,label\n" + "\n".join(rows) + "\n"
+
+
+for name, says, file, content in [
+    ("a quote that swallows rows", ("row 9", "7 lines", '""'), "a.csv", lines((9, '"so it,a'), (15, 'it ends",b'))),
+    ("a quote that is not closed", ("row 9", "not closed"), "a.csv", lines((9, '"so, it,a'))),
+    ("no header", ("a.csv", "put a header"), "a.csv", "\n".join([*LINES, "a,a"]) + "\n"),
+    ("several labels", ("a.csv row 9", '"a;b" is made of several'), "a.csv", lines((9, "so it,a;b"))),
+    ("a list of labels", ("a.csv row 9", "the label is a list"), "a.csv", lines((9, "so it,['a']"))),
+    ("a label that is missing", ("a.csv row 9", "missing one"), "a.csv", lines((9, "so it,nan"))),
+    ("a name twice in an object", ("a.jsonl line 2", '"text" twice'), "a.jsonl", '{}\n{"text": "a", "text": "b"}\n'),
+    ("a .txt of no format", ("a.txt", "fastText", "csv"), "a.txt", "so it was\n"),
+    ("no zip at all", ("a.zip", "unzip"), "a.zip", "text,label\n"),
+    ("a translation memory cut short", ("a.tmx", "not XML"), "a.tmx", "<tmx"),
+]:
+    case(*says, name=name)(with_file(file, content))
+case("--shift: the name", "signs that cannot be shown", name="name of a shift that steers the terminal")(
+    flags("--shift", "a\x1b[31m=reviews.csv")
+)
+case("reviews.csv row 2 has 3 fields, the header has 2", name="ragged row")(
+    with_file("reviews.csv", "text,label\na,b\nc,d,e\n")
+)
+case("reviews.csv row 1 has 3 fields", "put quotes around", name="ragged first row")(
+    with_file("reviews.csv", "text,label\na,b,c\nd,e\n")
+)
 case("reviews.csv row 2", '"label" is empty', name="short row")(with_file("reviews.csv", "text,label\na,b\nc\n"))
 case('two columns are called "text"', name="column twice")(with_file("reviews.csv", "text,label,text\na,b,c\n"))
 case("reviews.parquet", "parquet", name="no parquet")(with_file("reviews.parquet", "text,label\n"))

@@ -24,6 +24,10 @@ def ner_lists(words, tags, *arguments):
     return ner(ner_rows((["Ada", "spoke"], ["B-PER", "O"]), (words, tags)), *arguments, name="names.jsonl")
 
 
+def ner_spans(text, spans):
+    return ner(json.dumps({"text": text, "label": spans}), name="names.jsonl")
+
+
 def ner_text(text):
     return ner(ner_rows("[Ada|PER] spoke.", text), name="names.jsonl")
 
@@ -72,6 +76,16 @@ for name, says, build in [
         ner('{"review": "[Ada|PER]"}', name="names.jsonl"),
     ),
     ("texts without marks", ('no entity is marked in "text"',), ner(ner_rows("Ada spoke.", "Al ran."), name="names.jsonl")),
+    (
+        "two columns of tags",
+        ("names.conll", "columns 2 (1 entities of A)", "--tags-column 2"),
+        ner("Ada B-A B-B\nran O O\n"),
+    ),
+    ("column that is not there", ("names.conll has 2 columns, and no number 3",), ner(conll(), "--tags-column", "3")),
+    ("brackets of CoNLL-2012", ("names.conll", "brackets such as (ORG*"), ner("x 1 Ada (ORG*\nx 2 ran *)\n")),
+    ("span outside its text", ("names.jsonl line 1", "0 to 9", "has 3 characters"), ner_spans("Ada", [[0, 9, "PER"]])),
+    ("spans that overlap", ("--overlaps longest",), ner_spans("Ada ran", [[0, 3, "PER"], [0, 7, "ORG"]])),
+    ("overlaps resolved in an unknown way", ("--overlaps", "longest"), ner(conll(), "--overlaps", "first")),
     ("open bracket", ("names.jsonl line 2", "marks no entity", "[Al|PER"), ner_text("[Al|PER ran.")),
     ("brackets in brackets", ("names.jsonl line 2", "marks no entity"), ner_text("[[Al|PER] & Co|ORG] ran.")),
     ("mark without a type", ("names.jsonl line 2", '"[Al|]" is no entity'), ner_text("[Al|] ran.")),

@@ -1,36 +1,34 @@
-"""Read CoNLL files, a word and its tag a line, and turn the tag schemes of named entities into BIO."""
+"""Read CoNLL files: a word and its tag a line, a blank line between sentences."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from transfergain.data.formats import unpacked
+from transfergain.data.formats import schemes, unpacked
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 
-ENDINGS = (".conll", ".bio", ".iob", ".iob2", ".bioes")
+ENDINGS = (".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2", ".bioes")
 DOCUMENT_START = "-DOCSTART-"
-
-SCHEMES = {
-    "BIO": r"\+?BI*",
-    "IO": "I+",
-    "IOB1": r"I+|\+BI*",
-    "BIOES": r"\+?(S|BI*E)",
-    "BILOU": r"\+?(U|BI*L)",
-    "BMEWO": r"\+?(W|BM*E)",
-    "BMESO": r"\+?(S|BM*E)",
-}
-"""Scheme -> the letters of one entity in it, after a plus if the entity follows one of its own type without a gap."""
-BARE_TYPES = "types without B- and I-"
-OPENING_LETTERS, CLOSING_LETTERS = "BSUW", "ELSUW"
-"""Letters that open an entity, so that none goes on into them, and letters that close one."""
-PREFIXED_TAG = re.compile(r"([BIELMSUW])-(.+)", re.DOTALL)
-TYPELESS_TAG = re.compile(r"[BIELMSUW]-?")
+DOCUMENT_BOUNDARY = re.compile(r"#\s*(begin|end) document\b")
+KEY_AND_VALUE = re.compile(r"#\s*[\w.:-]+\s*=")
+COLUMN_NAMES = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
+"""The line by which CoNLL-U Plus names its columns."""
+BRACKETS = re.compile(r"\([A-Z_]+\*\)?")
+"""An entity of CoNLL-2012: `(ORG*`."""
+LANGUAGE_PREFIX = re.compile(r"([a-z]{2,3}(?:-[a-z]+)*:)")
+"""What WikiANN's dumps put before every word."""
+CHUNKS = set("NP VP PP ADJP ADVP SBAR PRT CONJP INTJ LST UCP NC VC PC".split())
+"""Types of chunks, which stand beside entities in the columns of CoNLL-2003."""
+TAG_SHARE = 0.8
+"""Share of a column's entries, those outside entities apart, that must be tags for the column to be one of tags."""
+RECOGNISED_LINES = 400
+"""Lines that are looked at to recognise a file."""
 
 
 @dataclass(frozen=True)
@@ -38,48 +36,78 @@ class Sentences(Table):
     """A table with one sentence a row, which knows the line of every word."""
 
     word_lines: Sequence[Sequence[int]] = ()
-    notes: tuple[str, ...] = ()
-    """What was skipped."""
 
     def word(self, sentence: int, word: int) -> str:
         """Name a word (0-based) for the user: `train.conll line 17`."""
         return f"{self.name} line {self.word_lines[sentence][word]:,}"
 
 
+class Word(NamedTuple):
+    """A line that holds a word."""
+
+    line: int
+    fields: list[str]
+
+
 def read(path: Path, tokens_column: str = "tokens", tags_column: str = "ner_tags") -> Sentences:
     """Read a row a sentence: its words and their tags as written, lists of equal length under the two column names.
 
-    Columns are separated by tabs, or by spaces; the word is the first (the second where the first counts the words), the
-    tag the last. A blank line ends a sentence, and so does a -DOCSTART- line. Raises UserError naming the file and line.
+    Columns are separated by tabs, or by spaces. A column name that is a number, or that `# global.columns` lists, says which
+    column is meant. Else the tags are in the one column that looks like tags, or the last, and the words in the first other
+    one that does not count them. A blank line ends a sentence, and so does a -DOCSTART- line. Raises UserError naming the
+    file and line.
     """
     lines = [line.strip(" \t") for line in re.split(r"\r\n|\r|\n", unpacked.read_text(path))]
-    content = [line for line in lines if line.strip() and not line.startswith(DOCUMENT_START)]
-    tabs = 2 * sum("\t" in line for line in content) > len(content)
-    separator = re.compile(" *\t *" if tabs else "[ \t]+")
-    widths = Counter(len(separator.split(line)) for line in content)
-    width = widths.most_common(1)[0][0] if widths else 0
-    sentences: list[list[tuple[int, list[str]]]] = [[]]
-    skipped: Counter[str] = Counter()
+    separator, width = _layout(lines)
+    last = Counter(fields[-1] for line in lines if line[:1] != "#" and len(fields := separator.split(line)) == width)
+    sentences: list[list[Word]] = [[]]
+    names: list[str] = []
+    left_out: Counter[str] = Counter()
     for number, line in enumerate(lines, 1):
         fields = separator.split(line)
         if not line.strip() or line.startswith(DOCUMENT_START):
-            skipped[DOCUMENT_START] += line.startswith(DOCUMENT_START)
+            left_out[f"{DOCUMENT_START} lines"] += line.startswith(DOCUMENT_START)
             sentences.append([])
-        elif not sentences[-1] and len(fields) != width and _is_comment(fields):
-            skipped["comment"] += 1
+        elif not sentences[-1] and _is_comment(line, fields, width, last):
+            left_out["comment lines"] += 1
+            names = found[1].split() if (found := COLUMN_NAMES.match(line)) else names
         else:
-            _check(f"{path} line {number:,}", fields, width)
-            sentences[-1].append((number, fields))
-    return _table(path.name, [s for s in sentences if s], skipped, (tokens_column, tags_column))
+            _check(path, number, fields, width)
+            sentences[-1].append(Word(number, fields))
+    given = (tokens_column, tags_column)
+    return _table(
+        path.name, [s for s in sentences if s], +left_out, given, [_chosen(path.name, n, names, width) for n in given]
+    )
 
 
-def _is_comment(fields: Sequence[str]) -> bool:
-    """Tell whether a line is a comment such as `# sent_id = 7`, and not the word # with its tag."""
-    is_tag = fields[-1] == "O" or bool(PREFIXED_TAG.fullmatch(fields[-1]))
+def _layout(lines: Sequence[str]) -> tuple[re.Pattern[str], int]:
+    """Find what separates the columns, and how many most lines have."""
+    content = [line for line in lines if line.strip() and not line.startswith((DOCUMENT_START, "# "))]
+    content = content or [line for line in lines if line.strip() and not line.startswith(DOCUMENT_START)]
+    tabs = 2 * sum("\t" in line for line in content) > len(content)
+    separator = re.compile(" *\t *" if tabs else "[ \t]+")
+    widths = Counter(len(separator.split(line)) for line in content)
+    return separator, widths.most_common(1)[0][0] if widths else 0
+
+
+def _is_comment(line: str, fields: Sequence[str], width: int, last: Counter[str]) -> bool:
+    """Tell whether a line before a sentence is a comment such as `# sent_id = 7`, and not the word # with its tag."""
+    if not line.startswith("#"):
+        return False
+    if DOCUMENT_BOUNDARY.match(line) or (KEY_AND_VALUE.match(line) and fields[-1] not in last):
+        return True
+    is_tag = (
+        fields[-1] == "O"
+        or bool(schemes.PREFIXED_TAG.fullmatch(fields[-1]))
+        or (len(fields) == width and fields[-1] in last)
+    )
     return (fields[0] == "#" or fields[0].startswith("# ")) and not is_tag
 
 
-def _check(where: str, fields: Sequence[str], width: int) -> None:
+def _check(path: Path, number: int, fields: Sequence[str], width: int) -> None:
+    where = f"{path} line {number:,}"
+    if len(fields) != width and any(map(BRACKETS.fullmatch, fields)):
+        _refuse_brackets(path.name, fields)
     if len(fields) < 2:
         raise UserError(f"{where} has one column only; a word and, in the last column, its tag are expected")
     if len(fields) != width:
@@ -88,112 +116,96 @@ def _check(where: str, fields: Sequence[str], width: int) -> None:
         )
 
 
+def _chosen(name: str, column: str, names: Sequence[str], width: int) -> int | None:
+    """Find the place of a column that is given by its number, or by its name where the file tells names; else None."""
+    if not column.isdecimal():
+        return names.index(column) if column in names else None
+    if not 1 <= int(column) <= width:
+        raise UserError(f"{name} has {width} columns, and no number {column}; columns count from 1")
+    return int(column) - 1
+
+
 def _table(
-    name: str, sentences: Sequence[list[tuple[int, list[str]]]], skipped: Counter[str], columns: tuple[str, str]
+    name: str,
+    sentences: Sequence[list[Word]],
+    left_out: Counter[str],
+    given: tuple[str, str],
+    chosen: Sequence[int | None],
 ) -> Sentences:
-    first = 1 if _counts_words(sentences) else 0
-    notes = [f"{name}: {n:,} {what} lines skipped" for what, n in skipped.items() if n]
-    if first:
-        notes.append(f"{name}: words from the second column, as the first counts them")
-    tokens, tags = columns
-    return Sentences(
-        name,
-        [{tokens: [fields[first] for _, fields in s], tags: [fields[-1] for _, fields in s]} for s in sentences],
-        [s[0][0] for s in sentences],
-        [[number for number, _ in s] for s in sentences],
-        tuple(notes),
+    if not sentences:
+        return Sentences(name, [], [], left_out=left_out)
+    width = len(sentences[0][0].fields)
+    tag = _tag_column(name, sentences) if chosen[1] is None else chosen[1]
+    word = _word_column(sentences, tag) if chosen[0] is None else chosen[0]
+    notes = []
+    if (word, tag) != (0, width - 1):
+        notes.append(f"{name}: words from column {word + 1}, tags from column {tag + 1} of {width}")
+    words = [[w.fields[word] for w in s] for s in sentences]
+    prefixes = {match[1] if (match := LANGUAGE_PREFIX.match(w)) else "" for row in words for w in row}
+    if len(prefixes) == 1 and (prefix := prefixes.pop()):
+        words = [[w.removeprefix(prefix) or w for w in row] for row in words]
+        notes.append(f'{name}: "{prefix}" taken off every word')
+    rows = [{given[0]: row, given[1]: [w.fields[tag] for w in s]} for row, s in zip(words, sentences, strict=True)]
+    lines = [[w.line for w in s] for s in sentences]
+    return Sentences(name, rows, [s[0] for s in lines], notes=tuple(notes), left_out=left_out, word_lines=lines)
+
+
+def _tag_column(name: str, sentences: Sequence[list[Word]]) -> int:
+    """Find the column of the tags. Raises UserError where several look like tags and differ."""
+    width = len(sentences[0][0].fields)
+    columns = [[[w.fields[place] for w in s] for s in sentences] for place in range(width)]
+    likely = [place for place, column in enumerate(columns) if _looks_like_tags(Counter(t for s in column for t in s))]
+    if any(columns[place] != columns[likely[0]] for place in likely):
+        seen = [f"{place + 1} ({_entities(columns[place])})" for place in likely]
+        raise UserError(
+            f"{name}: columns {' and '.join(seen)} hold different tags; say which to read: --tags-column {likely[0] + 1}"
+        )
+    if not likely and any(BRACKETS.fullmatch(field) for w in sentences[0] for field in w.fields):
+        _refuse_brackets(name, next(w.fields for w in sentences[0] if any(map(BRACKETS.fullmatch, w.fields))))
+    return likely[-1] if likely else width - 1
+
+
+def _looks_like_tags(used: Counter[str]) -> bool:
+    read_as = schemes.standard(used)
+    entities = Counter({tag: n for tag, n in used.items() if read_as.get(tag, tag) != "O"})
+    kinds = {tag: match[2] for tag in entities if (match := schemes.PREFIXED_TAG.fullmatch(read_as.get(tag, tag)))}
+    enough = sum(entities[tag] for tag in kinds) >= TAG_SHARE * entities.total()
+    return bool(kinds) and enough and not set(kinds.values()) <= CHUNKS
+
+
+def _entities(column: Sequence[Sequence[str]]) -> str:
+    """Say what a column would give: `120 entities of ORG, PER`."""
+    found = schemes.to_bio(column, lambda *_: "")
+    kinds = sorted({tag[2:] for row in found.tags for tag in row if tag != "O"})
+    return f"{found.entities:,} entities of {', '.join(kinds[:6])}{', ...' if len(kinds) > 6 else ''}"
+
+
+def _word_column(sentences: Sequence[list[Word]], tag: int) -> int:
+    """Find the first column that is not the tags', nor counts the words as in CoNLL-U."""
+    first = 1 if tag == 0 else 0
+    counts = max(map(len, sentences)) > 1 and all(
+        len(w.fields) > 2 and w.fields[first] == str(place) for s in sentences for place, w in enumerate(s, 1)
+    )
+    return next(place for place in range(first + counts, first + counts + 2) if place != tag) if counts else first
+
+
+def _refuse_brackets(name: str, fields: Sequence[str]) -> None:
+    place = max(i for i, field in enumerate(fields) if BRACKETS.fullmatch(field))
+    raise UserError(
+        f"{name}: column {place + 1} marks entities by brackets such as {fields[place]}, as CoNLL-2012 does; they are not "
+        "read, turn them into a tag a word: B-ORG and I-ORG"
     )
 
 
-def _counts_words(sentences: Sequence[list[tuple[int, list[str]]]]) -> bool:
-    """Tell whether the first of three columns or more is the word's number in its sentence, as in CoNLL-U."""
-    return max(map(len, sentences), default=0) > 1 and all(
-        len(fields) > 2 and fields[0] == str(place) for s in sentences for place, (_, fields) in enumerate(s, 1)
+def recognises(path: Path) -> bool:
+    """Tell whether a file whose ending says nothing looks like CoNLL: its first lines have a column of tags."""
+    try:
+        lines = [line.strip(" \t\r") for line in unpacked.read_text(path).split("\n")[:RECOGNISED_LINES]]
+    except (UserError, OSError):
+        return False
+    separator, width = _layout(lines)
+    rows = [fields for line in lines if len(fields := separator.split(line)) == width]
+    return width > 1 and any(
+        _looks_like_tags(column) or any(map(BRACKETS.fullmatch, column))
+        for column in (Counter(c) for c in zip(*rows, strict=True))
     )
-
-
-class Entity(NamedTuple):
-    """Words `start` to `end` (excluded) of a sentence."""
-
-    kind: str
-    start: int
-    end: int
-    letters: str
-    """Its tags' letters, after a plus if it follows an entity of its own type without a gap."""
-
-
-class Normalised(NamedTuple):
-    """Tags as BIO, and how they were written."""
-
-    tags: list[list[str]]
-    scheme: str
-    """A key of SCHEMES, BARE_TYPES, or empty where nothing is tagged."""
-    entities: int
-    irregular: int
-    """Entities that break the scheme's rules, such as one that begins with I- among others that begin with B-."""
-
-
-def to_bio(sentences: Sequence[Sequence[str]], where: Callable[[int, int], str]) -> Normalised:
-    """Turn the tags of a file, in any of SCHEMES, into BIO. The scheme found is the one that the fewest entities break.
-
-    An entity begins where a letter says so, where the type changes and after a letter that ends one, as in CoNLL's own
-    scorer. `where(sentence, word)` names a word in complaints. Raises UserError on a tag that is of no scheme.
-    """
-    bare = not any(PREFIXED_TAG.fullmatch(tag) for tags in sentences for tag in tags)
-    pairs = [[_split(tag, bare, i, k, where) for k, tag in enumerate(tags)] for i, tags in enumerate(sentences)]
-    entities = [list(_entities(tags)) for tags in pairs]
-    if bare and any(entities) and not any(tag == "O" for tags in sentences for tag in tags):
-        raise UserError(
-            f'{where(0, 0)}: "{sentences[0][0]}" is no tag such as B-PER, and no word at all is tagged O; name the '
-            "column of the tags with --tags-column, or put them last"
-        )
-    tags = [["O"] * len(sentence) for sentence in sentences]
-    for row, found in zip(tags, entities, strict=True):
-        for kind, start, end, _ in found:
-            row[start:end] = [f"B-{kind}"] + [f"I-{kind}"] * (end - start - 1)
-    letters = [e.letters for found in entities for e in found]
-    if bare or not letters:
-        return Normalised(tags, BARE_TYPES if letters else "", len(letters), 0)
-    scheme = _scheme(letters, pairs, where)
-    return Normalised(tags, scheme, len(letters), sum(not re.fullmatch(SCHEMES[scheme], run) for run in letters))
-
-
-def _split(tag: str, bare: bool, i: int, k: int, where: Callable[[int, int], str]) -> tuple[str, str]:
-    """Split a tag into (letter, type); O gives two empty strings."""
-    if tag == "O":
-        return "", ""
-    match = PREFIXED_TAG.fullmatch(tag)
-    if match:
-        return match[1], match[2]
-    if TYPELESS_TAG.fullmatch(tag):
-        raise UserError(f'{where(i, k)}: the tag "{tag}" names no type of entity; write {tag[0]}-TYPE')
-    if not bare or not tag.strip():
-        raise UserError(f'{where(i, k)}: "{tag}" is no tag; O, or B-, I-, ... and a type such as B-PER are expected')
-    return "I", tag
-
-
-def _entities(tags: Sequence[tuple[str, str]]) -> Iterator[Entity]:
-    start, kind, letters = 0, "", ""
-    for k, (letter, found) in enumerate([*tags, ("", "")]):
-        goes_on = found == kind and letter not in OPENING_LETTERS and letters[-1:] not in CLOSING_LETTERS
-        if kind and found and goes_on:
-            letters += letter
-            continue
-        if kind:
-            yield Entity(kind, start, k, letters)
-        start, letters = k, ("+" if kind and found == kind else "") + letter
-        kind = found
-
-
-def _scheme(letters: Sequence[str], pairs: Sequence[Sequence[tuple[str, str]]], where: Callable[[int, int], str]) -> str:
-    used = {letter for run in letters for letter in run} - {"+"}
-    fitting = [name for name, rule in SCHEMES.items() if used <= set(rule)]
-    if not fitting:
-        last = sorted(used - set(SCHEMES["BIOES"]))[0]
-        i, k = next((i, k) for i, tags in enumerate(pairs) for k, (letter, _) in enumerate(tags) if letter == last)
-        raise UserError(
-            f"{where(i, k)}: {last}- is mixed with {', '.join(f'{x}-' for x in sorted(used - {last}))}, which no one scheme "
-            f"of tags has; use one of {', '.join(SCHEMES)}"
-        )
-    runs = Counter(letters)
-    return min(fitting, key=lambda name: sum(n for run, n in runs.items() if not re.fullmatch(SCHEMES[name], run)))

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
-from transfergain.data.formats import conll
+from transfergain.data.formats import schemes
 from transfergain.errors import UserError
 
 MARKED_ENTITY = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
@@ -25,7 +25,7 @@ def tagged_words(value: Any, where: str, column: str) -> tuple[list[str], list[s
     if not isinstance(value, str):
         raise UserError(f'{where}: "{column}" holds a {type(value).__name__}; a text is expected')
     text, marked = _unmarked(value, where)
-    spans = list(_words(text))
+    spans = list(words(text))
     first, last = {start: k for k, (start, _) in enumerate(spans)}, {end: k for k, (_, end) in enumerate(spans)}
     tags = ["O"] * len(spans)
     for start, end, kind in marked:
@@ -42,7 +42,7 @@ def _unmarked(text: str, where: str) -> tuple[str, list[tuple[int, int, str]]]:
     plain, marked, at = "", [], 0
     for match in MARKED_ENTITY.finditer(text):
         entity, kind = match[1].strip(), match[2].strip()
-        if not entity or kind in ("", "O") or re.search(r"\s", kind) or conll.PREFIXED_TAG.fullmatch(kind):
+        if not entity or kind in ("", "O") or re.search(r"\s", kind) or schemes.PREFIXED_TAG.fullmatch(kind):
             raise UserError(f'{where}: "{match[0]}" is no entity; write it as [Ada Lovelace|PER]')
         plain += text[at : match.start()]
         marked.append((len(plain), len(plain) + len(entity), kind))
@@ -58,7 +58,7 @@ def _unmarked(text: str, where: str) -> tuple[str, list[tuple[int, int, str]]]:
     return plain, marked
 
 
-def _words(text: str) -> Iterator[tuple[int, int]]:
+def words(text: str) -> Iterator[tuple[int, int]]:
     """Find (start, end) of words and signs. Marks that join onto a letter, as in Hindi, do not end its word."""
     start = end = 0
     for match in WORD_OR_SIGN.finditer(text):

@@ -28,8 +28,8 @@ def names_of(code: str) -> list[str]:
 
 def is_language(name: str) -> bool:
     """Tell whether a name is a language's, such as `fr`, `FR`, `pt-BR` or `deu_Latn`."""
-    first, *rest = re.split(r"[-_]", name.casefold(), maxsplit=1)
-    return first in LANGUAGES or bool(rest and len(first) == 3 and len(rest[0]) == 4)
+    first, *rest = re.split(r"[-_]", name, maxsplit=1)
+    return first.casefold() in LANGUAGES or bool(rest and len(first) == 3 and len(rest[0]) == 4 and rest[0].istitle())
 
 
 def direction(codes: Sequence[str]) -> dict[str, str]:

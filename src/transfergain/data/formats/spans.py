@@ -10,12 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transfergain.data.formats import conll, marks
+from transfergain.data.formats import conll, marks, offsets, schemes
 from transfergain.data.formats.table import Parsed, Table, require_columns
 from transfergain.errors import UserError, nearest
 from transfergain.types import Example
 
 INLINE_MARKS = "in-line marks"
+CHARACTER_SPANS = "spans of characters"
 
 
 class Tagged(NamedTuple):
@@ -23,9 +24,10 @@ class Tagged(NamedTuple):
 
     table: Table
     words: list[list[str]]
-    found: conll.Normalised
+    found: schemes.Normalised
     numbered: bool = False
     """True where some tags are numbers of `label_names`."""
+    notes: tuple[str, ...] = ()
 
     def where(self, sentence: int, word: int) -> str:
         """Name a word (0-based) for the user."""
@@ -90,7 +92,7 @@ def _label_map(given: Any) -> dict[str, str]:
         pairs = [(old.strip(), new.strip()) for old, _, new in (part.partition("=") for part in parts)]
     mapping: dict[str, str] = {}
     for old, new in pairs:
-        if old in ("", "O") or conll.PREFIXED_TAG.fullmatch(old) or conll.PREFIXED_TAG.fullmatch(new):
+        if old in ("", "O") or schemes.PREFIXED_TAG.fullmatch(old) or schemes.PREFIXED_TAG.fullmatch(new):
             raise UserError(f'--label-map: "{old}={new}" must name types of entities as in PERSON=PER, without B- or I-')
         if old in mapping:
             raise UserError(f'--label-map: the type "{old}" is mapped twice; give it once')
@@ -112,9 +114,14 @@ def _label_names(given: Any) -> list[str]:
 def _read(table: Table, options: Mapping[str, Any], names: Sequence[str]) -> Tagged:
     tokens, tags, text = (options[key] for key in ("tokens_column", "tags_column", "text_column"))
     columns = table.columns()
+    spans = offsets.column_of(table, tags) if text in columns else None
+    if spans and (spans == tags or not {tokens, tags} <= set(columns)):
+        words, row_tags, counts = offsets.tagged(table, text, spans, options.get("overlaps", ""))
+        found = schemes.to_bio(row_tags, partial(_where, table))
+        return Tagged(table, words, found._replace(scheme=CHARACTER_SPANS), notes=tuple(offsets.notes(table.name, counts)))
     if tokens not in columns and tags not in columns and text in columns:
         rows = [marks.tagged_words(row.get(text), table.where(i), text) for i, row in enumerate(table.rows)]
-        found = conll.to_bio([row_tags for _, row_tags in rows], partial(_where, table))
+        found = schemes.to_bio([row_tags for _, row_tags in rows], partial(_where, table))
         return Tagged(table, [words for words, _ in rows], found._replace(scheme=INLINE_MARKS))
     if tokens not in columns and tags not in columns:
         raise UserError(
@@ -132,7 +139,7 @@ def _read(table: Table, options: Mapping[str, Any], names: Sequence[str]) -> Tag
                 raise UserError(f'{_where(table, i, k)}: "{tokens}" holds {word!r} where a word is expected')
     named = [[_name(tag, _where(table, i, k), names) for k, tag in enumerate(row)] for i, row in enumerate(written)]
     numbered = any(_is_number(tag) for row in written for tag in row)
-    return Tagged(table, words, conll.to_bio(named, partial(_where, table)), numbered)
+    return Tagged(table, words, schemes.to_bio(named, partial(_where, table)), numbered)
 
 
 def _list(value: Any, where: str, column: str) -> list[Any]:
@@ -197,8 +204,7 @@ def _balance(types: Counter[str]) -> str:
 
 
 def _schemes(raw: Mapping[str, Tagged]) -> list[str]:
-    read = [t.table for t in raw.values() if isinstance(t.table, conll.Sentences)]
-    notes = [note for table in read for note in table.notes]
+    notes = [note for t in raw.values() for note in t.notes]
     files: dict[str, list[str]] = {}
     for t in raw.values():
         if t.found.scheme:
@@ -210,10 +216,13 @@ def _schemes(raw: Mapping[str, Tagged]) -> list[str]:
             )
     for scheme, names in files.items():
         how = "" if scheme == "BIO" else ", read as BIO"
-        if scheme in ("IO", conll.BARE_TYPES):
+        if scheme in ("IO", schemes.BARE_TYPES):
             how += " (entities of one type without a word between are one)"
         notes.append(f"tags: {scheme} in {', '.join(dict.fromkeys(names))}{how}")
-    return notes
+    spelt = dict.fromkeys(
+        f"tags of {t.table.name} spelt otherwise: {t.found.spelling}" for t in raw.values() if t.found.spelling
+    )
+    return [*notes, *spelt]
 
 
 def _remapped(raw: Mapping[str, Tagged], mapping: Mapping[str, str]) -> list[str]:

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from transfergain.data.formats import qa_rows
 from transfergain.data.formats.table import Parsed, Table, require_columns
 from transfergain.errors import UserError
 from transfergain.options import flag_of
@@ -65,6 +66,8 @@ def parse(tables: Mapping[str, Table], options: Mapping[str, Any]) -> Parsed:
     """
     splits: dict[str, tuple[Example, ...]] = {}
     warnings: list[str] = []
+    given, tables = tables, {split: qa_rows.gathered(table, options) for split, table in tables.items()}
+    notes = [note for split, table in tables.items() for note in table.notes if note not in given[split].notes]
     for split, table in tables.items():
         problems: Problems = defaultdict(list)
         read = [_example(row, options, problems) for row in _rows(table, options)]
@@ -75,7 +78,8 @@ def parse(tables: Mapping[str, Table], options: Mapping[str, Any]) -> Parsed:
             raise UserError(f"{table.name} holds no question to use: {why}")
         warnings += [f"{table.name}: {report}" for report in said]
     _check_answerable(tables, splits)
-    return Parsed((), splits, tuple(_note(tables[split].name, rows) for split, rows in splits.items()), tuple(warnings))
+    notes += [_note(tables[split].name, rows) for split, rows in splits.items()]
+    return Parsed((), splits, tuple(notes), tuple(warnings))
 
 
 def _rows(table: Table, options: Mapping[str, Any]) -> Iterator[QuestionRow]:
@@ -156,22 +160,14 @@ def _text(row: QuestionRow, option: str, options: Mapping[str, Any]) -> str:
         raise UserError(f'{row.where}: "{options[option]}" is empty; fill it or remove the row')
     if not isinstance(value, str):
         raise UserError(f'{row.where}: "{options[option]}" holds a {type(value).__name__}; text is expected')
-    return _whole(row.where, options[option], value)
-
-
-def _whole(where: str, column: str, text: str) -> str:
-    """Return the text. Raises UserError for half a character, which JSON's escapes allow and no tokenizer takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        code = ord(text[error.start])
-        raise UserError(f'{where}: "{column}" holds half a character (\\u{code:04x}); write the file again') from None
-    return text
+    return value
 
 
 def _impossible(row: QuestionRow) -> bool | None:
     if _missing(row.impossible):
         return None
+    if isinstance(row.impossible, str) and row.impossible.strip().lower() in ("true", "false", ""):
+        return {"true": True, "false": False}.get(row.impossible.strip().lower())
     if not isinstance(row.impossible, bool):
         raise UserError(f'{row.where}: "is_impossible" is {_quoted(row.impossible)}; true or false is expected')
     return row.impossible
@@ -196,13 +192,13 @@ def _answers(row: QuestionRow, options: Mapping[str, Any], impossible: bool) -> 
         pairs = [(entry.get("text"), entry.get("answer_start")) for entry in value]
     else:
         raise UserError(f'{row.where}: "{column}" is {_quoted(value)}; {ANSWERS_SHAPE}')
-    return [(_answer_text(row, text, column), _offset(row, start)) for text, start in pairs]
+    return [(_answer_text(row, text), _offset(row, start)) for text, start in pairs]
 
 
-def _answer_text(row: QuestionRow, text: Any, column: str) -> str:
+def _answer_text(row: QuestionRow, text: Any) -> str:
     if not isinstance(text, str):
         raise UserError(f"{row.where}: an answer's text is {_quoted(text)}; text is expected")
-    return _whole(row.where, column, text)
+    return text
 
 
 def _offset(row: QuestionRow, start: Any) -> int:
