@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -10,6 +11,10 @@ if TYPE_CHECKING:
     from transfergain.report.notebook import StudyFindings as Findings
     from transfergain.report.notebook import load as load
     from transfergain.version import __version__ as __version__
+
+_NO_TELEMETRY = {"HF_HUB_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0", "MLFLOW_DISABLE_TELEMETRY": "true"}
+for _name, _value in _NO_TELEMETRY.items():  # read when these packages are imported, here and in workers
+    os.environ.setdefault(_name, _value)  # the user's own values stand
 
 __all__ = ["Findings", "UserError", "__version__", "load", "run"]
 

@@ -48,6 +48,13 @@ RESTORE_ADVICE = "restore it from a copy, or choose another --output-dir"
 UPDATED_COLUMNS = ", ".join(f"{name}=excluded.{name}" for name in [*TRIAL_COLUMNS.split(", ")[2:], "digest"])
 
 
+def make_private(folder: Path) -> None:
+    """Make a study's output folder, for its owner alone: it holds texts. One that is there already is left as it is."""
+    if not folder.is_dir():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+
+
 @dataclass(frozen=True)
 class StoredTrial:
     """One trial as stored."""
@@ -65,13 +72,16 @@ class Store:
         if not create and not self.path.exists():
             raise UserError(f"{folder}: no study there ({STORE_FILE} is missing); give the --output-dir of a run")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(self.path.parent)
+            fresh = create and not self.path.exists()
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
             self._db.text_factory = lambda raw: raw.decode("utf-8", "replace")  # digests tell what is no text any more
         except (sqlite3.Error, OSError) as error:
             raise UserError(f"{self.path}: cannot open the study's store ({error}); choose another folder") from None
         try:
             self._check(create)
+            if fresh:
+                self.path.chmod(0o600)
         except BaseException:
             self._db.close()
             raise

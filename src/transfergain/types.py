@@ -137,11 +137,16 @@ class Checkpoint:
 
     name: str
     path: str
+    """A private folder with the verified files alone; it goes with the process that resolved the checkpoint."""
     revision: str
     """Commit of the Hub, or `sha256:` and a hash of the folder's config, tokenizer and weights."""
     trained_on: str = ""
     """What the checkpoint is known to have been trained on, in words; empty when unknown."""
     trust_remote_code: bool = False
+    within: str = ""
+    """Where in the folder that was given the model is; empty: in that folder itself."""
+    tensors: int = 0
+    """How many tensors its files hold; 0 when unknown."""
 
 
 @dataclass(frozen=True)

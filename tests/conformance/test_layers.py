@@ -43,7 +43,7 @@ REGISTRIES = {
     "executors": "EXECUTORS",
     "perturbations": "PERTURBATIONS",
     "tracking": "TRACKERS",
-    "checkpoint": "PACKAGED",
+    "checkpoint.packaged": "PACKAGED",
 }
 
 

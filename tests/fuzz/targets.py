@@ -17,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import checkpoint_folder
+
 from transfergain import study
 from transfergain.data import prepare
 from transfergain.errors import LONGEST_MESSAGE, UserError
@@ -38,12 +40,17 @@ class Target:
     seeds: tuple[bytes, ...]
     words: tuple[bytes, ...] = ()
     """What mutations put in."""
+    warm_up: Callable[[], None] = lambda: None
+    """What is done before the clock runs, such as slow imports."""
+    edit: Callable[[Callable[[int], int], bytes], bytes] | None = None
+    """(number below n, content) -> the content with a change that keeps its structure; half of the mutations begin so."""
     examples: int = 60
     """Mutations that the tests try: fewer where a load takes long."""
 
 
 def run(target: Target, content: bytes) -> str:
     """The one line that refuses the content; empty where it loads. Raises whatever else happens, which is a finding."""
+    target.warm_up()
     with tempfile.TemporaryDirectory(dir="/dev/shm" if Path("/dev/shm").is_dir() else None) as folder, _hurried():
         try:
             target.load(content, Path(folder))
@@ -342,6 +349,13 @@ TARGETS = {
     "card": Target(_folder, _encoded(CARD), _words("- : { } [ ] & * ! | > ../ /etc https:// train test data/** null", *ODD)),
     "classes": Target(_classes, _encoded("\f".join(_texts())), ODD),
     "study": Target(_study, _encoded(*STUDIES), TOML_WORDS),
+    "checkpoint": Target(
+        checkpoint_folder.load,
+        (checkpoint_folder.SEED.read_bytes(),),
+        (*checkpoint_folder.MUTATIONS, *JSON_WORDS),
+        checkpoint_folder.warm_up,
+        checkpoint_folder.edit,
+    ),
 }
 """Name -> target; the names are those of `run.py --targets` and of the files in regressions/."""
 
@@ -353,6 +367,10 @@ def mutated(draw_bytes: Callable[[int], bytes], target: Target) -> bytes:
         return int.from_bytes(draw_bytes(4), "little") % max(1, below)
 
     content = bytearray(target.seeds[number(len(target.seeds))])
+    if target.edit and number(2):
+        content = bytearray(target.edit(number, bytes(content)))
+        if number(4):
+            return bytes(content)
     for _ in range(number(number(6) + 1) + 1):
         at, what = number(len(content) + 1), number(7)
         if what == 0:

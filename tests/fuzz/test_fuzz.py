@@ -1,5 +1,10 @@
 """The loaders under fire, for some seconds; `run.py` does it for as long as it is told to."""
 
+import socket
+import subprocess
+from pathlib import Path
+
+import checkpoint_folder
 import pytest
 import targets
 from hypothesis import HealthCheck, given, settings
@@ -46,3 +51,20 @@ def test_a_target_notices_what_it_is_there_for(monkeypatch):
     with pytest.raises(targets.Hang):
         targets.run(target, b"hang")
     assert targets.run(target, b"long").startswith("x yx y")
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda folder: Path("/etc/passwd").read_bytes(),
+        lambda folder: socket.socket().connect_ex(("127.0.0.1", 9)),
+        lambda folder: compile("1", str(folder / "model" / "evil.py"), "eval"),
+        lambda folder: subprocess.run(["true"], check=True),
+    ],
+)
+def test_the_guard_of_checkpoints_notices_what_is_none_of_its_files(monkeypatch, tmp_path, act):
+    monkeypatch.setattr(checkpoint_folder, "attempt", lambda content, folder: act(folder))
+    with pytest.raises(checkpoint_folder.Trespass):
+        checkpoint_folder.load(b"", tmp_path)
+    monkeypatch.setattr(checkpoint_folder, "attempt", lambda content, folder: (folder / "x").write_text("own"))
+    checkpoint_folder.load(b"", tmp_path)

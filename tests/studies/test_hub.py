@@ -1,5 +1,6 @@
 """The Hub's real client against a stand-in server at HF_ENDPOINT: what is fetched, pinned and cached, and every failure."""
 
+import hashlib
 import json
 import os
 import subprocess
@@ -13,11 +14,14 @@ from support.hub import StandIn, commit_of
 from support.tiny import findings
 
 RESOLVE = """
-import json, sys
+import hashlib, json, sys
+from pathlib import Path
 from transfergain.checkpoint import resolve
 from transfergain.errors import UserError
 try:
-    print(json.dumps(vars(resolve(*sys.argv[1:]))))
+    found = vars(resolve(*sys.argv[1:]))
+    files = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in Path(found["path"]).iterdir()}
+    print(json.dumps(found | {"path": files}))  # its private folder goes with this process
 except UserError as error:
     print(json.dumps({"refused": str(error)}))
 """
@@ -36,6 +40,52 @@ def folders(tmp_path_factory):
     (pickled / "config.json").write_text('{"model_type": "bert"}')
     (pickled / "pytorch_model.bin").write_bytes(b"no model")
     return {"main": main, "old": old, "pickled": pickled}
+
+
+LAYOUTS = {
+    "marian": ["source.spm", "target.spm", "vocab.json", "tokenizer_config.json", "generation_config.json"],
+    "t5": ["spiece.model", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"],
+    "xlm-roberta": ["sentencepiece.bpe.model", "tokenizer.json", "tokenizer_config.json"],
+    "mbart": ["sentencepiece.bpe.model", "tokenizer_config.json", "special_tokens_map.json"],
+    "nllb": ["sentencepiece.bpe.model", "tokenizer.json", "added_tokens.json"],
+    "bert": ["vocab.txt", "tokenizer_config.json"],
+    "gpt2": ["vocab.json", "merges.txt", "tokenizer.json"],
+    "modernbert": ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json"],
+    "deberta-v2": ["spm.model", "tokenizer_config.json"],
+    "phobert": ["vocab.txt", "bpe.codes"],
+    "prophetnet": ["prophetnet.tokenizer"],
+}
+"""Kind -> what a repository of it has beside config and weights, as published."""
+UNWANTED = ["pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", "rust_model.ot", "README.md", "modeling_x.py"]
+
+
+@pytest.fixture(scope="module")
+def published(folders, tmp_path_factory):
+    """Id of a repository -> its folder, laid out as those of its kind, with files that are not to be fetched."""
+    laid = {}
+    for kind, files in LAYOUTS.items():
+        folder = laid[f"org/{kind}"] = tmp_path_factory.mktemp(kind)
+        for file in ("config.json", "model.safetensors"):
+            (folder / file).write_bytes((folders["main"] / file).read_bytes())
+        for file in [*files, *UNWANTED]:
+            (folder / file).write_text("{}")
+    return laid
+
+
+def test_every_file_that_a_tokenizer_asks_for_arrives_and_is_loaded(hub, published, tmp_path):
+    """One process for all: its client is the slow part."""
+    hub.repos |= {name: {"main": folder} for name, folder in published.items()}
+    code = (
+        "import json, os, sys\nfrom transfergain.checkpoint import resolve\n"
+        "print(json.dumps({name: sorted(os.listdir(resolve(name).path)) for name in sys.argv[1:]}))"
+    )
+    known = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+    env = {**known, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code, *published], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    wanted = {f"org/{kind}": sorted(["config.json", "model.safetensors", *files]) for kind, files in LAYOUTS.items()}
+    assert json.loads(done.stdout) == wanted
+    assert not set(UNWANTED) & set(hub.downloaded())
 
 
 @pytest.fixture
@@ -65,8 +115,8 @@ def test_download_fetches_what_is_needed_once_and_pins_the_commit(hub, resolve, 
     found = resolve("org/tiny")
     assert hub.downloaded() == FETCHED  # no pickle, no card
     assert found["revision"] == commit_of(folders["main"])
-    here, there = (Path(folder) / "model.safetensors" for folder in (found["path"], folders["main"]))
-    assert here.read_bytes() == there.read_bytes()
+    there = (folders["main"] / "model.safetensors").read_bytes()
+    assert found["path"]["model.safetensors"] == hashlib.sha256(there).hexdigest()
     hub.seen.clear()
     assert resolve("org/tiny") == found
     assert hub.downloaded() == []

@@ -104,6 +104,8 @@ class FakeExecutor(Executor):
                     outcome = Outcome(Status.FAILED, error=f"RuntimeError: {error}")
                 if job.save_to and outcome.status == "done":
                     job.save_to.mkdir(parents=True, exist_ok=True)
+                    for file in ("config.json", "model.safetensors"):
+                        (job.save_to / file).touch()
                     (job.save_to / "weights").write_text(f"{job.spec.arm} {job.spec.budget} {job.spec.replicate}")
                 yield job.spec, outcome
 

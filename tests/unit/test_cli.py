@@ -1,6 +1,7 @@
 """The command line: what it lists, its exit codes, and that only training imports torch."""
 
 import csv
+import errno
 import json
 import os
 import re
@@ -153,6 +154,16 @@ def test_no_color_is_heard():
     assert colour.search(on_terminal(arguments)[1])
     code, shown = on_terminal(arguments, NO_COLOR="1")
     assert code == 0 and "doctor" in shown and not colour.search(shown)
+
+
+def test_report_on_a_folder_that_cannot_be_written_prints_its_answer_all_the_same(command, study, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr("transfergain.report.files._write", refuse)
+    code, out, err = command("report", study)
+    assert code == 2 and "scratch" in out
+    assert "cannot write there (Read-only file system)" in err
 
 
 def test_report_says_what_the_store_holds(command, study):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 from huggingface_hub import ModelCard
 from huggingface_hub.repocard import metadata_load
@@ -70,7 +72,11 @@ def test_base_model_is_named_for_a_hub_checkpoint_alone(tmp_path):
         assert metadata_load(readme["full"]).get("base_model") == expected
 
 
-@pytest.mark.parametrize("name", ["1234", "yes", 'a "quoted" one', "#hash: [x]", "naïve ✓", "a\\b"])
+ODD = ["\x7f", "\x85 \x9f", "\u2028x\u2029", "\ufeffx", "😀", "a: {b}", "--- x", "'"]
+"""Names that YAML forbids, or reads as something else, where they are not escaped."""
+
+
+@pytest.mark.parametrize("name", ["1234", "yes", 'a "quoted" one', "#hash: [x]", "naïve ✓", "a\\b", *ODD])
 def test_front_matter_survives_odd_names(tmp_path, name):
     run(tmp_path, {name: dataset(name)})
     path, text = next(iter(cards(load(tmp_path)).items()))
@@ -107,3 +113,20 @@ def test_a_failed_trial_has_no_card(tmp_path):
     run(tmp_path, executor=FakeExecutor(behave=behave))
     _, readme = written(tmp_path)
     assert set(readme) == {"scratch"}
+
+
+def test_half_a_character_is_replaced_and_the_front_matter_stays_whole():
+    import yaml
+
+    from transfergain.report.model_card import _yaml
+
+    assert yaml.safe_load(_yaml({"a\udc80": ["b\ud800", 1.5, None]})) == {"a\ufffd": ["b\ufffd", 1.5, None]}
+
+
+def test_names_are_text_in_the_body_of_a_card(tmp_path):
+    name = "<script>alert(1)< [x](http:y) `a` | b"
+    hostile = dataset(name)
+    run(tmp_path, {name: replace(hostile, labels=("<img src=x>", "positive"))}, seeds=3)
+    _, text = next(iter(cards(load(tmp_path)).items()))
+    body = text.split("---", 2)[2]
+    assert "<script" not in body and "<img" not in body and "[x](" not in body and "script" in body

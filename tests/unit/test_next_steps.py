@@ -14,4 +14,7 @@ def test_places_are_those_that_are_there(tmp_path):
     assert f"{tmp_path / 'report.html'}" in report
     assert str(tmp_path / "models" / "full") in models
     assert details == f"Details  transfergain report {tmp_path} --full"
+    for weights in (tmp_path / "models").glob("*/model.safetensors"):
+        weights.unlink()
+    assert next_steps.lines(findings) == [report, details], "a model without weights is not announced as loadable"
     assert len(next_steps.lines(replace(findings, folder=str(tmp_path / "elsewhere")))) == 2

@@ -377,9 +377,21 @@ def test_the_page_tells_the_browser_to_load_nothing(tmp_path):
     write_files(load(tmp_path))
     page = (tmp_path / "report.html").read_text("utf-8")
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)
-    assert policy and "default-src 'none'" in policy[1]
+    assert policy and all(f"{rule} 'none'" in policy[1] for rule in ("default-src", "form-action", "base-uri"))
     assert not re.search(r"(?<!-)\b(connect|frame|object|form-action)-src", policy[1])
     assert not re.search(r'<(script|img|link|iframe)[^>]*(src|href)="(https?:)?//', page)
+
+
+# What is installed.
+def test_every_pinned_package_is_pinned_once_and_by_hash_but_torch():
+    root = ROOT.parents[1]
+    entry = r"^([A-Za-z0-9._-]+)==(\S+)((?: \\\n +--hash=sha256:[0-9a-f]{64})*)$"
+    entries = re.findall(entry, (root / "requirements.lock").read_text(), re.MULTILINE)
+    names = [name.lower().replace("_", "-") for name, _, _ in entries]
+    assert len(names) == len(set(names)) > 100 and "torch" not in names
+    assert [name for name, _, hashes in entries if not hashes] == []
+    assert re.findall(r"^[^#\n].*", (root / "requirements-torch.lock").read_text(), re.MULTILINE) == ["torch==2.13.0"]
+    assert "--require-hashes --no-deps -r requirements.lock" in (root / "Makefile").read_text()
 
 
 # The tests themselves.

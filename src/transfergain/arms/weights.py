@@ -126,7 +126,7 @@ def _poolers_not_in_file(model: Any, checkpoint: Checkpoint) -> set[str]:
     from safetensors import safe_open
 
     poolers = {name for name, _ in model.named_parameters() if POOLER.search(name)}
-    for path in Path(checkpoint.path).glob("*.safetensors") if poolers else ():
+    for path in Path(checkpoint.path).rglob("*.safetensors") if poolers else ():
         with safe_open(path, framework="pt") as file:
             if any(POOLER.search(key) for key in file.keys()):  # noqa: SIM118 (not a mapping)
                 return set()

@@ -22,8 +22,8 @@ def report(folder: Folder, as_json: Json = False, full: Full = False) -> None:
 
     console = Console(stderr=as_json)
     findings = load(folder)
-    write_files(findings)
     text.show(findings, console, full)
-    console.print(Text("\n" + "\n".join(next_steps.lines(findings))), soft_wrap=True)
     if as_json:
         typer.echo(findings.to_json(), nl=False)
+    write_files(findings)  # the answer is there by now, whether or not the folder can be written
+    console.print(Text("\n" + "\n".join(next_steps.lines(findings))), soft_wrap=True)

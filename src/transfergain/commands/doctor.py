@@ -131,7 +131,7 @@ def _builtin_checkpoints() -> Iterator[Check]:
         except UserError as error:
             yield Check(name, Level.PROBLEM, "damaged", str(error))
         else:
-            yield Check(name, Level.OK, f"sha256 {entry.weights_sha256[:12]}... as published")
+            yield Check(name, Level.OK, f"sha256 {entry.content[:12]}... as published")
 
 
 def _hub(timeout: float) -> Check:

@@ -129,7 +129,7 @@ def page(rows: Sequence[ComparisonRow]) -> str:
     explanation = (
         "Each difference is paired by seed with the first study of its table; the interval is over seeds and test examples."
     )
-    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    policy = "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'"
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'

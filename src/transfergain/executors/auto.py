@@ -109,4 +109,4 @@ def matmul_speed(threads: int) -> float:
 
 def weight_bytes(folder: str) -> int:
     """Count the bytes of a checkpoint's weights, as they are stored."""
-    return sum(path.stat().st_size for path in Path(folder).glob("*.safetensors"))
+    return sum(path.stat().st_size for path in Path(folder).rglob("*.safetensors"))

@@ -29,8 +29,6 @@ POLL_SECONDS = 1.0
 """Seconds between two looks at what running trials report."""
 TRIES_ON_LOST_NODES = 20
 """A trial whose node is lost (preempted, say) is not to blame: it is tried so many times before it is recorded as failed."""
-SHIPPED_FILES = {".safetensors", ".json", ".txt", ".model", ".py", ".jinja"}
-"""Kinds of files of a checkpoint that a node needs."""
 
 
 class RayExecutor(Executor):
@@ -149,7 +147,7 @@ class RayExecutor(Executor):
 
 
 def _shipped(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.suffix in SHIPPED_FILES and path.is_file())
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _device(name: str) -> str:
@@ -164,7 +162,6 @@ def _failed(what: str, error: BaseException) -> Outcome:
 
 
 def _import_ray() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "1")
     os.environ.setdefault("RAY_worker_niceness", "0")  # of a Ray started here: as the local executor's workers
     if _address().startswith(("local", "127.")):  # else Ray listens on all that the machine has, wherever it is used

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.trial_rows import trial_scores
+from transfergain.report.typeset import markdown_text
 from transfergain.split import TEST, Split
 from transfergain.store import StoredTrial
 from transfergain.tasks import TASKS
@@ -26,9 +28,24 @@ def cards(findings: Findings) -> dict[Path, str]:
 
 
 def card(findings: Findings, trial: StoredTrial) -> str:
-    """Write the card of one trial's model: YAML front matter (as JSON, which YAML contains) and a page of markdown."""
-    front = (f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in _front(findings, trial).items())
+    """Write the card of one trial's model: YAML front matter and a page of markdown."""
+    front = (f"{key}: {_yaml(value)}" for key, value in _front(findings, trial).items())
     return "\n".join(["---", *front, "---", "", *_page(findings, trial)]) + "\n"
+
+
+def _yaml(value: Any) -> str:
+    """Write a value in YAML's own JSON: what it forbids or reads as line ends is escaped, half characters are replaced."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(c if c.isprintable() else "\ufffd" if "\ud800" <= c <= "\udfff" else _escape(ord(c)) for c in text)
+
+
+def _escape(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def _prose(sentence: str) -> str:
+    """Escape a sentence with names in it, so that it is no HTML, no link and no code."""
+    return escape(sentence, quote=False).replace("`", "\\`").replace("](", "]\\(")
 
 
 def _front(findings: Findings, trial: StoredTrial) -> dict[str, Any]:
@@ -48,8 +65,8 @@ def _front(findings: Findings, trial: StoredTrial) -> dict[str, Any]:
         "tags": ["transfergain"],
         "model-index": [{"name": f"{spec.dataset}-{spec.arm}", "results": results}],
     }
-    on_the_hub = not model.startswith("builtin:") and not Path(model).exists()
-    return known | ({"base_model": model} if on_the_hub else {})
+    own = model.startswith("builtin:") or findings.study.revision.startswith("sha256:") or Path(model).exists()
+    return known | ({} if own else {"base_model": model})
 
 
 def _page(findings: Findings, trial: StoredTrial) -> list[str]:
@@ -61,18 +78,18 @@ def _page(findings: Findings, trial: StoredTrial) -> list[str]:
     ]  # fmt: skip
     best = ", chosen among the seeds by" if findings.study.keep_models == "best" else ","
     return [
-        f"# {spec.dataset}, {spec.arm}",
+        f"# {markdown_text(spec.dataset)}, {spec.arm}",
         "",
-        f"{entry.title} model obtained from `{model}` by the `{spec.arm}` arm of a transfergain study.",
+        f"{entry.title} model obtained from {markdown_text(model)} by the `{spec.arm}` arm of a transfergain study.",
         f"Trained on {spec.budget:,} labelled examples (train and dev together), seed {spec.replicate}{best} "
         f"dev {entry.metric} {trial.outcome.dev_score:.4f}."
-        + (f" Labels: {', '.join(entry.labels)}." if entry.labels else ""),
+        + (f" Labels: {', '.join(map(markdown_text, entry.labels))}." if entry.labels else ""),
         "",
         "## Measured",
         "",
         *_score_table(trial),
         "",
-        *(f"- {line}" for line in gains),
+        *(f"- {_prose(line)}" for line in gains),
         "",
         "## Recipe",
         "",
@@ -90,5 +107,5 @@ def _score_table(trial: StoredTrial) -> list[str]:
     lines = ["| split | examples | metric | score |", "|---|---|---|---|"]
     for split, scores in trial_scores(trial.outcome).items():
         size = len(trial.outcome.evaluated[split].predictions)
-        lines += [f"| {split} | {size:,} | {metric} | {score:.4f} |" for metric, score in scores.items()]
+        lines += [f"| {markdown_text(split)} | {size:,} | {metric} | {score:.4f} |" for metric, score in scores.items()]
     return lines

@@ -16,6 +16,7 @@ from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.perturbations import SEVERITIES, chosen_splits, perturb
 from transfergain.running.planner import Planner
+from transfergain.running.privacy import Privacy, without_places
 from transfergain.running.setup import Setup
 from transfergain.store import Store
 from transfergain.study import Study
@@ -31,15 +32,18 @@ TASTE = (
 def describe(setup: Setup, store: Store) -> None:
     """Write down what the study is. Raises UserError where the folder holds another one."""
     study, datasets, checkpoint = setup.study, setup.datasets, setup.checkpoint
-    shown = study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor", "report_to", "time_limit"})
+    privacy = Privacy.of(study, checkpoint)
+    unsaid = {"output_dir", "workers", "device", "executor", "report_to", "time_limit"}
+    request = without_places(study.model_dump(mode="json", exclude=unsaid))
+    warnings = (*_warnings(study, datasets, checkpoint), *setup.advice)
     store.update_meta(
         {
             "identity": _identity(setup, store),
-            "study": shown | {"revision": checkpoint.revision, "precision": setup.planner.precision},
+            "study": request | {"revision": checkpoint.revision, "precision": setup.planner.precision},
             "arms": [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms],
             "data": {name: entry.to_dict() for name, entry in entries(setup.planner).items()},
-            "examples": [row for data in datasets.values() for row in _examples(study, data)],
-            "warnings": [asdict(warning) for warning in (*_warnings(study, datasets, checkpoint), *setup.advice)],
+            "examples": [row for data in datasets.values() for row in _examples(study, data)] if privacy.texts else [],
+            "warnings": [asdict(warning) | {"text": privacy.line(warning.text)} for warning in warnings],
             "environment": _environment(setup),
         }
     )
@@ -55,7 +59,13 @@ def _identity(setup: Setup, store: Store) -> dict[str, Any]:
             raise UserError(
                 f"--output-dir {store.path.parent} holds a study of {what}; choose another folder, or delete this one"
             )
-    return {"checkpoint": checkpoint, "data": data}
+        if known.get("texts", True) == setup.study.no_texts:
+            begun = "with texts" if setup.study.no_texts else "without texts"
+            raise UserError(
+                f"--no-texts: --output-dir {store.path.parent} holds a study that was begun {begun}; go on as it was begun, "
+                "or choose another folder"
+            )
+    return {"checkpoint": checkpoint, "data": data, "texts": not setup.study.no_texts}
 
 
 def _examples(study: Study, data: Dataset) -> list[dict[str, Any]]:
@@ -134,6 +144,7 @@ def _environment(setup: Setup) -> dict[str, str]:
 def summary(setup: Setup, workers: int) -> dict[str, str]:
     """Say what the study is and what it will run: a line by what it is about."""
     planner, study, checkpoint = setup.planner, setup.study, setup.checkpoint
+    place = f"{checkpoint.name}, of which {checkpoint.within}" if checkpoint.within else checkpoint.name
     budgets = " · ".join(f"{name}: {', '.join(f'{b:,}' for b in sizes)}" for name, sizes in planner.budgets.items())
     lengths = ", ".join(str(length) for length in dict.fromkeys(planner.max_length.values()))
     recipe = planner.recipe(next(iter(planner.datasets.values())), 0.0)
@@ -141,7 +152,7 @@ def summary(setup: Setup, workers: int) -> dict[str, str]:
     seeds = words.planned_seeds(counts)
     clear = ", until it is clear" if any(len(looks.counts) > 1 for looks in planner.looks.values()) else ""
     return {
-        "model": f"{checkpoint.name} · revision {checkpoint.revision[:19]}",
+        "model": f"{place} · revision {checkpoint.revision[:19]}",
         "study": f"{', '.join(study.arms)} · labels {budgets} · {seeds}{clear}, from {study.seed}",
         "recipe": f"batches of {recipe.batch_size} · at most {recipe.epochs} epochs or {recipe.min_steps} steps · "
         f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {setup.tried.device}",

@@ -11,6 +11,7 @@ from transfergain.running.agenda import Agenda, Agendas
 from transfergain.running.ended import Ended
 from transfergain.running.models import Models
 from transfergain.running.planner import Planner
+from transfergain.running.privacy import Privacy
 from transfergain.running.watchers import Watcher
 from transfergain.store import Store
 from transfergain.types import Outcome, Phase, Status, TrialSpec
@@ -22,7 +23,10 @@ WORTH_SAYING = 10.0
 class Runner:
     """Run a planned study into its store."""
 
-    def __init__(self, planner: Planner, store: Store, executor: Executor, watcher: Watcher) -> None:
+    def __init__(
+        self, planner: Planner, store: Store, executor: Executor, watcher: Watcher, privacy: Privacy | None = None
+    ) -> None:
+        self._privacy = privacy or Privacy()
         self._planner, self._store, self._executor, self._watcher = planner, store, executor, watcher
         self._models, self._ended = Models(planner, store), Ended(store)
         self._agendas = Agendas(planner, self._ended)
@@ -111,7 +115,8 @@ class Runner:
             Job(spec, self._models.save_to(spec), self._models.state(spec)) for spec in agenda.next(self._executor.workers)
         ]
         seen, left = set[str](), agenda.left.copy()
-        for spec, outcome in self._executor.submit(jobs, self._watcher.step):
+        for spec, whole in self._executor.submit(jobs, self._watcher.step):
+            outcome = self._privacy.outcome(whole)
             if outcome.status == Status.DONE:
                 self._models.keep(spec, outcome)
             self._store.put(spec, outcome)

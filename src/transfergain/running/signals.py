@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from transfergain.errors import UserError
+from transfergain.store import make_private
 
 
 class Stopped(KeyboardInterrupt):
@@ -67,9 +68,13 @@ def stoppable() -> Iterator[Terminal]:
 def locked(folder: Path) -> Iterator[None]:
     """Allow one running study an output folder; the lock goes with the process, however it ends."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
+        make_private(folder)
+        # no link is followed, and nothing that is there is emptied
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        lock = os.fdopen(os.open(folder / ".lock", flags, 0o600), "w")
     except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise UserError(f"--output-dir {folder}: its .lock is a link, which is not followed; remove it") from None
         raise UserError(f"--output-dir {folder}: cannot write there ({error.strerror}); choose another folder") from None
     with lock:
         try:
@@ -78,8 +83,13 @@ def locked(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except ImportError:  # Windows: SQLite's own locking still keeps rows whole
             pass
-        except OSError:
+        except BlockingIOError:
             raise UserError(
                 f"--output-dir {folder}: another transfergain is running there; wait or choose another"
+            ) from None
+        except OSError as error:
+            raise UserError(
+                f"--output-dir {folder}: its file system cannot lock files ({error.strerror}), so that two runs could not "
+                "be kept apart; choose a folder on another one"
             ) from None
         yield

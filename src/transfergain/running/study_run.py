@@ -21,6 +21,7 @@ from transfergain.running.console import aside, say, tell, warn
 from transfergain.running.description import TASTE, describe, summary
 from transfergain.running.live_page import LivePage
 from transfergain.running.models import Models
+from transfergain.running.privacy import Privacy
 from transfergain.running.runner import Runner
 from transfergain.running.setup import set_up
 from transfergain.running.signals import Terminal, locked, stoppable
@@ -64,7 +65,7 @@ def carry_out(study: Study, console: Console, verbose: bool = False, began: floa
         follower = progress.follower(progress_console, executor.workers, verbose)
         reporter = tracking.reporter(study.report_to, store, progress_console)
         watchers = Watchers([follower, *([reporter] if reporter else []), LivePage(store), limit])
-        runner = Runner(setup.planner, store, executor, watchers)
+        runner = Runner(setup.planner, store, executor, watchers, Privacy.of(study, setup.checkpoint))
         stopped = _run(runner, executor, follower, limit, window)
         left = runner.update() if limit.reached else None
         Models(setup.planner, store).clear_unfinished()

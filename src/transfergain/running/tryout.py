@@ -65,22 +65,31 @@ def try_out(checkpoint: Checkpoint, samples: Sequence[Sample], device: str, prec
 
 
 def _try_sample(checkpoint: Checkpoint, tokenizer: Any, sample: Sample, memo: Memo) -> Sequence[StudyWarning]:
-    """Build both kinds of weights for a data set's task and encode its examples; returns the task's advice."""
+    """Build both kinds of weights for a data set's task and read its examples with them; returns the task's advice."""
     from transfergain import checkpoint as checkpoints
     from transfergain.arms import weights
     from transfergain.arms.base import Blueprint
+    from transfergain.arms.size import check_size
+    from transfergain.engine.predict import predict
+    from transfergain.executors import auto
 
     task = TASKS[sample.task]
     config = checkpoints.load_config(checkpoint, tokenizer, sample.labels, generates=task.generates)
     checkpoints.check_length(checkpoint, tokenizer, config, sample.max_length)
     for option in (option for option in task.options if option.bounds):
         checkpoints.check_length(checkpoint, tokenizer, config, sample.encoding[option.name], option.flag)
+    checkpoints.check_vocabulary(checkpoint, tokenizer, config)
     blueprint = Blueprint(checkpoint, task.auto_class, config, 0, memo)
-    weights.build_scratch(blueprint)
-    weights.build_pretrained(blueprint)
+    with checkpoints.explained(checkpoint, "building a model from its config"):
+        check_size(blueprint, auto.free_memory())
+        weights.build_scratch(blueprint)
+    with checkpoints.explained(checkpoint, "loading its weights"):
+        model = weights.build_pretrained(blueprint).model
     advice = task.advise(checkpoint, tokenizer, sample.parsing)
     few = {"max_length": sample.max_length, "decoder_start_token_id": None, **sample.encoding}
-    task.encode(sample.examples, tokenizer, few)  # refuses a tokenizer that the task cannot use
+    with checkpoints.explained(checkpoint, "reading a first example"):
+        features = task.encode(sample.examples, tokenizer, few).features[:1]  # refuses a tokenizer it cannot use
+        predict(model, features, tokenizer.pad_token_id, "fp32", fields=())
     return advice
 
 

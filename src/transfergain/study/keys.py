@@ -229,6 +229,9 @@ class Study(TaskEntry):
     report_to: Annotated[str, Flag("an experiment tracker: none, or mlflow", Group.OUTPUT)] = "none"
     output_dir: Annotated[str | None, Flag("folder of report, models and store", Group.OUTPUT, default="runs/NAME")] = None
     keep_models: Annotated[Literal["best", "all", "none"], Flag("best, all or none", Group.OUTPUT)] = "best"
+    no_texts: Annotated[
+        bool, Field(strict=True), Flag("keep no text of your data in any file that is written", Group.OUTPUT)
+    ] = False
     tasks: list[TaskEntry] = Field(default_factory=list)
 
     @field_validator("workers", mode="before")
