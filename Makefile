@@ -2,13 +2,14 @@
 # make tour    all five tasks on the built-in data, half an hour
 # make check   while you work: lint, types, and the quick tests of units, statistics and interfaces, with one architecture
 # make test    lint, types and all tests but the validations that take minutes (pytest --slow); what CI calls
+# make pictures   draws the README's pictures from runs/demo, or from the study folder STUDY=...; needs Chromium
 # make lock    after a pin of requirements.lock was changed by hand: writes the hashes of all files of all pins
 # All but lock set up .venv from requirements.lock first, and skip that when nothing changed.
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: demo tour check test lint quick tests docs setup lock clean
+.PHONY: demo tour check test lint quick tests docs pictures setup lock clean
 
 demo: setup
 	$(VENV)/bin/transfergain run studies/demo.toml
@@ -37,6 +38,11 @@ tests: setup
 
 docs: setup
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict
+
+STUDY ?= runs/demo
+
+pictures: setup
+	$(PYTHON) docs/pictures.py $(STUDY)
 
 setup: $(STAMP)
 

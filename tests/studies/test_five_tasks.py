@@ -196,7 +196,7 @@ def test_the_page_shows_all_five(first):
         assert name in page and TASKS[task].title in page
     for signature in findings(first[1])["data"]["phrases"]["signatures"].values():
         assert signature in page
-    assert "entity_f1 by type" in page
+    assert "entity F1 by type" in page
 
 
 @pytest.mark.parametrize("format", ["csv", "parquet", "json"])

@@ -33,7 +33,12 @@ def page(tmp_path_factory):
     return path
 
 
+def unfold(browser):
+    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+
+
 def show(browser, figure):
+    unfold(browser)
     browser.run(f"document.getElementById('{figure}').scrollIntoView()")
     browser.until(f"document.querySelector('#{figure}.drawn .plot .main-svg') !== null")
 
@@ -45,7 +50,7 @@ def hidden_traces(browser, figure, group):
 
 def test_every_figure_draws_and_nothing_is_asked_for_or_complained_of(browser, page):
     browser.open(page)
-    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
+    unfold(browser)
     count = browser.run("document.querySelectorAll('.figure').length")
     assert count > 30
     for i in range(count):
@@ -112,8 +117,9 @@ def test_an_axis_can_be_linear(browser, page):
 
 def test_trials_are_sorted_and_filtered(browser, page):
     browser.open(page)
+    unfold(browser)
     column = (
-        "Array.from(document.querySelectorAll('table.sortable thead th')).findIndex(h => h.textContent === 'test score')"
+        "Array.from(document.querySelectorAll('table.sortable thead th')).findIndex(h => h.textContent === 'test score, %')"
     )
     rows = "document.querySelectorAll('table.sortable tbody tr:not([hidden])')"
     cells = f"Array.from({rows}).map(r => r.cells[{column}].textContent.trim())"
@@ -149,10 +155,12 @@ def test_tables_are_downloaded_whole(browser, page):
 def test_it_reads_without_javascript_and_in_print(browser, page):
     browser.open(page, script=False)
     browser.call("Emulation.setScriptExecutionDisabled", value=False)
-    size = "Array.from(document.querySelectorAll('.panel > .figure .static')).map(s => s.getBoundingClientRect().height)"
+    unfold(browser)
+    size = "Array.from(document.querySelectorAll('.inside > .figure .static')).map(s => s.getBoundingClientRect().height)"
     heights = browser.run(size)
     assert len(heights) > 20 and min(heights) > 200
-    assert browser.run("document.querySelectorAll('.forest circle').length") == 6
+    assert browser.run("document.querySelectorAll('#gains ~ .dots .dot').length") == 6
+    assert browser.run("document.querySelectorAll('.card').length") == 3
     assert browser.run("window.Plotly") is None
     browser.open(page)
     show(browser, "performance-1-1")
@@ -182,7 +190,6 @@ def test_a_running_study_says_so_and_can_be_told_to_stand_still(browser, tmp_pat
 @pytest.mark.parametrize("dark", [False, True])
 def test_axe_finds_no_violation(browser, page, dark):
     browser.open(page, dark=dark)
-    browser.run("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     for figure in ("performance-1-1", "data-efficiency-1-1", "convergence-1-1", "effort-1-1"):
         show(browser, figure)
     browser.run(Path(AXE).read_text("utf-8") + "; 0")

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from transfergain.analysis import candidates, gain
 from transfergain.analysis.endless import Endless, Reading
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
 from transfergain.analysis.findings import Findings
@@ -84,6 +85,9 @@ def synthetic(datasets=2, budgets=BUDGETS, seeds=5, tune=4, kinds=KINDS, adapt=T
         "warnings": [StudyWarning(WarningKind.CONTAMINATION, CONTAMINATION)],
         "trials": {name.value: status[name] for name in Status} | {"pending": 0},
         "scores": scores,
+        "candidates": candidates.rows(
+            gain.cells(rows, {arm: arm != "scratch" for arm in ARMS}, {}), {name: entry() for name in names}, 0.01
+        ),
         "gains": [row for name in names for row in gain_rows(name, budgets, seeds)],
         "data_efficiency": [row for name in names for row in efficiency_rows(name, budgets, seeds)],
         "convergence": [row for name in names for row in convergence_rows(name, max(budgets), seeds)],

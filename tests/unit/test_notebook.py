@@ -129,19 +129,22 @@ def test_figures_hold_the_findings_numbers(findings):
     assert isinstance(curve, go.Figure) and isinstance(gains, go.Figure)
     means = [r.mean for r in findings.scores if (r.arm, r.split, r.metric) == ("full", TEST, "accuracy")]
     full = next(t for t in curve.data if t.name == "full" and t.showlegend is None)
-    assert list(full.x) == [10, 20] and list(full.y) == means
+    assert list(full.x) == [10, 20] and list(full.y) == [100 * mean for mean in means]
     row = findings.headline()[0]
     interval, point = (t for t in gains.data if t.name == "full")
-    assert list(interval.x) == [row.low, row.high, None] and list(point.x) == [row.estimate]
+    assert list(interval.x) == [100 * row.low, 100 * row.high, None] and list(point.x) == [100 * row.estimate]
     assert list(point.text) == [row.sentence.replace(">", "&gt;").replace("<", "&lt;")]
     lines = findings.plot_convergence("reviews").data
     assert [t.name for t in lines] == ["scratch", "full", "target"]
-    assert list(lines[0].x) == [5, 10, 15, 20, None] * 3 and list(lines[0].y) == [0.55, 0.6, 0.65, 0.7, None] * 3
+    assert (
+        list(lines[0].x) == [5, 10, 15, 20, None] * 3
+        and [None if y is None else round(y) for y in lines[0].y] == [55, 60, 65, 70, None] * 3
+    )
     points = {t.name: t for t in findings.plot_robustness().data}
     pairs = [pair for r in findings.scores if (r.arm, r.split, r.metric) == ("full", TEST, "accuracy")
              for other in findings.scores
              if (other.arm, other.split, other.metric, other.budget) == ("full", split.shift("tweets"), "accuracy", r.budget)
-             for pair in zip(r.per_seed, other.per_seed, strict=True)]  # fmt: skip
+             for pair in zip((100 * x for x in r.per_seed), (100 * x for x in other.per_seed), strict=True)]  # fmt: skip
     assert set(zip(points["full"].x, points["full"].y, strict=True)) == set(pairs)
     with pytest.raises(ValueError, match='no data set "x" in this study; it has: reviews'):
         findings.plot_convergence("x")
@@ -155,7 +158,7 @@ def test_a_target_is_drawn_where_it_is_known(findings):
         measure=Measure.SPEED_UP, unit="steps", target=0.62, targets=[0.62] * 3,
     )  # fmt: skip
     lines = {t.name: t for t in replace(findings, convergence=[target]).plot_convergence().data}
-    assert lines["target"].y == (0.62, 0.62)
+    assert lines["target"].y == (62, 62)
 
 
 def test_severities_are_drawn_where_there_is_no_shift(tmp_path):

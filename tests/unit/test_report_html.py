@@ -16,9 +16,11 @@ import pytest
 
 from support.findings_fixture import entry as invented_entry
 from support.findings_fixture import request
-from transfergain.analysis import gain
+from support.planted import NAMES, planted
+from transfergain.analysis import candidates, gain
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import RecipeRow, Verdict
+from transfergain.report.page.answer import answers
 from transfergain.report.page.downloads import embed
 from transfergain.report.page.html import _flags, render
 from transfergain.report.page.panels import data_efficiency, performance
@@ -92,6 +94,7 @@ def findings(rows, data=None, pending=0, **changes):
         "warnings": [],
         "trials": {name: status[name] for name in ("done", "failed", "skipped")} | {"pending": pending},
         "scores": scores,
+        "candidates": candidates.rows(cells, known, 0.01),
         "gains": gain.gains(cells, scores, 0.01, known),
         "recipes": recipes(),
         "data": known,
@@ -145,19 +148,71 @@ def page(usual):
     return Page(render(usual))
 
 
-def test_the_headline_comes_before_every_table_and_figure(usual):
+def test_the_summary_comes_before_every_table_and_figure(usual):
+    html = render(usual)
+    first = html[: html.index("<table")]
+    summary = usual.summary.datasets[0]
+    assert summary.answer in first and f"Take {summary.recommendation.title}" in first
+    assert all(step.text in first for step in summary.next) and all(text in first for text in summary.caveats)
+    screen = html[: html.index('id="limits"')]
+    words = [line.text.replace("over majority", "over majority class") for line in summary.benefits]
+    assert all(f"{said}</p>" in screen for said in words)
+    assert all(f">{line.verdict}</span>" in screen for line in summary.benefits)
+    assert screen.index("The four benefits") < html.index("<figure")
+
+
+def test_every_gain_is_said_with_its_interval_and_in_words(usual):
     html = render(usual)
     headline = usual.headline()
     assert {row.verdict for row in headline} >= {Verdict.SUPPORTED, Verdict.NEGATIVE_TRANSFER}
-    for row in headline:
-        sentence = row.sentence.split(" [")[0]
-        assert 0 < html.index(sentence) < html.index("<figure")
-        assert f">{row.verdict}</span>" in html[: html.index("<figure")]
-    first = html[: html.index('id="limits"')]
-    assert all(f"{row.estimate:+.3f} [{row.low:+.3f}, {row.high:+.3f}]" in first for row in headline)
+    shown = html[html.index('id="gains"') :]
+    points = [[f"{100 * x:+.1f}" for x in (row.estimate, row.low, row.high)] for row in headline]
+    assert all(f"{gain} [{low}, {high}]" in shown[: shown.index("</table>")] for gain, low, high in points)
     shifts = [r for r in usual.gains if r.split == shift("tweets") and r.budget == 256]
     assert shifts
-    assert all(html.index(r.sentence.split(" [")[0]) < html.index("<figure") for r in shifts)
+    assert all(html.index(r.sentence.split(" [")[0]) < html.index("<figure") for r in (*headline, *shifts))
+
+
+def test_the_first_screen_has_all_arms_and_floors_with_what_to_take(usual):
+    first = html_of_first(usual)
+    rows = usual.candidates
+    assert {row.arm for row in rows} == set(LEVELS)
+    for row in rows:
+        interval = f"{100 * row.low:.1f} to {100 * row.high:.1f}"
+        assert f'<b>{100 * row.score:.1f}</b> <span class="quiet">{interval}</span>' in first
+    best = usual.summary.datasets[0]
+    assert best.recommendation.name == "full"
+    assert [figure.value for figure in answers(usual)[0].figures] == [
+        f"{100 * best.score:.1f} %",
+        f"{100 * best.over_reference.estimate:+.1f} points",
+        f"{100 * best.over_floor.estimate:+.1f} points",
+    ]
+
+
+def html_of_first(found):
+    html = render(found)
+    return html[html.index('id="answer"') : html.index('id="limits"')]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_screen_of_every_planted_study_says_its_answers_and_no_riddle(name):
+    found = planted(name)
+    first = " ".join(Page(html_of_first(found)).text.split())
+    for of in found.summary.datasets:
+        assert of.answer in first and of.recommendation.title in first
+        assert all(f"{100 * row.score:.1f}" in first for row in of.candidates)
+    assert not re.search(r"undefined|None|nan|_f1|squad", first)
+
+
+def test_what_a_floor_is_recommended_over_is_named():
+    of = answers(planted("floor wins"))[0]
+    assert of.take == "TF-IDF + logistic regression"
+    assert [figure.label for figure in of.figures] == [
+        "accuracy of TF-IDF + logistic regression",
+        "full fine-tuning over training from scratch",
+        "full fine-tuning over the best floor, TF-IDF + logistic regression",
+    ]
+    assert [figure.note for figure in answers(planted("one seed"))[0].figures][1] == "1 seed, too few for an interval"
 
 
 def test_nothing_is_loaded_from_outside(page):
@@ -255,7 +310,7 @@ def test_figures_have_their_numbers_in_a_table(usual, page):
     cells = {cell for figure in drawn for group in figure.table.groups for row in group.rows for cell in row}
     assert cells <= {word.strip() for word in page.words}
     for figure in drawn[1:]:
-        shown = [f"{y:.3f}" for trace in figure.traces if trace.get("name") for y in trace["y"]]
+        shown = [f"{y:.1f}" for trace in figure.traces if trace.get("name") for y in trace["y"]]
         body = " ".join(cell for row in figure.table.groups[0].rows for cell in row)
         assert shown
         assert all(score in body for score in shown)
@@ -266,7 +321,8 @@ def test_paired_dots_join_the_scores_of_one_seed(usual):
     scores = {(r["arm"], r["seed"]): r["test accuracy"] for r in usual.table("trials") if r["budget"] == 256}
     lines = [trace for trace in figure.traces if trace["mode"] == "lines" and "name" not in trace]
     ends = [tuple(trace["y"][i : i + 2]) for trace in lines for i in range(0, len(trace["y"]), 3)]
-    assert sorted(ends) == sorted((scores["scratch", s], scores[arm, s]) for arm in ("full", "lora") for s in range(3))
+    pairs = [(scores["scratch", s], scores[arm, s]) for arm in ("full", "lora") for s in range(3)]
+    assert sorted(ends) == sorted((100 * before, 100 * after) for before, after in pairs)
     falling = next(trace for trace in lines if trace["line"]["dash"] == "dash")
     assert len(falling["y"]) == 3 * sum(scores["lora", s] <= scores["scratch", s] for s in range(3))
 
@@ -286,11 +342,11 @@ def test_learning_curve_has_a_log_axis_and_a_band_for_each_arm_and_floor(usual):
     assert figure.layout["xaxis"]["type"] == "log"
     assert figure.layout["xaxis"]["tickvals"] == [64, 256]
     names = [trace["name"] for trace in figure.traces if "name" in trace]
-    assert sorted(names) == ["full", "lora", "majority (floor)", "scratch"]
+    assert sorted(names) == ["full", "lora", "majority class (floor)", "scratch"]
     bands = {trace["legendgroup"]: trace for trace in figure.traces if trace.get("fill")}
     assert set(bands) == set(names)
     rows = [r for r in usual.scores if r.arm == "full" and r.split == TEST]
-    assert bands["full"]["y"] == [*(r.high for r in rows), *(r.low for r in reversed(rows))]
+    assert bands["full"]["y"] == [*(100 * r.high for r in rows), *(100 * r.low for r in reversed(rows))]
 
 
 def test_one_seed_has_no_band_and_no_interval():
@@ -306,7 +362,7 @@ def test_one_budget_stands_side_by_side_with_bars():
     figure = learning_curve(findings(grid(budgets=(64,))), "reviews", TEST)
     assert figure.layout["xaxis"]["type"] == "category"
     assert all(len(trace["error_y"]["array"]) == 1 for trace in figure.traces)
-    assert {trace["x"][0] for trace in figure.traces} == {"scratch", "full", "lora", "majority (floor)"}
+    assert {trace["x"][0] for trace in figure.traces} == {"scratch", "full", "lora", "majority class (floor)"}
 
 
 def test_no_trial_finished():
@@ -319,7 +375,7 @@ def test_no_trial_finished():
 def test_floors_only():
     page = Page(render(findings(grid(arms=("majority",)))))
     assert "no gain to report yet" in page.text
-    assert [figure["layout"]["yaxis"]["title"]["text"] for figure in page.figures()][:2] == ["accuracy"] * 2
+    assert [figure["layout"]["yaxis"]["title"]["text"] for figure in page.figures()][:2] == ["accuracy, %"] * 2
 
 
 def test_scratch_cut_short_and_several_data_sets():
@@ -329,7 +385,7 @@ def test_scratch_cut_short_and_several_data_sets():
     readings = {row.dataset: row.endless.reading for row in both.headline()}
     assert readings == {"reviews": "open", "films": "same"}
     assert "void" not in page.text and "scratch had not ended by itself in " in page.text
-    assert "accuracy on the test set, seed by seed, with 512 labels" in page.text
+    assert "accuracy in % on the test set, seed by seed, with 512 labels" in page.text
     identifiers = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(identifiers) == len(set(identifiers))
     assert {a["href"][1:] for tag, a in page.elements if tag == "a" and a["href"].startswith("#")} <= set(identifiers)
@@ -338,11 +394,12 @@ def test_scratch_cut_short_and_several_data_sets():
 def test_negative_gains_keep_their_sign(usual, page):
     worse = next(row for row in usual.headline() if row.arm == "lora")
     assert worse.estimate < 0
-    assert f"{worse.estimate:+.3f} [{worse.low:+.3f}, {worse.high:+.3f}]" in page.text
+    estimate, low, high = (f"{100 * x:+.1f}" for x in (worse.estimate, worse.low, worse.high))
+    assert f"{estimate} [{low}, {high}]" in page.text
 
 
 def test_recipes_show_the_choice_and_what_was_tried(page):
-    assert "1.96e-05: 0.500 (step 300) · 0.000173: 0.750 (step 620)" in page.text
+    assert "1.96e-05: 50.0 % (step 300) · 0.000173: 75.0 % (step 620)" in page.text
     assert "log-uniform from 1e-05 to 0.003" in page.text
     assert "weight decay" in page.text
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from support.fakes import dataset
-from support.findings_fixture import BUDGETS, N_TEST, SAME, Told, row, synthetic
+from support.findings_fixture import BUDGETS, N_TEST, SAME, Told, entry, row, synthetic
 from transfergain import split
 from transfergain.analysis.endless import Reading
 from transfergain.analysis.findings import BENEFITS
@@ -18,10 +18,10 @@ from transfergain.data.sample import SampledText, sample
 from transfergain.perturbations import perturb
 from transfergain.report import files, markdown, reading
 from transfergain.report.limits import limits
-from transfergain.report.page import examples, forest, html, svg
+from transfergain.report.page import dots, examples, forest, html, svg
 from transfergain.report.page.figures import Figure, Style, TextTable, axis, layout, line, note
 from transfergain.report.page.panels import PANELS, calibration, convergence, data_efficiency, effort, robustness
-from transfergain.report.page.panels.base import DatasetView, leading
+from transfergain.report.page.panels.base import DatasetView, leading, overall_table
 from transfergain.split import DEV, TEST
 from transfergain.types import StudyWarning, WarningKind
 
@@ -95,7 +95,7 @@ def test_the_label_equivalent_is_an_arrow_at_the_arms_score(whole, view):
     figure = data_efficiency.learning_curve(view, TEST)
     arrow = next(t for t in figure.traces if t.get("name") == "label-equivalent")
     mean = next(r.mean for r in whole.scores if (r.dataset, r.arm, r.budget, r.split) == ("reviews", "full", 64, TEST))
-    assert (arrow["x"], arrow["y"]) == ([64, 640.0], [mean, mean])
+    assert (arrow["x"], arrow["y"]) == ([64, 640.0], [100 * mean] * 2)
     rows = [dataclasses.replace(r, censored=Censored.ABOVE) for r in whole.data_efficiency if r.dataset == "reviews"]
     bound = data_efficiency.learning_curve(DatasetView(dataclasses.replace(whole, data_efficiency=rows), "reviews"), TEST)
     assert any("64 → &gt; 640" in words for t in bound.traces for words in t.get("text", ()))
@@ -107,7 +107,7 @@ def test_every_crossing_is_marked_at_the_target(whole, view):
     marks = {t["legendgroup"]: t for t in figure.traces if t.get("showlegend") is False}
     assert marks["full"]["x"] == row.times
     assert marks["scratch"]["x"] == [time for time in row.times_reference if time is not None]
-    assert set(marks["full"]["y"]) == {row.target}
+    assert set(marks["full"]["y"]) == {100 * row.target}
     assert "> 240" in convergence.reached(view, [row])[0].groups[0].rows[0][-1]
 
 
@@ -115,7 +115,7 @@ def test_the_robustness_line_is_the_fit_on_logits_and_left_out_where_it_is_none(
     figure = robustness.effective(view, "tweets")
     fitted = next(t for t in figure.traces if t.get("name") == "as the test score implies")
     for x, y in zip(fitted["x"], fitted["y"], strict=True):
-        assert math.log(y / (1 - y)) == pytest.approx(0.85 * math.log(x / (1 - x)) - 0.25)
+        assert math.log(y / (100 - y)) == pytest.approx(0.85 * math.log(x / (100 - x)) - 0.25)
     rows = [dataclasses.replace(row, identifiable=False) for row in whole.robustness]
     figure = robustness.effective(DatasetView(dataclasses.replace(whole, robustness=rows), "reviews"), "tweets")
     assert not any(t.get("name") == "as the test score implies" for t in figure.traces)
@@ -127,8 +127,8 @@ def test_perturbation_curves_begin_at_the_clean_test_set(whole, view):
     assert len(kinds) == 4
     line_ = next(t for t in robustness.scores_by_severity(view, kinds, "all").traces if t.get("name") == "full")
     found = {r.split: r.mean for r in whole.scores if (r.dataset, r.arm, r.budget) == ("reviews", "full", 1024)}
-    assert line_["y"][0] == found[TEST]
-    assert line_["y"][3] == pytest.approx(np.mean([found[split.perturbed(kind, 3)] for kind in kinds]))
+    assert line_["y"][0] == 100 * found[TEST]
+    assert line_["y"][3] == pytest.approx(100 * np.mean([found[split.perturbed(kind, 3)] for kind in kinds]))
 
 
 def test_empty_bins_are_not_drawn(view):
@@ -186,12 +186,14 @@ def test_pictures_escape_what_they_are_given():
 
 
 def test_the_forest_keeps_signs_and_order(whole):
-    found = forest.forest(whole)
-    for gained, drawn in zip(whole.headline(), found.lines, strict=True):
+    found = dots.gains(whole)
+    for gained, drawn in zip(whole.headline(), found.dots, strict=True):
         assert drawn.low < drawn.middle < drawn.high
         assert (drawn.middle > found.zero) == (gained.estimate > 0)
-    assert all(0 <= v <= 100 for drawn in found.lines for v in (drawn.low, drawn.high))
-    assert forest.forest(bare(gains=())) is None
+    assert all(0 <= v <= 100 for drawn in found.dots for v in (drawn.low, drawn.high))
+    assert dots.gains(bare(gains=())) is None and forest.figure(bare(gains=())) is None
+    points = [x for t in forest.figure(whole).traces if t.get("name") == "full" and t["mode"] == "markers" for x in t["x"]]
+    assert points == [100 * row.estimate for row in whole.headline() if row.arm == "full"]
 
 
 def test_limits_name_what_matters(whole):
@@ -294,10 +296,26 @@ def test_disagreements_are_those_of_most_seeds(whole):
     assert found[0].groups[0].title == f"full right, scratch wrong: {better} of 60 sampled texts"
     assert found[0].groups[0].rows[0][2:4] == [
         "good",
-        f"bad ({sum(p[int(found[0].groups[0].rows[0][0].split()[4])] == 0 for p in outcomes['scratch'])} of 5)",
+        f"bad ({sum(p[int(found[0].groups[0].rows[0][0].split()[4])] == 0 for p in outcomes['scratch'])} of 5 seeds)",
     ]
     assert "changes the answer of full" in found[1].caption
     assert examples.disagreements(bare(), "reviews") == []
+
+
+def test_tags_are_said_by_the_words_that_have_them():
+    labels = ["O", "B-PER", "I-PER", "B-LOC"]
+    say = examples._wording(entry(task="ner", metric="entity_f1", labels=labels))
+    text = "Ada Lovelace was born in London ."
+    assert say("1 2 0 0 0 3 0", text) == "Ada Lovelace (PER), London (LOC)" == say([1, 2, 0, 0, 0, 3, 0], text)
+    assert say([0] * 7, text) == "none" and say([0, 0, 0, 0, 0, 3, 0], "Ada Lovelace was…") == "none"
+    assert examples._wording(entry())(1, "lovely") == "good"
+
+
+def test_rows_over_all_data_sets_have_no_labels(whole):
+    (table,) = overall_table(whole.aggregate)
+    assert not {"labels", "split"} & {column.title for column in table.columns}
+    assert all(len(row) == len(table.columns) for group in table.groups for row in group.rows)
+    assert [row[2] for row in table.groups[0].rows] == ["82.0 %", "97 %", "2"]
 
 
 def test_the_page_of_a_real_findings_object_needs_no_more_than_it_has(whole):

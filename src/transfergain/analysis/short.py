@@ -126,13 +126,13 @@ def _saving(row: EfficiencyRow) -> str:
     text = f"{needed} labels{fewer} do what {top} do from {REFERENCE}"
     if row.estimate < 0.005:
         return text
-    open_ = row.low is None or row.low == row.high
+    open_ = row.low is None or row.high is None or row.low == row.high
     return f"{text}, {words.percent(row.estimate)}{more} saved" + ("" if open_ else f" ({_range(row)})")
 
 
 def _share_saved(row: EfficiencyRow) -> str:
     """Say how much an undecided saving may be."""
-    if row.low is None or hidden(row):
+    if row.low is None or row.high is None or hidden(row):
         return f"{words.seeds(row.n_seeds)}, too few for an interval"
     return f"from none to {_most(row)} of the labels saved (95 %)" if row.low <= 0 else f"saved are {_range(row)}"
 

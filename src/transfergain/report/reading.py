@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol, TypeVar
 
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import AdaptationRow, Censored, ConvergenceRow, Measure, MeasureRow, ScoreRow
 from transfergain.report.page.figures import MISSING
 from transfergain.split import Split
+
+
+def rivals(references: Iterable[str]) -> str:
+    """Name what gains are over: the one reference of all rows, else that of each data set in general words."""
+    known = set(references)
+    return known.pop() if len(known) == 1 else "the floor to beat"
 
 
 class OfDataset(Protocol):
@@ -42,56 +48,47 @@ def scores_on(findings: Findings, dataset: str, split: Split, budget: int | None
     ]  # fmt: skip
 
 
+class Form(NamedTuple):
+    """How a figure is written: a format, what it is multiplied with before, and its unit."""
+
+    digits: str
+    times: int = 1
+    unit: str = ""
+
+
 class Wording(NamedTuple):
     """A measure in words, and how its figures are written."""
 
     words: str
-    write: Callable[[float], str]
+    form: Form
 
 
-def _points(value: float) -> str:
-    return f"{100 * value:+z.1f} points"
-
-
-def _per_cent(value: float) -> str:
-    return f"{100 * value:.1f} %"
-
-
-def _share(value: float) -> str:
-    return f"{100 * value:.0f} %"
-
-
-def _times(value: float) -> str:
-    return f"{value:.3g}×"
-
-
-def _count(value: float) -> str:
-    return f"{value:,.0f}"
-
-
+TIMES, COUNT, SHARE = Form("{:.3g}×"), Form("{:,.0f}"), Form("{:.0f}", 100, " %")
+SCORE, POINTS, DISTANCE = Form("{:.1f}", 100, " %"), Form("{:+z.1f}", 100, " points"), Form("{:.1f}", 100, " points")
+LOGITS, PLAIN = Form("{:+z.3f}", 1, " logits"), Form("{:.3f}")
 MEASURES: dict[Measure, Wording] = {
-    Measure.LABEL_EQUIVALENT: Wording("labels that scratch needs for the same score", _count),
-    Measure.MULTIPLIER: Wording("labels from scratch that one label is worth", _times),
-    Measure.LABEL_SAVING: Wording("labels saved at scratch's best score", _share),
-    Measure.AREA: Wording("mean gain over the learning curve", _points),
-    Measure.SPEED_UP: Wording("speed-up", _times),
-    Measure.OOD_GAIN: Wording("gain on other text", _points),
-    Measure.GAP: Wording("score lost on other text", _points),
-    Measure.RETENTION: Wording("share of the score kept on other text", _per_cent),
-    Measure.EFFECTIVE_ROBUSTNESS: Wording("robustness beyond what the test score implies, in logits", "{:+z.3f}".format),
-    Measure.PERTURBATION_GAIN: Wording("gain on perturbed text", _points),
-    Measure.PERTURBATION_DROP: Wording("score lost to the perturbation", _points),
-    Measure.ADAPTED_SCORE_GAIN: Wording("gain after adaptation", _points),
-    Measure.TARGET_LABEL_EQUIVALENT: Wording("target labels that scratch needs for the same score", _count),
-    Measure.EFFORT: Wording("trained parameters for 95 % of full adaptation", _count),
-    Measure.LADDER: Wording("score", _per_cent),
-    Measure.ECE: Wording("expected calibration error, raw", _per_cent),
-    Measure.ECE_SCALED: Wording("expected calibration error, temperature-scaled", _per_cent),
-    Measure.BRIER: Wording("Brier score, raw", _per_cent),
-    Measure.BRIER_SCALED: Wording("Brier score, temperature-scaled", _per_cent),
-    Measure.IQM: Wording("interquartile mean, chance as 0", _per_cent),
-    Measure.PROBABILITY_OF_IMPROVEMENT: Wording("probability of improvement", _per_cent),
-    Measure.TASKS_SUPPORTED: Wording("data sets with a gain", _count),
+    Measure.LABEL_EQUIVALENT: Wording("labels that scratch needs for the same score", COUNT),
+    Measure.MULTIPLIER: Wording("labels from scratch that one label is worth", TIMES),
+    Measure.LABEL_SAVING: Wording("labels saved at scratch's best score", SHARE),
+    Measure.AREA: Wording("mean gain over the learning curve", POINTS),
+    Measure.SPEED_UP: Wording("speed-up", TIMES),
+    Measure.OOD_GAIN: Wording("gain on other text", POINTS),
+    Measure.GAP: Wording("score lost on other text", POINTS),
+    Measure.RETENTION: Wording("share of the score kept on other text", SCORE),
+    Measure.EFFECTIVE_ROBUSTNESS: Wording("robustness beyond what the test score implies", LOGITS),
+    Measure.PERTURBATION_GAIN: Wording("gain on perturbed text", POINTS),
+    Measure.PERTURBATION_DROP: Wording("score lost to the perturbation", POINTS),
+    Measure.ADAPTED_SCORE_GAIN: Wording("gain after adaptation", POINTS),
+    Measure.TARGET_LABEL_EQUIVALENT: Wording("target labels that scratch needs for the same score", COUNT),
+    Measure.EFFORT: Wording("trained parameters for 95 % of full adaptation", COUNT),
+    Measure.LADDER: Wording("score", SCORE),
+    Measure.ECE: Wording("expected calibration error, raw", DISTANCE),
+    Measure.ECE_SCALED: Wording("expected calibration error, temperature-scaled", DISTANCE),
+    Measure.BRIER: Wording("Brier score, raw", PLAIN),
+    Measure.BRIER_SCALED: Wording("Brier score, temperature-scaled", PLAIN),
+    Measure.IQM: Wording("interquartile mean, chance as 0", SCORE),
+    Measure.PROBABILITY_OF_IMPROVEMENT: Wording("probability that a run is better", SHARE),
+    Measure.TASKS_SUPPORTED: Wording("data sets with a gain", COUNT),
 }
 BOUNDS = {Censored.NO: "", Censored.ABOVE: "> ", Censored.BELOW: "< "}
 
@@ -107,13 +104,18 @@ def value_text(row: MeasureRow) -> str:
     """Write a row's estimate as its measure is written, `> ` before a bound; a dash for None."""
     if row.estimate is None:
         return MISSING
-    return BOUNDS[row.censored] + MEASURES[row.measure].write(row.estimate)
+    form = MEASURES[row.measure].form
+    return BOUNDS[row.censored] + _number(row.estimate, form) + form.unit
+
+
+def _number(value: float, form: Form) -> str:
+    return form.digits.format(form.times * value)
 
 
 def bounds_text(row: MeasureRow) -> str:
     """Write `[low, high]` as the measure is written; a dash where there is none."""
     if row.low is None and row.high is None:
         return MISSING
-    write = MEASURES[row.measure].write
-    low, high = ("unknown" if end is None else write(end) for end in (row.low, row.high))
+    form = MEASURES[row.measure].form
+    low, high = ("unknown" if end is None else _number(end, form) for end in (row.low, row.high))
     return f"[{low}, {high}]"

@@ -35,7 +35,7 @@ def wrapped(text: str, width: int, hang: int = 0, style: str = "") -> list[Text]
 def labelled(label: Text, text: str, width: int, hang: int, style: str = "") -> list[Text]:
     """Put a text, broken into lines, behind a label on its first line."""
     first, *others = wrapped(" " * len(label) + text, width, hang, style)
-    return [label + Text(first.plain[len(label) :], style=style), *others]
+    return [Text.assemble(label, Text(first.plain[len(label) :], style=style)), *others]
 
 
 def put(console: Console, lines: Iterable[Text]) -> None:

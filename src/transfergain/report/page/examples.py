@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.findings import Findings
 from transfergain.data.sample import SampledText, flat
+from transfergain.metrics import entity_f1
 from transfergain.report import reading
 from transfergain.report.page.figures import Column, RowGroup, TextTable
 from transfergain.split import Split
-from transfergain.types import Evaluated, Phase, Status
+from transfergain.tasks import TASKS
+from transfergain.types import Evaluated, Phase, Status, Target
 
 MOST_SHOWN = 12
 """Texts in one table."""
+Say = Callable[[Any, str], str]
+"""(prediction or target, its text) -> in words."""
 Evaluations = Sequence[Mapping[Split, Evaluated]]
 """What each seed of an arm predicted."""
 
@@ -29,8 +34,8 @@ def disagreements(findings: Findings, dataset: str) -> list[TextTable]:
         return []
     reference, arm = gained[0].reference, gained[0].arm
     by_reference, by_arm = (_by_seed(findings, dataset, name, budget) for name in (reference, arm))
-    labels = findings.data[dataset].labels
-    rows = [_compared(text, by_reference, by_arm, labels) for text in kept]
+    say = _wording(findings.data[dataset])
+    rows = [_compared(text, by_reference, by_arm, say) for text in kept]
     groups = [
         RowGroup(f"{title}: {len(body)} of {len(kept):,} sampled texts", body[:MOST_SHOWN])
         for title, want in (
@@ -39,13 +44,13 @@ def disagreements(findings: Findings, dataset: str) -> list[TextTable]:
         )
         if (body := [cells for right, cells in rows if right == want])
     ]  # fmt: skip
-    columns = (Column("text"), Column("split"), Column("right answer"), Column(reference), Column(arm))
+    columns = (Column("text"), Column("from"), Column("right answer"), Column(reference), Column(arm))
     caption = f"Where the arms disagree on {dataset}, most seeds, {budget:,} labels"
     tables = [TextTable(caption, columns, groups)] if groups else []
-    return tables + _turned(kept, arm, by_arm, labels)
+    return tables + _turned(kept, arm, by_arm, say)
 
 
-def _turned(kept: Sequence[SampledText], arm: str, by_arm: Evaluations, labels: Sequence[str]) -> list[TextTable]:
+def _turned(kept: Sequence[SampledText], arm: str, by_arm: Evaluations, say: Say) -> list[TextTable]:
     """List texts that the arm reads differently once perturbed."""
     body = []
     for sampled in kept:
@@ -53,8 +58,8 @@ def _turned(kept: Sequence[SampledText], arm: str, by_arm: Evaluations, labels: 
         for split, text in sampled.perturbed.items():
             after = _usual(by_arm, split, sampled.index)
             if before and after and flat(after.value) != flat(before.value):
-                said = [_say(answer.value, labels) for answer in (before, after)]
-                body.append([sampled.text, text, f"{split.name}@{split.severity}", *said])
+                said = [say(before.value, sampled.text), say(after.value, text)]
+                body.append([sampled.text, text, split.title, *said])
     columns = (Column("text"), Column("perturbed"), Column("by"), Column("answer before"), Column("after"))
     caption = f"Where a perturbation changes the answer of {arm} on {kept[0].dataset}: {len(body):,} found"
     return [TextTable(caption, columns, [RowGroup("", body[:MOST_SHOWN])])] if body else []
@@ -88,23 +93,34 @@ def _usual(evaluations: Evaluations, split: Split, index: int) -> UsualAnswer | 
 
 
 def _compared(
-    text: SampledText, by_reference: Evaluations, by_arm: Evaluations, labels: Sequence[str]
+    text: SampledText, by_reference: Evaluations, by_arm: Evaluations, say: Say
 ) -> tuple[tuple[bool, bool] | None, list[str]]:
     """Compare the two on one text: (reference right, arm right), and the cells of its row."""
     answers = [_usual(found, text.split, text.index) for found in (by_reference, by_arm)]
     said = [
-        "" if answer is None else f"{_say(answer.value, labels)} ({answer.seeds} of {len(found)})"
+        "" if answer is None else f"{say(answer.value, text.text)} ({answer.seeds} of {len(found)} seeds)"
         for answer, found in zip(answers, (by_reference, by_arm), strict=True)
     ]
-    cells = [text.text, str(text.split), _say(text.target, labels), *said]
+    cells = [text.text, text.split.title, say(text.target, text.text), *said]
     right = [flat(answer.value) == flat(text.target) for answer in answers if answer is not None]
     return ((right[0], right[1]) if len(right) == 2 else None), cells
 
 
-def _say(value: Any, labels: Sequence[str]) -> str:
-    """Say a prediction or target in words: a class by its name."""
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(labels):
-        return labels[value]
-    if isinstance(value, list | tuple) and value and all(isinstance(v, int) and v < len(labels) for v in value):
-        return " ".join(labels[v] for v in value)
-    return flat(value)
+def _wording(entry: DatasetEntry) -> Say:
+    """Choose how predictions and targets of a data set are said: a class by its name, tags by the words that have them."""
+    labels = entry.labels
+    if entry.task in TASKS and TASKS[entry.task].target is Target.TAGS:
+        return lambda value, text: _tagged(text.split(" "), _classes(value), labels)
+    return lambda value, text: labels[value] if isinstance(value, int) and 0 <= value < len(labels) else flat(value)
+
+
+def _classes(value: Any) -> list[int]:
+    """Read the classes of the words; of a target the store holds them as text."""
+    return [int(part) for part in (value.split() if isinstance(value, str) else value)]
+
+
+def _tagged(words: Sequence[str], classes: Sequence[int], labels: Sequence[str]) -> str:
+    """List the entities of a text, each with its type; of a text that was cut, those that are whole."""
+    found = sorted(entity_f1.spans(classes, labels), key=lambda span: span[1])
+    said = [f"{' '.join(words[start:end])} ({kind})" for kind, start, end in found if end <= len(words)]
+    return ", ".join(said) or "none"

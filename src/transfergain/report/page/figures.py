@@ -100,32 +100,39 @@ def styles(findings: Findings) -> dict[str, Style]:
     }
 
 
+def percent(share: float, sign: str = "") -> str:
+    """Write a score in per cent, or (with `sign` "+") a difference of scores in points: `87.4`, `+9.3`."""
+    return f"{100 * share:{sign}z.1f}"
+
+
 def interval_text(row: Interval, sign: str = "") -> str:
-    """Write `[low, high]` of a score or (with `sign` "+") of a gain; a dash where it is unknown."""
+    """Write `[low, high]` of a score in per cent or (with `sign` "+") of a gain in points; a dash where it is unknown."""
     low, high = row.low, row.high
-    return MISSING if low is None or high is None else f"[{low:{sign}z.3f}, {high:{sign}z.3f}]"
+    return MISSING if low is None or high is None else f"[{percent(low, sign)}, {percent(high, sign)}]"
 
 
 def score_text(row: Scored) -> str:
-    """Write `0.874 [0.851, 0.897]`."""
-    return f"{row.mean:.3f} {interval_text(row)}"
+    """Write a score in per cent: `87.4 [85.1, 89.7]`."""
+    return f"{percent(row.mean)} {interval_text(row)}"
 
 
 def gain_text(row: Gained) -> str:
-    """Write `+0.093 [+0.071, +0.115]`."""
-    return f"{row.estimate:+z.3f} {interval_text(row, '+')}"
+    """Write a gain in points: `+9.3 [+7.1, +11.5]`."""
+    return f"{percent(row.estimate, '+')} {interval_text(row, '+')}"
 
 
 def curve(
     name: str, style: Style, x: Sequence[Any], rows: Sequence[Scored], hover: Sequence[str], bar: bool = False
 ) -> list[Trace]:
-    """Draw the line of one arm or floor through `mean` of rows, with a band from `low` to `high`.
+    """Draw the line of one arm or floor through `mean` of rows, with a band from `low` to `high`, in per cent.
 
     A lone point, and with `bar` every point, gets an error bar in place of the band.
     """
-    shown, means = escape(name), [row.mean for row in rows]
+    shown, means = escape(name), [100 * row.mean for row in rows]
     known = [
-        (at, row.low, row.high) for at, row in zip(x, rows, strict=True) if row.low is not None and row.high is not None
+        (at, 100 * row.low, 100 * row.high)
+        for at, row in zip(x, rows, strict=True)
+        if row.low is not None and row.high is not None
     ]
     main = line(name, style, x, means, hover)
     if len(known) < 2 or bar:
@@ -147,12 +154,12 @@ def curve(
 
 
 def bars(means: Sequence[float], rows: Sequence[Interval], colour: str) -> dict[str, Any]:
-    """Draw error bars from `low` to `high` of rows around means; none where a row has no interval."""
+    """Draw error bars from `low` to `high` of rows around means in per cent; none where a row has no interval."""
     return {
         "type": "data",
         "symmetric": False,
-        "array": [0 if r.high is None else r.high - m for m, r in zip(means, rows, strict=True)],
-        "arrayminus": [0 if r.low is None else m - r.low for m, r in zip(means, rows, strict=True)],
+        "array": [0 if r.high is None else 100 * r.high - m for m, r in zip(means, rows, strict=True)],
+        "arrayminus": [0 if r.low is None else m - 100 * r.low for m, r in zip(means, rows, strict=True)],
         "color": colour,
     }
 
@@ -192,10 +199,13 @@ def note(text: str, x: Any, y: float, position: str = "top center", group: str =
 
 
 def layout(y_title: str, x_axis: Mapping[str, Any], **more: Any) -> dict[str, Any]:
-    """Lay a figure out as all are. The page adds the colours of text and grid, for light and dark."""
+    """Lay a figure out as all are. The page adds the colours of text and grid, for light and dark.
+
+    The room above is that of plotly's buttons, with a line of notes below them.
+    """
     return {
-        "height": 430,
-        "margin": {"l": 64, "r": 16, "t": 32, "b": 56},
+        "height": 450,
+        "margin": {"l": 64, "r": 16, "t": 60, "b": 56},
         "font": {"family": "system-ui, sans-serif", "size": 13},
         "paper_bgcolor": "rgba(0,0,0,0)",
         "plot_bgcolor": "rgba(0,0,0,0)",

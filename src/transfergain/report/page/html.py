@@ -15,17 +15,19 @@ from markupsafe import Markup, escape
 
 from transfergain.analysis import words
 from transfergain.analysis.entries import DatasetEntry
-from transfergain.analysis.findings import Findings
-from transfergain.analysis.rows import Benefit, BenefitRow, Verdict
+from transfergain.analysis.findings import PENDING, Findings
+from transfergain.analysis.rows import Benefit, Verdict
 from transfergain.analysis.verdict import VERDICTS
+from transfergain.metrics import METRICS
 from transfergain.report.limits import limits
-from transfergain.report.page import ASSETS, downloads, examples, svg, tables
+from transfergain.report.page import ASSETS, dots, downloads, examples, svg, tables
+from transfergain.report.page.answer import Answer, answers, common_steps, panel_id
 from transfergain.report.page.figures import Figure, TextTable
-from transfergain.report.page.forest import forest
 from transfergain.report.page.panels import PANELS
-from transfergain.report.page.panels.base import DatasetView, Panel, PanelKind, rows_table
+from transfergain.report.page.panels.base import DatasetView, Panel, PanelKind, overall_table
 from transfergain.report.toml import study_toml
 from transfergain.running.search import LEARNING_RATES
+from transfergain.types import Status
 
 
 @dataclass(frozen=True)
@@ -53,13 +55,11 @@ class PanelOnPage:
 
 @dataclass(frozen=True)
 class SectionOnPage:
-    """A data set: its id, what is known of it, the answer, and the panels."""
+    """A data set: its answer, what is known of it, and the panels."""
 
-    id: str
     name: str
     entry: DatasetEntry
-    answer: str
-    benefits: Sequence[PanelOnPage]
+    answer: Answer
     panels: Sequence[PanelOnPage]
     examples: Sequence[TextTable]
 
@@ -69,12 +69,9 @@ def render(findings: Findings, live: bool = False) -> str:
 
     Raises FileNotFoundError when plotly's script is missing from its package.
     """
-    answers = findings.benefits()
-    sections = [
-        _section(findings, name, number, {row.benefit: row for row in answers if row.dataset == name})
-        for number, name in enumerate(findings.data, 1)
-    ]
+    sections = [_section(findings, answer, number) for number, answer in enumerate(answers(findings), 1)]
     drawn = [d for section in sections for shown in section.panels for d in (*shown.figures, *shown.more)]
+    gains = dots.gains(findings)  # of one arm on one data set the answer has said it
     toml = study_toml(findings.study.request)
     content = downloads.tables_to_download(findings)
     return _template().render(
@@ -82,12 +79,16 @@ def render(findings: Findings, live: bool = False) -> str:
         live=live,
         findings=findings,
         study=findings.study,
-        seeds=words.planned_seeds(findings.study.seeds),
+        about=_about(findings),
         counts=findings.trials,
+        trial_words=_trial_words(findings),
+        trial_count=len(findings.rows),
+        steps=common_steps(findings.summary),
         sections=sections,
-        forest=forest(findings),
+        summary=findings.summary,
+        all_gains=gains if gains and len(gains.dots) > 1 else None,
         limits=limits(findings),
-        aggregate=rows_table("Over all data sets", findings.aggregate),
+        aggregate=overall_table(findings.aggregate),
         warnings=[warning.text for warning in findings.warnings],
         recipe_table=tables.full_recipes(findings.recipes),
         search_space=" to ".join(f"{rate:g}" for rate in LEARNING_RATES),
@@ -101,6 +102,21 @@ def render(findings: Findings, live: bool = False) -> str:
         downloads=list(content),
         embed=downloads.embed,
     )
+
+
+def _about(findings: Findings) -> str:
+    """Say in a line what the study is made of."""
+    parts = [_trial_words(findings), f"{words.planned_seeds(findings.study.seeds)} planned, paired between the arms"]
+    if len(findings.data) == 1:
+        name, entry = next(iter(findings.data.items()))
+        parts.insert(0, f"{name}: {METRICS[entry.metric].title} on {entry.n_test:,} test examples")
+    return " · ".join([*parts, f"a gain matters from {words.margin(findings.study.margin)}"])
+
+
+def _trial_words(findings: Findings) -> str:
+    """Count the trials by what became of them."""
+    named = ((Status.DONE, "trials done"), (Status.FAILED, "failed"), (Status.SKIPPED, "skipped"), (PENDING, "not run yet"))
+    return ", ".join(f"{n:,} {word}" for key, word in named if (n := findings.trials[key]) or key == Status.DONE)
 
 
 @cache
@@ -134,30 +150,23 @@ def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
-def _section(findings: Findings, name: str, number: int, answers: Mapping[Benefit, BenefitRow]) -> SectionOnPage:
+def _section(findings: Findings, answer: Answer, number: int) -> SectionOnPage:
     """Build the part of one data set."""
+    name = answer.of.dataset
     view = DatasetView(findings, name)
-    verdicts = {benefit: row.verdict for benefit, row in answers.items()}
-    panels = [_panel(view, kind, f"{key.replace(' ', '-')}-{number}", verdicts) for key, kind in PANELS.items()]
-    return SectionOnPage(
-        id=f"data-{number}",
-        name=name,
-        entry=view.entry,
-        answer=answers[Benefit.PERFORMANCE].sentence.removeprefix(f"{name}: "),
-        benefits=[panel for panel in panels if panel.kind.benefit],
-        panels=panels,
-        examples=examples.disagreements(findings, name),
-    )
+    verdicts: dict[Benefit | None, Verdict] = {line.benefit: line.verdict for line in answer.of.benefits}
+    panels = [_panel(view, kind, panel_id(key, number), verdicts) for key, kind in PANELS.items()]
+    return SectionOnPage(name, view.entry, answer, panels, examples.disagreements(findings, name))
 
 
-def _panel(view: DatasetView, kind: PanelKind, slug: str, verdicts: Mapping[Benefit, Verdict]) -> PanelOnPage:
+def _panel(view: DatasetView, kind: PanelKind, slug: str, verdicts: Mapping[Benefit | None, Verdict]) -> PanelOnPage:
     """Build one panel of a data set."""
     panel = kind.build(view)
     first, more = (
         [_draw(figure, f"{slug}-{part}{i}") for i, figure in enumerate(figures, 1)]
         for part, figures in (("", panel.figures), ("more-", panel.more))
     )
-    return PanelOnPage(slug, kind, panel, first, more, verdicts[kind.benefit] if kind.benefit else Verdict.NONE)
+    return PanelOnPage(slug, kind, panel, first, more, verdicts.get(kind.benefit, Verdict.NONE))
 
 
 def _draw(figure: Figure, identifier: str) -> FigureOnPage:

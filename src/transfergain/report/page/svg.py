@@ -6,12 +6,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from html import escape, unescape
-from typing import Any
+from typing import Any, NamedTuple
 
 from transfergain.report.page.figures import Figure, Trace
 
-WIDTH, HEIGHT = 760, 420
-LEFT, RIGHT, TOP, BOTTOM = 66, 18, 26, 50
 DASH_PATTERNS = {"dot": "2 4", "dash": "8 5", "dashdot": "8 4 2 4", "longdash": "14 5"}
 TEXT_AND_GRID_COLOURS = "text{fill:#1c2024}.grid{stroke:#d5dae0}.axis{stroke:#59636e}"
 TEXT_POSITIONS = {
@@ -25,6 +23,23 @@ FONT = 'font-family="system-ui, DejaVu Sans, Arial, sans-serif" font-size="13"'
 Points = Sequence[tuple[float, float]]
 
 
+class Frame(NamedTuple):
+    """The size of a picture, and where the plot within it begins and ends, in pixels."""
+
+    width: int
+    height: int
+    left: int
+    right: int
+    top: int
+    bottom: int
+    most_ticks: int
+
+
+LARGE = Frame(760, 420, left=66, right=742, top=26, bottom=370, most_ticks=6)
+SMALL = Frame(460, 262, left=58, right=450, top=10, bottom=218, most_ticks=4)
+"""For a column of the first screen, and for a telephone: its words are as large there as in text."""
+
+
 @dataclass(frozen=True)
 class Scale:
     """One axis: values to pixels, and its ticks as (pixel, words)."""
@@ -33,21 +48,21 @@ class Scale:
     ticks: Sequence[tuple[float, str]]
 
 
-def draw(figure: Figure, alone: bool = False) -> str:
+def draw(figure: Figure, alone: bool = False, frame: Frame = LARGE) -> str:
     """Draw the figure as one SVG element; `alone` as a file, with a white ground, its title and a legend.
 
     Within the page its colours are those of the page's style (classes `grid` and `axis`, and the colour of text).
     """
     names = [t["name"] for t in figure.traces if t.get("name") and t.get("showlegend", True)]
-    legend = _legend(figure.traces, HEIGHT) if alone else ([], 0)
+    legend = _legend(figure.traces, frame) if alone else ([], 0)
     top = 24 if alone else 0
-    height = HEIGHT + legend[1] + top
-    body = [*_axes(figure), *_groups(figure), *_annotations(figure), *legend[0]]
-    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {FONT}'
+    height = frame.height + legend[1] + top
+    body = [*_axes(figure, frame), *_groups(figure, frame), *_annotations(figure, frame), *legend[0]]
+    head = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {frame.width} {height}" {FONT}'
     if alone:
-        title = _words(_shortened(figure.title), WIDTH / 2, 18, "middle", ' font-weight="600"')
+        title = _words(_shortened(figure.title), frame.width / 2, 18, "middle", ' font-weight="600"')
         ground = f'<style>{TEXT_AND_GRID_COLOURS}</style><rect width="100%" height="100%" fill="#fff"/>'
-        size = f' width="{WIDTH}" height="{height}" role="img"'
+        size = f' width="{frame.width}" height="{height}" role="img"'
         return f"{head}{size}><title>{escape(figure.title)}</title>{ground}{title}" + (
             f'<g transform="translate(0 {top})">{"".join(body)}</g></svg>\n'
         )
@@ -59,25 +74,25 @@ def _shortened(text: str) -> str:
     return text if len(text) <= 96 else text[:95] + "…"
 
 
-def _axes(figure: Figure) -> list[str]:
+def _axes(figure: Figure, frame: Frame) -> list[str]:
     """Draw grid, ticks and titles."""
-    x, y = _scales(figure)
-    ends = (LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM)
+    x, y = _scales(figure, frame)
+    ends = (frame.left, frame.right, frame.top, frame.bottom)
     parts = [f'<path class="grid" d="M{ends[0]} {_n(at)}H{ends[1]}" fill="none"/>' for at, _ in y.ticks]
     if figure.layout["xaxis"].get("showgrid", True):
         parts += [f'<path class="grid" d="M{_n(at)} {ends[2]}V{ends[3]}" fill="none"/>' for at, _ in x.ticks]
     parts.append(f'<path class="axis" d="M{ends[0]} {ends[3]}H{ends[1]}" fill="none"/>')
-    parts += [_words(words, LEFT - 8, at + 4.5, "end") for at, words in y.ticks]
-    parts += [_words(words, at, HEIGHT - BOTTOM + 18, "middle") for at, words in x.ticks]
+    parts += [_words(words, frame.left - 8, at + 4.5, "end") for at, words in y.ticks]
+    parts += [_words(words, at, frame.bottom + 18, "middle") for at, words in x.ticks]
     title = figure.layout["xaxis"].get("title", {}).get("text", "")
-    parts.append(_words(title, (ends[0] + ends[1]) / 2, HEIGHT - 10, "middle"))
+    parts.append(_words(title, (ends[0] + ends[1]) / 2, frame.height - 8, "middle"))
     title = figure.layout["yaxis"].get("title", {}).get("text", "")
     middle = (ends[2] + ends[3]) / 2
     parts.append(_words(title, 15, middle, "middle", f' transform="rotate(-90 15 {_n(middle)})"'))
     return parts
 
 
-def _scales(figure: Figure) -> tuple[Scale, Scale]:
+def _scales(figure: Figure, frame: Frame) -> tuple[Scale, Scale]:
     xs, ys = list[Any](), list[Any]()
     for trace in figure.traces:
         up, down = (trace.get("error_y", {}).get(key, ()) for key in ("array", "arrayminus"))
@@ -85,10 +100,11 @@ def _scales(figure: Figure) -> tuple[Scale, Scale]:
         ys += [v for v in trace["y"] if v is not None]
         ys += [v + e for v, e in zip(trace["y"], up, strict=False) if v is not None]
         ys += [v - e for v, e in zip(trace["y"], down, strict=False) if v is not None]
-    return _scale(figure.layout["xaxis"], xs, LEFT, WIDTH - RIGHT), _scale(figure.layout["yaxis"], ys, HEIGHT - BOTTOM, TOP)
+    most, x_axis, y_axis = frame.most_ticks, figure.layout["xaxis"], figure.layout["yaxis"]
+    return _scale(x_axis, xs, frame.left, frame.right, most), _scale(y_axis, ys, frame.bottom, frame.top, most)
 
 
-def _scale(axis: Any, values: Sequence[Any], start: float, end: float) -> Scale:
+def _scale(axis: Any, values: Sequence[Any], start: float, end: float, most_ticks: int) -> Scale:
     if axis.get("type") == "category":
         order = list(dict.fromkeys([*axis.get("categoryarray", ()), *values]))
         step = (end - start) / max(len(order), 1)
@@ -100,7 +116,7 @@ def _scale(axis: Any, values: Sequence[Any], start: float, end: float) -> Scale:
         ticks = _log_ticks(low, high)
     else:
         low, high = axis.get("range") or padded(min(values, default=0), max(values, default=1))
-        ticks = round_numbers(low, high)
+        ticks = round_numbers(low, high, most_ticks)
 
     def place(value: float) -> float:
         v = math.log10(value) if axis.get("type") == "log" else value
@@ -117,9 +133,9 @@ def padded(low: float, high: float) -> tuple[float, float]:
     return low - room, high + room
 
 
-def round_numbers(low: float, high: float) -> list[tuple[float, str]]:
-    """Choose about six round numbers."""
-    raw = (high - low) / 6
+def round_numbers(low: float, high: float, most: int = 6) -> list[tuple[float, str]]:
+    """Choose about so many round numbers."""
+    raw = (high - low) / most
     size = 10.0 ** math.floor(math.log10(raw))
     step = next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= raw * 0.999)
     first, digits = math.ceil(low / step - 1e-9), max(0, -math.floor(math.log10(step) - 1e-9) + (step / size == 2.5))
@@ -141,9 +157,9 @@ def _short(value: float) -> str:
     return f"{value:g}" if 1e-3 <= value < 1e3 else f"{value:.0e}".replace("e-0", "e-").replace("e+", "e")
 
 
-def _groups(figure: Figure) -> list[str]:
+def _groups(figure: Figure, frame: Frame) -> list[str]:
     """Draw the traces, each in a group that names what the legend hides and shows it with."""
-    x, y = _scales(figure)
+    x, y = _scales(figure, frame)
     parts = []
     for trace in figure.traces:
         points = [
@@ -227,10 +243,10 @@ def _path(points: Iterable[tuple[float, float] | None]) -> str:
     return "".join(parts)
 
 
-def _annotations(figure: Figure) -> list[str]:
+def _annotations(figure: Figure, frame: Frame) -> list[str]:
     """Write words above the plot."""
-    x, _ = _scales(figure)
-    return [_words(a["text"], x.place(a["x"]), TOP - 8, "middle") for a in figure.layout.get("annotations", ())]
+    x, _ = _scales(figure, frame)
+    return [_words(a["text"], x.place(a["x"]), frame.top - 8, "middle") for a in figure.layout.get("annotations", ())]
 
 
 def keys(figure: Figure) -> list[tuple[str, str]]:
@@ -255,17 +271,17 @@ def _key(trace: Trace, x: float, y: float) -> list[str]:
     return parts
 
 
-def _legend(traces: Sequence[Trace], top: float) -> tuple[list[str], int]:
+def _legend(traces: Sequence[Trace], frame: Frame) -> tuple[list[str], int]:
     """Draw names with a sample of each, in rows; and tell their height."""
-    parts, x, y = list[str](), float(LEFT), top + 14.0
+    parts, x, y = list[str](), float(frame.left), frame.height + 14.0
     for trace in _named(traces):
         width = 44 + 7.4 * len(unescape(trace["name"]))
-        if x + width > WIDTH - RIGHT and x > LEFT:
-            x, y = float(LEFT), y + 22
+        if x + width > frame.right and x > frame.left:
+            x, y = float(frame.left), y + 22
         parts += _key(trace, x, y)
         parts.append(_words(trace["name"], x + 32, y + 4.5, "start"))
         x += width
-    return parts, int(y - top + 16) if parts else 0
+    return parts, int(y - frame.height + 16) if parts else 0
 
 
 def _words(text: str, x: float, y: float, anchor: str, more: str = "") -> str:

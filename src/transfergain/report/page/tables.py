@@ -4,31 +4,33 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import GainRow, RecipeRow
 from transfergain.analysis.trial_rows import trial_score
-from transfergain.report.page.figures import MISSING, Column, RowGroup, TextTable, gain_text, score_text
+from transfergain.metrics import METRICS
+from transfergain.report.page.figures import MISSING, Column, RowGroup, TextTable, gain_text, percent, score_text
 from transfergain.split import TEST, Kind, Split
 from transfergain.store import StoredTrial
 from transfergain.types import Details, Status
 
 GAIN_COLUMNS = (
-    *(Column("labels", True), Column("arm"), Column("error: scratch, arm", True), Column("gain [95 % interval]", True)),
+    *(Column("labels", True), Column("arm"), Column("scratch, %", True), Column("arm, %", True)),
+    Column("gain [95 % interval], points", True),
     *(Column("error cut by", True), Column("Holm p", True), Column("p", True), Column("sign-flip p", True)),
-    *(Column("seeds won", True), Column("seeds", True), Column("detectable gain", True), Column("verdict")),
+    *(Column("seeds won", True), Column("seeds", True), Column("detectable gain, points", True), Column("verdict")),
 )
 RECIPE_COLUMNS = (
     *(Column("labels", True), Column("arm"), Column("learning rate", True)),
-    *(Column("tried: dev score"), Column("note")),
+    *(Column("tried: on dev"), Column("note")),
 )
 TRIAL_COLUMNS = (
     *(Column("trial"), Column("data set"), Column("arm"), Column("labels", True), Column("seed", True), Column("phase")),
-    *(Column("status"), Column("learning rate", True), Column("dev score", True), Column("test score", True)),
-    *(Column("on the shifts"), Column("converged"), Column("steps", True), Column("best step", True)),
+    *(Column("status"), Column("learning rate", True), Column("dev score, %", True), Column("test score, %", True)),
+    *(Column("on the shifts, %"), Column("converged"), Column("steps", True), Column("best step", True)),
     *(Column("trained parameters", True), Column("seconds", True)),
 )
 LISTED_NAMES = 6
@@ -49,11 +51,11 @@ def scores_table(findings: Findings, dataset: str, natural: bool = True) -> Text
         cells = [found.get((split, budget, arm, metric)) for metric in metrics]
         row = next(cell for cell in cells if cell)
         scores = [MISSING if cell is None else score_text(cell) for cell in cells]
-        groups.setdefault(f"{split}, {row.n_test:,} examples", []).append(
-            [f"{budget:,}", arm, f"{1 - row.mean:.3f}", *scores, f"{row.n_seeds:,}"]
+        groups.setdefault(f"{split.title}, {row.n_test:,} examples", []).append(
+            [f"{budget:,}", arm, *scores, f"{row.n_seeds:,}"]
         )
-    named = [Column(f"{metric} [95 % interval]", True) for metric in metrics]
-    columns = [Column("labels", True), Column("arm"), Column(f"error (1 − {primary})", True), *named, Column("seeds", True)]
+    named = [Column(f"{METRICS[metric].title}, % [95 % interval]", True) for metric in metrics]
+    columns = [Column("labels", True), Column("arm"), *named, Column("seeds", True)]
     what = "" if natural else ", perturbed and adapted"
     return TextTable(f"Scores on {dataset}{what}", columns, [RowGroup(title, body) for title, body in groups.items()])
 
@@ -64,17 +66,19 @@ def parts_table(findings: Findings, dataset: str) -> TextTable:
     if not rows:
         return TextTable("", [], [])
     first, known = rows[0]
-    figures = list(next(iter(known.values())))
+    every = [figures for _, parts in rows for figures in parts.values()]
+    is_count = {name: any(figures[name] > 1 for figures in every) for name in every[0]}
     groups = [
-        RowGroup(part, [[f"{r.budget:,}", r.arm, *(_figure(parts[part][f]) for f in figures)] for r, parts in rows])
+        RowGroup(part, [[f"{r.budget:,}", r.arm, *_part_cells(parts[part], is_count)] for r, parts in rows])
         for part in known
     ]
-    columns = [Column("labels", True), Column("arm"), *(Column(figure, True) for figure in figures)]
-    return TextTable(f"{first.metric} by type on {dataset}, means over seeds", columns, groups)
+    named = [Column(name if count else f"{name}, %", True) for name, count in is_count.items()]
+    columns = [Column("labels", True), Column("arm"), *named]
+    return TextTable(f"{METRICS[first.metric].title} by type on {dataset}, means over seeds", columns, groups)
 
 
-def _figure(value: float) -> str:
-    return f"{value:,.0f}" if value > 1 else f"{value:.3f}"
+def _part_cells(figures: Mapping[str, float], is_count: Mapping[str, bool]) -> list[str]:
+    return [f"{value:,.0f}" if is_count[name] else percent(value) for name, value in figures.items()]
 
 
 def gains_table(findings: Findings, dataset: str, natural: bool = True) -> TextTable:
@@ -90,8 +94,7 @@ def gains_table(findings: Findings, dataset: str, natural: bool = True) -> TextT
     order = sorted(groups, key=lambda key: (key[0] != TEST, str(key[0]), key[1] != primary, key[1]))
     what = "" if natural else ", perturbed and adapted"
     return TextTable(f"Gains over scratch on {dataset}{what}", GAIN_COLUMNS, [
-        RowGroup(f"{split}, {metric}{' (primary)' if metric == primary else ''}", groups[split, metric])
-        for split, metric in order
+        RowGroup(f"{split.title}, {METRICS[metric].title}", groups[split, metric]) for split, metric in order
     ])  # fmt: skip
 
 
@@ -101,13 +104,14 @@ def _gain_cells(row: GainRow) -> list[str]:
     return [
         f"{row.budget:,}",
         row.arm,
-        f"{row.reference_error:.3f}, {row.error:.3f}",
+        percent(1 - row.reference_error),
+        percent(1 - row.error),
         gain_text(row),
         MISSING if cut is None else f"{100 * cut:.1f} %",
         *(MISSING if p is None else words.p_value(p) for p in (row.p_holm, row.p_value, row.p_sign_flip)),
         f"{100 * row.prob_better:.0f} %",
         f"{row.n_seeds:,}",
-        MISSING if row.mde is None else f"{row.mde:.3f}",
+        MISSING if row.mde is None else percent(row.mde),
         "; ".join(filter(None, reasons)),
     ]
 
@@ -117,10 +121,10 @@ def recipes(findings: Findings, dataset: str) -> TextTable:
     body = []
     for row in findings.recipes:
         if row.dataset == dataset:
-            tried = [f"{rate:g}: {score:.3f} (step {steps:,.0f})" for rate, score, steps in row.tried]
+            tried = [f"{rate:.3g}: {percent(score)} % (step {steps:,.0f})" for rate, score, steps in row.tried]
             edge = "at the edge of those tried" if row.at_edge else ""
             note = row.problem or edge or ("" if tried else "not tuned: the arm's default")
-            body.append([f"{row.budget:,}", row.arm, f"{row.learning_rate:g}", " · ".join(tried), note])
+            body.append([f"{row.budget:,}", row.arm, f"{row.learning_rate:.3g}", " · ".join(tried), note])
     return TextTable(f"Learning rates on {dataset}", RECIPE_COLUMNS, [RowGroup("", body)] if body else [])
 
 
@@ -206,7 +210,7 @@ def _trial_cells(trial: StoredTrial, metric: str) -> list[str]:
     spec, outcome, details = trial.spec, trial.outcome, trial.outcome.details
     status = f"{outcome.status}, diverged" if details.diverged else outcome.status
     shifts = [
-        f"{split.name} {score:.4f}" for split in outcome.evaluated
+        f"{split.name} {_score(score)}" for split in outcome.evaluated
         if split.kind is Kind.SHIFT and (score := trial_score(outcome, split, metric)) is not None
     ]  # fmt: skip
     return [
@@ -225,4 +229,4 @@ def _trial_cells(trial: StoredTrial, metric: str) -> list[str]:
 
 
 def _score(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.4f}"
+    return MISSING if value is None else f"{100 * value:.2f}"

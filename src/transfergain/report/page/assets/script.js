@@ -93,6 +93,35 @@
     night.addEventListener("change", function () { drawn.forEach(function (plot) { Plotly.relayout(plot, colours()); }); });
   }
 
+  // What is folded opens where a link leads, and in print; a table that is cut says so.
+  function folds(element) {
+    var found = [];
+    for (var e = element; e; e = e.parentElement) { if (e.tagName === "DETAILS") { found.push(e); } }
+    return found;
+  }
+  function reveal() {
+    var target = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+    folds(target).forEach(function (fold) { fold.open = true; });
+    if (target && folds(target).length) { target.scrollIntoView(); }
+  }
+  all('a[href^="#"]').forEach(function (link) {
+    link.addEventListener("click", function () { if (link.hash === location.hash) { reveal(); } });
+  });
+  window.addEventListener("hashchange", reveal);
+  reveal();
+  var folded = [];
+  window.addEventListener("beforeprint", function () {
+    folded = all(".section:not([open]), .panel:not([open])");
+    folded.forEach(function (fold) { fold.open = true; });
+  });
+  window.addEventListener("afterprint", function () { folded.forEach(function (fold) { fold.open = false; }); });
+  if (window.ResizeObserver) {
+    var sizes = new ResizeObserver(function (entries) {
+      entries.forEach(function (entry) { entry.target.classList.toggle("cut", entry.target.scrollWidth > entry.target.clientWidth + 1); });
+    });
+    all(".wide, .canvas").forEach(function (box) { sizes.observe(box); });
+  }
+
   // The table of trials: sorted by its headings, filtered by words and choices.
   function key(cell) {
     var text = cell.textContent.trim(), number = parseFloat(text.replace(/,/g, ""));

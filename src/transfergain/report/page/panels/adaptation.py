@@ -36,16 +36,16 @@ def scores_after_adaptation(view: DatasetView, name: str) -> Figure | None:
         points = ([(0, start[arm])] if arm in start else []) + sorted(points, key=lambda p: p[0])
         style = view.styles.get(arm, Style("#808080", "circle", "solid"))
         label = f"{arm}, {method}"
-        hover = [f"{label}, {k:,} labels of {name}: {figures.score_text(row)}" for k, row in points]
+        hover = [f"{label}, {k:,} labels of {name}: {figures.score_text(row)} %" for k, row in points]
         dashed = style._replace(dash=METHOD_DASHES[methods.index(method) % len(METHOD_DASHES)])
         traces += curve(label, dashed, [f"{k:,}" for k, _ in points], [row for _, row in points], hover, bar=True)
         cells |= {(k, label): figures.score_text(row) for k, row in points}
-    title = f"{view.dataset}: {view.metric} on {name} after adaptation, from models trained with {view.top:,} labels"
+    title = f"{view.dataset}: {view.score} in % on {name} after adaptation, from models trained with {view.top:,} labels"
     words = f"A line an arm and way of adapting ({', '.join(methods)}); 0 is the model as it is. Bars are 95 % intervals."
     ks, labels = sorted({k for k, _ in cells}), list(dict.fromkeys(label for _, label in cells))
     body = [[f"{k:,}", *(cells.get((k, label), MISSING) for label in labels)] for k in ks]
     table = TextTable(title, [Column(f"labels of {name}", True), *(Column(x, True) for x in labels)], [RowGroup("", body)])
     order = [f"{k:,}" for k in ks]
     x_axis = axis(f"labels of {name}", type="category", categoryorder="array", categoryarray=order)
-    drawn = layout(f"{view.metric} on {name}", x_axis)
+    drawn = layout(f"{view.score} on {name}, %", x_axis)
     return Figure(view.name(f"adapted-{name}"), title, words, traces, drawn, table)

@@ -9,7 +9,9 @@ from typing import Protocol, TypeVar
 
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.findings import Findings
+from transfergain.analysis.recommend import title
 from transfergain.analysis.rows import AdaptationRow, Benefit, MeasureRow, ScoreRow, Verdict
+from transfergain.metrics import METRICS
 from transfergain.report import reading
 from transfergain.report.page.figures import MISSING, Column, Figure, RowGroup, Style, TextTable, styles
 from transfergain.report.reading import OfDataset
@@ -35,8 +37,13 @@ class DatasetView:
 
     @cached_property
     def metric(self) -> str:
-        """Return the primary metric."""
+        """Return the primary metric's key."""
         return self.entry.metric
+
+    @cached_property
+    def score(self) -> str:
+        """Return the primary metric in words, as people say it."""
+        return METRICS[self.entry.metric].title
 
     @cached_property
     def top(self) -> int | None:
@@ -69,6 +76,11 @@ class DatasetView:
         """Name a figure's file: the data set's letters and digits, and what it shows."""
         kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in f"{self.dataset}-{what}")
         return kept.strip("-").lower()
+
+
+def floor_label(name: str) -> str:
+    """Name a floor in a figure, in words."""
+    return f"{title(name)} (floor)"
 
 
 class Sentence(Protocol):
@@ -111,6 +123,9 @@ MEASURE_COLUMNS = (
 )
 
 
+OVERALL_COLUMNS = tuple(column for column in MEASURE_COLUMNS if column.title not in ("labels", "split"))
+
+
 def rows_table(caption: str, rows: Sequence[MeasureRow]) -> list[TextTable]:
     """Lay out rows of a table of findings, whatever they measure; no table for no rows."""
     body = [
@@ -118,7 +133,7 @@ def rows_table(caption: str, rows: Sequence[MeasureRow]) -> list[TextTable]:
             _with_method(row),
             row.arm,
             f"{row.budget:,}",
-            str(row.split),
+            row.split.title,
             reading.value_text(row),
             reading.bounds_text(row),
             str(row.n_seeds),
@@ -128,6 +143,16 @@ def rows_table(caption: str, rows: Sequence[MeasureRow]) -> list[TextTable]:
         for row in rows
     ]
     return [TextTable(caption, MEASURE_COLUMNS, [RowGroup("", body)])] if body else []
+
+
+def overall_table(rows: Sequence[MeasureRow]) -> list[TextTable]:
+    """Lay out rows over all data sets, which have no labels and no test set of their own; no table for no rows."""
+    body = [
+        [reading.measure_text(row), row.arm, reading.value_text(row), reading.bounds_text(row), str(row.n_seeds),
+         row.verdict or MISSING, row.sentence]
+        for row in rows
+    ]  # fmt: skip
+    return [TextTable("Over all data sets", OVERALL_COLUMNS, [RowGroup("", body)])] if body else []
 
 
 def _with_method(row: MeasureRow) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transfergain.analysis.rows import Measure
-from transfergain.report.page.figures import Column, Figure, RowGroup, TextTable, Trace, axis, layout, line, rule
+from transfergain.report.page.figures import Column, Figure, RowGroup, TextTable, Trace, axis, layout, line, percent, rule
 from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
 from transfergain.split import TEST, Split
 
@@ -34,19 +34,19 @@ def reliability_diagram(view: DatasetView, split: Split, measure: Measure) -> Fi
     ]  # fmt: skip
     if not rows:
         return None
-    traces: list[Trace] = [rule("perfect", [0, 1], [0, 1], "as often right as confident", "dot")]
+    traces: list[Trace] = [rule("perfect", [0, 100], [0, 100], "as often right as confident", "dot")]
     body = []
     for row in rows:
         bins = [b for b in row.bins if b[2] and b[0] is not None and b[1] is not None]
         style = view.styles.get(row.arm)
         if bins and style:
-            hover = [f"{row.arm}: confidence {c:.2f}, right {a:.2f}, {n:,.0f} cases" for c, a, n in bins]
-            traces.append(line(row.arm, style, [b[0] for b in bins], [b[1] for b in bins], hover))
-            body += [[row.arm, f"{c:.3f}", f"{a:.3f}", f"{n:,.0f}"] for c, a, n in bins]
+            hover = [f"{row.arm}: confidence {percent(c)} %, right {percent(a)} %, {n:,.0f} cases" for c, a, n in bins]
+            traces.append(line(row.arm, style, [100 * b[0] for b in bins], [100 * b[1] for b in bins], hover))
+            body += [[row.arm, percent(c), percent(a), f"{n:,.0f}"] for c, a, n in bins]
     where = "the test set" if split == TEST else str(split)
     title = f"{view.dataset}: reliability on {where}, {DIAGRAMS[measure]}, with {view.top:,} labels"
     words = "Share of right predictions against mean confidence, in 15 bins; below the diagonal is overconfident."
-    columns = (Column("arm"), Column("mean confidence", True), Column("right", True), Column("cases", True))
-    drawn = layout("share right", axis("confidence", range=[0, 1.02]))
+    columns = (Column("arm"), Column("mean confidence, %", True), Column("right, %", True), Column("cases", True))
+    drawn = layout("right, %", axis("confidence, %", range=[0, 102]))
     table = TextTable(title, columns, [RowGroup("", body)])
     return Figure(view.name(f"reliability-{str(split).replace(':', '-')}-{measure}"), title, words, traces, drawn, table)

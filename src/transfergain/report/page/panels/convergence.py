@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from transfergain.analysis import words
 from transfergain.analysis.rows import ConvergenceRow, Measure
 from transfergain.arms import REFERENCE
 from transfergain.report.page.figures import (
@@ -18,6 +19,7 @@ from transfergain.report.page.figures import (
     layout,
     line,
     marker,
+    percent,
     quiet,
     rule,
 )
@@ -66,8 +68,10 @@ def curves(view: DatasetView, unit: str) -> Figure | None:
             points = [(getattr(p, field), p.score) for p in row.outcome.curve if getattr(p, field) > 0]
             if row.spec.arm == name and points:
                 x += [point[0] for point in points] + [None]
-                y += [point[1] for point in points] + [None]
-                hover += [f"{name}, seed {row.spec.replicate}: dev {s:.3f} at {_count(v)} {unit}" for v, s in points] + [""]
+                y += [100 * point[1] for point in points] + [None]
+                hover += [
+                    f"{name}, seed {row.spec.replicate}: dev {percent(s)} % at {_count(v)} {unit}" for v, s in points
+                ] + [""]
         if x:
             style = view.styles[name]
             traces.append(line(name, style, x, y, hover) | {"opacity": 0.75, "marker": marker(style, 4)})
@@ -78,20 +82,20 @@ def curves(view: DatasetView, unit: str) -> Figure | None:
     wanted = (Measure.SPEED_UP, unit, view.top)
     rows = [row for row in view.of(view.findings.convergence) if (row.measure, row.unit, row.budget) == wanted]
     traces += _target(rows, [min(ends), max(ends)]) + _crossings(view, rows)
-    words = (
+    said = (
         f"Each thin line is one seed's dev score against {title}, on a log axis. "
         "The level line is the target: chance plus 95 % of the way to scratch's plateau. "
         "Large marks are where a seed crosses it and stays there; a seed without a mark did not reach it."
     )
-    name = f"{view.dataset}: dev {view.metric} against {title}, with {view.top:,} labels"
+    name = f"{view.dataset}: {view.score} in % on dev against {title}, with {view.top:,} labels"
     x_axis = axis(f"{title}, log scale", log=True)
-    return Figure(view.name(f"convergence-{unit}"), name, words, traces, layout(f"dev {view.metric}", x_axis),
+    return Figure(view.name(f"convergence-{unit}"), name, said, traces, layout(f"{view.score} on dev, %", x_axis),
                   _last_points(view, name, arms, field, unit))  # fmt: skip
 
 
 def _target(rows: Sequence[ConvergenceRow], ends: Sequence[float]) -> list[Trace]:
     levels = [row.target for row in rows if row.target is not None]
-    return [rule("target", ends, [levels[0]] * 2, f"target: dev {levels[0]:.3f}")] if levels else []
+    return [rule("target", ends, [100 * levels[0]] * 2, f"target: dev {percent(levels[0])} %")] if levels else []
 
 
 def _crossings(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Trace]:
@@ -105,8 +109,8 @@ def _crossings(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Trace]
         known = [time for time in times if time]
         if known and target is not None and name in view.styles:
             style = view.styles[name]
-            words = [f"{name} crosses {target:.3f} at {_count(time)}" for time in known]
-            trace = line(name, style, known, [target] * len(known), words, "markers")
+            hover = [f"{name} crosses {percent(target)} % at {_count(time)}" for time in known]
+            trace = line(name, style, known, [100 * target] * len(known), hover, "markers")
             trace["marker"] = marker(style, 13) | {"line": {"width": 1.5, "color": "#000000"}}
             traces.append(quiet(trace, name))
     return traces
@@ -115,7 +119,7 @@ def _crossings(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Trace]
 def reached(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[TextTable]:
     """List each seed's crossing as survival data: a bound where it was not reached."""
     columns = (
-        *(Column("arm"), Column("labels", True), Column("unit"), Column("target", True)),
+        *(Column("arm"), Column("labels", True), Column("unit"), Column("target, %", True)),
         *(Column("seeds that reach it", True), Column("scratch's seeds that reach it", True)),
         Column("crossings, seed by seed"),
     )
@@ -134,10 +138,10 @@ def _last_points(view: DatasetView, title: str, arms: Sequence[str], field: str,
         if row.spec.arm in arms and row.outcome.curve:
             best = max(row.outcome.curve, key=lambda p: p.score)
             last = row.outcome.curve[-1]
-            body.append([row.spec.arm, str(row.spec.replicate), f"{best.score:.4f}", _count(getattr(best, field)),
-                         f"{last.score:.4f}", _count(getattr(last, field))])  # fmt: skip
-    columns = (Column("arm"), Column("seed", True), Column("best dev score", True), Column(f"at {unit}", True),
-               Column("last dev score", True), Column(f"at {unit}", True))  # fmt: skip
+            body.append([row.spec.arm, str(row.spec.replicate), percent(best.score), _count(getattr(best, field)),
+                         percent(last.score), _count(getattr(last, field))])  # fmt: skip
+    columns = (Column("arm"), Column("seed", True), Column("best on dev, %", True), Column(f"at {unit}", True),
+               Column("last on dev, %", True), Column(f"at {unit}", True))  # fmt: skip
     return TextTable(title, columns, [RowGroup("", body)])
 
 
@@ -151,8 +155,8 @@ def _count(value: float) -> str:
 
 
 def _score(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.3f}"
+    return MISSING if value is None else percent(value)
 
 
 def _share(value: float | None) -> str:
-    return MISSING if value is None else f"{value:.0%}"
+    return MISSING if value is None else words.percent(value)

@@ -21,7 +21,7 @@ from transfergain.report.page.figures import (
     line,
     note,
 )
-from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
+from transfergain.report.page.panels.base import DatasetView, Panel, floor_label, leading, rows_table
 from transfergain.report.reading import BOUNDS
 from transfergain.split import TEST, Split, shift
 
@@ -35,22 +35,22 @@ def build(view: DatasetView) -> Panel:
     return Panel(leading(rows, view), [first] if first else [], [f for f in others if f], tables, missing)
 
 
-def learning_curve(view: DatasetView, split: Split) -> Figure | None:
+def learning_curve(view: DatasetView, split: Split, arrow: bool = True) -> Figure | None:
     """Draw the primary score against the label budget, on a log axis, for every arm and floor; None without scores.
 
-    With a single budget there is no curve: then the arms stand side by side.
+    With a single budget there is no curve: then the arms stand side by side. `arrow`: with the label-equivalent.
     """
     rows = view.scores(split)
     if not rows:
         return None
     budgets, arms = sorted({row.budget for row in rows}), view.findings.study.arms
-    labels = {n: n if n in arms else f"{n} (floor)" for n in view.styles if any(r.arm == n for r in rows)}
+    labels = {n: n if n in arms else floor_label(n) for n in view.styles if any(r.arm == n for r in rows)}
     single, traces = len(budgets) == 1, list[Trace]()
-    arrow = _arrow(view, rows) if split == TEST and not single else []
+    shaft = _arrow(view, rows) if arrow and split == TEST and not single else []
     for name, label in labels.items():
         mine = sorted((r for r in rows if r.arm == name), key=lambda r: r.budget)
         x = [label if single else row.budget for row in mine]
-        hover = [f"{label}, {row.budget:,} labels: {figures.score_text(row)}" for row in mine]
+        hover = [f"{label}, {row.budget:,} labels: {figures.score_text(row)} %" for row in mine]
         traces += curve(label, view.styles[name], x, mine, hover)
     if single:
         x_axis: dict[str, Any] = axis(f"{budgets[0]:,} labels (train and dev together)", type="category")
@@ -58,13 +58,13 @@ def learning_curve(view: DatasetView, split: Split) -> Figure | None:
         x_axis = axis("labels (train and dev together), log scale", log=True, **at_values(budgets))
     where = "the test set" if split == TEST else f"the shift {split.name}"
     by = f"with {budgets[0]:,} labels" if single else "by label budget"
-    title = f"{view.dataset}: {view.metric} on {where} {by}, mean of the seeds with 95 % interval"
+    title = f"{view.dataset}: {view.score} in % on {where} {by}, mean of the seeds with 95 % interval"
     cells = {(row.budget, row.arm): figures.score_text(row) for row in rows}
     body = [[f"{b:,}", *(cells.get((b, name), MISSING) for name in labels)] for b in budgets]
     table = TextTable(title, [Column("labels", True), *(Column(n, True) for n in labels.values())], [RowGroup("", body)])
-    drawn = layout(view.metric, x_axis)
+    drawn = layout(f"{view.score}, %", x_axis)
     kind = "learning-curve" if split == TEST else f"learning-curve-{split.name}"
-    return Figure(view.name(kind), title, _words(labels.values(), bool(arrow)), traces + arrow, drawn, table)
+    return Figure(view.name(kind), title, _words(labels.values(), bool(shaft)), traces + shaft, drawn, table)
 
 
 def _words(names: Iterable[str], arrow: bool) -> str:
@@ -84,7 +84,7 @@ def _arrow(view: DatasetView, rows: list[ScoreRow]) -> list[Trace]:
     if not found:
         return []
     row, end = min(found, key=lambda pair: (pair[0].censored is not Censored.NO, pair[0].budget))
-    start, level, bound = row.budget, means[row.budget], BOUNDS[row.censored]
+    start, level, bound = row.budget, 100 * means[row.budget], BOUNDS[row.censored]
     words = f"{arm} with {start:,} labels does what scratch does with {bound}{end:,.0f}"
     style = view.styles[arm]
     shaft = line("label-equivalent", style._replace(symbol="triangle-right" if end >= start else "triangle-left"),

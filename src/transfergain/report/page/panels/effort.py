@@ -51,18 +51,18 @@ def ladder(view: DatasetView, name: str) -> Figure | None:
     traces, body = list[Trace](), list[list[str]]()
     for arm, cost in sorted(costs.items(), key=lambda item: item[1]):
         row, style = found[arm], view.styles[arm]
-        words = f"{arm}: {figures.score_text(row)}, {cost:,.0f} {title}"
-        point = line(arm, style, [cost], [row.mean], [words], "markers")
+        words = f"{arm}: {figures.score_text(row)} %, {cost:,.0f} {title}"
+        point = line(arm, style, [cost], [100 * row.mean], [words], "markers")
         if row.low is not None:
-            point["error_y"] = bars([row.mean], [row], style.colour)
+            point["error_y"] = bars([100 * row.mean], [row], style.colour)
         side = "middle right" if cost <= (max(costs.values()) * min(costs.values())) ** 0.5 else "middle left"
-        traces += [point, note(f" {arm} ", cost, row.mean, side, group=arm)]
+        traces += [point, note(f" {arm} ", cost, 100 * row.mean, side, group=arm)]
         body.append([arm, f"{cost:,.0f}", figures.score_text(row)])
-    heading = f"{view.dataset}: {view.metric} on the test set against {title}, with {view.top:,} labels"
+    heading = f"{view.dataset}: {view.score} in % on the test set against {title}, with {view.top:,} labels"
     words = f"A point an arm, with its 95 % interval; {title} on a log axis, the mean over seeds."
-    columns = (Column("arm"), Column(title, True), Column(f"{view.metric} [95 % interval]", True))
+    columns = (Column("arm"), Column(title, True), Column(f"{view.score}, % [95 % interval]", True))
     x_axis: Mapping[str, Any] = axis(f"{title}, log scale", log=True)
-    return Figure(view.name(f"effort-{name}"), heading, words, traces, layout(view.metric, x_axis),
+    return Figure(view.name(f"effort-{name}"), heading, words, traces, layout(f"{view.score}, %", x_axis),
                   TextTable(heading, columns, [RowGroup("", body)]))  # fmt: skip
 
 

@@ -20,9 +20,10 @@ from transfergain.report.page.figures import (
     layout,
     line,
     marker,
+    percent,
     quiet,
 )
-from transfergain.report.page.panels.base import DatasetView, Panel
+from transfergain.report.page.panels.base import DatasetView, Panel, floor_label
 from transfergain.report.page.tables import gains_table, parts_table, scores_table
 from transfergain.split import TEST, Kind
 from transfergain.types import Phase, Status
@@ -71,11 +72,12 @@ def paired(view: DatasetView) -> Figure | None:
     floors = [r for r in view.scores(TEST, view.top) if r.arm not in view.findings.study.arms]
     traces += [_floor_line(row.arm, view.styles[row.arm], row.mean, ends) for row in floors]
     notes = [_gain_note(3 * i + 0.5, row.estimate) for i, row in enumerate(panels)]
-    drawn = layout(view.metric, _panel_axis([row.arm for row in panels], ends), annotations=notes)
-    title = f"{view.dataset}: {view.metric} on the test set, seed by seed, with {view.top:,} labels"
+    drawn = layout(f"{view.score}, %", _panel_axis([row.arm for row in panels], ends), annotations=notes)
+    title = f"{view.dataset}: {view.score} in % on the test set, seed by seed, with {view.top:,} labels"
     words = (
         "Each line joins the two scores of one seed, scratch on the left and the pretrained arm on the right; "
-        "a dashed line is a seed in which the pretrained arm did no better. The bars are means, the level lines floors."
+        "a dashed line is a seed in which the pretrained arm did no better. The bars are means, the level lines floors. "
+        "The figure above a pair is its gain in points."
     )
     return Figure(view.name("paired"), title, words, traces, drawn, _seed_table(view, title, reported, floors))
 
@@ -92,7 +94,7 @@ def _by_seed(view: DatasetView) -> tuple[Scores, dict[tuple[int, str], str]]:
         score = trial_score(outcome, TEST, view.metric)
         if outcome.status == Status.DONE and score is not None:
             found.setdefault(spec.arm, {})[spec.replicate] = score
-            cells[spec.replicate, spec.arm] = f"{score:.4f}"
+            cells[spec.replicate, spec.arm] = percent(score)
     return found, cells
 
 
@@ -109,7 +111,7 @@ def _seed_lines(found: Scores, arms: Sequence[str]) -> list[Trace]:
             before, after = found[REFERENCE][seed], found[arm][seed]
             x, y = lines["solid" if after > before else "dash"]
             x += [3 * i, 3 * i + 1, None]
-            y += [before, after, None]
+            y += [100 * before, 100 * after, None]
     return [
         {"x": x, "y": y, "mode": "lines", "line": {"color": QUIET_COLOUR, "width": 1.3, "dash": dash},
          "hoverinfo": "skip", "showlegend": False}
@@ -121,18 +123,18 @@ def _dots(name: str, style: Style, found: Scores, places: Sequence[tuple[int, st
     """Draw the paired seeds of an arm as dots at (x, panel's arm) places, and a bar at the mean of each place."""
     points = [(x, seed, found[name][seed]) for x, arm in places for seed in _pairs(found, arm)]
     means = [(x, [found[name][seed] for seed in _pairs(found, arm)]) for x, arm in places]
-    dots = line(name, style, [p[0] for p in points], [p[2] for p in points],
-                [f"{name}, seed {seed}: {score:.3f}" for _, seed, score in points], "markers")  # fmt: skip
+    dots = line(name, style, [p[0] for p in points], [100 * p[2] for p in points],
+                [f"{name}, seed {seed}: {percent(score)} %" for _, seed, score in points], "markers")  # fmt: skip
     dots["marker"] = marker(style, 10) | {"opacity": 0.85}
-    levels = [sum(scores) / len(scores) for _, scores in means]
-    bars = line(name, style, [x for x, _ in means], levels, [f"{name}, mean: {level:.3f}" for level in levels], "markers")
+    levels = [100 * sum(scores) / len(scores) for _, scores in means]
+    bars = line(name, style, [x for x, _ in means], levels, [f"{name}, mean: {level:.1f} %" for level in levels], "markers")
     bars["marker"] = {"symbol": "line-ew-open", "size": 40, "color": style.colour, "line": {"width": 3}}
     return [quiet(bars), dots]
 
 
 def _floor_line(name: str, style: Style, score: float, ends: Sequence[float]) -> Trace:
-    shown = f"{name} (floor)"
-    return line(shown, style, ends, [score, score], [f"{shown}: {score:.3f}"] * 2, "lines")
+    shown = floor_label(name)
+    return line(shown, style, ends, [100 * score] * 2, [f"{shown}: {percent(score)} %"] * 2, "lines")
 
 
 def _seed_table(
@@ -142,7 +144,7 @@ def _seed_table(
     shown = [name for name in view.styles if any(arm == name for _, arm in cells)]
     floor_names = {row.arm for row in floors}
     body = [[str(seed), *(cells.get((seed, name), "not run") for name in shown)] for seed in sorted({s for s, _ in cells})]
-    columns = [Column(f"{name} (floor)" if name in floor_names else name, True) for name in shown]
+    columns = [Column(floor_label(name) if name in floor_names else name, True) for name in shown]
     return TextTable(title, [Column("seed", True), *columns], [RowGroup("", body)])
 
 
@@ -153,5 +155,4 @@ def _panel_axis(arms: Iterable[str], ends: Sequence[float]) -> dict[str, Any]:
 
 
 def _gain_note(x: float, gain: float) -> dict[str, Any]:
-    text = f"gain {gain:+z.3f}"
-    return {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": text}
+    return {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": percent(gain, "+")}

@@ -21,6 +21,7 @@ from transfergain.report.page.figures import (
     curve,
     layout,
     line,
+    percent,
     rule,
 )
 from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
@@ -54,24 +55,24 @@ def effective(view: DatasetView, shift: str) -> Figure | None:
     if not points:
         return None
     low, high = min(p[0] for p in points), max(p[0] for p in points)
-    traces: list[Trace] = [rule("no loss", [low, high], [low, high], "same score on both", "dot")]
+    traces: list[Trace] = [rule("no loss", [100 * low, 100 * high], [100 * low, 100 * high], "same score on both", "dot")]
     for name, style in view.styles.items():
         mine = [p for p in points if p[2] == name]
         if mine:
-            hover = [f"{name}: test {p[0]:.3f}, {shift} {p[1]:.3f}" for p in mine]
-            traces.append(line(name, style, [p[0] for p in mine], [p[1] for p in mine], hover, "markers"))
+            hover = [f"{name}: test {percent(p[0])} %, {shift} {percent(p[1])} %" for p in mine]
+            traces.append(line(name, style, [100 * p[0] for p in mine], [100 * p[1] for p in mine], hover, "markers"))
     fitted = _fitted(row, low, high)
     traces += [rule("as the test score implies", *fitted, "what the test score implies", "solid")] if fitted else []
     words = (
-        f"A point a trial, over budgets and seeds: {view.metric} on {shift} against {view.metric} on the test set. "
+        f"A point a trial, over budgets and seeds: {view.score} on {shift} against {view.score} on the test set. "
         + ("The line is what a test score implies, fitted on logits; above it is robustness of its own. " if fitted else
            "No line: the arms' test scores do not overlap enough to fit one, or it was not measured. ")
         + "On the dotted diagonal nothing is lost."
     )  # fmt: skip
-    title = f"{view.dataset}: {view.metric} on the shift {shift} against the test set"
-    body = [[p[2], f"{p[0]:.3f}", f"{p[1]:.3f}", f"{p[1] - p[0]:+z.3f}"] for p in points]
-    columns = (Column("arm"), Column("test", True), Column(shift, True), Column("difference", True))
-    drawn = layout(f"{view.metric} on {shift}", axis(f"{view.metric} on the test set"))
+    title = f"{view.dataset}: {view.score} in % on {shift} against the test set"
+    body = [[p[2], percent(p[0]), percent(p[1]), percent(p[1] - p[0], "+")] for p in points]
+    columns = (Column("arm"), Column("test, %", True), Column(f"{shift}, %", True), Column("difference, points", True))
+    drawn = layout(f"{view.score} on {shift}, %", axis(f"{view.score} on the test set, %"))
     return Figure(
         view.name(f"robustness-{shift}"), title, words, traces, drawn, TextTable(title, columns, [RowGroup("", body)])
     )
@@ -87,7 +88,7 @@ def _score_points(view: DatasetView, split: Split) -> list[tuple[float, float, s
 
 
 def _fitted(row: RobustnessRow | None, low: float, high: float) -> tuple[list[float], list[float]] | None:
-    """Draw the fitted line of logits as a curve of scores; None where it is not identifiable."""
+    """Draw the fitted line of logits as a curve of scores in per cent; None where it is not identifiable."""
     if row is None or not row.identifiable or row.slope is None or row.intercept is None:
         return None
     slope, intercept = row.slope, row.intercept
@@ -95,7 +96,7 @@ def _fitted(row: RobustnessRow | None, low: float, high: float) -> tuple[list[fl
     if low >= high:
         return None
     xs = [low + (high - low) * i / 40 for i in range(41)]
-    return xs, [1 / (1 + math.exp(-(slope * math.log(x / (1 - x)) + intercept))) for x in xs]
+    return [100 * x for x in xs], [100 / (1 + math.exp(-(slope * math.log(x / (1 - x)) + intercept))) for x in xs]
 
 
 def perturbation_kinds(view: DatasetView) -> list[str]:
@@ -119,17 +120,17 @@ def scores_by_severity(view: DatasetView, kinds: Sequence[str], name: str) -> Fi
             continue
         arms.append(arm)
         cells |= {(severity, arm): figures.score_text(row) for severity, row in points}
-        hover = [f"{arm}, severity {severity}: {figures.score_text(row)}" for severity, row in points]
+        hover = [f"{arm}, severity {severity}: {figures.score_text(row)} %" for severity, row in points]
         traces += curve(arm, style, [severity for severity, _ in points], [row for _, row in points], hover)
     if not traces:
         return None
     what = kinds[0] if len(kinds) == 1 else f"the mean of {len(kinds)} perturbations"
-    title = f"{view.dataset}: {view.metric} under {what}, by severity, with {view.top:,} labels"
+    title = f"{view.dataset}: {view.score} in % under {what}, by severity, with {view.top:,} labels"
     words = f"Severity 0 is the clean test set. Perturbed: {', '.join(kinds)}."
     severities = sorted({severity for severity, _ in cells})
     body = [[str(s), *(cells.get((s, arm), MISSING) for arm in arms)] for s in severities]
     table = TextTable(title, [Column("severity", True), *(Column(arm, True) for arm in arms)], [RowGroup("", body)])
-    drawn = layout(view.metric, axis("severity", tickvals=severities, ticktext=[str(s) for s in severities]))
+    drawn = layout(f"{view.score}, %", axis("severity", tickvals=severities, ticktext=[str(s) for s in severities]))
     return Figure(view.name(f"perturbed-{name}"), title, words, traces, drawn, table)
 
 

@@ -16,6 +16,7 @@ from transfergain.report.page.figures import (
     layout,
     line,
     marker,
+    percent,
     quiet,
 )
 from transfergain.report.page.panels.base import DatasetView, Panel
@@ -38,16 +39,16 @@ def rates(view: DatasetView, rows: Sequence[RecipeRow], budget: int) -> Figure:
     traces, cells = list[Trace](), dict[tuple[float, str], str]()
     for row in rows:
         style, tried = view.styles[row.arm], sorted((rate, score) for rate, score, *_ in row.tried)
-        hover = [f"{row.arm}, learning rate {rate:.2g}: dev {score:.3f}" for rate, score in tried]
-        traces.append(line(row.arm, style, [rate for rate, _ in tried], [score for _, score in tried], hover))
+        hover = [f"{row.arm}, learning rate {rate:.2g}: dev {percent(score)} %" for rate, score in tried]
+        traces.append(line(row.arm, style, [rate for rate, _ in tried], [100 * score for _, score in tried], hover))
         chosen = [(rate, score) for rate, score in tried if rate == row.learning_rate]
-        ring = line(row.arm, style, [r for r, _ in chosen], [s for _, s in chosen], mode="markers")
+        ring = line(row.arm, style, [r for r, _ in chosen], [100 * s for _, s in chosen], mode="markers")
         ring["marker"] = marker(style._replace(symbol="circle-open"), 18)
         traces.append(quiet(ring))
-        cells |= {(rate, row.arm): f"{score:.3f}" for rate, score in tried}
-    title = f"{view.dataset}: dev {view.metric} against learning rate, with {budget:,} labels"
+        cells |= {(rate, row.arm): percent(score) for rate, score in tried}
+    title = f"{view.dataset}: {view.score} in % on dev against learning rate, with {budget:,} labels"
     words = "Every arm tries the same rates, on a log axis, on a seed that is not reported; the ring marks the chosen one."
-    drawn = layout(f"dev {view.metric}", axis("learning rate, log scale", log=True))
+    drawn = layout(f"{view.score} on dev, %", axis("learning rate, log scale", log=True))
     return Figure(view.name("tuning"), title, words, traces, drawn, _table(title, "learning rate", rows, cells, "{:.3g}"))
 
 
@@ -57,16 +58,16 @@ def best_of(view: DatasetView, rows: Sequence[RecipeRow], budget: int) -> Figure
     for row in rows:
         values = row.expected_best
         ks = list(range(1, len(values) + 1))
-        hover = [f"{row.arm}, best of {k}: {value:.3f}" for k, value in zip(ks, values, strict=True)]
-        traces.append(line(row.arm, view.styles[row.arm], ks, values, hover))
-        cells |= {(k, row.arm): f"{value:.3f}" for k, value in zip(ks, values, strict=True)}
-    title = f"{view.dataset}: expected best dev {view.metric} of k learning rates, with {budget:,} labels"
+        hover = [f"{row.arm}, best of {k}: {percent(value)} %" for k, value in zip(ks, values, strict=True)]
+        traces.append(line(row.arm, view.styles[row.arm], ks, [100 * value for value in values], hover))
+        cells |= {(k, row.arm): percent(value) for k, value in zip(ks, values, strict=True)}
+    title = f"{view.dataset}: expected best {view.score} in % on dev of k learning rates, with {budget:,} labels"
     words = (
         "What k draws with replacement from the rates tried would find on average (Dodge et al. 2019). The rates are spread "
         "evenly rather than drawn, so a study that tries k spreads them better than this."
     )
     ks = sorted({int(k) for k, _ in cells})
-    drawn = layout(f"expected best dev {view.metric}", axis("k", tickvals=ks, ticktext=[str(k) for k in ks]))
+    drawn = layout(f"expected best {view.score} on dev, %", axis("k", tickvals=ks, ticktext=[str(k) for k in ks]))
     return Figure(view.name("best-of-k"), title, words, traces, drawn, _table(title, "k", rows, cells, "{:.0f}"))
 
 

@@ -1,0 +1,132 @@
+"""Place dots with their intervals on one axis: a row each, with its words beside it, at any width of the window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from transfergain.analysis.candidates import CandidateRow
+from transfergain.analysis.findings import Findings
+from transfergain.analysis.recommend import FEW, title, upper
+from transfergain.analysis.rows import Verdict
+from transfergain.analysis.summary import DatasetSummary
+from transfergain.report.page.figures import MISSING, Style, gain_text, percent, styles
+from transfergain.report.page.svg import MARKER_SHAPES, padded, round_numbers
+
+
+class Dot(NamedTuple):
+    """A row of the plot; places are per cent of its width."""
+
+    name: str
+    note: str
+    style: Style
+    figure: str
+    interval: str
+    verdict: Verdict
+    low: float | None
+    middle: float
+    high: float | None
+
+    @property
+    def shape(self) -> str:
+        """Return the outline of its mark, around 0 and of unit size."""
+        return MARKER_SHAPES[self.style.symbol.removesuffix("-open")]
+
+    @property
+    def hollow(self) -> bool:
+        """Tell whether only its outline is drawn, as of floors."""
+        return self.style.symbol.endswith("-open")
+
+
+class DotPlot(NamedTuple):
+    """Rows on one axis, its ticks as (place, words), and the places of its lines."""
+
+    caption: str
+    heads: tuple[str, str, str]
+    """Above the names, the dots and the figures."""
+    dots: Sequence[Dot]
+    ticks: Sequence[tuple[float, str]]
+    zero: float | None = None
+    margin: float | None = None
+    note: str = ""
+    """What the lines are."""
+
+
+def candidates(of: DatasetSummary, drawn: dict[str, Style]) -> DotPlot | None:
+    """Place the scores of all arms and floors at the largest number of labels, the best last; None without any."""
+    rows = sorted(of.candidates, key=lambda row: (not row.is_floor, row.score))
+    if not rows:
+        return None
+    place, ticks = _scale([v for row in rows for v in (_low(row), row.score, _high(row)) if v is not None])
+
+    def dot(row: CandidateRow) -> Dot:
+        low, high = _low(row), _high(row)
+        interval = "" if low is None or high is None else f"{percent(low)} to {percent(high)}"
+        return Dot(
+            name=upper(title(row.arm)),
+            note="floor" if row.is_floor else "",
+            style=drawn[row.arm],
+            figure=percent(row.score),
+            interval=interval,
+            verdict=Verdict.NONE,
+            low=None if low is None else place(low),
+            middle=place(row.score),
+            high=None if high is None else place(high),
+        )
+
+    caption = f"With {of.budget:,} labels: {of.metric} in %"
+    dots = [dot(row) for row in rows]
+    known = any(each.interval for each in dots)
+    return DotPlot(caption, ("arm or floor", "higher is better", "95 % interval" if known else "score"), dots, ticks)
+
+
+def _low(row: CandidateRow) -> float | None:
+    return row.low if row.n_seeds >= FEW or row.is_floor else None
+
+
+def _high(row: CandidateRow) -> float | None:
+    return row.high if row.n_seeds >= FEW or row.is_floor else None
+
+
+def gains(findings: Findings) -> DotPlot | None:
+    """Place the gains over scratch on the test sets, of every data set and arm; None without any."""
+    rows = findings.headline()
+    if not rows:
+        return None
+    margin, drawn = findings.study.margin, styles(findings)
+    ends = [v for row in rows for v in (row.low, row.estimate, row.high) if v is not None]
+    place, ticks = _scale([0.0, margin, *ends], "+")
+    dots = [
+        Dot(
+            name=f"{row.dataset}, {row.arm}",
+            note="",
+            style=drawn[row.arm],
+            figure=gain_text(row).removesuffix(f" {MISSING}"),
+            interval="",
+            verdict=row.verdict,
+            low=None if row.low is None else place(row.low),
+            middle=place(row.estimate),
+            high=None if row.high is None else place(row.high),
+        )
+        for row in rows
+    ]
+    return DotPlot(
+        caption="Gain over scratch on the test sets, in points, with its 95 % interval over seeds and test examples",
+        heads=("data set, arm", "worse than scratch ← | → better", "gain [95 %]"),
+        dots=dots,
+        ticks=ticks,
+        zero=place(0.0),
+        margin=place(margin),
+        note=f"Solid line: no gain. Dotted line: {percent(margin, '+')}, the smallest gain that matters.",
+    )
+
+
+def _scale(values: Sequence[float], sign: str = "") -> tuple[Callable[[float], float], list[tuple[float, str]]]:
+    """Fit an axis around values: value -> per cent of the width; and its ticks, in per cent or points."""
+    low, high = padded(100 * min(values), 100 * max(values))
+
+    def place(value: float) -> float:
+        return round(100 * (100 * value - low) / (high - low), 2)
+
+    ticks = [(place(value / 100), f"{value:{sign}g}" if value else "0") for value, _ in round_numbers(low, high)]
+    return place, ticks
