@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,8 @@ from transfergain.errors import Interrupted as Interrupted
 from transfergain.errors import UserError
 from transfergain.report.notebook import StudyFindings
 from transfergain.report.steps import in_keywords
+from transfergain.running import ranking
+from transfergain.running.ranking import MOST_EXAMPLES, Ranking
 from transfergain.running.study_run import carry_out
 from transfergain.study import Study, load
 
@@ -27,6 +29,19 @@ def run(config: str | Path | None = None, *, quiet: bool = False, **keys: Any) -
     try:
         study = load({key: _plain(value) for key, value in keys.items()}, None if config is None else str(config))
         return run_study(study, Console(quiet=quiet))
+    except UserError as error:
+        raise UserError(in_keywords(str(error))) from None
+
+
+def rank(models: Sequence[str | Path], *, examples: int = MOST_EXAMPLES, quiet: bool = False, **keys: Any) -> Ranking:
+    """Rank checkpoints by what to expect from them on your data, before anything is trained; the keys say which data.
+
+    Returns the rows, the most promising first, with `to_dicts`, `to_frame` and `to_json`. Raises UserError, which names keys
+    and no flags, for what the user can mend; a checkpoint that cannot be read is a row with the reason.
+    """
+    try:
+        study = load({key: _plain(value) for key, value in keys.items()}, None)
+        return ranking.rank([str(model) for model in models], study, examples, Console(quiet=quiet))
     except UserError as error:
         raise UserError(in_keywords(str(error))) from None
 

@@ -16,13 +16,14 @@ from transfergain.engine.material import adaptations, gather, learned_parts, sea
 from transfergain.errors import Declined
 from transfergain.seeds import seed
 from transfergain.sharing import Memo, Shared
-from transfergain.split import TEST, Kind, shift
+from transfergain.split import shift
 from transfergain.tasks import TASKS
 from transfergain.tasks.scoring import evaluate, score
-from transfergain.types import AdaptationDetails, Checkpoint, Dataset, Details, Evaluated, Outcome, Status, TrialSpec
+from transfergain.types import AdaptationDetails, Checkpoint, Dataset, Evaluated, Outcome, Status, TrialSpec
 
 if TYPE_CHECKING:
-    from transfergain.engine.learner import Answers, Trained
+    from transfergain.engine.learner import Trained
+    from transfergain.engine.probing import Probed
 
 Progress = Callable[[int, int, float | None], None]
 
@@ -37,6 +38,8 @@ class Bench:
     threads: int
     per_gpu: int = 1
     """Trials that share a GPU."""
+    features: Path | None = None
+    """The folder that features of frozen encoders are kept in; None: each trial computes its own."""
     shared: Shared = field(default_factory=Shared, compare=False)
     """What a trial made in this process that the next one may reuse."""
 
@@ -87,7 +90,7 @@ class Ends(NamedTuple):
 
 def _run_arm(spec: TrialSpec, bench: Bench, drawn: Drawn, memo: Memo, ends: Ends) -> Outcome:
     from transfergain.checkpoint import load_config, load_tokenizer
-    from transfergain.engine import learner, reading
+    from transfergain.engine import learner, probing, reading
     from transfergain.engine.precision import pick_device
     from transfergain.engine.saves import Saves
 
@@ -101,50 +104,30 @@ def _run_arm(spec: TrialSpec, bench: Bench, drawn: Drawn, memo: Memo, ends: Ends
     start_token = getattr(prepared.model.config, "decoder_start_token_id", None)
     reader = reading.Reader(task, data.labels, tokenizer, checkpoint.revision, spec.recipe, start_token, memo)
     material = gather(spec, data, drawn, task.stratum, memo)
-    untrained = learner.make_learner(prepared, reader, material, pick_device(bench.device))
+    device = pick_device(bench.device)
+    untrained = (
+        probing.make_probe(prepared, reader, material, device, bench.features)
+        if prepared.solved
+        else learner.make_learner(prepared, reader, material, device)
+    )
     memo.drop_unused()
     trained = untrained.train("train", "dev", spec.replicate, spec.stop_at, ends.progress, Saves(ends.state))
-    answers = trained.answer(list(material.sealed))
+    outcome = trained.outcome(list(material.sealed))
     adapted = {adaptation.split: _adapt(adaptation, trained, spec) for adaptation, _ in adaptations(spec)}
     if ends.save_to is not None:
         trained.save(prepared.finish, ends.save_to)
-    return Outcome(
-        Status.DONE,
-        dev_score=trained.fitted.dev_score,
-        curve=trained.fitted.curve,
-        converged=trained.fitted.converged,
-        evaluated={**answers.evaluated, **{split: there for split, (_, there) in adapted.items() if there is not None}},
-        details=replace(
-            _details(trained, answers),
-            checks=dict(prepared.checks),
-            parameters=sum(size for size, _ in sizes),
-            trained_parameters=sum(size for size, trains in sizes if trains),
-            adapted={split: details for split, (details, _) in adapted.items()},
-        ),
+    details = replace(
+        outcome.details,
+        checks=dict(prepared.checks),
+        parameters=sum(size for size, _ in sizes),
+        trained_parameters=sum(size for size, trains in sizes if trains),
+        adapted={split: details for split, (details, _) in adapted.items()},
     )
+    there = {split: evaluated for split, (_, evaluated) in adapted.items() if evaluated is not None}
+    return replace(outcome, evaluated={**outcome.evaluated, **there}, details=details)
 
 
-def _details(trained: Trained, answers: Answers) -> Details:
-    fitted, learner = trained.fitted, trained.learner
-    corrupted = [split for split in answers.evaluated if split.kind is Kind.PERTURBED]
-    return Details(
-        setting=answers.setting,
-        temperature=answers.temperature,
-        steps=fitted.steps,
-        best_step=fitted.best_step,
-        max_steps=fitted.max_steps,
-        diverged=fitted.diverged,
-        flops=fitted.flops,
-        train_seconds=fitted.train_seconds,
-        micro_batch=fitted.micro_batch,
-        checkpointing=fitted.checkpointing,
-        frozen_features=trained.base is not None,
-        tokens_kept=learner.tokens_kept,
-        read_as_test=tuple(split for split in corrupted if learner.reads_alike(split, TEST)),
-    )
-
-
-def _adapt(adaptation: Adaptation, trained: Trained, spec: TrialSpec) -> tuple[AdaptationDetails, Evaluated | None]:
+def _adapt(adaptation: Adaptation, trained: Trained | Probed, spec: TrialSpec) -> tuple[AdaptationDetails, Evaluated | None]:
     """Adapt a copy of the trained model to the shift's domain, and evaluate it there; the trained model is left alone."""
     assert spec.recipe is not None
     try:

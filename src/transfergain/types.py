@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from transfergain.split import TEST, Split, shift
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Enters every trial's id: raise it whenever a change of code changes the numbers of a trial."""
 
 
@@ -295,6 +295,8 @@ class Details:
     """The task's own, fitted on dev (`Task.calibrate`); JSON."""
     temperature: float | None = None
     """Of probabilities, fitted on dev."""
+    choice: Mapping[str, Any] = field(default_factory=dict)
+    """What dev chose where no steps are taken: what is read, the strength of L2, and of how many settings; JSON."""
     checks: Mapping[str, Any] = field(default_factory=dict)
     """What the arm checked about the weights it prepared; JSON."""
     steps: int | None = None

@@ -32,7 +32,7 @@ LAYERS = (
 LATE = {("analysis.notebook", "report.notebook")}
 """(who, whom): upward all the same, inside a function alone: findings show themselves in a notebook."""
 HEAVY = {"torch", "transformers", "peft"}
-HEAVY_HOMES = ("engine", "arms.weights", "arms.warm_start")
+HEAVY_HOMES = ("engine", "arms.weights", "arms.warm_start", "arms.probe_model")
 LIGHT_COMMANDS = ("report", "export", "tasks", "arms", "models")
 """Commands that answer at once, without torch."""
 REGISTRIES = {

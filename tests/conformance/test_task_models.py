@@ -9,6 +9,7 @@ import transformers
 from safetensors.torch import load_file
 
 from support.checkpoints import build_checkpoint
+from support.heads import STEPPED
 from support.texts import articles, tagged, translations, write_conll, write_parallel, write_squad
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms import ARMS, REFERENCE, weights
@@ -32,7 +33,7 @@ EVERYWHERE = ("full", "lora")
 
 def is_long(kind, arm):
     """Whether a trial is one of those that only --slow runs. BERT trains every arm; a refusal costs nothing."""
-    return not (kind == "bert" or arm in EVERYWHERE or (kind in DECODERS and arm == "probe"))
+    return not (kind == "bert" or arm in EVERYWHERE or (kind in DECODERS and arm not in STEPPED))
 
 
 TRIALS = [
@@ -87,7 +88,9 @@ def trial(data, folder, arm, save_to, max_length=64, **changes):
 
 def tag_words(folder, rows, labels, options, setting):
     """What the pipeline says at the first token of each word."""
-    tag = transformers.pipeline("token-classification", model=str(folder), device=-1, ignore_labels=[])
+    tag = transformers.pipeline(
+        "token-classification", model=str(folder), device=-1, ignore_labels=[], trust_remote_code=True
+    )
     said = []
     for row in rows:
         words = row.inputs["tokens"]
@@ -108,8 +111,8 @@ INPUTS = ("input_ids", "token_type_ids", "attention_mask")
 
 def answer_questions(folder, rows, labels, options, setting):
     """`transformers` has no pipeline for this any more: the loaded model's logits, decoded as in the trial."""
-    model = transformers.AutoModelForQuestionAnswering.from_pretrained(folder).eval()
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder)
+    model = transformers.AutoModelForQuestionAnswering.from_pretrained(folder, trust_remote_code=True).eval()
+    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, trust_remote_code=True)
     encoded = TASKS["qa"].encode(rows, tokenizer, options)
     outputs = []
     with torch.inference_mode():
@@ -138,21 +141,24 @@ ANSWERS = {"ner": tag_words, "qa": answer_questions, "translation": translate}
 def test_a_trials_saved_model_answers_as_the_trial_did(datasets, folders, tmp_path, task, kind, arm):
     data, folder = datasets[task], folders(kind)
     outcome, options = trial(data, folder, arm, tmp_path / "model")
-    if kind in DECODERS and arm == "probe":
-        assert outcome.status == "skipped" and "brings all the weights" in outcome.error
+    if task == "translation" and arm not in STEPPED:
+        assert outcome.status == "skipped" and "no choice between classes" in outcome.error
         assert not (tmp_path / "model").exists()
         return
     assert outcome.status == "done", outcome.error
     details = outcome.details
-    assert details.steps == details.max_steps == 6 and details.best_step > 0
-    assert details.frozen_features == (arm == "probe" and kind in ENCODERS and task != "translation")
+    if arm in STEPPED:
+        assert details.steps == details.max_steps == 6 and details.best_step > 0
+    assert details.frozen_features == (arm not in STEPPED)
     if arm in ("scratch", "full") and kind != "t5":  # whose output layer has no bias
         assert type(details.tokens_kept) is int, details.tokens_kept
     predictions = outcome.evaluated[TEST].predictions
     assert len(predictions) == len(data.test)
     assert len(set(map(str, predictions))) >= 3, "the test would not see a wrong model"
     loaded = ANSWERS[task](tmp_path / "model", data.test, data.labels, options, details.setting)
-    assert loaded == list(predictions)
+    same = sum(a == b for a, b in zip(loaded, predictions, strict=True))
+    # Features of tokens are stored in float16, in which those of random weights may tie.
+    assert same == len(predictions) or (arm == "probe-random" and same > 0.9 * len(predictions))
 
 
 @pytest.mark.long
@@ -196,10 +202,6 @@ def prepare(datasets, folders):
     return get
 
 
-def arms_of(kind):
-    return [arm for arm in ARMS if not (kind in DECODERS and arm == "probe")]
-
-
 def finished(prepared):
     """The standard model that would be saved if training changed nothing."""
     return prepared.finish(copy.deepcopy(prepared.model))
@@ -224,7 +226,7 @@ def not_from_file(model, folder):
 
 @pytest.mark.parametrize(("task", "kind"), PAIRS)
 def test_arms_share_the_head_and_differ_from_scratch_in_the_files_weights_alone(prepare, folders, task, kind):
-    models = {arm: finished(prepare(task, kind, arm, 0)) for arm in arms_of(kind)}
+    models = {arm: finished(prepare(task, kind, arm, 0)) for arm in STEPPED}
     other = finished(prepare(task, kind, REFERENCE, 1))
     reference = head(models[REFERENCE])
     assert bool(reference) == (kind not in DECODERS)
@@ -236,9 +238,6 @@ def test_arms_share_the_head_and_differ_from_scratch_in_the_files_weights_alone(
         assert all(torch.equal(p, reference[name]) for name, p in head(model).items()), arm
         differing, matrices = not_from_file(model, folders(kind))
         assert matrices and differing == (set() if ARMS[arm].pretrained else matrices), arm
-    if "probe" in models:
-        trained = {name for name, p in prepare(task, kind, "probe", 0).model.named_parameters() if p.requires_grad}
-        assert trained == reference.keys()
 
 
 @pytest.mark.parametrize("kind", ["distilbert", "gpt2"])

@@ -112,6 +112,13 @@ def test_checkpoints_are_compared(tmp_path, monkeypatch):
     assert found[1] < found[0] < found[2] and found[0] > 0 and "4 seeds" in line
 
 
+def test_checkpoints_are_ranked(checkpoints, capsys):
+    (text,) = blocks("docs/how-to/rank.md")
+    exec(compile(text.replace("builtin:minilm", str(checkpoints("bert"))), "docs/how-to/rank.md", "exec"), {})
+    said = capsys.readouterr().out.strip().splitlines()[-1]
+    assert said.startswith(str(checkpoints("bert"))) and said.endswith("['transfergain', 'run']")
+
+
 def trial(tmp_path, checkpoints, task, arm, file):
     """One real trial with a tiny checkpoint."""
     data = load_data(DataSource(train_file=str(file)), TASKS[task])

@@ -56,7 +56,7 @@ def measured(outcome):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a fork of this process")
-@pytest.mark.parametrize("arm", ["full", "probe"])
+@pytest.mark.parametrize("arm", ["full", "lora"])
 def test_a_trial_whose_worker_is_killed_twice_ends_as_one_that_was_left_in_peace(arm, checkpoints, tmp_path):
     rows = tuple(Example({"text": text}, LABELS.index(label)) for text, label in sentences(60))
     data = Dataset("sentiment", "reviews", LABELS, rows[:40], rows[40:50], rows[50:], {}, "0", {})

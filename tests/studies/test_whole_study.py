@@ -47,7 +47,7 @@ def test_findings_json_has_the_promised_shape(first):
     found = findings(folder)
     assert found["schema_version"] == 4
     assert {"schema_version", "study", "environment", "warnings", "trials", "scores", "gains"} <= set(found)
-    assert found["trials"] == {"done": 4 + 16 + 8, "failed": 0, "skipped": 0, "pending": 0}
+    assert found["trials"] == {"done": 3 + 20 + 8, "failed": 0, "skipped": 0, "pending": 0}
     assert found["study"]["seeds"] == 2
     assert {"torch", "transformers", "python", "transfergain", "device"} <= set(found["environment"])
     assert all(set(warning) == {"kind", "text"} for warning in found["warnings"])
@@ -61,7 +61,7 @@ def test_findings_json_has_the_promised_shape(first):
 def test_every_arm_budget_split_and_metric_has_its_score_and_gain(first):
     _, folder, _ = first
     found = findings(folder)
-    arms = ("scratch", "full", "probe", "lora")
+    arms = tuple(ARMS)
     cells = {
         (arm, budget, split, metric)
         for arm in arms
@@ -73,7 +73,7 @@ def test_every_arm_budget_split_and_metric_has_its_score_and_gain(first):
     assert set(scored.values()) == {1}
     assert set(scored) == cells | {(floor, *cell[1:]) for cell in cells for floor in ("majority", "tfidf")}
     gained = Counter((g["arm"], g["budget"], g["split"], g["metric"]) for g in found["gains"])
-    assert gained == Counter(cell for cell in cells if cell[0] != "scratch")
+    assert gained == Counter(cell for cell in cells if ARMS[cell[0]].pretrained)
     sizes = {"test": 60, "shift:tweets": 40}
     assert all(row["n_test"] == sizes[row["split"]] and row["n_seeds"] == 2 for row in found["scores"] + found["gains"])
 
@@ -104,7 +104,7 @@ def test_report_is_written_beside_the_findings(first):
     _, folder, returned = first
     page = (folder / "report.html").read_text("utf-8")
     assert page.lstrip().lower().startswith("<!doctype html>")
-    for arm in ("scratch", "full", "probe", "lora"):
+    for arm in ARMS:
         assert arm in page
     assert returned.headline()
     assert sorted(f.name for f in folder.iterdir() if f.name != ".lock") == [
@@ -112,7 +112,7 @@ def test_report_is_written_beside_the_findings(first):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("arm", ["scratch", "full", "probe", "lora"])
+@pytest.mark.parametrize("arm", ARMS)
 def test_models_load_in_a_pipeline_and_predict_what_was_measured(first, arm):
     from transformers import pipeline
 
@@ -122,7 +122,7 @@ def test_models_load_in_a_pipeline_and_predict_what_was_measured(first, arm):
     with Store(folder) as store:
         kept = store.get((model / "trial").read_text())
     assert (kept.spec.arm, kept.spec.budget) == (arm, 120)
-    classify = pipeline("text-classification", model=str(model), device="cpu")
+    classify = pipeline("text-classification", model=str(model), device="cpu", trust_remote_code=arm.startswith("probe"))
     for split, rows in data.splits().items():
         said = classify([e.inputs["text"] for e in rows], batch_size=32)
         assert [answer["label"] for answer in said] == [data.labels[p] for p in kept.outcome.evaluated[split].predictions]
@@ -138,7 +138,7 @@ def test_models_load_in_a_pipeline_and_predict_what_was_measured(first, arm):
 
 def test_the_kept_model_is_that_of_the_best_dev_score(first):
     _, folder, returned = first
-    for arm in ("scratch", "full", "probe", "lora"):
+    for arm in ARMS:
         trials = [r for r in returned.rows if (r.spec.arm, r.spec.budget, r.spec.phase) == (arm, 120, "report")]
         best = max(trials, key=lambda r: (r.outcome.dev_score, -r.spec.replicate))
         assert (folder / "models" / arm / "trial").read_text() == best.spec.id
@@ -154,7 +154,7 @@ def test_the_same_command_again_runs_nothing_and_writes_the_same_bytes(first, ra
     assert (folder / "findings.json").read_bytes() == before
     assert models(folder) == kept
     answer, under_way = capsys.readouterr()
-    assert "28 trials, 28 done already" in under_way and "done already" not in answer
+    assert "31 trials, 31 done already" in under_way and "done already" not in answer
     assert "Report" in answer and "Report" not in under_way
 
 
@@ -164,7 +164,7 @@ def test_more_seeds_run_only_the_new_ones(first, ran, tmp_path):
     old = {row.spec.id for row in returned.rows}
     more = tg.run(**keys | {"seeds": 3}, output_dir=tmp_path / "more", quiet=True)
     assert {(s.phase, s.replicate) for s in ran} == {("report", 2)}
-    assert len(ran) == 2 * (4 + 2)
+    assert len(ran) == 2 * (5 + 2)
     assert old < {row.spec.id for row in more.rows}
     assert {row.n_seeds for row in more.gains} == {3}
     stored = outcomes(folder)
@@ -175,7 +175,7 @@ def test_a_trial_has_the_same_numbers_in_every_process(first, ran, tmp_path):
     keys, folder, _ = first
     tg.run(**keys | {"budgets": [120], "seeds": 1}, output_dir=tmp_path, quiet=True)
     here, in_workers = outcomes(tmp_path), outcomes(folder)
-    assert len(here) == 4 + 4 + 2
+    assert len(here) == 3 + 5 + 2
     assert here == {i: in_workers[i] for i in here}
 
 
@@ -207,7 +207,7 @@ def test_a_plan_measures_every_arm_and_writes_nothing(first, monkeypatch, tmp_pa
     cells = json.loads(said)["cells"]
     assert [(c["arm"], c["budget"]) for c in cells] == [("scratch", 40), ("probe", 40), ("scratch", 120), ("probe", 120)]
     assert all((c["reports"], c["more"], c["done"], c["source"]) == (2, 0, 0, "measured") for c in cells)
-    assert [c["tuning"] for c in cells] == [0, 0, 1, 1], "at the largest budget alone"
+    assert [c["tuning"] for c in cells] == [0, 0, 1, 0], "at the largest budget alone, and a probe nowhere"
     assert all(0 < c["seconds_report"] <= c["seconds_most"] for c in cells)
     measured = [line.split(" · ")[1] for line in told.splitlines() if line.startswith("measured")]
     assert measured == ["scratch", "probe"]
@@ -221,8 +221,9 @@ def test_a_plan_takes_from_the_store_what_has_run(first, monkeypatch, capsys):
     assert command(monkeypatch, "plan", *same, "--shift", f"tweets={keys['shift']['tweets']}", "--json") == 0
     said, told = capsys.readouterr()
     cells = json.loads(said)["cells"]
-    assert len(cells) == 8
-    assert all((c["done"], c["source"]) == (2 + (c["budget"] == 120), "store") for c in cells)
+    assert len(cells) == 2 * len(ARMS)
+    assert all((c["done"], c["source"]) == (2 + c["tuning"], "store") for c in cells)
+    assert {c["arm"] for c in cells if c["tuning"]} == {"scratch", "full", "lora"}
     assert "measured" not in told
     assert outcomes(folder) == before
 

@@ -6,19 +6,17 @@ import numpy as np
 import pytest
 import torch
 
+from support.heads import HEAD, STEPPED, prepare
 from support.texts import FILLER, GOOD, sentences
 from transfergain import checkpoint as checkpoints_
-from transfergain.arms import ARMS
 from transfergain.arms.base import Blueprint
 from transfergain.engine.batching import collate, training_batches
 from transfergain.engine.fit import fit
 from transfergain.engine.predict import predict
-from transfergain.engine.shortcuts import frozen
+from transfergain.engine.shortcuts import ALL_SHORTCUTS, frozen
 from transfergain.engine.training import Training
-from transfergain.split import TEST
 from transfergain.tasks import TASKS
-from transfergain.trial import Bench, run_trial
-from transfergain.types import Dataset, DevScore, Example, Recipe, TrialSpec
+from transfergain.types import DevScore, Example, Recipe
 
 KINDS = ("bert", "roberta", "distilbert", "gpt2", "t5", "bart")
 LABELS = ("negative", "positive")
@@ -44,7 +42,7 @@ VARIED = (*examples(sentences(20, 3)), Example({"text": "a book quite unheard-of
 
 @pytest.fixture
 def frozen_model(checkpoints):
-    """kind -> (probe's model without dropout, encode, pad token id)."""
+    """kind -> (model without dropout whose head alone trains, encode, pad token id)."""
 
     def get(kind):
         checkpoint = checkpoints_.resolve(checkpoints(kind))
@@ -53,7 +51,7 @@ def frozen_model(checkpoints):
         for key, value in config.to_dict().items():
             if ("drop" in key or "pdrop" in key) and isinstance(value, float):
                 setattr(config, key, 0.0)
-        model = ARMS["probe"].prepare(Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)).model
+        model = prepare(HEAD, Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)).model
 
         def encode(rows):
             return TASKS["sentiment"].encode(rows, tokenizer, {"max_length": 32}).features
@@ -111,7 +109,7 @@ def test_training_on_stored_features_gives_the_numbers_of_the_whole_model(frozen
 
 
 def test_stored_features_come_in_the_batches_of_the_tokens(frozen_model):
-    """The batch order is the replicate's, the probe's too: batches must hold the same examples in every arm."""
+    """The batch order is the replicate's: batches hold the same examples whatever is read of them."""
     model, encode, pad = frozen_model("bert")
     tokens = encode(examples(sentences(40)))
     stored = frozen.run_base(model, tokens, pad, "first", "fp32")
@@ -122,8 +120,8 @@ def test_only_models_whose_head_alone_trains_are_frozen(checkpoints):
     checkpoint = checkpoints_.resolve(checkpoints("bert"))
     config = checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), LABELS)
     blueprint = Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)
-    found = {arm: frozen.only_head_trains(ARMS[arm].prepare(blueprint).model) for arm in ARMS}
-    assert found == {arm: arm == "probe" for arm in ARMS}
+    found = {arm: frozen.only_head_trains(prepare(arm, blueprint).model) for arm in (*STEPPED, HEAD)}
+    assert found == {arm: arm == HEAD for arm in (*STEPPED, HEAD)}
 
 
 def test_the_base_models_own_forward_is_put_back(frozen_model):
@@ -173,18 +171,14 @@ def test_a_head_that_bypasses_the_base_model_is_not_cached(frozen_model):
 
 
 @pytest.mark.parametrize("positions", [frozen.POSITIONS, ()])
-def test_a_trial_says_whether_features_were_stored(checkpoints, monkeypatch, positions):
+def test_features_are_stored_where_a_way_is_found_and_are_part_of_the_price(frozen_model, monkeypatch, positions):
     monkeypatch.setattr(frozen, "POSITIONS", positions)
-    checkpoint = checkpoints_.resolve(checkpoints("distilbert"))
-    rows = examples(sentences(60))
-    data = Dataset("sentiment", "tiny", LABELS, rows[:30], rows[30:40], rows[40:], {}, "f", {})
-    recipe = Recipe(3e-3, batch_size=8, epochs=1, min_steps=4, max_length=16)
-    key = ("sentiment", "tiny", "probe", 30, 0, "report", recipe, ((TEST, "f"),), "f", checkpoint.revision)
-    outcome = run_trial(TrialSpec(*key), Bench({"tiny": data}, checkpoint, "cpu", 1))
-    assert outcome.status == "done"
-    assert outcome.details.frozen_features is bool(positions)
+    model, encode, pad = frozen_model("distilbert")
+    training = Training(encode(of_one_length(24)), encode(VARIED), Recipe(3e-3, max_length=16), 0, pad)
+    base = ALL_SHORTCUTS.frozen_base(model, training)
+    assert (base is not None) == bool(positions)
     read_once = 24 * 2 * 10_000  # the 24 training texts have over 10,000 products each in the frozen layers
-    assert min(point.flops for point in outcome.curve) > read_once, "storing the features is part of the price"
+    assert base is None or base.stored(training).spent.flops > read_once
 
 
 def test_stored_features_are_those_of_evaluation_mode(checkpoints):
@@ -192,7 +186,7 @@ def test_stored_features_are_those_of_evaluation_mode(checkpoints):
     checkpoint = checkpoints_.resolve(checkpoints("bert"))
     tokenizer = checkpoints_.load_tokenizer(checkpoint)
     config = checkpoints_.load_config(checkpoint, tokenizer, LABELS)
-    model = ARMS["probe"].prepare(Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)).model.train()
+    model = prepare(HEAD, Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)).model.train()
     features = TASKS["sentiment"].encode([Example({"text": w}, 0) for w in GOOD], tokenizer, {"max_length": 16}).features
     state = torch.get_rng_state()
     first = frozen.run_base(model, features, tokenizer.pad_token_id, "first", "fp32")

@@ -95,7 +95,7 @@ def test_an_error_of_the_user_is_a_box_that_names_keywords(tmp_path):
 def test_dir_lists_the_public_names():
     import transfergain as tg
 
-    assert dir(tg) == ["Findings", "UserError", "__version__", "load", "run"]
+    assert dir(tg) == ["Findings", "UserError", "__version__", "load", "rank", "run"]
 
 
 def renamed(findings, name):
@@ -135,7 +135,7 @@ def test_figures_hold_the_findings_numbers(findings):
     assert list(interval.x) == [100 * row.low, 100 * row.high, None] and list(point.x) == [100 * row.estimate]
     assert list(point.text) == [row.sentence.replace(">", "&gt;").replace("<", "&lt;")]
     lines = findings.plot_convergence("reviews").data
-    assert [t.name for t in lines] == ["scratch", "full", "target"]
+    assert [t.name for t in lines] == ["scratch", "full", "target", "full", "scratch"], "the last two mark the crossings"
     assert (
         list(lines[0].x) == [5, 10, 15, 20, None] * 3
         and [None if y is None else round(y) for y in lines[0].y] == [55, 60, 65, 70, None] * 3

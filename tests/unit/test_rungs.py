@@ -3,6 +3,7 @@
 import pytest
 
 from support.fakes import LABELS
+from support.heads import STEPPED
 from support.texts import sentences
 from transfergain.checkpoint import resolve
 from transfergain.running.search import RUNGS
@@ -14,7 +15,7 @@ def test_the_steps_of_tuning_lie_beyond_warm_up():
     assert Recipe.warmup_steps < RUNGS[0] < RUNGS[1]
 
 
-@pytest.mark.parametrize("arm", ["scratch", "full", "probe", "lora"])
+@pytest.mark.parametrize("arm", STEPPED)
 def test_a_rung_has_the_numbers_of_the_whole_trial_up_to_there(arm, checkpoints):
     rows = tuple(Example({"text": text}, LABELS.index(label)) for text, label in sentences(60))
     data = Dataset("sentiment", "reviews", LABELS, rows[:40], rows[40:50], rows[50:], {}, "0", {})

@@ -419,11 +419,18 @@ def test_an_arm_is_tuned_once_at_its_largest_budget_and_its_rate_serves_all(tmp_
 
 
 def test_other_arms_are_tuned_when_the_first_answer_is_there(tmp_path):
-    ran, _ = run(tmp_path, arms="scratch,full,probe", seeds=3, tune=4)
+    ran, _ = run(tmp_path, arms="scratch,full,lora", seeds=3, tune=4)
     trained = [(s.phase, s.arm) for s in ran if s.recipe]
-    first = trained.index(("tune", "probe"))
+    first = trained.index(("tune", "lora"))
     assert {arm for _, arm in trained[:first]} == {"scratch", "full"}
     assert sum(phase == "report" for phase, _ in trained[:first]) == 6
+
+
+def test_an_arm_that_takes_no_steps_is_not_tuned_and_runs_with_the_first(tmp_path):
+    ran, _ = run(tmp_path, arms="scratch,full,probe", seeds=3, tune=4)
+    assert {(s.phase, s.recipe.learning_rate) for s in ran if s.arm == "probe"} == {("report", 0.0)}
+    with Store(tmp_path) as store:
+        assert [r["tried"] for r in store.get_meta("recipes") if r["arm"] == "probe"] == [[]]
 
 
 def test_a_wave_has_work_for_all_workers(tmp_path):
@@ -435,9 +442,9 @@ def test_a_wave_has_work_for_all_workers(tmp_path):
             submitted.append([job.spec for job in jobs])
             return super().submit(jobs, watch)
 
-    run(tmp_path, arms="scratch,full,probe", executor=Waves(workers=8), tune=4)
+    run(tmp_path, arms="scratch,full,lora", executor=Waves(workers=8), tune=4)
     finals = next(wave for wave in submitted if any(s.stop_at == RUNGS[1] for s in wave))
-    assert [(s.phase, s.arm) for s in finals[4:]] == [("tune", "probe")] * 4
+    assert [(s.phase, s.arm) for s in finals[4:]] == [("tune", "lora")] * 4
 
 
 def test_shifts_added_later_run_the_reported_trials_again(tmp_path):

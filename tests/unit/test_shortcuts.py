@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
+from support.heads import HEAD, STEPPED, prepare
 from support.texts import articles, sentences, tagged, translations, write_conll, write_csv, write_parallel, write_squad
 from transfergain import checkpoint as checkpoints_
-from transfergain.arms import ARMS
 from transfergain.arms.base import Blueprint
 from transfergain.data.draws import draw
 from transfergain.data.prepare import DataSource, load
@@ -26,18 +26,18 @@ from transfergain.types import Recipe
 
 CPU = torch.device("cpu")
 LANGUAGES = {"source_lang": "fr", "target_lang": "en"}
-TRAINED = [(task, arm) for task in ("sentiment", "ner", "qa") for arm in ARMS] + [("translation", "full")]
+TRAINED = [(task, arm) for task in ("sentiment", "ner", "qa") for arm in (*STEPPED, HEAD)] + [("translation", "full")]
 TAKEN = {
     "few_tokens": {"full", "scratch"},
-    "stored_features": {"probe"},
-    "attention": set(ARMS),
-    "bf16_weights": set(ARMS),
+    "stored_features": {HEAD},
+    "attention": {*STEPPED, HEAD},
+    "bf16_weights": {*STEPPED, HEAD},
 }
 """Shortcut -> arms of a classifier that take it."""
 
 
 PADDING = 0.05
-"""The loss of a span is over padding too, whose hidden states are not stored: a probe's span losses are off by this much."""
+"""The loss of a span is over padding too, whose hidden states are not stored: a head's span losses are off by so much."""
 
 
 def data_of(task, folder):
@@ -62,7 +62,7 @@ def untrained(checkpoints, tmp_path):
         rows = {"learning_rate": 3e-3, "batch_size": 8, "epochs": 1, "min_steps": 16, "warmup_steps": 3, "max_length": 48}
         recipe = Recipe(**rows | changes, options=options)
         config = checkpoints_.load_config(checkpoint, tokenizer, data.labels, generates=task.generates)
-        prepared = ARMS[arm].prepare(Blueprint(checkpoint, task.auto_class, config, 0))
+        prepared = prepare(arm, Blueprint(checkpoint, task.auto_class, config, 0))
         for module in prepared.model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0
@@ -84,7 +84,7 @@ def log_probabilities(trained, task):
 
     Not the logits: a shift of all of them leaves the loss as it is, so rounding alone decides how far Adam moves it.
     """
-    found = zip(trained._outputs(TEST), trained.learner.parts[TEST].features, strict=True)
+    found = zip(trained.outputs(TEST), trained.learner.parts[TEST].features, strict=True)
     lengths = {"sentiment": lambda row, n: row, "ner": lambda row, n: row[:n], "qa": lambda row, n: row[:, :n]}
     rows = [lengths[task](row, len(feature["input_ids"])) for row, feature in found]
     return [log_softmax(row, axis=-1) for row in rows]
@@ -98,14 +98,14 @@ def losses(trained):
 def test_training_with_all_of_them_is_training_with_none(untrained, task, arm):
     # Where a model generates, tokens left out are out of its softmax: part of the recipe, and no shortcut.
     none = replace(NO_SHORTCUTS, few_tokens=TASKS[task].generation is not None)
-    faster = {"learning_rate": 3e-2} if (task, arm) == ("sentiment", "probe") else {}  # this head alone moves by little
+    faster = {"learning_rate": 3e-2} if (task, arm) == ("sentiment", HEAD) else {}  # this head alone moves by little
     fast, plain = (untrained(task, arm, taken, **faster).train("train", "dev", 0) for taken in (ALL_SHORTCUTS, none))
-    off = PADDING if (task, arm) == ("qa", "probe") else 2e-4
+    off = PADDING if (task, arm) == ("qa", HEAD) else 2e-4
     assert losses(fast) == pytest.approx(losses(plain), abs=off)
     assert max(losses(fast)) > min(losses(fast)) + 1e-4, "the model learns"
-    assert (fast.base is not None) == (arm == "probe") and plain.base is None
+    assert (fast.base is not None) == (arm == HEAD) and plain.base is None
     if TASKS[task].generation is None:
-        assert fast.learner.vocabulary.kept or arm in ("probe", "lora")
+        assert fast.learner.vocabulary.kept or arm in (HEAD, "lora")
         assert plain.learner.vocabulary.kept == ()
         for a, b in zip(log_probabilities(fast, task), log_probabilities(plain, task), strict=True):
             np.testing.assert_allclose(a, b, atol=off + 5e-3)
@@ -113,7 +113,7 @@ def test_training_with_all_of_them_is_training_with_none(untrained, task, arm):
 
 
 @pytest.mark.parametrize("shortcut", TAKEN)
-@pytest.mark.parametrize("arm", ["full", "probe"])
+@pytest.mark.parametrize("arm", ["full", HEAD])
 def test_each_of_them_alone_changes_no_loss(untrained, shortcut, arm):
     precision = "bf16" if shortcut == "bf16_weights" else "fp32"
     with_it, without = (

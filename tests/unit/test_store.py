@@ -113,12 +113,13 @@ def test_order_of_rows_does_not_depend_on_insertion(tmp_path):
 STORED = (
     '{"adapted": {"adapted:t@16/full": {"best_step": 6, "curve": [[2, 0.5], [8, 0.75]], "max_steps": 24, "steps": 8, '
     '"trained_parameters": 99}, "adapted:t@16/head": {"declined": "no head"}}, "best_step": 20, "checkpointing": false, '
-    '"checks": {"newly_initialised": ["a", "b"]}, "diverged": false, "flops": 94317350400.0, "frozen_features": true, '
+    '"checks": {"newly_initialised": ["a", "b"]}, "choice": {}, "diverged": false, "flops": 94317350400.0, '
+    '"frozen_features": true, '
     '"max_steps": 26, "micro_batch": 8, "parameters": 100, "read_as_test": ["perturbed:lowercase@3"], '
     '"setting": {"null": 0.5}, "steps": 24, "temperature": 1.5, "tokens_kept": 1090, '
     '"train_seconds": 1.25, "trained_parameters": 99}'
 )
-"""The details of a trial as every version has written them."""
+"""The details of a trial as they are written."""
 
 
 @pytest.mark.parametrize("text", [STORED, "{}"])

@@ -18,7 +18,7 @@ from transfergain.analysis.rows import (
     RobustnessRow,
     Verdict,
 )
-from transfergain.arms import REFERENCE
+from transfergain.arms import ARMS, REFERENCE
 from transfergain.arms.full import FULL
 
 Answer = tuple[Verdict, str]
@@ -34,7 +34,7 @@ def leading_arm(arms: Iterable[str]) -> str:
 
     Empty where the study has none. The plan decides it, never the outcome.
     """
-    pretrained = [arm for arm in arms if arm != REFERENCE]
+    pretrained = [arm for arm in arms if ARMS[arm].pretrained]
     return FULL.name if FULL.name in pretrained else next(iter(pretrained), "")
 
 

@@ -41,7 +41,9 @@ class TrialRow:
     seed: int
     phase: str
     learning_rate: float | None
-    """None for floors."""
+    """None where no steps are taken."""
+    choice: str
+    """What dev chose in place of steps, and of how many settings; empty for arms that train by steps, and for floors."""
     status: str
     error: str
     dev_score: float | None
@@ -65,7 +67,8 @@ class TrialRow:
             budget=spec.budget,
             seed=spec.replicate,
             phase=spec.phase,
-            learning_rate=spec.recipe.learning_rate if spec.recipe else None,
+            learning_rate=(spec.recipe.learning_rate or None) if spec.recipe else None,
+            choice=_choice(details.choice),
             status=outcome.status,
             error=outcome.error,
             dev_score=outcome.dev_score,
@@ -81,3 +84,8 @@ class TrialRow:
         """Flatten the row, each score under `SPLIT METRIC`."""
         flat = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "scores"}
         return flat | {f"{split} {metric}": score for split, found in self.scores.items() for metric, score in found.items()}
+
+
+def _choice(choice: Mapping[str, Any]) -> str:
+    """Say what dev chose: `mean of tokens, all layers; L2 0.1; of 14 settings`."""
+    return "{reads}; L2 {strength:g}; of {tried} settings".format(**choice) if choice else ""

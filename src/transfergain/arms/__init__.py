@@ -6,6 +6,7 @@ from transfergain.arms.base import Arm
 from transfergain.arms.full import FULL
 from transfergain.arms.lora import LORA
 from transfergain.arms.probe import PROBE
+from transfergain.arms.probe_random import PROBE_RANDOM
 from transfergain.arms.scratch import SCRATCH
 
 REFERENCE = "scratch"
@@ -14,5 +15,6 @@ ARMS: dict[str, Arm] = {
     "scratch": SCRATCH,
     "full": FULL,
     "probe": PROBE,
+    "probe-random": PROBE_RANDOM,
     "lora": LORA,
 }

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 from transfergain.arms.full import FULL
 from transfergain.arms.lora import LORA, wrap
-from transfergain.arms.probe import PROBE
 from transfergain.errors import Declined
 from transfergain.split import Split, adapted
 from transfergain.types import Recipe
@@ -46,8 +45,11 @@ def _full(model: Any, replicate: int) -> Any:
     return model
 
 
+HEAD_RATE = 3e-3
+"""Of heads alone, which take a higher rate than whole models."""
+
 METHODS: dict[str, Method] = {
-    "head": Method("the head alone", PROBE.default_learning_rate, _head),
+    "head": Method("the head alone", HEAD_RATE, _head),
     "lora": Method("low-rank updates and the head", LORA.default_learning_rate, _lora),
     "full": Method("all weights", FULL.default_learning_rate, _full),
 }

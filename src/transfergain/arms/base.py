@@ -34,6 +34,8 @@ class Prepared:
     """Turns the trained model into a standard `transformers` model, to be saved."""
     rates: Mapping[str, float] = field(default_factory=dict)
     """Parameter name -> factor of the recipe's learning rate, where that is not 1."""
+    solved: bool = False
+    """Whether what trains is a linear layer on the frozen rest, solved for without steps (`engine.probing`)."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Arm:
     description: str
     pretrained: bool
     default_learning_rate: float
-    """Used without tuning (`--tune 0`), from each method's usual practice."""
+    """Used without tuning (`--tune 0`), from each method's usual practice; 0 where no steps are taken: nothing to tune."""
     prepare: Callable[[Blueprint], Prepared]
     """Builds the model. Raises Declined where the arm does not apply."""
     citation: str

@@ -1,31 +1,49 @@
-"""The probe: the checkpoint stays frozen and only the task's head trains, on features computed once."""
+"""The probe: a linear layer on the frozen checkpoint, solved for as the convex problem it is.
+
+The features are the mean over tokens in one layer or over all layers, or the token that stands for the text; for words
+and spans those of each token. Which of them, and the strength of L2, is chosen on dev.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 from transfergain.arms.base import Arm, Blueprint, Prepared
 from transfergain.errors import Declined
 
+READABLE = ("AutoModelForSequenceClassification", "AutoModelForTokenClassification", "AutoModelForQuestionAnswering")
+"""Auto classes of the tasks whose answers a linear layer can give."""
+
 
 def prepare(blueprint: Blueprint) -> Prepared:
-    """Load the checkpoint; only new parameters (the head, and a pooler that the file lacks) train."""
-    from transfergain.arms.weights import build_pretrained, train_only
+    """Load the checkpoint, frozen, under a linear layer."""
+    from transfergain.arms.weights import build_pretrained
 
-    built = build_pretrained(blueprint)
-    new = set(built.checks["newly_initialised"])
-    if not new:
-        raise Declined(
-            f"{blueprint.checkpoint.name} brings all the weights of this task, so there is no head to train alone"
-        )
-    train_only(built.model, new)
-    return built
+    require_choice(blueprint)
+    return frozen(build_pretrained(blueprint), blueprint)
+
+
+def require_choice(blueprint: Blueprint) -> None:
+    """Raise Declined for a task whose answer is no choice between classes or positions."""
+    if blueprint.auto_class not in READABLE:
+        raise Declined("a text that is generated is no choice between classes, which is all that a linear layer makes")
+
+
+def frozen(built: Prepared, blueprint: Blueprint) -> Prepared:
+    """Put a linear layer in place of the model's own head, and freeze all below it."""
+    from transfergain.arms import probe_model
+
+    model = probe_model.on(built.model, blueprint.auto_class)
+    return replace(built, model=model, solved=True)
 
 
 PROBE = Arm(
     name="probe",
     title="probe",
-    description="pretrained weights frozen, only the head trains",
+    description="pretrained weights frozen; logistic regression on features that dev chooses",
     pretrained=True,
-    default_learning_rate=3e-3,
+    default_learning_rate=0.0,
     prepare=prepare,
-    citation="Alain and Bengio 2016, Understanding intermediate layers using linear classifier probes",
+    citation="Alain and Bengio 2016, Understanding intermediate layers using linear classifier probes; Garbas et al. 2024, "
+    "TransformerRanker (averaging layers)",
 )

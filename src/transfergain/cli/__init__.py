@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from transfergain.cli import compare, doctor, export, init, lists, report, run
+from transfergain.cli import compare, doctor, export, init, lists, rank, report, run
 from transfergain.cli.flags import init_flags, study_flags
 from transfergain.cli.generated import add
 from transfergain.cli.output import complain
@@ -41,6 +41,7 @@ def _main(
 
 add(app, run.run, study_flags)
 add(app, run.plan, study_flags)
+add(app, rank.rank, rank.rank_flags)
 add(app, init.init, init_flags)
 app.command()(report.report)
 add(app, export.export, export.flags)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from transfergain.analysis import gain, stats
 from transfergain.analysis.findings import Findings
-from transfergain.arms import REFERENCE
+from transfergain.arms import ARMS
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.split import TEST
@@ -139,7 +139,7 @@ def _behind(rows: Sequence[ComparisonRow], cells: Mapping[tuple[str, str | None]
 
 def _cells(findings: Findings, dataset: str) -> dict[tuple[str, int], gain.Cell]:
     """Group the finished trials of the arms by (arm, budget)."""
-    pretrained = {arm: arm != REFERENCE for arm in findings.study.arms}
+    pretrained = {arm: ARMS[arm].pretrained for arm in findings.study.arms}
     trials = [trial for trial in findings.rows if trial.spec.dataset == dataset]
     return {(c.arm, c.budget): c for c in gain.cells(trials, pretrained, {}) if not c.is_floor}
 

@@ -157,7 +157,7 @@ def _reported(rows: Iterable[StoredTrial]) -> list[StoredTrial]:
 def _cell(planner: Planner, rows: Sequence[StoredTrial], speeds: Speeds, data: Dataset, arm: str, budget: int) -> CellPlan:
     """Count the trials of one cell and estimate their seconds: from the store, or else from the speeds."""
     rungs, largest = planner.rungs(), budget == max(planner.budgets[data.name])
-    rounds = planner.rounds() if largest else [0] * len(planner.rungs())
+    rounds = planner.rounds(arm) if largest else [0] * len(planner.rungs())
     tuned, reports = _of_cell(planner, rows, data, arm, budget)
     done = min(len(tuned), sum(rounds)) + len({r.spec.replicate for r in reports})
     guess = _seconds(planner, speeds, data, arm, budget) or TrialSeconds(dict.fromkeys(rungs, 0.0), 0.0, 0.0)
@@ -220,11 +220,11 @@ def _seconds(planner: Planner, speeds: Speeds, data: Dataset, arm: str, budget: 
 
     recipe = planner.recipe(data, 0.0)
     n_train, n_dev = budget_sizes(budget, len(data.train), len(data.dev))
-    cap = recipe.max_steps(n_train)
+    cap = recipe.max_steps(n_train) if speed.step else 0
     usual = min(cap, USUAL_STEPS)
 
     def training(steps: int) -> float:
-        readings = evaluations(steps, n_dev, recipe.batch_size)
+        readings = evaluations(steps, n_dev, recipe.batch_size) if steps else 0
         return speed.fixed + steps * speed.step + readings * n_dev * speed.example
 
     by_rung = {rung: training(min(rung or usual, usual)) for rung in planner.rungs()}

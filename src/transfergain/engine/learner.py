@@ -1,4 +1,4 @@
-"""A model at work on a task, step by step: `make_learner`, then `Learner.train`, then `Trained.answer`, which is scored.
+"""A model at work on a task, step by step: `make_learner`, then `Learner.train`, then `Trained.outcome`.
 
 Each step is a value that carries what the next one needs. Only the model's weights change: they are those of the last step.
 """
@@ -13,6 +13,7 @@ from typing import Any
 
 from transfergain.arms.adapt import METHODS
 from transfergain.arms.base import Prepared
+from transfergain.engine.answering import Answering
 from transfergain.engine.fit import Progress, fit, silent
 from transfergain.engine.material import Material, PartName
 from transfergain.engine.predict import Predicted, generate, predict
@@ -20,13 +21,8 @@ from transfergain.engine.reading import Part, Reader
 from transfergain.engine.saves import NO_SAVES, Saves
 from transfergain.engine.shortcuts import ALL_SHORTCUTS, FrozenBase, Shortcuts, Vocabulary
 from transfergain.engine.training import Fitted, Training
-from transfergain.metrics import calibration
 from transfergain.split import Split
-from transfergain.tasks.scoring import evaluate, score
-from transfergain.types import DevScore, Evaluated, Recipe
-
-ORIGIN_SETTINGS = ("is_local", "local_files_only")
-"""What `transformers` keeps with a tokenizer of where it came from: the same model is the same files, offline or not."""
+from transfergain.types import DevScore, Outcome, Recipe, Status
 
 
 def make_learner(
@@ -82,10 +78,6 @@ class Learner:
         """
         return max(1, int((self.reader.generation or {}).get("max_new_tokens", 0)) // 4)
 
-    def reads_alike(self, name: PartName, other: PartName) -> bool:
-        """Tell whether the model reads the same tokens in two parts."""
-        return self.parts[name].features == self.parts[other].features
-
     def train(
         self,
         train: str,
@@ -112,8 +104,7 @@ class Learner:
 
         def dev_score(predicted: Predicted) -> DevScore:
             outputs = predicted.outputs if self.reader.generation is None else self.outputs(module, held_out, beams=1)
-            answers = self.answers(held_out, outputs, self.setting(held_out, outputs))
-            return score(self.reader.task, answers, held_out.examples, self.reader.labels)
+            return self.reader.score(held_out, outputs)
 
         fitted = fit(module, training, dev_score, progress, self.shortcuts, saves)
         return Trained(self, fitted, module, base, held_out)
@@ -126,29 +117,9 @@ class Learner:
         ids = generate(module, part.features, pad, precision, generation | {"num_beams": beams})
         return [self.vocabulary.widen(row) for row in ids]
 
-    def setting(self, dev: Part, outputs: Sequence[Any]) -> Any:
-        """Fit the task's own setting on dev; None where it has none."""
-        calibrate = self.reader.task.calibrate
-        return calibrate(outputs, dev.encoded, dev.examples) if calibrate else None
-
-    def answers(self, part: Part, outputs: Sequence[Any], setting: Any) -> list[Any]:
-        """Turn outputs into predictions, one an example."""
-        return self.reader.task.decode(outputs, part.encoded, part.examples, setting, self.reader.tokenizer)
-
 
 @dataclass(frozen=True)
-class Answers:
-    """What a trained model answers, and what that depends on beside its weights."""
-
-    evaluated: Mapping[Split, Evaluated]
-    setting: Any = None
-    """The task's own; JSON."""
-    temperature: float | None = None
-    """Of probabilities."""
-
-
-@dataclass(frozen=True)
-class Trained:
+class Trained(Answering):
     """A model with the weights that its training kept."""
 
     learner: Learner
@@ -159,23 +130,40 @@ class Trained:
     """What the head reads the stored output of."""
     dev: Part
 
-    def answer(self, splits: Sequence[Split]) -> Answers:
-        """Fit on dev what answers depend on beside the weights, and evaluate sealed splits."""
-        if not splits:
-            return Answers({})
-        reader = self.learner.reader
-        setting, temperature = self._settled()
-        evaluated, first = dict[Split, Evaluated](), self._outputs(splits[0])
-        for split in splits:
-            part, columns = self.learner.parts[split], None
-            # A corruption that the tokenizer undoes is not read again.
-            outputs = first if self.learner.reads_alike(split, splits[0]) else self._outputs(split)
-            if reader.task.probabilities and temperature is not None:
-                logits, targets = reader.task.probabilities(outputs, part.encoded, part.examples)
-                columns = calibration.columns(logits, targets, temperature)
-            answers = self.learner.answers(part, outputs, setting)
-            evaluated[split] = evaluate(reader.task, answers, part.examples, reader.labels, columns)
-        return Answers(evaluated, setting, temperature)
+    @property
+    def reader(self) -> Reader:
+        """How it reads and answers."""
+        return self.learner.reader
+
+    @property
+    def parts(self) -> Mapping[PartName, Part]:
+        """What it reads."""
+        return self.learner.parts
+
+    def outcome(self, splits: Sequence[Split]) -> Outcome:
+        """Evaluate sealed splits, and say how the training went."""
+        fitted, answers = self.fitted, self.answer(splits)
+        details = replace(
+            answers.details,
+            steps=fitted.steps,
+            best_step=fitted.best_step,
+            max_steps=fitted.max_steps,
+            diverged=fitted.diverged,
+            flops=fitted.flops,
+            train_seconds=fitted.train_seconds,
+            micro_batch=fitted.micro_batch,
+            checkpointing=fitted.checkpointing,
+            frozen_features=self.base is not None,
+            tokens_kept=self.learner.tokens_kept,
+        )
+        return Outcome(
+            Status.DONE,
+            dev_score=fitted.dev_score,
+            curve=fitted.curve,
+            converged=fitted.converged,
+            evaluated=answers.evaluated,
+            details=details,
+        )
 
     def adapted(self, method: str, recipe: Recipe, replicate: int) -> Learner:
         """Copy the model to adapt what it has learned, by a method of `arms.adapt`; this one is left alone.
@@ -196,23 +184,15 @@ class Trained:
         if reader.generation:
             whole.generation_config.max_length = None  # max_new_tokens says it
         whole.save_pretrained(folder)
-        for name in ORIGIN_SETTINGS:
-            reader.tokenizer.init_kwargs.pop(name, None)
-        reader.tokenizer.save_pretrained(folder)
+        reader.save_tokenizer(folder)
 
-    def _settled(self) -> tuple[Any, float | None]:
-        """Fit (the task's own setting, the temperature of probabilities) on dev."""
-        task = self.learner.reader.task
-        if not task.calibrate and not task.probabilities:
-            return None, None
-        outputs = self.learner.outputs(self.module, self.dev, beams=1)
-        setting = self.learner.setting(self.dev, outputs)
-        if not task.probabilities:
-            return setting, None
-        return setting, calibration.fit_temperature(*task.probabilities(outputs, self.dev.encoded, self.dev.examples))
+    def dev_outputs(self) -> Sequence[Any]:
+        """Run the model on dev."""
+        return self.learner.outputs(self.module, self.dev, beams=1)
 
-    def _outputs(self, split: Split) -> Sequence[Any]:
-        part = self.learner.parts[split]
+    def outputs(self, name: PartName) -> Sequence[Any]:
+        """Run the model on a part, as the recipe says."""
+        part = self.learner.parts[name]
         if self.base:
             part = replace(part, features=self.base.run(part.features))
         return self.learner.outputs(self.module, part, int(self.learner.reader.options.get("num_beams", 1)))

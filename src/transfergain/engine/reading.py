@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from transfergain.engine.batching import Feature
 from transfergain.engine.material import Material, PartName, Rows
 from transfergain.sharing import Memo
 from transfergain.tasks.base import Encoded, Task
-from transfergain.types import Example, Recipe
+from transfergain.tasks.scoring import score
+from transfergain.types import DevScore, Example, Recipe
+
+ORIGIN_SETTINGS = ("is_local", "local_files_only")
+"""What `transformers` keeps with a tokenizer of where it came from: the same model is the same files, offline or not."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,25 @@ class Reader:
         if self.generation is not None:
             encoded |= {name: _without_labels(encoded[name]) for name in material.sealed}
         return encoded
+
+    def setting(self, dev: Part, outputs: Sequence[Any]) -> Any:
+        """Fit the task's own setting on dev; None where it has none."""
+        calibrate = self.task.calibrate
+        return calibrate(outputs, dev.encoded, dev.examples) if calibrate else None
+
+    def answers(self, part: Part, outputs: Sequence[Any], setting: Any) -> list[Any]:
+        """Turn outputs into predictions, one an example."""
+        return self.task.decode(outputs, part.encoded, part.examples, setting, self.tokenizer)
+
+    def score(self, dev: Part, outputs: Sequence[Any]) -> DevScore:
+        """Score outputs on dev."""
+        return score(self.task, self.answers(dev, outputs, self.setting(dev, outputs)), dev.examples, self.labels)
+
+    def save_tokenizer(self, folder: Path) -> None:
+        """Save the tokenizer beside a model."""
+        for name in ORIGIN_SETTINGS:
+            self.tokenizer.init_kwargs.pop(name, None)
+        self.tokenizer.save_pretrained(folder)
 
 
 def _without_labels(encoded: Encoded) -> Encoded:

@@ -85,6 +85,7 @@ def _page(findings: Findings, trial: StoredTrial) -> list[str]:
         f"dev {entry.metric} {trial.outcome.dev_score:.4f}."
         + (f" Labels: {', '.join(map(markdown_text, entry.labels))}." if entry.labels else ""),
         "",
+        *_how_to_load(trial),
         "## Measured",
         "",
         *_score_table(trial),
@@ -97,6 +98,13 @@ def _page(findings: Findings, trial: StoredTrial) -> list[str]:
         "",
         f"Checkpoint revision `{spec.checkpoint_revision}`, trial `{spec.id}`.",
     ]
+
+
+def _how_to_load(trial: StoredTrial) -> list[str]:
+    """Say that a linear layer on a frozen encoder comes with code of its own, as no class of `transformers` is one."""
+    if not trial.outcome.details.choice:
+        return []
+    return ["Its code, `probe_model.py`, is in this folder: load it with `trust_remote_code=True`.", ""]
 
 
 def _split_name(dataset: str, split: Split) -> str:

@@ -110,7 +110,7 @@ class Agendas:
                 choices[arm] = choice
             else:
                 draft.waiting[arm] = purpose(self._planner, planned[0])
-                draft.left[cell.data.name, draft.waiting[arm]] += sum(self._planner.rounds()) - len(planned)
+                draft.left[cell.data.name, draft.waiting[arm]] += sum(self._planner.rounds(cell.arm)) - len(planned)
         return choices
 
     def _look(self, dataset: str, choices: Choices, draft: _Draft) -> list[Look]:

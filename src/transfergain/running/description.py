@@ -166,7 +166,7 @@ def summary(setup: Setup, workers: int) -> dict[str, str]:
 def _trials(planner: Planner) -> str:
     """Count the trials until the first look at the results, and say when the others are."""
     trials = sum(planner.looks[cell.data.name].counts[0] for cell in planner.cells())
-    tuning = len(list(planner.tuned())) * sum(planner.rounds()) if planner.study.tune else 0
+    tuning = sum(sum(planner.rounds(cell.arm)) for cell in planner.tuned())
     parts = [f"{trials} trials", *([f"{tuning} of tuning"] if tuning else []), f"{len(planner.floors())} of floors"]
     found = words.listed(parts)
     later = {looks.counts for looks in planner.looks.values() if len(looks.counts) > 1}

@@ -9,6 +9,8 @@ from transfergain.running.planner import Planner
 from transfergain.store import Store
 from transfergain.types import Outcome, Phase, Status, TrialSpec
 
+FEATURES_FOLDER = ".features"
+"""The folder of an output folder that holds features of frozen encoders, as long as the study runs."""
 TRIAL_ID_FILE = "trial"
 """The file of a kept model that holds the id of its trial."""
 
@@ -47,6 +49,10 @@ class Models:
                 file.unlink(missing_ok=True)
         if self._states.exists() and not any(self._states.iterdir()):
             self._states.rmdir()
+
+    def clear_features(self) -> None:
+        """Remove the features of frozen encoders. Not while workers run."""
+        shutil.rmtree(self._store.path.parent / FEATURES_FOLDER, ignore_errors=True)
 
     def keep(self, spec: TrialSpec, outcome: Outcome) -> None:
         """Move a saved model to its place: each one (`all`), or the arm's seed with the best dev score (`best`)."""

@@ -108,13 +108,19 @@ class Planner:
         """Name the steps to which the rounds of tuning run; see `search.rungs`."""
         return search.rungs(self.study.tune)
 
-    def rounds(self) -> list[int]:
+    def rounds(self, arm: str) -> list[int]:
         """Count the trials of each round of an arm's tuning, none of which fails."""
-        return [-(-self.study.tune // 2**depth) for depth in range(len(self.rungs()))]
+        tried = self.study.tune if ARMS[arm].default_learning_rate else 0
+        return [-(-tried // 2**depth) for depth in range(len(self.rungs()))]
 
     def tuning(self, cell: StudyCell) -> list[TrialSpec]:
-        """Plan the first round of a cell's tuning: one seed that no reported trial uses, and no sealed split."""
+        """Plan the first round of a cell's tuning: one seed that no reported trial uses, and no sealed split.
+
+        None for an arm that takes no steps: each of its trials chooses by itself.
+        """
         replicate = self.study.seed * REPLICATES_PER_SEED + REPLICATES_PER_SEED - 1
+        if not ARMS[cell.arm].default_learning_rate:
+            return []
         return [
             self._spec(cell, replicate, Phase.TUNE, self.recipe(cell.data, rate), self.rungs()[0])
             for rate in search.learning_rates(self.study.tune)

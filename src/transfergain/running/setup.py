@@ -16,6 +16,7 @@ from transfergain.executors import EXECUTORS, auto
 from transfergain.executors.base import Ahead, Executor
 from transfergain.options import OptionKind
 from transfergain.running.console import busy, tell, warn
+from transfergain.running.models import FEATURES_FOLDER
 from transfergain.running.planner import Planner
 from transfergain.running.tryout import Sample, Tried, try_out
 from transfergain.store import STORE_FILE, Store
@@ -74,8 +75,8 @@ class Setup:
 
     def bench(self) -> Bench:
         """Gather what all trials share, to be shipped to every worker."""
-        workers = self.workers
-        return Bench(self.datasets, self.checkpoint, self.study.device, workers.threads, workers.per_gpu)
+        workers, features = self.workers, Path(self.study.folder(), FEATURES_FOLDER)
+        return Bench(self.datasets, self.checkpoint, self.study.device, workers.threads, workers.per_gpu, features)
 
 
 def set_up(study: Study, console: Console) -> Setup:

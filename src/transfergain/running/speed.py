@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from rich.console import Console
 
+from transfergain.arms import ARMS
 from transfergain.data.draws import budget_sizes
 from transfergain.executors.base import Job
 from transfergain.executors.local import LocalExecutor
@@ -29,9 +30,9 @@ class Speed:
     fixed: float
     """Seconds to load and encode, at the largest budget."""
     step: float
-    """Seconds of an optimiser step."""
+    """Seconds of an optimiser step; 0 for an arm that takes none."""
     example: float
-    """Seconds to evaluate one example. Nothing much for a probe on dev, whose features are stored."""
+    """Seconds to evaluate one example."""
 
 
 Speeds = Mapping[tuple[str, str], Speed]
@@ -44,20 +45,20 @@ def measure_speeds(setup: Setup, known: Collection[tuple[str, str]], console: Co
     cells = {key: cell for cell in planner.cells() if (key := (cell.data.name, cell.arm)) not in known}
     if not cells:
         return {}, None
-    steps = (min(SHORT_TRIAL_STEPS), *SHORT_TRIAL_STEPS)  # the first warms up
-    trials = {key: [short_trial(planner, cell, n) for n in steps] for key, cell in cells.items()}
-    bench = replace(setup.bench(), datasets={name: few_dev(data) for name, data in setup.datasets.items()})
+    trials = {key: short_trials(planner, cell) for key, cell in cells.items()}
+    few = {name: few_dev(data) for name, data in setup.datasets.items()}
+    bench = replace(setup.bench(), datasets=few, features=None)
     speeds = dict[tuple[str, str], Speed]()
     with LocalExecutor(bench, 1) as executor:
         executor.adopt(setup.ahead)
         jobs = [Job(spec) for same in trials.values() for spec in same]
         outcomes = (outcome for _, outcome in executor.submit(jobs, lambda *_: None))  # in order: there is one worker
         for done, ((dataset, arm), same) in enumerate(trials.items(), start=1):
-            _, short, long = itertools.islice(outcomes, len(steps))
+            ended = list(itertools.islice(outcomes, len(same)))
             data = bench.datasets[dataset]
-            speed = speed_of(short, long, budget_sizes(same[-1].budget, len(data.train), len(data.dev))[1])
-            found = f"{1000 * speed.step:,.0f} ms a step" if speed else f"failed: {short.error or long.error}"
-            say(console, f"measured {done}/{len(trials)}".ljust(16) + f"{dataset} · {arm} · {found}")
+            n_train, n_dev = budget_sizes(same[-1].budget, len(data.train), len(data.dev))
+            speed = speed_of(ended[-2], ended[-1], n_dev) if len(ended) > 1 else speed_at_once(ended[-1], n_train + n_dev)
+            say(console, f"measured {done}/{len(trials)}".ljust(16) + f"{dataset} · {arm} · {_found(speed, ended)}")
             if speed:
                 speeds[dataset, arm] = speed
         return speeds, executor.peak_memory()
@@ -68,12 +69,33 @@ def few_dev(data: Dataset) -> Dataset:
     return replace(data, dev=data.dev[:: max(1, len(data.dev) // SHORT_TRIAL_DEV)][:SHORT_TRIAL_DEV])
 
 
+def _found(speed: Speed | None, ended: Sequence[Outcome]) -> str:
+    """Say what was measured, or why not."""
+    if speed is None:
+        return "failed: " + next((outcome.error for outcome in ended if outcome.error), "")
+    return f"{1000 * speed.step:,.0f} ms a step" if speed.step else f"{speed.fixed:,.1f} s in all"
+
+
+def short_trials(planner: Planner, cell: StudyCell) -> list[TrialSpec]:
+    """Plan what is timed of a cell: trials of few steps, of which the first warms up; or one of an arm that takes none."""
+    if not ARMS[cell.arm].default_learning_rate:
+        return [short_trial(planner, cell, 0)]
+    return [short_trial(planner, cell, steps) for steps in (min(SHORT_TRIAL_STEPS), *SHORT_TRIAL_STEPS)]
+
+
+def speed_at_once(outcome: Outcome, examples: int) -> Speed | None:
+    """Tell what a trial without steps took; most of it is reading its examples. None when it failed."""
+    if outcome.status != Status.DONE:
+        return None
+    return Speed(outcome.seconds, 0.0, outcome.seconds / max(1, examples))
+
+
 def short_trial(planner: Planner, cell: StudyCell, steps: int) -> TrialSpec:
     """Plan a trial on the cell's training examples and few dev ones that ends after so many steps."""
     n_train, n_dev = budget_sizes(cell.budget, len(cell.data.train), len(cell.data.dev))
     recipe = replace(planner.recipe(cell.data, 1e-4), min_steps=100 * max(SHORT_TRIAL_STEPS))  # no near cap
     spec = planner.reporting(cell, recipe)[0]
-    return replace(spec, phase=Phase.TUNE, splits=(), stop_at=steps, budget=n_train + min(n_dev, SHORT_TRIAL_DEV))
+    return replace(spec, phase=Phase.TUNE, splits=(), stop_at=steps or None, budget=n_train + min(n_dev, SHORT_TRIAL_DEV))
 
 
 def speed_of(short: Outcome, long: Outcome, n_dev: int) -> Speed | None:

@@ -68,7 +68,10 @@ def carry_out(study: Study, console: Console, verbose: bool = False, began: floa
         runner = Runner(setup.planner, store, executor, watchers, Privacy.of(study, setup.checkpoint))
         stopped = _run(runner, executor, follower, limit, window)
         left = runner.update() if limit.reached else None
-        Models(setup.planner, store).clear_unfinished()
+        models = Models(setup.planner, store)
+        models.clear_unfinished()
+        if stopped is None and left is None:
+            models.clear_features()
         findings = StudyFindings.of(analyse(store))
         write_files(findings)
         if reporter:

@@ -18,7 +18,7 @@ from transfergain.store import StoredTrial
 from transfergain.types import Details, Status
 
 GAIN_COLUMNS = (
-    *(Column("labels", True), Column("arm"), Column("scratch, %", True), Column("arm, %", True)),
+    *(Column("labels", True), Column("arm"), Column("reference, %", True), Column("arm, %", True)),
     Column("gain [95 % interval], points", True),
     *(Column("error cut by", True), Column("Holm p", True), Column("p", True), Column("sign-flip p", True)),
     *(Column("seeds won", True), Column("seeds", True), Column("detectable gain, points", True), Column("verdict")),
@@ -93,7 +93,7 @@ def gains_table(findings: Findings, dataset: str, natural: bool = True) -> TextT
             groups.setdefault((row.split, row.metric), []).append(_gain_cells(row))
     order = sorted(groups, key=lambda key: (key[0] != TEST, str(key[0]), key[1] != primary, key[1]))
     what = "" if natural else ", perturbed and adapted"
-    return TextTable(f"Gains over scratch on {dataset}{what}", GAIN_COLUMNS, [
+    return TextTable(f"Gains over {findings.data[dataset].reference} on {dataset}{what}", GAIN_COLUMNS, [
         RowGroup(f"{split.title}, {METRICS[metric].title}", groups[split, metric]) for split, metric in order
     ])  # fmt: skip
 
@@ -123,8 +123,10 @@ def recipes(findings: Findings, dataset: str) -> TextTable:
         if row.dataset == dataset:
             tried = [f"{rate:.3g}: {percent(score)} % (step {steps:,.0f})" for rate, score, steps in row.tried]
             edge = "at the edge of those tried" if row.at_edge else ""
-            note = row.problem or edge or ("" if tried else "not tuned: the arm's default")
-            body.append([f"{row.budget:,}", row.arm, f"{row.learning_rate:.3g}", " · ".join(tried), note])
+            untuned = "not tuned: the arm's default" if row.learning_rate else "takes no steps: each trial chooses on dev"
+            note = row.problem or edge or ("" if tried else untuned)
+            rate = f"{row.learning_rate:.3g}" if row.learning_rate else MISSING
+            body.append([f"{row.budget:,}", row.arm, rate, " · ".join(tried), note])
     return TextTable(f"Learning rates on {dataset}", RECIPE_COLUMNS, [RowGroup("", body)] if body else [])
 
 
@@ -216,7 +218,7 @@ def _trial_cells(trial: StoredTrial, metric: str) -> list[str]:
     return [
         *(spec.id[:12], spec.dataset, spec.arm, f"{spec.budget:,}", str(spec.replicate), spec.phase),
         f"{status}: {outcome.error}" if outcome.error else status,
-        f"{spec.recipe.learning_rate:.3g}" if spec.recipe else MISSING,
+        f"{spec.recipe.learning_rate:.3g}" if spec.recipe and spec.recipe.learning_rate else MISSING,
         *(
             _score(outcome.dev_score),
             _score(trial_score(outcome, TEST, metric)),

@@ -1,0 +1,205 @@
+"""A linear layer on a frozen encoder: features once, then a convex problem; no steps, no learning rate, no curve.
+
+`make_probe`, then `Probe.train`, then `Probed.outcome`: the same three as of a model that trains (`engine.learner`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from transfergain.arms.base import Prepared
+from transfergain.arms.probe_model import hidden_states
+from transfergain.engine import convex
+from transfergain.engine.answering import Answering
+from transfergain.engine.batching import Feature
+from transfergain.engine.convex import Classes, Positions, Problem, Solved
+from transfergain.engine.feature_store import FeatureStore
+from transfergain.engine.features import Features, mark, text_views, token_views, tokens_read
+from transfergain.engine.learner import Learner
+from transfergain.engine.material import Material, PartName
+from transfergain.engine.reading import Part, Reader
+from transfergain.engine.shortcuts.frozen import base_flops
+from transfergain.errors import Declined
+from transfergain.split import Split
+from transfergain.types import Outcome, Recipe, Status
+
+
+@dataclass(frozen=True)
+class Head:
+    """How a linear layer answers for one kind of head of `transformers`."""
+
+    of_tokens: bool
+    """Whether it reads each token, or the text as a whole."""
+    problem: Callable[[Sequence[Feature], Sequence[int], int], Problem]
+    """(features, rows of each, classes) -> what the layer is fitted to."""
+    outputs: Callable[[NDArray[np.float32], Feature, Sequence[int]], NDArray[np.float32]]
+    """(the layer's outputs of a feature's rows, feature, tokens of the rows) -> what the task decodes."""
+
+
+def _classes_of_texts(features: Sequence[Feature], counts: Sequence[int], classes: int) -> Problem:
+    return Classes(np.array([feature["labels"] for feature in features]), classes)
+
+
+def _classes_of_tokens(features: Sequence[Feature], counts: Sequence[int], classes: int) -> Problem:
+    labels = [np.array(feature["labels"])[tokens_read(feature)] for feature in features]
+    return Classes(np.concatenate(labels), classes)
+
+
+def _positions(features: Sequence[Feature], counts: Sequence[int], classes: int) -> Problem:
+    starts = np.cumsum([0, *counts[:-1]])
+    targets = [[feature["start_positions"], feature["end_positions"]] for feature in features]
+    return Positions(starts, starts[:, None] + np.array(targets))
+
+
+def _spread(scores: NDArray[np.float32], feature: Feature, rows: Sequence[int]) -> NDArray[np.float32]:
+    whole = np.zeros((len(feature["input_ids"]), scores.shape[1]), np.float32)
+    whole[list(rows)] = scores
+    return whole
+
+
+HEADS = {
+    "AutoModelForSequenceClassification": Head(False, _classes_of_texts, lambda scores, feature, rows: scores[0]),
+    "AutoModelForTokenClassification": Head(True, _classes_of_tokens, _spread),
+    "AutoModelForQuestionAnswering": Head(True, _positions, lambda scores, feature, rows: scores.T),
+}
+"""Auto class -> how its linear layer is fitted and read."""
+
+
+def make_probe(prepared: Prepared, reader: Reader, material: Material, device: Any, folder: Path | None = None) -> Probe:
+    """Encode all examples and move the encoder to the device; features are kept in a folder of `folder`."""
+    rows = material.parts()
+    parts = {name: Part(rows[name].examples, e, e.features) for name, e in reader.encode_all(material).items()}
+    model, head = prepared.model.to(device), HEADS[reader.task.auto_class]
+    features = make_features(model.encoder, head, parts["train"].features, reader, folder)
+    return Probe(model, head, reader, parts, features)
+
+
+def make_features(encoder: Any, head: Head, sample: Sequence[Feature], reader: Reader, folder: Path | None) -> Features:
+    """Choose the views of an encoder that a head may read, and where their features are kept."""
+    tokenizer, recipe, device = reader.tokenizer, reader.recipe, next(encoder.parameters()).device
+    layers = count_layers(encoder, sample[0]["input_ids"][:1])
+    begins = tokenizer.cls_token_id is not None and sample[0]["input_ids"][0] == tokenizer.cls_token_id
+    views = token_views(layers) if head.of_tokens else text_views(layers, begins)
+    store = FeatureStore(folder and folder / mark(encoder, views, recipe.precision, device))
+    return Features(encoder, views, int(tokenizer.pad_token_id), recipe.max_length, recipe.precision, store)
+
+
+@torch.inference_mode()
+def count_layers(encoder: Any, ids: Sequence[int]) -> int:
+    """Count the layers above the embeddings, by running one token."""
+    inputs = torch.tensor([list(ids)], device=next(encoder.parameters()).device)
+    return len(hidden_states(encoder, {"input_ids": inputs, "attention_mask": torch.ones_like(inputs)})) - 1
+
+
+def in_view(arrays: Sequence[NDArray[Any]], view: int) -> NDArray[np.float32]:
+    """Stack the rows of one view."""
+    return np.concatenate([array[:, view] for array in arrays]).astype(np.float32, copy=False)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A frozen encoder with its task and all that it reads, ready for its linear layer."""
+
+    model: Any
+    head: Head
+    reader: Reader
+    parts: Mapping[PartName, Part]
+    features: Features
+    choices: tuple[int, ...] = ()
+    """The views that are tried; all where none is named."""
+
+    def train(self, train: str, dev: str, *_: Any) -> Probed:
+        """Solve for the linear layer on one part, choosing what it reads and its strength by another."""
+        since = time.perf_counter()
+        (rows, problem), (held_out, judge) = self._given(train), self._given(dev)
+        solved = convex.solve(rows, problem, held_out, judge)
+        solved = replace(solved, view=self._tried()[solved.view])
+        self._set(solved)
+        return Probed(self, solved, self.parts[dev], time.perf_counter() - since)
+
+    def _given(self, name: str) -> tuple[list[NDArray[np.float32]], Problem]:
+        features = self.parts[name].features
+        arrays = self.features.read(features)
+        problem = self.head.problem(features, [len(array) for array in arrays], len(self.reader.labels))
+        return [in_view(arrays, view) for view in self._tried()], problem
+
+    def _tried(self) -> tuple[int, ...]:
+        return self.choices or tuple(range(len(self.features.views)))
+
+    @torch.no_grad()
+    def _set(self, solved: Solved) -> None:
+        """Give the model the layer that was found, and what it reads."""
+        view = self.features.views[solved.view]
+        self.model.config.pooling, self.model.config.layer = view
+        self.model.head.weight.copy_(torch.from_numpy(solved.linear.weight))
+        self.model.head.bias.copy_(torch.from_numpy(solved.linear.bias))
+
+
+@dataclass(frozen=True)
+class Probed(Answering):
+    """A frozen encoder with the linear layer that dev chose."""
+
+    probe: Probe
+    solved: Solved
+    dev: Part
+    seconds: float
+
+    @property
+    def reader(self) -> Reader:
+        """How it reads and answers."""
+        return self.probe.reader
+
+    @property
+    def parts(self) -> Mapping[PartName, Part]:
+        """What it reads."""
+        return self.probe.parts
+
+    def dev_outputs(self) -> Sequence[Any]:
+        """Give the outputs on dev, which no layer was fitted to."""
+        return self._outputs(self.dev)
+
+    def outputs(self, name: PartName) -> Sequence[Any]:
+        """Give the outputs of a part."""
+        return self._outputs(self.parts[name])
+
+    def _outputs(self, part: Part) -> list[NDArray[np.float32]]:
+        give, linear, view = self.probe.head.outputs, self.solved.linear, self.solved.view
+        return [
+            give(linear(array[:, view].astype(np.float32, copy=False)), feature, tokens_read(feature))
+            for array, feature in zip(self.probe.features.read(part.features), part.features, strict=True)
+        ]
+
+    def outcome(self, splits: Sequence[Split]) -> Outcome:
+        """Evaluate sealed splits, and say what was chosen of how much."""
+        answers, views = self.answer(splits), self.probe.features.views
+        layers = max(view.layer for view in views)
+        details = replace(
+            answers.details,
+            choice={
+                "reads": views[self.solved.view].describe(layers),
+                "strength": self.solved.strength,
+                "tried": self.solved.tried,
+            },
+            flops=float(base_flops(self.probe.model, self.parts["train"].features, int(self.reader.tokenizer.pad_token_id))),
+            train_seconds=self.seconds,
+            frozen_features=True,
+        )
+        dev = self.reader.score(self.dev, self.dev_outputs()).score
+        return Outcome(Status.DONE, dev_score=dev, evaluated=answers.evaluated, details=details)
+
+    def adapted(self, method: str, recipe: Recipe, replicate: int) -> Learner:
+        """Raise Declined: what a linear layer on frozen features learns elsewhere is another probe."""
+        raise Declined("the model is a linear layer on frozen features, which is fitted anew and not trained further")
+
+    def save(self, finish: Callable[[Any], Any], folder: Path) -> None:
+        """Save the model with its own code, and its tokenizer."""
+        finish(self.probe.model).save_pretrained(folder)
+        self.reader.save_tokenizer(folder)

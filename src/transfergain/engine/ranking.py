@@ -1,0 +1,154 @@
+"""Measure what a checkpoint promises on a task: a cross-fitted probe, LogME and H-score of its layers, and what it costs."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import stdtrit
+
+from transfergain.arms import ARMS
+from transfergain.arms.base import Blueprint
+from transfergain.checkpoint import check_length, load_config, load_tokenizer
+from transfergain.data.draws import stratified_order
+from transfergain.engine.convex import Classes
+from transfergain.engine.material import PartName, Rows
+from transfergain.engine.precision import pick_device
+from transfergain.engine.probing import HEADS, Probe, in_view, make_features
+from transfergain.engine.reading import Part, Reader
+from transfergain.engine.transferability import h_score, log_me
+from transfergain.seeds import generator
+from transfergain.sharing import Memo
+from transfergain.tasks import TASKS
+from transfergain.types import Checkpoint, Dataset, Example, Recipe
+
+DEV_SHARE = 5
+"""One in so many examples of a half chooses what the probe reads and its strength."""
+MOST_ROWS = 4000
+"""Rows that LogME and H-score are computed on: words are many."""
+
+
+def measure(
+    checkpoint: Checkpoint,
+    data: Dataset,
+    max_length: int,
+    encoding: Sequence[tuple[str, Any]],
+    device: str,
+    threads: int,
+    examples: int,
+    draws: int,
+) -> dict[str, Any]:
+    """Measure one checkpoint; returns the fields of a row of the ranking. Raises UserError where it cannot be used."""
+    torch.set_num_threads(threads)
+    task, rows = TASKS[data.task], sample(data, examples)
+    tokenizer = load_tokenizer(checkpoint)
+    config = load_config(checkpoint, tokenizer, data.labels)
+    check_length(checkpoint, tokenizer, config, max_length)
+    memo = Memo()
+    prepared = ARMS["probe"].prepare(Blueprint(checkpoint, task.auto_class, config, 0, memo))
+    recipe = Recipe(0.0, max_length=max_length, options=tuple(encoding))
+    reader = Reader(task, data.labels, tokenizer, checkpoint.revision, recipe, None, memo)
+    model, head, whole = prepared.model.to(pick_device(device)), HEADS[task.auto_class], _part(reader, rows, "all")
+    features = make_features(model.encoder, head, whole.features, reader, None)
+    _forget_peak()
+    since = time.perf_counter()
+    arrays = features.read(whole.features)
+    seconds, memory = time.perf_counter() - since, _peak()
+    problem = head.problem(whole.features, [len(array) for array in arrays], len(data.labels))
+    scores, best = _without_training(arrays, problem, len(features.views))
+    layers = max(view.layer for view in features.views)
+    probe = Probe(model, head, reader, {}, features, choices=tuple(dict.fromkeys((0, best))))
+    found = [_cross_fitted(probe, rows, draw) for draw in range(draws)]
+    return scores | _interval(found) | {
+        "best": features.views[best].describe(layers) if scores else "",
+        "parameters": sum(p.numel() for p in model.encoder.parameters()),
+        "hidden": int(model.encoder.config.hidden_size),
+        "seconds": seconds / len(rows) * 1000,
+        "megabytes": memory,
+    }  # fmt: skip
+
+
+def sample(data: Dataset, most: int) -> list[Example]:
+    """Take so many of the labelled examples, classes in proportion, the same for every checkpoint."""
+    rows, stratum = [*data.train, *data.dev], TASKS[data.task].stratum
+    return [rows[i] for i in stratified_order([stratum(e) for e in rows], "rank")[:most]]
+
+
+def _part(reader: Reader, rows: Sequence[Example], key: object) -> Part:
+    encoded = reader.encode(Rows(("rank", key), rows))
+    return Part(rows, encoded, encoded.features)
+
+
+def _without_training(arrays: Sequence[NDArray[Any]], problem: Any, views: int) -> tuple[dict[str, float], int]:
+    """Score each view by LogME, and the best and the first, which is of all layers, by H-score too: (scores, best view)."""
+    if not isinstance(problem, Classes):
+        return {}, 0
+    few = np.sort(generator("rank rows").permutation(len(problem.targets))[:MOST_ROWS])
+    targets, seen = problem.targets[few], int(problem.targets[few].max()) + 1
+    rows = [in_view(arrays, view)[few].astype(np.float64) for view in range(views)]
+    evidence = [log_me(view, targets, seen) for view in rows]
+    best = int(np.argmax(evidence))
+    return {
+        "log_me": evidence[best],
+        "log_me_all": evidence[0],
+        "h_score": h_score(rows[best], targets),
+        "h_score_all": h_score(rows[0], targets),
+    }, best
+
+
+def _cross_fitted(probe: Probe, rows: Sequence[Example], draw: int) -> float:
+    """Halve the examples at random and score what a probe of each half predicts of the other."""
+    stratum, reader = probe.reader.task.stratum, probe.reader
+    halves = in_halves(rows, [stratum(example) for example in rows], draw)
+    answers, asked = list[Any](), list[Example]()
+    for side, (mine, other) in enumerate((halves, halves[::-1])):
+        few = max(1, len(mine) // DEV_SHARE)
+        dev, train = mine[:few], mine[few:]
+        parts: dict[PartName, Part] = {name: _part(reader, part, (draw, side, name)) for name, part in
+                 (("train", train), ("dev", dev), ("other", other))}  # fmt: skip
+        trained = replace(probe, parts=parts).train("train", "dev")
+        setting = reader.setting(parts["dev"], trained.dev_outputs())
+        answers += reader.answers(parts["other"], trained.outputs("other"), setting)
+        asked += other
+    from transfergain.tasks.scoring import score
+
+    return score(reader.task, answers, asked, reader.labels).score
+
+
+def in_halves(rows: Sequence[Example], strata: Sequence[Any], draw: int) -> list[list[Example]]:
+    """Halve examples at random, each class in proportion in both halves and in every beginning of them."""
+    order = stratified_order(strata, "rank draw", draw=draw)
+    # A beginning of the order has every class in proportion. Every other one of it has not: classes may take turns in it.
+    middle = len(order) // 2
+    return [[rows[i] for i in order[:middle]], [rows[i] for i in order[middle:]]]
+
+
+def _interval(scores: Sequence[float]) -> dict[str, float]:
+    """Give mean and 95 % interval over draws, by Student's t, within the possible range."""
+    mean = float(np.mean(scores))
+    if len(scores) < 2:
+        return {"probe": mean}
+    half = float(stdtrit(len(scores) - 1, 0.975) * np.std(scores, ddof=1) / math.sqrt(len(scores)))
+    return {"probe": mean, "low": max(0.0, mean - half), "high": min(1.0, mean + half)}
+
+
+def _forget_peak() -> None:
+    """Have Linux measure the most memory from here on."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5", "ascii")
+
+
+def _peak() -> float | None:
+    """Read the most memory held, in MB; None where the system does not say."""
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/self/status").read_text("ascii").splitlines()
+        return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+    return None

@@ -1,0 +1,151 @@
+"""Put checkpoints in the order of what to expect from them on this data, before anything is trained."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from rich.console import Console
+
+from transfergain.arms.probe import READABLE
+from transfergain.checkpoint import resolve
+from transfergain.data import prepare
+from transfergain.errors import UserError
+from transfergain.running.console import aside, busy
+from transfergain.running.tryout import quiet_libraries
+from transfergain.study import Study
+from transfergain.tasks import TASKS
+from transfergain.types import Dataset
+
+MOST_EXAMPLES = 1000
+DRAWS = 5
+"""Times that the examples are halved, each half predicted by a probe of the other."""
+
+
+@dataclass(frozen=True)
+class RankRow:
+    """What one checkpoint promises. None is what is not known: all but the name where it could not be read."""
+
+    model: str
+    probe: float | None = None
+    """Score of a cross-fitted linear probe: the mean over draws."""
+    low: float | None = None
+    high: float | None = None
+    """95 % interval of it over draws."""
+    log_me: float | None = None
+    """Of the layer where it is largest; for questions there is no such score, as spans are no classes."""
+    log_me_all: float | None = None
+    """Of the mean over all layers."""
+    h_score: float | None = None
+    h_score_all: float | None = None
+    best: str = ""
+    """What the layer is that LogME is largest at."""
+    parameters: int | None = None
+    hidden: int | None = None
+    seconds: float | None = None
+    """To compute the features of 1,000 examples here."""
+    megabytes: float | None = None
+    """The most memory that the process held meanwhile; None where the system does not say."""
+    problem: str = ""
+    """Why the checkpoint is not ranked."""
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Checkpoints, the most promising first; those that could not be read last."""
+
+    task: str
+    dataset: str
+    metric: str
+    examples: int
+    rows: tuple[RankRow, ...]
+    next: tuple[str, ...]
+    """Commands of the studies that compare the two best with training from scratch."""
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Give the rows as dicts."""
+        return [asdict(row) for row in self.rows]
+
+    def to_frame(self) -> Any:
+        """Give the rows as a pandas frame."""
+        import pandas as pd
+
+        return pd.DataFrame(self.to_dicts())
+
+    def to_json(self) -> str:
+        """Write all of it as JSON."""
+        return json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False)
+
+    def by_size(self) -> list[str]:
+        """Order the ranked checkpoints by their parameters alone, the largest first: the baseline to beat."""
+        sizes = {row.model: row.parameters for row in self.rows if row.parameters is not None}
+        return sorted(sizes, key=lambda model: -sizes[model])
+
+
+def rank(models: Sequence[str], study: Study, examples: int = MOST_EXAMPLES, console: Console | None = None) -> Ranking:
+    """Rank checkpoints on the study's data. Raises UserError for data, a task or a number that allows no ranking."""
+    console = aside(console or Console(quiet=True))
+    models, task, entry = list(dict.fromkeys(models)), TASKS[study.task], study.entries()[0]
+    if not models:
+        raise UserError("name the checkpoints to rank: transfergain rank MODEL MODEL --task TASK --train-file FILE")
+    if task.auto_class not in READABLE:
+        raise UserError(
+            f"--task {task.name}: its answers are texts, which no linear probe can give, so nothing ranks checkpoints "
+            "before they are trained; compare them with transfergain run"
+        )
+    with busy(console, "reading the data"):
+        data = prepare.load(entry.source(), task)
+    _check(data, examples)
+    found = []
+    for i, model in enumerate(models, start=1):
+        with busy(console, f"reading with {model} ({i} of {len(models)})"), quiet_libraries():
+            found.append(_row(model, study, data, examples))
+    if all(row.problem for row in found):
+        raise UserError(f"no checkpoint could be ranked: {found[0].problem}")
+    rows = tuple(sorted(found, key=lambda row: (row.probe is None, -(row.probe or 0.0))))
+    commands = tuple(_command(row.model, study) for row in rows[:2] if not row.problem)
+    count = min(examples, len(data.train) + len(data.dev))
+    return Ranking(task.name, data.name, task.metrics[0], count, rows, commands)
+
+
+def _check(data: Dataset, examples: int) -> None:
+    there = len(data.train) + len(data.dev)
+    least = 2 * max(2, len(data.labels))
+    if min(there, examples) < least:
+        kinds = f"{len(data.labels)} classes" if data.labels else "a probe"
+        what = f"--examples {examples}" if examples < there else f"{data.name}: {there} labelled examples"
+        raise UserError(f"{what} are too few to rank checkpoints by with {kinds}; {least} or more are needed")
+
+
+def _row(model: str, study: Study, data: Dataset, examples: int) -> RankRow:
+    """Measure one checkpoint; the reason where it cannot be read."""
+    from transfergain.engine.ranking import measure
+
+    try:
+        checkpoint = resolve(model, None, study.trust_remote_code)
+        entry = study.entries()[0]
+        found = measure(checkpoint, data, entry.tokens(), entry.encoding(), study.device, study.threads, examples, DRAWS)
+    except UserError as error:
+        return RankRow(model, problem=str(error))
+    except Exception as error:  # whatever a checkpoint of another make may raise: the others are ranked all the same
+        return RankRow(model, problem=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    return replace(RankRow(model), **found)
+
+
+def _command(model: str, study: Study) -> str:
+    """Write the command of the study of one checkpoint on this data."""
+    entry = study.entries()[0]
+    given = entry.model_dump(exclude_unset=True) if study.tasks else study.model_dump(exclude_unset=True)
+    words = ["transfergain", "run", "--model", model]
+    for key, value in given.items():
+        if key in ("model", "tasks", "threads", "device") or value in (None, "", False):
+            continue
+        flag = f"--{key.replace('_', '-')}"
+        if isinstance(value, dict):
+            words += [part for name, file in value.items() for part in (flag, f"{name}={file}")]
+        else:
+            words += [flag] if value is True else [flag, str(value)]
+    return shlex.join(words)

@@ -1,0 +1,107 @@
+"""`transfergain rank` on tiny checkpoints."""
+
+import json
+import re
+import shlex
+
+import pytest
+
+import transfergain as tg
+from support.checkpoints import build_checkpoint
+from support.texts import articles, sentences, tagged, write_conll, write_csv, write_squad
+from support.tiny import command
+from transfergain.running.ranking import RankRow
+
+FIELDS = set(RankRow.__dataclass_fields__)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("models")
+    small = build_checkpoint("bert", folder / "bert", spread=0.3)
+    return [str(small), str(build_checkpoint("distilbert", folder / "distilbert", spread=0.3))]
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("data")
+    return {
+        "sentiment": str(write_csv(folder / "reviews.csv", sentences(120))),
+        "ner": str(write_conll(folder / "names.conll", tagged(80))),
+        "qa": str(write_squad(folder / "places.json", articles(32))),
+    }
+
+
+@pytest.mark.parametrize("task", ["sentiment", "ner", "qa"])
+def test_checkpoints_are_rows_the_best_probe_first_and_broken_ones_say_why(models, files, task, tmp_path):
+    (tmp_path / "empty").mkdir()
+    given = [tmp_path / "empty", *models, tmp_path / "nowhere at all"]
+    found = tg.rank(given, task=task, train_file=files[task], examples=60, max_length=64, quiet=True)
+    rows = found.to_dicts()
+    assert [set(row) for row in rows] == [FIELDS] * 4 and list(found.to_frame().columns) == list(rows[0])
+    ranked, broken = rows[:2], rows[2:]
+    assert {row["model"] for row in ranked} == set(models) and ranked[0]["probe"] >= ranked[1]["probe"]
+    for row in ranked:
+        assert 0 <= row["low"] <= row["probe"] <= row["high"] <= 1
+        assert row["hidden"] == 32 and row["parameters"] > 10_000 and row["seconds"] > 0 and not row["problem"]
+        assert (row["log_me"] is None) == (task == "qa") and bool(row["best"]) == (task != "qa")
+        assert task == "qa" or (row["log_me"] >= row["log_me_all"] and row["h_score"] > 0)
+    assert all(row["problem"] and row["probe"] is None for row in broken)
+    assert "no config.json" in next(row["problem"] for row in broken if row["model"].endswith("empty"))
+    assert found.next and found.next[0].startswith("transfergain run --model")
+    assert set(found.by_size()) == set(models)
+    again = tg.rank(given, task=task, train_file=files[task], examples=60, max_length=64, quiet=True)
+    assert [row.probe for row in again.rows] == [row.probe for row in found.rows]
+
+
+def test_the_command_prints_the_ranking_and_ends_with_the_next_commands(models, files, monkeypatch, capsys):
+    flags = ["--task", "sentiment", "--train-file", files["sentiment"], "--examples", "60"]
+    assert command(monkeypatch, "rank", *models, *flags) == 0
+    said = capsys.readouterr().out
+    assert "95 %" in said and "LogME" in said and "by size" in said
+    last = said.strip().splitlines()[-1]
+    assert shlex.split(last)[:3] == ["transfergain", "run", "--model"] and files["sentiment"] in last
+    assert command(monkeypatch, "rank", *models, *flags, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert {row["model"] for row in found["rows"]} == set(models) and len(found["next"]) == 2
+    assert found["examples"] == 60 and found["metric"] == "accuracy"
+
+
+def translation(folder):
+    (folder / "a.fr").write_text("un\n" * 30)
+    (folder / "a.en").write_text("one\n" * 30)
+    return ["--task", "translation", "--train-file", folder / "a.fr", "--source-lang", "fr", "--target-lang", "en"]
+
+
+def one_class(folder):
+    return ["--task", "sentiment", "--train-file", write_csv(folder / "one.csv", [(f"text {i}", "good") for i in range(30)])]
+
+
+def many_classes(folder):
+    pairs = [(f"a text of number {i} with {i % 19}", f"label{i % 19}") for i in range(400)]
+    return ["--task", "classification", "--train-file", write_csv(folder / "many.csv", pairs), "--examples", "20"]
+
+
+def no_data(folder):
+    return ["--task", "sentiment"]
+
+
+@pytest.mark.parametrize(
+    ("made", "why"),
+    [
+        (translation, "--task translation: its answers are texts"),
+        (one_class, "has one class only"),
+        (many_classes, "--examples 20 are too few to rank checkpoints by with 19 classes; 38 or more are needed"),
+        (no_data, "no data for --task sentiment"),
+    ],
+)
+def test_bad_input_is_one_line(models, made, why, tmp_path, monkeypatch, capsys):
+    assert command(monkeypatch, "rank", *models, *map(str, made(tmp_path))) == 2
+    said = capsys.readouterr().err.strip()
+    assert why in said and len(said.splitlines()) == 1 and not re.search(r"Traceback|\.py", said)
+
+
+def test_without_one_checkpoint_that_can_be_read_the_first_reason_is_said(files, tmp_path, monkeypatch, capsys):
+    (tmp_path / "x").mkdir()
+    assert command(monkeypatch, "rank", tmp_path / "x", "--task", "sentiment", "--train-file", files["sentiment"]) == 2
+    assert "no checkpoint could be ranked: --model" in capsys.readouterr().err

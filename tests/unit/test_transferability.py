@@ -1,0 +1,86 @@
+"""LogME and H-score against their formulas, written out."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy.stats import multivariate_normal
+
+from transfergain.engine.ranking import in_halves
+from transfergain.engine.transferability import h_score, log_me
+from transfergain.types import Example
+
+RNG = np.random.default_rng(1)
+
+
+def case(n, width, classes, told=1.0):
+    targets = RNG.integers(0, classes, n)
+    targets[:classes] = range(classes)
+    return RNG.normal(size=(n, width)) + told * RNG.normal(size=(classes, width))[targets], targets
+
+
+def evidence(rows, y, alpha, beta):
+    """log N(y; 0, I/beta + F F'/alpha) an example: what LogME's weights are integrated out of."""
+    covariance = np.eye(len(y)) / beta + rows @ rows.T / alpha
+    return multivariate_normal(np.zeros(len(y)), covariance).logpdf(y) / len(y)
+
+
+@pytest.mark.parametrize(("n", "width", "classes"), [(60, 8, 2), (80, 12, 4), (30, 45, 3)])
+def test_log_me_is_the_evidence_at_mackays_fixed_point(n, width, classes):
+    rows, targets = case(n, width, classes)
+    total = []
+    for c in range(classes):
+        y, alpha, beta = (targets == c).astype(float), 1.0, 1.0
+        for _ in range(3000):
+            inner = alpha * np.eye(width) + beta * rows.T @ rows
+            mean = beta * np.linalg.solve(inner, rows.T @ y)
+            gamma = width - alpha * np.trace(np.linalg.inv(inner))
+            alpha, beta = gamma / (mean @ mean), (n - gamma) / ((y - rows @ mean) ** 2).sum()
+        total.append(evidence(rows, y, alpha, beta))
+    assert log_me(rows, targets, classes) == pytest.approx(np.mean(total), abs=1e-6)
+
+
+def shrunk(rows):
+    """Ledoit and Wolf 2004, equations of their section 3.3, example by example."""
+    n, width = rows.shape
+    sample = rows.T @ rows / n
+    level = np.trace(sample) / width
+    distance = ((sample - level * np.eye(width)) ** 2).sum() / width
+    noise = sum(((np.outer(row, row) - sample) ** 2).sum() / width for row in rows) / n**2
+    share = min(noise, distance) / distance
+    return share * level * np.eye(width) + (1 - share) * sample, share
+
+
+@pytest.mark.parametrize(("n", "width", "classes"), [(60, 8, 2), (200, 12, 4), (30, 45, 3)])
+def test_the_h_score_is_that_of_the_shrunken_covariance(n, width, classes):
+    rows, targets = case(n, width, classes)
+    centred = rows - rows.mean(axis=0)
+    covariance, share = shrunk(centred)
+    between = np.zeros((width, width))
+    for c in range(classes):
+        mean = centred[targets == c].mean(axis=0)
+        between += (targets == c).mean() * np.outer(mean, mean)
+    expected = (1 - share) * np.trace(np.linalg.inv(covariance) @ between)
+    assert h_score(rows, targets) == pytest.approx(expected, abs=1e-6)
+
+
+def test_features_that_tell_classes_apart_score_more():
+    clear, targets = case(150, 10, 3, told=3.0)
+    noise = RNG.normal(size=clear.shape)
+    assert log_me(clear, targets, 3) > log_me(noise, targets, 3) + 0.3
+    assert h_score(clear, targets) > h_score(noise, targets) + 0.3
+    assert h_score(clear, targets) <= 2 + 1e-9, "at most the classes less one"
+
+
+@pytest.mark.parametrize("shares", [(30, 30), (40, 20), (10, 25, 25)])
+def test_both_halves_hold_every_class_in_proportion(shares):
+    """Every other example of a stratified order was one class alone, of two equal ones: a probe had none right."""
+    classes = [label for label, count in enumerate(shares) for _ in range(count)]
+    rows = [Example({"text": f"text {i}"}, label) for i, label in enumerate(classes)]
+    for draw in range(5):
+        halves = in_halves(rows, classes, draw)
+        assert sorted(e.inputs["text"] for half in halves for e in half) == sorted(e.inputs["text"] for e in rows)
+        for half in (*halves, *(half[: len(half) // 5] for half in halves)):
+            found = Counter(example.target for example in half)
+            for label, count in enumerate(shares):
+                assert abs(found[label] - count * len(half) / len(rows)) <= 1.5
