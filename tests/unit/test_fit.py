@@ -153,6 +153,15 @@ def test_a_lower_loss_is_progress_though_the_score_stands_still():
     assert seen == [1, 1, 1, 4, 4, 4, 7], "by a hundredth of the last mark"
 
 
+def test_a_perfect_score_has_nothing_left_to_improve():
+    """The loss of a dev set without a mistake falls for ever: such a run went on to its cap, and was called unfinished."""
+    progress, seen = Progress(0), []
+    for step, (score, loss) in enumerate([(0.9, 1.0), (1.0, 0.5), (1.0, 0.25), (1.0, 0.1)], start=1):
+        progress.see(step, DevScore(score, 0.0), loss, 1.0 / step)
+        seen.append(progress.since)
+    assert seen == [1, 2, 2, 2]
+
+
 def test_progress_is_old_by_the_length_of_the_run():
     progress = Progress(100)
     progress.see(50, DevScore(0.9, 0.1), 1.0, 2.0)
@@ -168,6 +177,20 @@ def test_a_run_that_has_not_begun_to_learn_is_waited_for_within_limits():
         progress.see(step, DevScore(0.5, 0.05), 0.7, training_loss)
         seen.append(progress.since)
     assert seen == [30, 100, 150, 150, 195, 195], "not when the loss is below .63, nor beyond ten warm-ups"
+
+
+def test_a_tagger_that_says_nothing_yet_is_waited_for():
+    """A run from scratch on WNUT-17: its loss fell at once, its entity F1 stayed 0, and it ended after 94 steps."""
+    curve = [(12, 0.83), (24, 0.55), (36, 0.49), (48, 0.53), (60, 0.54), (75, 0.52), (94, 0.49)]
+    falling, rising = Progress(50), Progress(50)
+    for step, loss in curve:
+        falling.see(step, DevScore(0.0, 0.0), loss, loss)
+        rising.see(step, DevScore(0.0, 0.0), 1.0 + step / 100, 1.0 / step)
+    assert falling.since == 94 and not falling.is_old(94, 0.4)
+    assert rising.is_old(94, 0.4), "one that learns its training texts by heart, and nothing else, is not"
+    falling.see(118, DevScore(0.1, 0.02), 0.49, 0.4)
+    falling.see(148, DevScore(0.1, 0.02), 0.49, 0.4)
+    assert falling.since == 118, "once the score has risen, it is judged as others are"
 
 
 # --- Average, Kept

@@ -11,6 +11,8 @@ LEAST_IMPROVEMENT = 0.01
 """Improvements of the loss by less than this share of it count as noise."""
 GROWTH = 0.25
 """Distance between two dev evaluations, as a share of the steps so far: runs of any length are read equally often."""
+PERFECT = 1.0
+"""The highest score of every metric."""
 BEGUN = 0.9
 """A run whose training loss is above this share of its first has not begun to learn."""
 WARMUPS_TO_BEGIN = 10
@@ -37,22 +39,31 @@ class Progress:
     Progress is a score above the last mark by more than its standard error, or a loss below the last mark by more than
     LEAST_IMPROVEMENT of it. Small steps add up, as the mark stays where it is until they do. A score can stand still for
     long while a model learns (a classifier at chance, a translator that writes the same sentence for every source), so
-    the loss counts too. A model that starts from random weights may stand still for long before it begins to learn
-    anything, its training texts included: it is waited for, within limits.
+    the loss counts too, but not where the score is perfect: the loss of such a dev set may fall for ever.
+
+    A model that starts from random weights may stand still for long before it begins to learn. It is waited for, within
+    limits, as long as its training loss has hardly fallen, its training texts being as new to it as dev; and as long as its
+    score has not risen though its dev loss has fallen, as that of a tagger that still says O to every word.
     """
 
     def __init__(self, warmup: int) -> None:
         self.since = warmup
         """The step of the last progress; the warm-up counts as such."""
         self._may_begin = WARMUPS_TO_BEGIN * warmup
-        self._score, self._loss, self._first = -math.inf, math.inf, math.nan
+        self._score, self._loss = -math.inf, math.inf
+        self._first_training, self._first_loss = math.nan, math.inf
+        self._risen = False
+        """Whether the score has ever been above its first."""
 
     def see(self, step: int, dev: DevScore, loss: float, training_loss: float) -> None:
         """Take an evaluation in; `training_loss` is the mean since the last one."""
-        if math.isnan(self._first):
-            self._first = training_loss
-        begun = training_loss <= BEGUN * self._first or step >= self._may_begin
-        better, lower = dev.score > self._score + dev.error, loss < self._loss * (1 - LEAST_IMPROVEMENT)
+        if math.isnan(self._first_training):
+            self._first_training, self._first_loss = training_loss, loss
+        better = dev.score > self._score + dev.error
+        lower = dev.score < PERFECT and loss < self._loss * (1 - LEAST_IMPROVEMENT)
+        self._risen |= better and math.isfinite(self._score)
+        learns = training_loss <= BEGUN * self._first_training and (self._risen or loss >= self._first_loss)
+        begun = learns or step >= self._may_begin
         if better:
             self._score = dev.score
         if lower:
