@@ -72,7 +72,7 @@ def test_scratch_at_chance_has_four_answers():
         assert found[benefit].sentence.startswith("reviews: scratch is not clearly above chance ")
     sentence = found[Benefit.CONVERGENCE].sentence
     assert sentence.startswith(
-        "reviews: with 1,024 labels scratch never clearly left chance (0.500) on dev in 600 steps; full"
+        "reviews: with 1,024 labels scratch never clearly left chance (50.0 %) on dev in 600 steps; full"
     )
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from support.synthetic import World, analysed, pick, study
 from transfergain.analysis import convergence
-from transfergain.analysis.convergence import Crossing, crossing, plateau, speed_up, stable
+from transfergain.analysis.convergence import speed_up
+from transfergain.analysis.levels import Crossing, crossing, goal, plateau, stable, targets_of
 from transfergain.analysis.rows import ConvergenceRow, Measure, Verdict
 from transfergain.split import DEV
 from transfergain.types import CurvePoint, Outcome
@@ -32,7 +33,7 @@ def test_a_crossing_is_read_off_the_smoothed_curve():
 @settings(max_examples=200)
 @given(st.lists(st.floats(0.5, 1), min_size=2, max_size=20).filter(lambda scores: plateau(scores) > 0.51))
 def test_a_run_always_reaches_the_level_that_it_sets(scores):
-    found = crossing(points(scores), convergence.goal(plateau(scores), 0.5))
+    found = crossing(points(scores), goal(plateau(scores), 0.5))
     assert found.time is not None and 10 <= found.time <= found.horizon
 
 
@@ -50,6 +51,14 @@ def test_the_plateau_is_the_best_mean_of_final_evaluations():
 def test_only_finite_scores_are_read():
     outcome = Outcome("done", curve=(*points([0.5, 0.6]), CurvePoint(30, math.nan, 0.5)))
     assert [point.score for point in stable(outcome)] == [0.5, 0.6]
+
+
+def test_a_run_that_stayed_at_chance_sets_no_level():
+    """One of four runs of scratch stood at .500 throughout: anything reaches that at once, and nothing was said."""
+    curves = [points([0.5, 0.6, 0.7, 0.7]), points([0.5, 0.7, 0.8, 0.8]), points([0.5, 0.5, 0.5, 0.5])]
+    usual = (0.7 + 0.8 + 0.5) / 3
+    assert targets_of(curves, 0.5) == pytest.approx([goal(t, 0.5) for t in (0.7, 0.8, usual)])
+    assert crossing(curves[2], targets_of(curves, 0.5)[2]).time is None
 
 
 def times(*values, horizon=1000.0, at_first=()):
@@ -146,7 +155,7 @@ def test_a_mean_of_the_seeds_that_get_there_is_called_one(late, says):
 )
 def test_an_arm_that_never_gets_there_is_told_once(theirs, says):
     row = speed_up_row(verdict=Verdict.INCONCLUSIVE)
-    told = f"reviews: with 64 labels full never reaches scratch's level (dev 0.700), {says}, pretraining not counted"
+    told = f"reviews: with 64 labels full never reaches scratch's level (dev 70.0 %), {says}, pretraining not counted"
     assert convergence._sentence(row, times(None, None, None), times(*theirs), "") == f"{told}: inconclusive."
 
 
@@ -162,7 +171,7 @@ def test_where_scratch_has_no_level_the_arms_own_is_a_bound():
     (row, *_) = analysed(study(world))["convergence"]
     assert (row.verdict, row.censored, row.reached, row.reached_reference) == ("supported", "above", 1.0, 0.0)
     assert row.target == pytest.approx(0.5 + 0.95 * 0.3, abs=0.02) and row.estimate == pytest.approx(600 / 60, rel=0.2)
-    start = "reviews: with 64 labels scratch never clearly left chance (0.500) on dev in 600 steps; full reaches dev 0.7"
+    start = "reviews: with 64 labels scratch never clearly left chance (50.0 %) on dev in 600 steps; full reaches dev 7"
     assert row.sentence.startswith(start) and "(at least 9" in row.sentence
     (row, *_) = analysed(study(replace(world, seeds=2)))["convergence"]
     assert row.verdict == "inconclusive", "two seeds are too few to say the same"
@@ -188,7 +197,7 @@ def test_scratch_that_stays_where_it_began_has_no_level_to_reach():
     ]
     (row, *_) = analysed(stuck)["convergence"]
     assert (row.verdict, row.censored) == ("supported", "above")
-    assert "scratch never clearly rose above its first dev score (0.610) in 475 steps; full reaches dev" in row.sentence
+    assert "scratch never clearly rose above its first dev score (61.0 %) in 475 steps; full reaches dev" in row.sentence
 
 
 def test_the_level_of_a_scratch_that_was_cut_short_may_rise():
@@ -216,4 +225,4 @@ def test_no_curves_are_said():
 
 
 def test_the_goal_is_95_percent_of_the_way():
-    assert convergence.goal(0.7, 0.5) == pytest.approx(0.69)
+    assert goal(0.7, 0.5) == pytest.approx(0.69)

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.special import expit, logit, stdtrit
 from simulated import latent
 
-from transfergain.analysis import convergence, effective, stats
+from transfergain.analysis import convergence, effective, levels, stats
 from transfergain.analysis.inversion import invert
 from transfergain.analysis.stats import Values
 
@@ -173,8 +173,8 @@ def dev_curves(rng, setting, pairs):
 
 def pair_times(setting, pair):
     """(crossing of the arm, of scratch), with the target that scratch sets."""
-    target = convergence.goal(convergence.plateau([point.score for point in pair[1]]), setting.chance)
-    return [convergence.crossing(curve, target) for curve in pair]
+    target = levels.goal(levels.plateau([point.score for point in pair[1]]), setting.chance)
+    return [levels.crossing(curve, target) for curve in pair]
 
 
 @functools.lru_cache

@@ -24,7 +24,7 @@ from simulated_benefits import (
 )
 from test_simulation import within
 
-from transfergain.analysis import convergence
+from transfergain.analysis import levels
 from transfergain.analysis.inversion import isotonic
 
 
@@ -120,6 +120,6 @@ def test_runs_of_scratch_reach_their_own_level_but_not_that_of_all():
     setting = Training(8)
     assert true_speed_up(replace(setting, seeds=0))[3] > 0.98
     runs = [scratch for _, scratch in dev_curves(np.random.default_rng(2), setting, 2000)]
-    level = float(np.mean([convergence.plateau([point.score for point in run]) for run in runs]))
-    target = convergence.goal(level, setting.chance)
-    assert 0.6 < np.mean([convergence.crossing(run, target).time is not None for run in runs]) < 0.85
+    level = float(np.mean([levels.plateau([point.score for point in run]) for run in runs]))
+    target = levels.goal(level, setting.chance)
+    assert 0.6 < np.mean([levels.crossing(run, target).time is not None for run in runs]) < 0.85

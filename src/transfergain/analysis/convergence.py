@@ -13,32 +13,19 @@ from scipy.special import stdtrit
 from transfergain.analysis import words
 from transfergain.analysis.endless import Endless, Reading, cut_short
 from transfergain.analysis.gain import Cell
-from transfergain.analysis.inversion import isotonic
+from transfergain.analysis.levels import Crossing, crossing, stable, targets_of
 from transfergain.analysis.look import Look
 from transfergain.analysis.rows import Censored, ConvergenceRow, Measure, Verdict
 from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.analysis.verdict import judge_ratio
 from transfergain.arms import REFERENCE
 from transfergain.split import DEV
-from transfergain.types import CurvePoint, Outcome
+from transfergain.types import CurvePoint
 
-LEVEL_SHARE = 0.95
-"""Share of scratch's gain over chance that counts as its level."""
 FEWEST_ALIKE = 3
 """Seeds that must all say the same where there is no interval to judge by."""
 UNITS = {"step": "steps", "examples": "examples", "flops": "flops"}
 """Field of CurvePoint -> unit. Seconds are measured, and kept apart (`timings`)."""
-
-
-class Crossing(NamedTuple):
-    """When a run reached the target."""
-
-    time: float | None
-    """Linear between two evaluations; at the first evaluation, that evaluation's own. None: never."""
-    at_first: bool
-    """Reached by the first evaluation already: `time` is an upper bound."""
-    horizon: float
-    """Of the last evaluation: what an unreached target takes at least."""
 
 
 class Speedup(NamedTuple):
@@ -50,37 +37,6 @@ class Speedup(NamedTuple):
     high: float | None
     low_open: bool
     high_open: bool
-
-
-def stable(outcome: Outcome) -> list[CurvePoint]:
-    """List the evaluations with a score."""
-    return [point for point in outcome.curve if math.isfinite(point.score)]
-
-
-def plateau(scores: Sequence[float]) -> float:
-    """Read the level that a curve ends at: the last value of its isotonic smoothing, its final points' highest mean."""
-    return float(isotonic(np.array(scores, dtype=np.float64))[0][-1])
-
-
-def goal(level: float, chance: float) -> float:
-    """Set the target by a level of scratch."""
-    return chance + LEVEL_SHARE * (level - chance)
-
-
-def crossing(points: Sequence[CurvePoint], target: float, unit: str = "step") -> Crossing:
-    """Find where the isotonic smoothing of a run reaches the target; `unit` is a field of CurvePoint.
-
-    The level that scratch sets is read off the same smoothing, so no run misses its own level by the luck of two readings.
-    """
-    at = [float(getattr(point, unit)) for point in points]
-    smooth = isotonic(np.array([point.score for point in points], dtype=np.float64))[0].tolist()
-    first = next((i for i, score in enumerate(smooth) if score >= target), None)
-    if first is None:
-        return Crossing(None, False, at[-1])
-    if first == 0:
-        return Crossing(at[0], True, at[-1])
-    before, after = smooth[first - 1], smooth[first]
-    return Crossing(at[first - 1] + (target - before) / (after - before) * (at[first] - at[first - 1]), False, at[-1])
 
 
 def speed_up(arm: Sequence[Crossing], reference: Sequence[Crossing], level: float = 0.95) -> Speedup:
@@ -152,8 +108,7 @@ class _Compared:
         flat = _flat(theirs, trials.chance)
         if flat and _flat(mine, trials.chance):
             return cls(*known, [], flat, f"{REFERENCE} {flat}, and neither did {cell.arm}")
-        levels = [plateau([point.score for point in curve]) for curve in (mine if flat else theirs)]
-        return cls(*known, [goal(level, trials.chance) for level in levels], flat, "")
+        return cls(*known, targets_of(mine if flat else theirs, trials.chance), flat, "")
 
     def has(self, field: str) -> bool:
         """Say whether the unit was recorded throughout."""
@@ -203,9 +158,9 @@ def _flat(curves: Sequence[Sequence[CurvePoint]], chance: float) -> str:
     late = np.array([np.mean([point.score for point in curve[len(curve) // 2 :]]) for curve in curves])
     first = np.array([curve[0].score for curve in curves])
     if not _above(late - chance):
-        return f"never clearly left chance ({chance:.3f}) on dev"
+        return f"never clearly left chance ({words.score(chance)}) on dev"
     if not _above(late - first):  # untrained answers may have some score: words that they share with the right ones
-        return f"never clearly rose above its first dev score ({first.mean():.3f})"
+        return f"never clearly rose above its first dev score ({words.score(float(first.mean()))})"
     return ""
 
 
@@ -260,7 +215,7 @@ def _mean(times: Sequence[Crossing]) -> str:
 
 def _sentence(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Crossing], over_looks: str) -> str:
     of = f"of {words.seeds(row.n_seeds)}"
-    start, level = f"{row.dataset}: with {row.budget:,} labels {row.arm}", f"dev {row.target:.3f}"
+    start, level = f"{row.dataset}: with {row.budget:,} labels {row.arm}", f"dev {_target(row)}"
     counts = [sum(c.time is not None for c in part) for part in (mine, theirs)]
     aside = [] if row.estimate is None and not all(counts) else [_ratio(row, over_looks)]
     if not counts[0]:
@@ -286,8 +241,13 @@ def _sentence(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Cr
 def _beyond(row: ConvergenceRow, flat: str, mine: Sequence[Crossing], theirs: Sequence[Crossing], over_looks: str) -> str:
     """Say how soon the arm was where scratch never came."""
     start = f"{row.dataset}: with {row.budget:,} labels {REFERENCE} {flat} in {words.number(_horizon(theirs))} {row.unit}"
-    there = f"{row.arm} reaches dev {row.target:.3f} in {_mean(mine)} ({_ratio(row, over_looks)})"
+    there = f"{row.arm} reaches dev {_target(row)} in {_mean(mine)} ({_ratio(row, over_looks)})"
     return f"{start}; {there}, pretraining not counted: {row.verdict}{words.with_endless(row)}."
+
+
+def _target(row: ConvergenceRow) -> str:
+    assert row.target is not None
+    return words.score(row.target)
 
 
 def _horizon(runs: Sequence[Crossing]) -> float:
