@@ -17,13 +17,12 @@ from transfergain.analysis.recommend import title, upper
 from transfergain.analysis.rows import Benefit, GainRow, Verdict
 from transfergain.analysis.short import hidden
 from transfergain.analysis.summary import DatasetSummary, Summary
-from transfergain.arms import REFERENCE
 from transfergain.report.page import dots, svg
 from transfergain.report.page.dots import DotPlot
 from transfergain.report.page.figures import styles
 from transfergain.report.page.panels import data_efficiency
 from transfergain.report.page.panels.base import DatasetView
-from transfergain.report.steps import flags
+from transfergain.report.steps import flags, labels_brought
 from transfergain.split import TEST
 
 
@@ -60,6 +59,8 @@ class Answer:
     of: DatasetSummary
     take: str
     figures: Sequence[KeyFigure]
+    labels: str
+    """What the last labels brought; empty where nothing was scored."""
     steps: Sequence[str]
     tiles: Sequence[Tile]
     dots: DotPlot | None
@@ -75,6 +76,7 @@ def answers(findings: Findings) -> list[Answer]:
             of=of,
             take=upper(of.recommendation.title),
             figures=_figures(findings, of),
+            labels=labels_brought(of.more_labels, flags) if of.score is not None else "",
             steps=[flags(step) for step in of.next],
             tiles=[Tile(panel_id(b.benefit, number), b.benefit, b.verdict, _in_words(b.text, of)) for b in of.benefits],
             dots=dots.candidates(of, drawn),
@@ -104,7 +106,7 @@ def _in_words(text: str, of: DatasetSummary) -> str:
 
 
 def _figures(findings: Findings, of: DatasetSummary) -> list[KeyFigure]:
-    """Pick the score of what to take, and what it gains over the best floor and over scratch.
+    """Pick the score of what to take, and what it gains over the reference and over the best floor.
 
     Where that is a floor, or scratch itself, the gains are those of the arm that the answer is about.
     """
@@ -117,8 +119,8 @@ def _figures(findings: Findings, of: DatasetSummary) -> list[KeyFigure]:
     by = f"{title(arm)} " if arm != best.name and arm else ""
     over_floor = next((row.over_floor for row in of.candidates if row.arm == arm), None)
     if gained := gained or _over_reference(findings, of, arm):
-        found.append(_difference(gained, f"{by}over {title(REFERENCE)}"))
-    if over_floor:
+        found.append(_difference(gained, f"{by}over {title(of.reference)}"))
+    if over_floor and of.reference != over_floor.against:
         found.append(_difference(over_floor, f"{by}over the best floor, {title(over_floor.against)}"))
     return found
 

@@ -12,6 +12,7 @@ from transfergain.analysis.rows import Verdict
 from transfergain.analysis.summary import DatasetSummary
 from transfergain.report.page.figures import MISSING, Style, gain_text, percent, styles
 from transfergain.report.page.svg import MARKER_SHAPES, padded, round_numbers
+from transfergain.report.reading import rivals
 
 
 class Dot(NamedTuple):
@@ -89,11 +90,11 @@ def _high(row: CandidateRow) -> float | None:
 
 
 def gains(findings: Findings) -> DotPlot | None:
-    """Place the gains over scratch on the test sets, of every data set and arm; None without any."""
+    """Place the gains on the test sets, of every data set and arm; None without any."""
     rows = findings.headline()
     if not rows:
         return None
-    margin, drawn = findings.study.margin, styles(findings)
+    margin, drawn, rival = findings.study.margin, styles(findings), rivals(row.reference for row in rows)
     ends = [v for row in rows for v in (row.low, row.estimate, row.high) if v is not None]
     place, ticks = _scale([0.0, margin, *ends], "+")
     dots = [
@@ -111,8 +112,8 @@ def gains(findings: Findings) -> DotPlot | None:
         for row in rows
     ]
     return DotPlot(
-        caption="Gain over scratch on the test sets, in points, with its 95 % interval over seeds and test examples",
-        heads=("data set, arm", "worse than scratch ← | → better", "gain [95 %]"),
+        caption=f"Gain over {rival} on the test sets, in points, with its 95 % interval over seeds and test examples",
+        heads=("data set, arm", f"worse than {rival} ← | → better", "gain [95 %]"),
         dots=dots,
         ticks=ticks,
         zero=place(0.0),

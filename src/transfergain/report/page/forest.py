@@ -18,6 +18,7 @@ from transfergain.report.page.figures import (
     rule,
     styles,
 )
+from transfergain.report.reading import rivals
 
 
 def figure(findings: Findings) -> Figure | None:
@@ -37,7 +38,7 @@ def figure(findings: Findings) -> Figure | None:
         traces.append(line(arm, drawn[arm], estimates, places, hover, "markers"))
     traces.insert(0, rule("no gain", [0, 0], [0.6, -len(rows) + 0.4], "no gain", "dot"))
     y_axis = {"tickvals": [-i for i in range(len(rows))], "ticktext": [escape(name) for name in names]}
-    title = f"Gain over scratch on the test set, {findings.study.model}"
+    title = f"Gain over {rivals(row.reference for row in rows)} on the test set, {findings.study.model}"
     body = [[name, percent(r.estimate, "+"), interval_text(r, "+"), r.verdict] for name, r in zip(names, rows, strict=True)]
     columns = (Column("data set, arm"), Column("gain, points", True), Column("95 % interval", True), Column("verdict"))
     drawn_layout = layout("", axis("gain, points"))

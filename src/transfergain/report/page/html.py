@@ -75,7 +75,7 @@ def render(findings: Findings, live: bool = False) -> str:
     toml = study_toml(findings.study.request)
     content = downloads.tables_to_download(findings)
     return _template().render(
-        title=f"Does starting from {findings.study.model} beat training from scratch?",
+        title=findings.summary.question,
         live=live,
         findings=findings,
         study=findings.study,

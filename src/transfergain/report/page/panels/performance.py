@@ -54,7 +54,8 @@ def _silence(view: DatasetView) -> str:
     scored = list(dict.fromkeys(row.arm for row in view.findings.scores if row.dataset == view.dataset))
     if not scored:
         return "No reported trial has finished: nothing to say yet."
-    return f"No seed has finished both scratch and a pretrained arm: no gain to report yet. Scored: {', '.join(scored)}."
+    pair = f"No seed has finished both {view.entry.reference} and another arm"
+    return f"{pair}: no gain to report yet. Scored: {', '.join(scored)}."
 
 
 def paired(view: DatasetView) -> Figure | None:
