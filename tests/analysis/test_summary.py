@@ -9,6 +9,7 @@ import pytest
 
 from support.planted import FIVE, FLOORS, NAMES, at, findings, planted, trials
 from support.synthetic import World
+from transfergain.analysis.advice import PENDING
 from transfergain.analysis.rows import Verdict
 from transfergain.split import TEST
 from transfergain.types import Status
@@ -166,6 +167,15 @@ def test_two_seeds_have_no_interval():
     of = planted("two seeds").summary.datasets[0]
     assert "95 %" not in of.answer and "too few for an interval" in of.benefits[0].text
     assert (of.next[0].key, of.next[0].value) == ("seeds", "3")
+
+
+def test_seeds_that_are_planned_are_not_asked_for():
+    """A time limit ended a study after one seed, and it asked for --seeds 3, which is fewer than it would add by itself."""
+    one = planted("one seed")
+    assert next(step.key for step in one.summary.datasets[0].next) == "seeds"
+    cut = replace(one, trials={**one.trials, PENDING: 8})
+    first, *others = cut.summary.datasets[0].next
+    assert "same command" in first.text and "seeds" not in {step.key for step in others}
 
 
 def test_curves_that_cross_are_told_of():
