@@ -12,6 +12,8 @@ from transfergain.data.formats.conll import ENDINGS, read
 from transfergain.data.formats.schemes import BARE_TYPES, to_bio
 from transfergain.data.read import read_file
 from transfergain.errors import UserError
+from transfergain.options import OptionKind
+from transfergain.tasks.ner import NER
 
 QUICK = settings(max_examples=60, deadline=None)
 LETTERS = {
@@ -192,7 +194,7 @@ NESTED = "1\tAda\tB-PER\tO\n2\tof\tI-PER\tO\n3\tRome\tI-PER\tB-LOC\n4\tran\tO\tO
 
 def test_two_columns_of_tags_are_refused_with_what_each_would_give(tmp_path):
     path = put(tmp_path, NESTED)
-    with pytest.raises(UserError, match=r"columns 3 \(1 entities of PER\) and 4 \(1 entities of LOC\).*--tags-column 3"):
+    with pytest.raises(UserError, match=r"columns 3 \(1 entity of PER\) and 4 \(1 entity of LOC\).*--tags-column 3"):
         read(path)
     assert read(path, tags_column="4").rows[0] == {"tokens": ["Ada", "of", "Rome", "ran"], "4": ["O", "O", "B-LOC", "O"]}
     assert read(path, "3", "2").rows[0]["3"] == ["B-PER", "I-PER", "I-PER", "O"]
@@ -343,3 +345,12 @@ def test_real_files(real_data):
     wiki = read_file(real_data / "wikigold" / "all.conll")
     found = to_bio([row["ner_tags"] for row in wiki.rows], where)
     assert (len(wiki.rows), found.scheme, found.irregular) == (1696, "IO", 0)
+
+
+def test_two_columns_of_tags_are_named_though_one_cannot_be_read(tmp_path):
+    """The refusal came from within one of the two columns, and named no file."""
+    path = tmp_path / "names.txt"
+    path.write_text("Ada O\n\nB-X O\nB-X O\nB-X O\nB-X B-PER\n", "utf-8")
+    told = r"names\.txt: columns 1 \(tags, and some that are none\) and 2 \(1 entit"
+    with pytest.raises(UserError, match=told):
+        read_file(path, NER.readers(NER.defaults(OptionKind.PARSE)))

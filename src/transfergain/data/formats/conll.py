@@ -175,9 +175,13 @@ def _looks_like_tags(used: Counter[str]) -> bool:
 
 def _entities(column: Sequence[Sequence[str]]) -> str:
     """Say what a column would give: `120 entities of ORG, PER`."""
-    found = schemes.to_bio(column, lambda *_: "")
+    try:
+        found = schemes.to_bio(column, lambda *_: "")
+    except UserError:
+        return "tags, and some that are none"
     kinds = sorted({tag[2:] for row in found.tags for tag in row if tag != "O"})
-    return f"{found.entities:,} entities of {', '.join(kinds[:6])}{', ...' if len(kinds) > 6 else ''}"
+    what = "entity" if found.entities == 1 else "entities"
+    return f"{found.entities:,} {what} of {', '.join(kinds[:6])}{', ...' if len(kinds) > 6 else ''}"
 
 
 def _word_column(sentences: Sequence[list[Word]], tag: int) -> int:
