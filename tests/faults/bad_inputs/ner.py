@@ -78,7 +78,7 @@ for name, says, build in [
     ("texts without marks", ('no entity is marked in "text"',), ner(ner_rows("Ada spoke.", "Al ran."), name="names.jsonl")),
     (
         "two columns of tags",
-        ("names.conll", "columns 2 (1 entities of A)", "--tags-column 2"),
+        ("names.conll", "columns 2 (1 entity of A)", "--tags-column 2"),
         ner("Ada B-A B-B\nran O O\n"),
     ),
     ("column that is not there", ("names.conll has 2 columns, and no number 3",), ner(conll(), "--tags-column", "3")),
