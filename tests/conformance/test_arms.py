@@ -22,7 +22,7 @@ from transfergain.types import Checkpoint, Dataset, Example, Recipe, TrialSpec
 
 KINDS = ("bert", "roberta", "distilbert", "gpt2", "t5", "bart")
 PRETRAINED = [name for name, arm in ARMS.items() if arm.pretrained]
-SOLVED = [name for name, arm in ARMS.items() if not arm.default_learning_rate]
+SOLVED = [name for name, arm in ARMS.items() if not arm.takes_steps]
 """Arms that take no steps: a linear layer on frozen features."""
 LABELS = ("negative", "positive")
 TASK = TASKS["sentiment"]

@@ -89,13 +89,9 @@ def rows(first):
         return list(store.rows())
 
 
-def is_probe(arm):
-    return arm.startswith("probe")
-
-
 def arms_of(task):
     """The arms that apply."""
-    return [arm for arm in ARMS if task in PROBES or not is_probe(arm)]
+    return [arm for arm in ARMS if task in PROBES or ARMS[arm].takes_steps]
 
 
 def floors_of(task):
@@ -200,7 +196,7 @@ def test_kept_models_are_of_their_tasks_class_and_have_cards(first, name):
     for arm in arms_of(task.name):
         kept = folder / f"{name}-{arm}"
         assert json.loads((kept / "config.json").read_text())["architectures"] == [
-            (PROBES if is_probe(arm) else CLASSES)[task.name]
+            (CLASSES if ARMS[arm].takes_steps else PROBES)[task.name]
         ]
         assert (kept / "tokenizer.json").exists() and (kept / "model.safetensors").exists()
         with Store(first[1]) as store:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from transfergain.arms import ARMS, weights
 
-STEPPED = [name for name, arm in ARMS.items() if arm.default_learning_rate]
+STEPPED = [name for name, arm in ARMS.items() if arm.takes_steps]
 """Arms that train by steps; the others are solved for."""
 HEAD = "head"
 

@@ -53,3 +53,8 @@ class Arm:
     citation: str
     adapts: bool = False
     """Whether models that it trained are adapted to the domain of a shift (`--adapt`): the two ends of the comparison."""
+
+    @property
+    def takes_steps(self) -> bool:
+        """Tell whether it trains by steps, at a learning rate that may be tuned; an arm that is solved for does not."""
+        return self.default_learning_rate > 0

@@ -97,11 +97,13 @@ class Features:
 
     def _compute(self, features: Sequence[Feature], keys: Sequence[bytes]) -> None:
         made: list[tuple[bytes, NDArray[Any]]] = []
+        rows = 0
         for index, array in compute(self._encoder, features, self.views, self._pad, self._most, self._precision):
             made.append((keys[index], array))
-            if sum(len(rows) for _, rows in made) >= CHUNK_ROWS:
+            rows += len(array)
+            if rows >= CHUNK_ROWS:
                 self._store.add(made)
-                made = []
+                made, rows = [], 0
         self._store.add(made)
         self.computed += len(keys)
 

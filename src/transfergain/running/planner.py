@@ -110,7 +110,7 @@ class Planner:
 
     def rounds(self, arm: str) -> list[int]:
         """Count the trials of each round of an arm's tuning, none of which fails."""
-        tried = self.study.tune if ARMS[arm].default_learning_rate else 0
+        tried = self.study.tune if ARMS[arm].takes_steps else 0
         return [-(-tried // 2**depth) for depth in range(len(self.rungs()))]
 
     def tuning(self, cell: StudyCell) -> list[TrialSpec]:
@@ -119,7 +119,7 @@ class Planner:
         None for an arm that takes no steps: each of its trials chooses by itself.
         """
         replicate = self.study.seed * REPLICATES_PER_SEED + REPLICATES_PER_SEED - 1
-        if not ARMS[cell.arm].default_learning_rate:
+        if not ARMS[cell.arm].takes_steps:
             return []
         return [
             self._spec(cell, replicate, Phase.TUNE, self.recipe(cell.data, rate), self.rungs()[0])

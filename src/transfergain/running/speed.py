@@ -78,7 +78,7 @@ def _found(speed: Speed | None, ended: Sequence[Outcome]) -> str:
 
 def short_trials(planner: Planner, cell: StudyCell) -> list[TrialSpec]:
     """Plan what is timed of a cell: trials of few steps, of which the first warms up; or one of an arm that takes none."""
-    if not ARMS[cell.arm].default_learning_rate:
+    if not ARMS[cell.arm].takes_steps:
         return [short_trial(planner, cell, 0)]
     return [short_trial(planner, cell, steps) for steps in (min(SHORT_TRIAL_STEPS), *SHORT_TRIAL_STEPS)]
 
