@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from support.browser import Browser
 from support.checkpoints import SPECIALS, build_checkpoint
 from support.texts import sentences, write_csv
 
@@ -104,3 +105,10 @@ def checkpoints(tmp_path_factory):
         return built[kind, auto_class]
 
     return get
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium for the tests of a file."""
+    with Browser() as found:
+        yield found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from support.browser import CHROMIUM, Browser
+from support.browser import CHROMIUM
 from support.findings_fixture import synthetic
 from support.planted import planted
 from transfergain.report.page.html import render
@@ -88,12 +88,6 @@ Array.from(document.querySelectorAll('a, button, input, select, summary'))
   .map(e => e.outerHTML.slice(0, 120))
 """
 HEADINGS = "Array.from(document.querySelectorAll('h1, h2, h3, h4')).map(h => Number(h.tagName[1]))"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with Browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

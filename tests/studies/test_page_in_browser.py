@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from support.browser import CHROMIUM, Browser
+from support.browser import CHROMIUM
 from support.findings_fixture import synthetic
 from transfergain.report.page.html import render
 from transfergain.types import StudyWarning, WarningKind
@@ -18,12 +18,6 @@ from transfergain.types import StudyWarning, WarningKind
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
 AXE = os.environ.get("AXE_CORE", "")
 EVIL = "</script><script>window.evil = 1</script><img src=http://127.0.0.1:1/x onerror=window.evil=1>"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with Browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

@@ -71,10 +71,9 @@ def _steps(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[Ne
         yield NextStep(text="the same command runs what is missing and keeps what is done")
     if tables.study.request.get("quick"):
         yield NextStep(text="all arms, and seeds until it is clear; what is done is kept", key="quick")
-    if gain is not None and gain.n_seeds < FEWEST and tables.trials.get(PENDING):
-        pass  # they are among what is missing
-    elif gain is not None and gain.n_seeds < FEWEST:
-        yield NextStep(text="three seeds give a first interval", key="seeds", value=str(FEWEST))
+    if gain is not None and gain.n_seeds < FEWEST:
+        if not tables.trials.get(PENDING):  # else they are among what is missing
+            yield NextStep(text="three seeds give a first interval", key="seeds", value=str(FEWEST))
     elif gain is not None and gain.verdict is Verdict.INCONCLUSIVE:
         yield _decide(gain, tables.data[name].looks)
     if tables.data[name].reference != REFERENCE:

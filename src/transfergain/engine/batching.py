@@ -12,6 +12,8 @@ from transfergain.seeds import generator
 Feature = Mapping[str, Any]
 """One example for the model: id lists, integers or lists as labels, or tensors: vectors, or (tokens, H)."""
 
+IGNORED_LABEL = -100
+"""The label of tokens that are not learned from: what PyTorch's cross entropy leaves out."""
 POOL_BATCHES = 16
 """Batches are cut from shuffled pools of this many batches, sorted by length inside the pool."""
 
@@ -61,7 +63,7 @@ def collate(features: Sequence[Feature], pad_token_id: int, device: torch.device
         if isinstance(first, torch.Tensor):
             batch[key] = torch.nn.utils.rnn.pad_sequence(values, batch_first=True) if first.ndim > 1 else torch.stack(values)
         elif isinstance(first, list):
-            fill = {"input_ids": pad_token_id, "labels": -100}.get(key, 0)
+            fill = {"input_ids": pad_token_id, "labels": IGNORED_LABEL}.get(key, 0)
             longest = max(map(len, values))
             batch[key] = torch.tensor([v + [fill] * (longest - len(v)) for v in values])
         else:

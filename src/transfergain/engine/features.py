@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from transfergain.arms.probe_model import ALL_LAYERS, at_layer, hidden_states, pooled
-from transfergain.engine.batching import Feature, collate
+from transfergain.engine.batching import IGNORED_LABEL, Feature, collate
 from transfergain.engine.feature_store import FeatureStore
 from transfergain.engine.precision import autocast
 
@@ -30,7 +30,6 @@ LARGEST_HALF = 65504.0
 """The largest number of float16, in which features of tokens are stored: there are many, and they differ by much. Those of
 texts, whose means over random weights differ by little, are stored in float32."""
 MODEL_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
-IGNORED_LABEL = -100
 
 
 class View(NamedTuple):

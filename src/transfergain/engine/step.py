@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from transfergain.engine.batching import Feature, collate
+from transfergain.engine.batching import IGNORED_LABEL, Feature, collate
 from transfergain.engine.precision import autocast
 from transfergain.engine.weights import Weights
 from transfergain.types import Recipe
@@ -100,4 +100,4 @@ class Step:
 def _answers(feature: Feature) -> int:
     """Count the terms of the loss that a feature has: its labelled tokens, or one."""
     labels = feature.get("labels")
-    return sum(label != -100 for label in labels) if isinstance(labels, list) else 1
+    return sum(label != IGNORED_LABEL for label in labels) if isinstance(labels, list) else 1

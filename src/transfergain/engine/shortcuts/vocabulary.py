@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from transfergain.engine.batching import Feature, collate, length
+from transfergain.engine.batching import IGNORED_LABEL, Feature, collate, length
 from transfergain.engine.shortcuts.token_ids import ID_NAMES, ids_in, is_id, token_attributes, token_keys
 from transfergain.engine.shortcuts.token_rows import StaysWhole, TokenRows, token_rows
 
@@ -77,7 +77,7 @@ class Vocabulary:
     def features(self, features: Iterable[Feature]) -> list[dict[str, Any]]:
         """Give features the new numbers. Raises KeyError for a token that the vocabulary was made without."""
         keys = token_keys(self.generation)
-        number = self._numbers | {-100: -100}
+        number = self._numbers | {IGNORED_LABEL: IGNORED_LABEL}
         if not self.kept:
             return [dict(feature) for feature in features]
         return [{k: [number[i] for i in v] if k in keys else v for k, v in f.items()} for f in features]
@@ -100,7 +100,7 @@ class Vocabulary:
         attributes = list(token_attributes(model, size, tensors))
         named = [value for _, name, value in attributes if ID_NAMES.search(name)]
         named += [value for name, value in (self.generation or {}).items() if ID_NAMES.search(name)]
-        met = {i for f in features for key in token_keys(self.generation) for i in f.get(key, ()) if i != -100}
+        met = {i for f in features for key in token_keys(self.generation) for i in f.get(key, ()) if i != IGNORED_LABEL}
         met.add(self.pad_token_id)
         if not features or not 0 <= min(met) <= max(met) < size:
             raise StaysWhole("there are no features, or the tokenizer has tokens that the model has not")
