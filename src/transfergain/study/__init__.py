@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
+from transfergain.study.data_keys import TaskEntry as TaskEntry
 from transfergain.study.file import load as load
 from transfergain.study.keys import Study as Study
-from transfergain.study.keys import TaskEntry as TaskEntry

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from transfergain.errors import UserError, nearest
 from transfergain.options import flag_of
-from transfergain.study.keys import QUICK, Study, TaskEntry
+from transfergain.study.data_keys import TaskEntry
+from transfergain.study.keys import QUICK, Study
 from transfergain.tasks import TASKS
 
 UNION_MEMBERS = ("auto", "constrained-int", "list[constrained-int]", "literal['auto']", "str", "dict[str,str]")

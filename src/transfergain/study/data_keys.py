@@ -1,0 +1,164 @@
+"""Define the keys of one data set of a study: what is read, for which task, and how it is drawn and trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator
+
+from transfergain.data.prepare import DataSource
+from transfergain.errors import nearest, printable
+from transfergain.options import Flag, Group, OptionKind
+from transfergain.study.fields import with_options_of
+from transfergain.tasks import TASKS
+from transfergain.types import Recipe
+
+NAMED_FILE = "NAME=FILE"
+
+
+def split_words(value: Any) -> Any:
+    """Split a text at its commas; what is no text stays as it is."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
+        raise ValueError
+    return int(value)
+
+
+def _lengths() -> str:
+    """Say the default lengths of the tasks in words: `128, qa: 384`."""
+    usual = next(iter(TASKS.values())).max_length
+    return ", ".join([str(usual), *(f"{t.name}: {t.max_length}" for t in TASKS.values() if t.max_length != usual)])
+
+
+@with_options_of(TASKS.values())
+class TaskData(BaseModel):
+    """Which data is read for which task, and how."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: Annotated[str, Flag(", ".join(TASKS), Group.INPUT, choices=tuple(TASKS))] = next(iter(TASKS))
+    train_file: Annotated[
+        str | None, Flag("csv, tsv, json, jsonl, parquet, CoNLL, SQuAD or parallel text; or .gz", Group.INPUT)
+    ] = None
+    validation_file: Annotated[str | None, Flag("dev set", Group.INPUT, default="carved from train")] = None
+    test_file: Annotated[str | None, Flag("test set", Group.INPUT, default="carved from train")] = None
+    dataset_name: Annotated[str | None, Flag("Hub data set, folder of splits, or builtin:TASK", Group.INPUT)] = None
+    dataset_config_name: Annotated[str | None, Flag("configuration of the Hub data set", Group.INPUT)] = None
+
+    @field_validator("task")
+    @classmethod
+    def _task(cls, value: str) -> str:
+        if value not in TASKS:
+            raise ValueError(f'unknown task "{value}".{nearest(value, TASKS)}')
+        return value
+
+    def given(self, kind: OptionKind) -> dict[str, Any]:
+        """Collect the task's options of a kind that the user gave."""
+        values = {option.name: getattr(self, option.name) for option in TASKS[self.task].options if option.kind & kind}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+class TaskEntry(TaskData):
+    """One data set of a study and the task it is for."""
+
+    shift: Annotated[dict[str, str], Flag("test set of another domain; repeatable", Group.INPUT, metavar=NAMED_FILE)] = (
+        Field(default_factory=dict)
+    )
+    adapt: Annotated[
+        dict[str, str],
+        Flag("labelled examples of a shift's domain, to adapt with; repeatable", Group.INPUT, metavar=NAMED_FILE),
+    ] = Field(default_factory=dict)
+    """Shift name -> file with labelled examples of its domain, to adapt trained models to it with."""
+    budgets: Annotated[
+        list[Annotated[int, Field(ge=10)]] | Literal["auto"],
+        Flag("label budgets, train and dev together: 64,256,1024 or auto", Group.QUESTION),
+    ] = "auto"
+    seeds: Annotated[
+        Annotated[int, Field(ge=1, le=500)] | Literal["auto"],
+        Flag("replicates of every trial; auto: until it is clear", Group.QUESTION, type=str, choices=("auto",)),
+    ] = "auto"
+    max_seeds: Annotated[int, Field(ge=3, le=30), Flag("most replicates with --seeds auto", Group.QUESTION)] = 12
+    max_length: Annotated[
+        Annotated[int, Field(ge=4, le=8192)] | None,
+        Flag("tokens", Group.TRAINING, default=_lengths(), spellings=("--max-seq-length",)),
+    ] = None
+    batch_size: Annotated[int, Field(ge=1), Flag("examples of a step", Group.TRAINING)] = 16
+    epochs: Annotated[int, Field(ge=1), Flag("cap on epochs; training ends by itself before", Group.TRAINING)] = (
+        Recipe.epochs
+    )
+    min_steps: Annotated[int, Field(ge=1), Flag("least step cap, for small budgets", Group.TRAINING)] = Recipe.min_steps
+    warmup_steps: Annotated[int, Field(ge=0), Flag("steps of warm-up", Group.TRAINING)] = Recipe.warmup_steps
+    patience: Annotated[
+        float, Field(gt=0, lt=1), Flag("share of a run without progress on dev that ends it", Group.TRAINING)
+    ] = Recipe.patience
+
+    @field_validator("seeds", mode="before")
+    @classmethod
+    def _seeds(cls, value: Any) -> Any:
+        if isinstance(value, str) and value != "auto" and not value.lstrip("+-").isdecimal():
+            raise ValueError('must be a whole number such as 8, or "auto"')
+        return value
+
+    @field_validator("budgets", mode="before")
+    @classmethod
+    def _budgets(cls, value: Any) -> Any:
+        if value == "auto":
+            return value
+        try:
+            budgets = sorted({_whole(part) for part in split_words(value)})
+        except (TypeError, ValueError):
+            budgets = []
+        if not budgets:
+            raise ValueError('must be whole numbers such as 64,256,1024, or "auto"')
+        return budgets
+
+    @field_validator("shift", "adapt", mode="before")
+    @classmethod
+    def _named_files(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return dict(value)
+        parts = [value] if isinstance(value, str) else value
+        if not isinstance(parts, list | tuple):
+            raise ValueError("must be name=FILE, a list of these, or a table of names and files")
+        pairs = {}
+        for part in parts:
+            name, equals, path = str(part).partition("=")
+            if not equals or not name.strip() or not path.strip():
+                raise ValueError(f'"{part}" is not of the form name=FILE')
+            if name.strip() in pairs:
+                raise ValueError(f'two files are called "{name.strip()}"')
+            pairs[name.strip()] = path.strip()
+        return pairs
+
+    @field_validator("shift", "adapt")
+    @classmethod
+    def _printable_names(cls, value: dict[str, str]) -> dict[str, str]:
+        for name in value:
+            if name != printable(name):
+                raise ValueError(f'the name "{name}" holds signs that cannot be shown; choose another')
+        return value
+
+    def tokens(self) -> int:
+        """Give the most tokens of an input: as given, or the task's default."""
+        return self.max_length or TASKS[self.task].max_length
+
+    def encoding(self) -> tuple[tuple[str, Any], ...]:
+        """Collect the task's settings of encoding and generation, as a recipe holds them."""
+        return tuple(sorted((TASKS[self.task].defaults(OptionKind.ENCODING) | self.given(OptionKind.ENCODING)).items()))
+
+    def source(self) -> DataSource:
+        """Say where the data comes from."""
+        return DataSource(
+            train_file=self.train_file,
+            validation_file=self.validation_file,
+            test_file=self.test_file,
+            dataset_name=self.dataset_name,
+            dataset_config_name=self.dataset_config_name,
+            options=self.given(OptionKind.PARSE),
+            shifts=self.shift,
+            targets=self.adapt,
+        )
