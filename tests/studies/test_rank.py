@@ -10,7 +10,9 @@ import transfergain as tg
 from support.checkpoints import build_checkpoint
 from support.texts import articles, sentences, tagged, write_conll, write_csv, write_squad
 from support.tiny import command
-from transfergain.running.ranking import RankRow
+from transfergain.commands.rank import answer, names
+from transfergain.engine.rank_row import RankRow
+from transfergain.running.ranking import Ranking
 
 FIELDS = set(RankRow.__dataclass_fields__)
 
@@ -65,6 +67,50 @@ def test_the_command_prints_the_ranking_and_ends_with_the_next_commands(models, 
     found = json.loads(capsys.readouterr().out)
     assert {row["model"] for row in found["rows"]} == set(models) and len(found["next"]) == 2
     assert found["examples"] == 60 and found["metric"] == "accuracy"
+
+
+def test_the_page_holds_the_answer_scores_commands_and_what_was_not_ranked(models, files, tmp_path, monkeypatch, capsys):
+    flags = ["--task", "sentiment", "--train-file", files["sentiment"], "--examples", "60"]
+    odd, page = tmp_path / "<i>odd", tmp_path / "deep" / "ranking.html"
+    assert command(monkeypatch, "rank", *models, odd, *flags, "--page", page) == 0
+    said, html = capsys.readouterr().out, page.read_text(encoding="utf-8")
+    first = said.splitlines()[0]
+    assert "promises most on reviews" in first and str(page) in said.replace("\n", "")
+    text = re.sub(r"<[^>]+>", "", html.split("</style>")[1])
+    assert first.split(":")[0] in text and "Not ranked" in text and text.count("transfergain run --model") == 2
+    assert all(model in text for model in models) and "&lt;i&gt;odd" in html and "<i>odd" not in html
+    assert "default-src 'none'" in html and "http://" not in html.replace("http://www.w3.org", "")
+
+
+def test_a_page_that_cannot_be_written_is_one_line_and_the_ranking_is_printed(models, files, tmp_path, monkeypatch, capsys):
+    flags = ["--task", "sentiment", "--train-file", files["sentiment"], "--examples", "60"]
+    (tmp_path / "file").touch()
+    assert command(monkeypatch, "rank", models[0], *flags, "--page", tmp_path / "file" / "x.html") == 2
+    said = capsys.readouterr()
+    assert "LogME" in said.out and "--page" in said.err and "cannot be written" in said.err and "Traceback" not in said.err
+
+
+def rows_of(*scores):
+    made = [RankRow(f"m{i}", probe=p, low=p - half, high=p + half, parameters=10) for i, (p, half) in enumerate(scores)]
+    return Ranking("sentiment", "reviews", "accuracy", 60, tuple(made), ())
+
+
+@pytest.mark.parametrize(
+    ("scores", "said"),
+    [
+        ([(0.9, 0.01)], "m0 promises most on reviews: a linear probe of it has 90.0 % accuracy."),
+        ([(0.9, 0.01), (0.8, 0.02)], "has 90.0 % accuracy. m1 has 80.0 %."),
+        ([(0.9, 0.05), (0.88, 0.05)], "m1 has 88.0 %, too near to tell them apart by this: train both."),
+    ],
+)
+def test_the_first_sentence_says_which_and_whether_the_next_one_is_told_apart(scores, said):
+    assert said in answer(rows_of(*scores))
+
+
+def test_folders_are_shown_by_their_last_part_where_that_names_one_alone():
+    rows = tuple(RankRow(model, probe=0.5) for model in ("/a/x", "/b/x", "/b/y", "builtin:minilm", "me/y2"))
+    short = names(Ranking("sentiment", "reviews", "accuracy", 60, rows, ()))
+    assert short == {"/a/x": "/a/x", "/b/x": "/b/x", "/b/y": "y", "builtin:minilm": "builtin:minilm", "me/y2": "me/y2"}
 
 
 def translation(folder):

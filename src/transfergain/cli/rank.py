@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,10 @@ Json = Annotated[
     typer.Option("--json", help="print JSON on stdout, everything else on stderr", rich_help_panel=Group.OUTPUT.value),
 ]
 
+Page = Annotated[
+    Path | None, typer.Option(help="HTML file to write the ranking to, as well", rich_help_panel=Group.OUTPUT.value)
+]
+
 
 def rank_flags() -> list[inspect.Parameter]:
     """Choose the flags of a study that a ranking has, and those of tasks."""
@@ -35,12 +40,17 @@ def _group(parameter: inspect.Parameter) -> str | None:
     return panels[0] if panels else None
 
 
-def rank(models: Models, examples: Examples = 1000, as_json: Json = False, **keys: Any) -> None:
+def rank(models: Models, examples: Examples = 1000, as_json: Json = False, page: Page = None, **keys: Any) -> None:
     """Put checkpoints in the order of what to expect from them on your data, before anything is trained."""
+    from transfergain.commands import rank_page
     from transfergain.commands.rank import show
     from transfergain.running import ranking
+    from transfergain.running.console import say
     from transfergain.study import load
 
     console = Console(stderr=as_json)
     found = ranking.rank(models, load(given(keys), None), examples, console)
     typer.echo(found.to_json()) if as_json else show(found, console)
+    if page is not None:
+        rank_page.write(found, page)
+        say(console, f"Page          {page}")

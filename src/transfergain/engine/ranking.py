@@ -23,6 +23,7 @@ from transfergain.engine.convex import Classes
 from transfergain.engine.material import PartName, Rows
 from transfergain.engine.precision import pick_device
 from transfergain.engine.probing import HEADS, Probe, in_view, make_features
+from transfergain.engine.rank_row import RankRow
 from transfergain.engine.reading import Part, Reader
 from transfergain.engine.transferability import h_score, log_me
 from transfergain.seeds import generator
@@ -45,8 +46,8 @@ def measure(
     threads: int,
     examples: int,
     draws: int,
-) -> dict[str, Any]:
-    """Measure one checkpoint; returns the fields of a row of the ranking. Raises UserError where it cannot be used."""
+) -> RankRow:
+    """Measure one checkpoint. Raises UserError where it cannot be used."""
     torch.set_num_threads(threads)
     task, rows = TASKS[data.task], sample(data, examples)
     tokenizer = load_tokenizer(checkpoint)
@@ -66,14 +67,19 @@ def measure(
     scores, best = _without_training(arrays, problem, len(features.views))
     layers = max(view.layer for view in features.views)
     probe = Probe(model, head, reader, {}, features, choices=tuple(dict.fromkeys((0, best))))
-    found = [_cross_fitted(probe, rows, draw) for draw in range(draws)]
-    return scores | _interval(found) | {
-        "best": features.views[best].describe(layers) if scores else "",
-        "parameters": sum(p.numel() for p in model.encoder.parameters()),
-        "hidden": int(model.encoder.config.hidden_size),
-        "seconds": seconds / len(rows) * 1000,
-        "megabytes": memory,
-    }  # fmt: skip
+    mean, low, high = _interval([_cross_fitted(probe, rows, draw) for draw in range(draws)])
+    return RankRow(
+        model=checkpoint.name,
+        probe=mean,
+        low=low,
+        high=high,
+        **scores,
+        best=features.views[best].describe(layers) if scores else "",
+        parameters=sum(p.numel() for p in model.encoder.parameters()),
+        hidden=int(model.encoder.config.hidden_size),
+        seconds=seconds / len(rows) * 1000,
+        megabytes=memory,
+    )
 
 
 def sample(data: Dataset, most: int) -> list[Example]:
@@ -131,13 +137,13 @@ def in_halves(rows: Sequence[Example], strata: Sequence[Any], draw: int) -> list
     return [[rows[i] for i in order[:middle]], [rows[i] for i in order[middle:]]]
 
 
-def _interval(scores: Sequence[float]) -> dict[str, float]:
-    """Give mean and 95 % interval over draws, by Student's t, within the possible range."""
+def _interval(scores: Sequence[float]) -> tuple[float, float | None, float | None]:
+    """Give mean and 95 % interval over draws, by Student's t, within the possible range; None from a single draw."""
     mean = float(np.mean(scores))
     if len(scores) < 2:
-        return {"probe": mean}
+        return mean, None, None
     half = float(stdtrit(len(scores) - 1, 0.975) * np.std(scores, ddof=1) / math.sqrt(len(scores)))
-    return {"probe": mean, "low": max(0.0, mean - half), "high": min(1.0, mean + half)}
+    return mean, max(0.0, mean - half), min(1.0, mean + half)
 
 
 def _forget_peak() -> None:

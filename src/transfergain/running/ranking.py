@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.console import Console
 from transfergain.arms.probe import READABLE
 from transfergain.checkpoint import resolve
 from transfergain.data import prepare
+from transfergain.engine.rank_row import RankRow
 from transfergain.errors import UserError
 from transfergain.running.console import aside, busy
 from transfergain.running.tryout import quiet_libraries
@@ -26,34 +27,6 @@ DRAWS = 5
 
 
 @dataclass(frozen=True)
-class RankRow:
-    """What one checkpoint promises. None is what is not known: all but the name where it could not be read."""
-
-    model: str
-    probe: float | None = None
-    """Score of a cross-fitted linear probe: the mean over draws."""
-    low: float | None = None
-    high: float | None = None
-    """95 % interval of it over draws."""
-    log_me: float | None = None
-    """Of the layer where it is largest; for questions there is no such score, as spans are no classes."""
-    log_me_all: float | None = None
-    """Of the mean over all layers."""
-    h_score: float | None = None
-    h_score_all: float | None = None
-    best: str = ""
-    """What the layer is that LogME is largest at."""
-    parameters: int | None = None
-    hidden: int | None = None
-    seconds: float | None = None
-    """To compute the features of 1,000 examples here."""
-    megabytes: float | None = None
-    """The most memory that the process held meanwhile; None where the system does not say."""
-    problem: str = ""
-    """Why the checkpoint is not ranked."""
-
-
-@dataclass(frozen=True)
 class Ranking:
     """Checkpoints, the most promising first; those that could not be read last."""
 
@@ -64,6 +37,11 @@ class Ranking:
     rows: tuple[RankRow, ...]
     next: tuple[str, ...]
     """Commands of the studies that compare the two best with training from scratch."""
+
+    @property
+    def ranked(self) -> list[RankRow]:
+        """List the rows of checkpoints that could be read, the most promising first."""
+        return [row for row in self.rows if not row.problem]
 
     def to_dicts(self) -> list[dict[str, Any]]:
         """Give the rows as dicts."""
@@ -127,12 +105,11 @@ def _row(model: str, study: Study, data: Dataset, examples: int) -> RankRow:
     try:
         checkpoint = resolve(model, None, study.trust_remote_code)
         entry = study.entries()[0]
-        found = measure(checkpoint, data, entry.tokens(), entry.encoding(), study.device, study.threads, examples, DRAWS)
+        return measure(checkpoint, data, entry.tokens(), entry.encoding(), study.device, study.threads, examples, DRAWS)
     except UserError as error:
         return RankRow(model, problem=str(error))
     except Exception as error:  # whatever a checkpoint of another make may raise: the others are ranked all the same
         return RankRow(model, problem=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
-    return replace(RankRow(model), **found)
 
 
 def _command(model: str, study: Study) -> str:

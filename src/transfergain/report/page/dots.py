@@ -58,7 +58,7 @@ def candidates(of: DatasetSummary, drawn: dict[str, Style]) -> DotPlot | None:
     rows = sorted(of.candidates, key=lambda row: (not row.is_floor, row.score))
     if not rows:
         return None
-    place, ticks = _scale([v for row in rows for v in (_low(row), row.score, _high(row)) if v is not None])
+    place, ticks = scale([v for row in rows for v in (_low(row), row.score, _high(row)) if v is not None])
 
     def dot(row: CandidateRow) -> Dot:
         low, high = _low(row), _high(row)
@@ -96,7 +96,7 @@ def gains(findings: Findings) -> DotPlot | None:
         return None
     margin, drawn, rival = findings.study.margin, styles(findings), rivals(row.reference for row in rows)
     ends = [v for row in rows for v in (row.low, row.estimate, row.high) if v is not None]
-    place, ticks = _scale([0.0, margin, *ends], "+")
+    place, ticks = scale([0.0, margin, *ends], "+")
     dots = [
         Dot(
             name=f"{row.dataset}, {row.arm}",
@@ -122,7 +122,7 @@ def gains(findings: Findings) -> DotPlot | None:
     )
 
 
-def _scale(values: Sequence[float], sign: str = "") -> tuple[Callable[[float], float], list[tuple[float, str]]]:
+def scale(values: Sequence[float], sign: str = "") -> tuple[Callable[[float], float], list[tuple[float, str]]]:
     """Fit an axis around values: value -> per cent of the width; and its ticks, in per cent or points."""
     low, high = padded(100 * min(values), 100 * max(values))
 

@@ -74,7 +74,7 @@ def render(findings: Findings, live: bool = False) -> str:
     gains = dots.gains(findings)  # of one arm on one data set the answer has said it
     toml = study_toml(findings.study.request)
     content = downloads.tables_to_download(findings)
-    return _template().render(
+    return template("page.html.j2").render(
         title=findings.summary.question,
         live=live,
         findings=findings,
@@ -120,7 +120,8 @@ def _trial_words(findings: Findings) -> str:
 
 
 @cache
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """Load a template of the page's assets; `flags` is a filter that marks flags in a sentence."""
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(ASSETS),
         autoescape=True,
@@ -129,7 +130,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["flags"] = _flags
-    return environment.get_template("page.html.j2")
+    return environment.get_template(name)
 
 
 def _flags(sentence: str) -> Markup:
