@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -64,7 +64,8 @@ def measure(
     arrays = features.read(whole.features)
     seconds, memory = time.perf_counter() - since, _peak()
     problem = head.problem(whole.features, [len(array) for array in arrays], len(data.labels))
-    scores, best = _without_training(arrays, problem, len(features.views))
+    found = _without_training(arrays, problem, len(features.views))
+    best = found.best if found else 0
     layers = max(view.layer for view in features.views)
     probe = Probe(model, head, reader, {}, features, choices=tuple(dict.fromkeys((0, best))))
     mean, low, high = _interval([_cross_fitted(probe, rows, draw) for draw in range(draws)])
@@ -73,8 +74,11 @@ def measure(
         probe=mean,
         low=low,
         high=high,
-        **scores,
-        best=features.views[best].describe(layers) if scores else "",
+        log_me=found and found.log_me,
+        log_me_all=found and found.log_me_all,
+        h_score=found and found.h_score,
+        h_score_all=found and found.h_score_all,
+        best=features.views[best].describe(layers) if found else "",
         parameters=sum(p.numel() for p in model.encoder.parameters()),
         hidden=int(model.encoder.config.hidden_size),
         seconds=seconds / len(rows) * 1000,
@@ -93,21 +97,27 @@ def _part(reader: Reader, rows: Sequence[Example], key: object) -> Part:
     return Part(rows, encoded, encoded.features)
 
 
-def _without_training(arrays: Sequence[NDArray[Any]], problem: Any, views: int) -> tuple[dict[str, float], int]:
-    """Score each view by LogME, and the best and the first, which is of all layers, by H-score too: (scores, best view)."""
+class Evidence(NamedTuple):
+    """What LogME and the H-score say of the view where LogME is largest, and of that of all layers."""
+
+    best: int
+    """The number of the view where LogME is largest."""
+    log_me: float
+    log_me_all: float
+    h_score: float
+    h_score_all: float
+
+
+def _without_training(arrays: Sequence[NDArray[Any]], problem: Any, views: int) -> Evidence | None:
+    """Score each view by LogME, and the best and the first, which is of all layers, by H-score; None without classes."""
     if not isinstance(problem, Classes):
-        return {}, 0
+        return None
     few = np.sort(generator("rank rows").permutation(len(problem.targets))[:MOST_ROWS])
     targets, seen = problem.targets[few], int(problem.targets[few].max()) + 1
     rows = [in_view(arrays, view)[few].astype(np.float64) for view in range(views)]
     evidence = [log_me(view, targets, seen) for view in rows]
     best = int(np.argmax(evidence))
-    return {
-        "log_me": evidence[best],
-        "log_me_all": evidence[0],
-        "h_score": h_score(rows[best], targets),
-        "h_score_all": h_score(rows[0], targets),
-    }, best
+    return Evidence(best, evidence[best], evidence[0], h_score(rows[best], targets), h_score(rows[0], targets))
 
 
 def _cross_fitted(probe: Probe, rows: Sequence[Example], draw: int) -> float:
