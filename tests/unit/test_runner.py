@@ -382,16 +382,18 @@ def test_within_a_seed_the_longest_trials_come_first():
     assert {r for r, _, _ in order[4:]} == {4}
 
 
-def test_the_gain_comes_first_then_data_efficiency_then_other_arms_then_more_seeds():
-    specs = [spec(arm=a, replicate=r, budget=b) for r in (3, 0) for a in ("probe", "full", "scratch") for b in (10, 20, 30)]
+def test_the_gain_comes_first_then_frozen_features_data_efficiency_other_arms_and_more_seeds():
+    arms = ("probe", "lora", "full", "scratch")
+    specs = [spec(arm=a, replicate=r, budget=b) for r in (3, 0) for a in arms for b in (10, 20, 30)]
     order = sorted(specs, key=most_valuable_first(planned(budgets=[10, 20, 30]), {}))
     assert {(s.arm, s.budget) for s in order[:2]} == {("scratch", 30), ("full", 30)}
-    assert {(s.arm, s.budget) for s in order[2:4]} == {("full", 20), ("full", 10)}
-    assert {(s.arm, s.budget) for s in order[4:9]} == {
-        ("scratch", 20), ("scratch", 10), ("probe", 10), ("probe", 20), ("probe", 30),
+    assert [(s.arm, s.budget) for s in order[2:5]] == [("probe", 30), ("probe", 20), ("probe", 10)], "seconds of work"
+    assert {(s.arm, s.budget) for s in order[5:7]} == {("full", 20), ("full", 10)}
+    assert {(s.arm, s.budget) for s in order[7:12]} == {
+        ("scratch", 20), ("scratch", 10), ("lora", 10), ("lora", 20), ("lora", 30),
     }  # fmt: skip
-    assert {s.replicate for s in order[:9]} == {0}
-    assert {s.replicate for s in order[9:]} == {3}
+    assert {s.replicate for s in order[:12]} == {0}
+    assert {s.replicate for s in order[12:]} == {3}
     later = [spec(arm="tfidf", recipe=None, replicate=r) for r in (3, 0)]
     assert [s.arm for s in sorted([*specs, *later], key=most_valuable_first(planned(budgets=[10, 20, 30]), {}))[:10]] == [
         s.arm for s in (*order[:2], later[1], *order[2:9])

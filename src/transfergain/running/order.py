@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from enum import IntEnum
 
 from transfergain.analysis.sequential import COUNTS
-from transfergain.arms import REFERENCE
+from transfergain.arms import ARMS, REFERENCE
 from transfergain.running.planner import REPLICATES_PER_SEED, Planner
 from transfergain.store import StoredTrial
 from transfergain.types import Outcome, Phase, TrialSpec
@@ -26,13 +26,15 @@ class Purpose(IntEnum):
     TUNING = 1
     GAIN = 2
     """Scratch and the leading arm at the largest budget: performance, convergence, robustness."""
-    LABELS = 3
+    SOLVED = 3
+    """Arms that take no steps: seconds, and one of them may be the one to take."""
+    LABELS = 4
     """The leading arm at smaller budgets: data efficiency."""
-    MORE_TUNING = 4
+    MORE_TUNING = 5
     """Of the other arms."""
-    REST = 5
+    REST = 6
     """Other arms, and scratch at smaller budgets."""
-    MORE_SEEDS = 6
+    MORE_SEEDS = 7
 
     @property
     def title(self) -> str:
@@ -44,6 +46,7 @@ TITLES = {
     Purpose.FLOORS: "floors",
     Purpose.TUNING: "tuning",
     Purpose.GAIN: "performance, convergence and robustness",
+    Purpose.SOLVED: "frozen features",
     Purpose.LABELS: "data efficiency",
     Purpose.MORE_TUNING: "tuning of other arms",
     Purpose.REST: "other arms and budgets",
@@ -65,6 +68,8 @@ def purpose(planner: Planner, spec: TrialSpec) -> Purpose:
         return Purpose.FLOORS
     if pair and spec.budget == max(planner.budgets[spec.dataset]):
         return Purpose.GAIN
+    if not pair and not ARMS[spec.arm].takes_steps:
+        return Purpose.SOLVED
     return Purpose.LABELS if spec.arm == planner.leading else Purpose.REST
 
 
