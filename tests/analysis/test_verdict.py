@@ -1,13 +1,17 @@
 """Every verdict is reached, from intervals and from counts, and always says why."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.planted import WORLDS, findings, trials
+from support.synthetic import DATA, TWEETS
 from transfergain.analysis import power, stats
+from transfergain.analysis.rows import Verdict
 from transfergain.analysis.sequential import Looks
 from transfergain.analysis.verdict import VERDICTS, judge
 from transfergain.metrics import METRICS
@@ -126,3 +130,25 @@ def test_a_verdict_for_everything_and_never_nan(seed, seeds, clusters, one, othe
         assert p_holm < 0.05
     if verdict.verdict == "negative transfer":
         assert result.estimate < 0
+
+
+def auto(rows, seeds):
+    """Findings of the same trials in a study that looks from 3 seeds on, cut off after so many."""
+    some = [row for row in rows if row.spec.replicate < seeds]
+    entry = replace(DATA, shifts={TWEETS.name: 400}, looks=list(Looks.auto(12).counts), reference="scratch")
+    return findings(some, dict.fromkeys(dict.fromkeys(row.spec.dataset for row in some), entry))
+
+
+@pytest.mark.parametrize("world", ["usual", "negative transfer", "scratch never learned"])
+def test_before_the_first_look_nothing_is_decided_however_clear_the_figures(world):
+    rows = trials(WORLDS[world])
+    early, clear = auto(rows, 2), auto(rows, 3)
+
+    def judged(found):
+        return [*found.gains, *found.data_efficiency, *found.convergence, *found.robustness]
+
+    decided = {Verdict.SUPPORTED, Verdict.NOT_SUPPORTED, Verdict.NEGATIVE_TRANSFER}
+    assert judged(early) and not [row.sentence for row in judged(early) if row.verdict in decided]
+    assert any(row.verdict in decided for row in judged(clear))
+    gain = next(row for row in early.gains if row.arm == "full")
+    assert gain.n_seeds == 2 and "2 seeds, fewer than the first look takes" in gain.sentence

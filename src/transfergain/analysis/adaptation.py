@@ -90,7 +90,7 @@ def _equivalent(trials: DatasetTrials, cell: Cell, reference: Cell, goal: Split,
         return replace(row, sentence=sentence)
     values = [trials.values(reference, other, seeds) for other in curve]
     found = _in_labels(invert(trials.values(cell, split, seeds), values, [math.log1p(s.labels) for s in curve], look.design))
-    verdict, endless = _judge(found, k), trials.endless([cell], [reference], look)
+    verdict, endless = _judge(found, k, look.begun), trials.endless([cell], [reference], look)
     score = f"{trials.dataset}: what {cell.arm} scores on {name} with {k:,} of its labels"
     needs = f"takes {REFERENCE} {_amount(found, n_max)} (both by {method}{_interval(found)}{look.clause})"
     row = replace(row, **found._asdict(), verdict=verdict, endless=endless, level=look.level)
@@ -117,9 +117,9 @@ def _interval(found: Inverse) -> str:
     return f", {words.measured_interval(found.low, found.high, False, found.high_open, words.number)}"
 
 
-def _judge(found: Inverse, k: int) -> Verdict:
+def _judge(found: Inverse, k: int, begun: bool) -> Verdict:
     """Judge an arm adapted with k labels by how many scratch takes."""
-    if found.low is None or found.high is None:
+    if found.low is None or found.high is None or not begun:
         return Verdict.INCONCLUSIVE
     if found.low > k or (found.low == found.high and found.high_open and found.low >= k):
         return Verdict.SUPPORTED

@@ -124,12 +124,12 @@ def _row(trials: DatasetTrials, cell: Cell, split: Split, measure: Measure, lear
 
 
 def _against_reference(trials: DatasetTrials, cell: Cell, split: Split, definition: Definition) -> Estimate | None:
-    """Compare with scratch at the same budget; None for scratch itself and where no seed is shared."""
+    """Compare with scratch at the same budget; None for scratch itself, and where too few seeds are shared."""
     reference = trials.reference.get(cell.budget)
     if reference is None or cell.arm == REFERENCE:
         return None
     look = trials.look_at(_seeds([cell, reference], split))
-    if not look.seeds:
+    if not look.seeds or not look.begun:
         return None
     mine, theirs = (_values(c, split, look.seeds, definition) for c in (cell, reference))
     return look.interval(mine.minus(theirs))

@@ -138,7 +138,7 @@ class _Compared:
         if self.flat:
             row = replace(row, verdict=_judge_bounds(mine, theirs))
             return replace(row, sentence=_beyond(row, self.flat, mine, theirs, self.look.clause))
-        row = replace(row, verdict=_judge(row))
+        row = replace(row, verdict=_judge(row, self.look.begun))
         return replace(row, sentence=_sentence(row, mine, theirs, self.look.clause))
 
     def _endless(self, mine: Sequence[Crossing]) -> Endless:
@@ -191,12 +191,12 @@ def _above(values: np.ndarray) -> bool:
     return bool(values.mean() - (_half_width(values, level=0.9) if len(values) > 1 else 0.0) > 0)
 
 
-def _judge(row: ConvergenceRow) -> Verdict:
+def _judge(row: ConvergenceRow, begun: bool) -> Verdict:
     """Judge a speed-up: not supported where the arm gets there less often; slower takes runs that all got there."""
     assert row.reached is not None and row.reached_reference is not None
-    if row.reached < row.reached_reference:
+    if begun and row.reached < row.reached_reference:
         return Verdict.NOT_SUPPORTED
-    return judge_ratio(row.low, row.high, row.low_open, row.high_open)
+    return judge_ratio(row.low, row.high, row.low_open, row.high_open, begun=begun)
 
 
 def _judge_bounds(mine: Sequence[Crossing], theirs: Sequence[Crossing]) -> Verdict:

@@ -49,7 +49,7 @@ def _equivalents(trials: DatasetTrials, cell: Cell) -> list[EfficiencyRow]:
         look.design,
     )
     labels, ratio = _scaled(found, budgets, 1.0), _scaled(found, budgets, float(n))
-    verdict = judge_ratio(ratio.low, ratio.high, ratio.low_open, ratio.high_open)
+    verdict = judge_ratio(ratio.low, ratio.high, ratio.low_open, ratio.high_open, begun=look.begun)
     endless = trials.endless([cell], [c for c in curve if c.budget >= n], look)
     does = _sentence(cell, labels, ratio, budgets, look.clause)
     start = _from_chance(trials, curve[-1], look, does, verdict, f"{cell.arm} is not clearly better with {n:,}")
@@ -168,7 +168,7 @@ def _saving(curves: _Curves, row: EfficiencyRow, look: Look) -> EfficiencyRow:
         low_open=needed.high_open,
         high_open=needed.low_open,
     )
-    labels, top, verdict = words.number(_at(found.estimate, budgets)), f"{budgets[-1]:,}", _judge_saving(saving)
+    labels, top, verdict = words.number(_at(found.estimate, budgets)), f"{budgets[-1]:,}", _judge_saving(saving, look.begun)
     does = {
         Censored.ABOVE: f"{labels} labels or fewer with {row.arm} do what {top} do without",
         Censored.BELOW: f"{row.arm} needs more than {labels} labels for what {top} do without",
@@ -189,11 +189,11 @@ def _saved(saving: Inverse, over_looks: str) -> str:
     return f", a saving of {words.percent(saving.estimate)}{more} ({interval}{over_looks})"
 
 
-def _judge_saving(saving: Inverse) -> Verdict:
+def _judge_saving(saving: Inverse, begun: bool) -> Verdict:
     """Judge a saving. It is never below what the top budget allows, so its interval ends at 0, open, where there may be
     none.
     """
-    if saving.low is None:
+    if saving.low is None or not begun:
         return Verdict.INCONCLUSIVE
     if saving.low > 0 and not saving.low_open:
         return Verdict.SUPPORTED
@@ -228,4 +228,4 @@ def _area(curves: _Curves, row: EfficiencyRow, look: Look) -> EfficiencyRow:
     )
     figure = Inverse(result.estimate, Censored.NO, result.low, result.high, False, False)
     row = replace(row, endless=curves.trials.endless(curves.mine, curves.theirs, look, result.estimate))
-    return _filled(row, figure, judge_sign(result.low, result.high), start)
+    return _filled(row, figure, judge_sign(result.low, result.high, begun=look.begun), start)

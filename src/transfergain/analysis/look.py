@@ -31,6 +31,11 @@ class Look:
         return self.design.level(max(1, len(self.seeds)))
 
     @property
+    def begun(self) -> bool:
+        """Tell whether the seeds are enough for the first look: before it nothing is decided."""
+        return self.design.begun(len(self.seeds))
+
+    @property
     def clause(self) -> str:
         """Say that the interval's 95 % holds over all looks; empty for one look."""
         return "" if self.level == PLAIN_LEVEL else ", over all looks"

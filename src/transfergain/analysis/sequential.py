@@ -64,6 +64,10 @@ class Looks:
         passed = bisect_right(self.counts, seeds)
         return self.counts[passed - 1] if passed else seeds
 
+    def begun(self, seeds: int) -> bool:
+        """Tell whether so many seeds are enough for the first look; before it nothing is decided."""
+        return seeds >= self.counts[0]
+
     def following(self, seeds: int) -> int | None:
         """Find the count after `seeds`; None at the last."""
         return next((count for count in self.counts if count > seeds), None)

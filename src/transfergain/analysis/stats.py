@@ -65,6 +65,10 @@ class Design(Protocol):
         """Correct p-values over so many seeds for the looks before."""
         ...
 
+    def begun(self, seeds: int) -> bool:
+        """Tell whether so many seeds are enough for the first look."""
+        ...
+
 
 class MeanVariance(NamedTuple):
     """The variance of a mean over seeds and clusters, by which of the two it is estimated from."""

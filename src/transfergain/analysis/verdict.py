@@ -38,6 +38,8 @@ def judge(result: Estimate, p_holm: float | None, margin: float, looks: Design |
     """
     if result.low is None or result.high is None or p_holm is None:
         return Judgement(Verdict.INCONCLUSIVE, "one seed shows no variance between seeds; run at least 3")
+    if looks is not None and result.components is not None and not looks.begun(result.components.seeds):
+        return Judgement(Verdict.INCONCLUSIVE, f"{words.seeds(result.components.seeds)}, fewer than the first look takes")
     points = words.margin(margin)
     if result.low == result.high:
         verdict = Verdict.SUPPORTED if result.estimate > 0 else Verdict.NOT_SUPPORTED
@@ -56,12 +58,15 @@ def judge(result: Estimate, p_holm: float | None, margin: float, looks: Design |
     return _what_it_takes(result, margin, looks)
 
 
-def judge_ratio(low: float | None, high: float | None, low_open: bool = False, high_open: bool = False) -> Verdict:
-    """Judge a ratio such as a speed-up by its interval; an open end lies anywhere beyond.
+def judge_ratio(
+    low: float | None, high: float | None, low_open: bool = False, high_open: bool = False, *, begun: bool = True
+) -> Verdict:
+    """Judge a ratio such as a speed-up by its interval; an open end lies anywhere beyond. Nothing is decided until the
+    study's looks have begun.
 
     *Supported* above 1, *negative transfer* below 1, *not supported* where it also rules out RATIO_MARGIN.
     """
-    if low is None or high is None:
+    if low is None or high is None or not begun:
         return Verdict.INCONCLUSIVE
     beyond = low == high  # with an open end: all of the interval lies beyond it
     if (low > 1 and not low_open) or (low >= 1 and beyond and high_open):
@@ -71,9 +76,12 @@ def judge_ratio(low: float | None, high: float | None, low_open: bool = False, h
     return Verdict.NOT_SUPPORTED if high < RATIO_MARGIN and not high_open else Verdict.INCONCLUSIVE
 
 
-def judge_sign(low: float | None, high: float | None, no_effect: float = 0.0) -> Verdict:
-    """Judge an estimate whose smallest difference from `no_effect` that matters is not known: above it is *supported*."""
-    if low is None or high is None:
+def judge_sign(low: float | None, high: float | None, no_effect: float = 0.0, *, begun: bool = True) -> Verdict:
+    """Judge an estimate whose smallest difference from `no_effect` that matters is not known: above it is *supported*.
+
+    Nothing is decided until the study's looks have begun.
+    """
+    if low is None or high is None or not begun:
         return Verdict.INCONCLUSIVE
     if low > no_effect:
         return Verdict.SUPPORTED
