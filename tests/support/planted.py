@@ -9,7 +9,7 @@ import numpy as np
 from support.synthetic import DATA, TWEETS, World, study
 from transfergain.analysis import candidates, gain, last_labels, performance, warnings
 from transfergain.analysis.entries import StudyRequest
-from transfergain.analysis.findings import PENDING, tables
+from transfergain.analysis.findings import PENDING, ahead, tables
 from transfergain.analysis.reference import reference
 from transfergain.report.notebook import StudyFindings
 from transfergain.types import Details, Outcome, Status
@@ -100,6 +100,7 @@ def findings(rows, data=None, **request):
         data=data,
         rows=rows,
         **tables(cells, data, gains),
+        **ahead(cells, data, asked),
     )
 
 

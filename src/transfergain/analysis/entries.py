@@ -60,6 +60,12 @@ class StudyRequest:
     keep_models: str
     request: Mapping[str, Any]
     """All of it by name, as stored and as findings.json prints it."""
+    forecast: Sequence[int] = ()
+    """Numbers of labels to forecast scores for."""
+    target_error: float | None = None
+    """The error whose labels are wanted."""
+    label_cost: float | None = None
+    currency: str = ""
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> StudyRequest:
@@ -78,6 +84,10 @@ class StudyRequest:
             margin=request["margin"],
             keep_models=request["keep_models"],
             request=request,
+            forecast=tuple(request.get("forecast") or ()),
+            target_error=request.get("target_error"),
+            label_cost=request.get("label_cost"),
+            currency=request.get("currency") or "",
         )
 
 

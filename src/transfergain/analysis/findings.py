@@ -14,6 +14,7 @@ from transfergain.analysis import (
     adaptation,
     aggregate,
     benefits,
+    break_even,
     calibration,
     candidates,
     convergence,
@@ -25,8 +26,11 @@ from transfergain.analysis import (
     warnings,
 )
 from transfergain.analysis.advice import PENDING as PENDING
+from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.candidates import CandidateRow
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
+from transfergain.analysis.forecast import table as forecasting
+from transfergain.analysis.forecast.rows import ForecastRow
 from transfergain.analysis.last_labels import LastLabelsRow
 from transfergain.analysis.rows import (
     AdaptationRow,
@@ -56,7 +60,8 @@ if TYPE_CHECKING:
 
 FINDINGS_SCHEMA_VERSION = 4
 """Of findings.json, whose schema `analysis.schema` writes: raise it when a field changes or goes."""
-BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate")
+BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate", "forecast",
+            "break_even")  # fmt: skip
 """Tables of findings beside `scores` and `gains`."""
 
 AnyRow = TypeVar("AnyRow", bound=Row)
@@ -79,6 +84,10 @@ class Findings:
     adaptation: Sequence[AdaptationRow] = ()
     calibration: Sequence[CalibrationRow] = ()
     aggregate: Sequence[AggregateRow] = ()
+    forecast: Sequence[ForecastRow] = ()
+    """What more labels buy every arm, and every floor that learns."""
+    break_even: Sequence[BreakEvenRow] = ()
+    """With how many labels the leading arm overtakes the others, or they it."""
     candidates: Sequence[CandidateRow] = ()
     """All arms and floors at the largest budget; findings.json has them in `summary`, as it has of `last_labels`
     that of the leading arm."""
@@ -160,11 +169,11 @@ class Findings:
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def analyse(store: Store) -> Findings:
-    """Find what a store's current plan says."""
+def analyse(store: Store, asked: Mapping[str, Any] | None = None) -> Findings:
+    """Find what a store's current plan says. `asked`: keys of the study that change no trial, instead of the stored ones."""
     wanted = set(store.get_meta("plan") or [])
     rows = [row for row in store.rows() if row.spec.id in wanted]
-    study = StudyRequest.of(store.get_meta("study"))
+    study = StudyRequest.of({**store.get_meta("study"), **(asked or {})})
     data = {name: DatasetEntry(**entry) for name, entry in store.get_meta("data").items()}
     pretrained: dict[str, bool] = dict(store.get_meta("arms"))
     found = gain.cells(rows, pretrained, {name: entry.labels for name, entry in data.items()})
@@ -188,6 +197,7 @@ def analyse(store: Store) -> Findings:
         **tables(found, data, gains),
         candidates=candidates.rows(found, data, study.margin),
         last_labels=last_labels.rows(found, data, study.margin),
+        **ahead(found, data, study),
         recipes=recipes,
         data=data,
         rows=rows,
@@ -228,9 +238,24 @@ def tables(found: Sequence[gain.Cell], data: Mapping[str, DatasetEntry], gains: 
     }
 
 
-def load(folder: str | Path) -> Findings:
-    """Find what the study in an output folder says. Raises UserError when it holds no study."""
+class AheadTables(TypedDict):
+    """What is said of labels not bought yet, as arguments of `Findings`."""
+
+    forecast: list[ForecastRow]
+    break_even: list[BreakEvenRow]
+
+
+def ahead(found: Sequence[gain.Cell], data: Mapping[str, DatasetEntry], study: StudyRequest) -> AheadTables:
+    """Forecast learning curves, and find where they cross."""
+    return {
+        "forecast": forecasting.rows(found, data, study),
+        "break_even": break_even.rows(found, data, benefits.leading_arm(study.arms), study.label_cost, study.currency),
+    }
+
+
+def load(folder: str | Path, asked: Mapping[str, Any] | None = None) -> Findings:
+    """Find what the study in an output folder says; see `analyse`. Raises UserError when it holds no study."""
     with Store(folder) as store:
         if store.get_meta("study") is None:
             raise UserError(f"{folder}: its run ended before the study was set up; run it again")
-        return analyse(store)
+        return analyse(store, asked)

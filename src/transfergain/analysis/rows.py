@@ -65,6 +65,10 @@ class Measure(StrEnum):
     IQM = "iqm"
     PROBABILITY_OF_IMPROVEMENT = "probability_of_improvement"
     TASKS_SUPPORTED = "tasks_supported"
+    FORECAST = "forecast"
+    LABELS_NEEDED = "labels_needed"
+    NEXT_POINT = "next_point"
+    BREAK_EVEN = "break_even"
 
 
 class Censored(StrEnum):

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from transfergain.analysis import advice, short, words
+from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.candidates import CandidateRow, Difference
 from transfergain.analysis.entries import DatasetEntry
+from transfergain.analysis.forecast import said
+from transfergain.analysis.forecast.rows import ForecastRow
 from transfergain.analysis.last_labels import LastLabelsRow
 from transfergain.analysis.leading import BenefitTables, Leading
 from transfergain.analysis.recommend import recommend, title, upper
 from transfergain.analysis.rows import BenefitRow, GainRow, Verdict
 from transfergain.analysis.short import hidden
-from transfergain.analysis.summary import DatasetSummary, Recommendation, ScoreTable, Summary
+from transfergain.analysis.summary import DatasetSummary, MoreLabels, NextStep, Recommendation, ScoreTable, Summary
 from transfergain.arms import REFERENCE
 from transfergain.arms.full import FULL
 from transfergain.metrics import METRICS
@@ -28,6 +32,10 @@ class SummaryTables(BenefitTables, advice.AdviceTables, Protocol):
     def candidates(self) -> Sequence[CandidateRow]: ...
     @property
     def last_labels(self) -> Sequence[LastLabelsRow]: ...
+    @property
+    def forecast(self) -> Sequence[ForecastRow]: ...
+    @property
+    def break_even(self) -> Sequence[BreakEvenRow]: ...
     @property
     def leading_arm(self) -> str: ...
     def benefits(self) -> list[BenefitRow]: ...
@@ -106,11 +114,21 @@ def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) ->
         over_floor=own.over_floor if own else None,
         benefits=short.lines(answers, tables, entry, facts.learned, own.over_floor if own else None),
         table=_table(tables, name, candidates),
-        more_labels=advice.more_labels(tables, name, facts.arm),
+        more_labels=_more_labels(tables, facts, name),
         candidates=candidates,
         next=advice.steps(tables, name, facts.gain),
         caveats=advice.caveats(tables, name, facts.gain),
     )
+
+
+def _more_labels(tables: SummaryTables, facts: Facts, name: str) -> MoreLabels:
+    rows = [row for row in tables.forecast if (row.dataset, row.arm) == (name, facts.arm)]
+    even = [row for row in tables.break_even if (row.dataset, row.reference) == (name, facts.recommendation.name)]
+    missing = next((",".join(map(str, row.missing)) for row in rows if row.missing), "")
+    step = NextStep(text="a forecast takes three numbers of labels", key="budgets", value=missing)
+    more = advice.more_labels(tables, name, facts.arm)
+    ahead = said.ahead(rows, next(iter(even), None), tables.study)
+    return replace(more, forecast=ahead, step=step if missing else more.step)
 
 
 def _facts(tables: SummaryTables, name: str, entry: DatasetEntry) -> Facts:

@@ -36,13 +36,16 @@ class NextStep(Flat):
 
 @dataclass(frozen=True, kw_only=True)
 class MoreLabels(Flat):
-    """What the next labels may buy, by what the last ones brought the arm that the answer is about. No forecast."""
+    """What the next labels may buy the arm that the answer is about: what the last ones brought, and a forecast."""
 
     text: str
+    """What the last labels brought."""
     row: LastLabelsRow | None = None
     """None where no two numbers of labels were measured."""
     step: NextStep | None = None
     """What would tell, where that is one number of labels."""
+    forecast: Sequence[str] = ()
+    """What the next labels probably buy, and where the arm overtakes the one to take."""
 
 
 @dataclass(frozen=True, kw_only=True)

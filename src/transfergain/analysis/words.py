@@ -162,3 +162,14 @@ def interval(low: float | None, high: float | None) -> str:
 def margin(value: float) -> str:
     """Write a margin: `1 point`, `2 points`."""
     return "1 point" if value == 0.01 else f"{100 * value:g} points"
+
+
+def money(amount: float, currency: str) -> str:
+    """Write an amount of money: `80 EUR`, `2.40 EUR`."""
+    text = f"{amount:,.0f}" if amount >= 9.995 else f"{amount:,.2f}"
+    return f"{text} {currency}".strip()
+
+
+def in_money(amount: float | None, currency: str) -> str:
+    """Write an amount in brackets after a number of labels; empty without one."""
+    return "" if amount is None else f" ({money(amount, currency)})"

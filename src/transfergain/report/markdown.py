@@ -38,7 +38,7 @@ def _answers(findings: Findings) -> Iterator[str]:
         yield from (f"Take {markdown_text(recommended(of))}.", "")
         for line in of.benefits:
             yield f"- **{line.verdict}** ({line.benefit}) {markdown_text(line.text)}"
-        yield f"- labels: {markdown_text(labels_brought(of.more_labels, flags))}"
+        yield f"- labels: {markdown_text('; '.join(labels_brought(of.more_labels, flags)))}"
         yield ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import fields
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from transfergain.analysis import findings as analysis
 from transfergain.analysis.findings import Findings
@@ -20,6 +20,7 @@ from transfergain.report.page.panels import convergence, data_efficiency, robust
 from transfergain.report.page.panels.base import DatasetView
 from transfergain.report.steps import in_keywords, keywords, labels_brought, recommended
 from transfergain.split import TEST, Split
+from transfergain.study import load_keys
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -88,10 +89,13 @@ class StudyFindings(Findings):
         return DatasetView(self, dataset or next(iter(self.data)))
 
 
-def load(folder: str | Path) -> StudyFindings:
-    """Read the findings of an output folder. Raises UserError when it holds no study."""
+def load(folder: str | Path, **ahead: Any) -> StudyFindings:
+    """Read the findings of an output folder. Raises UserError when it holds no study.
+
+    `forecast`, `target_error`, `label_cost` and `currency` stand in for those of the run; nothing is trained.
+    """
     try:
-        return StudyFindings.of(analysis.load(folder))
+        return StudyFindings.of(analysis.load(folder, load_keys(ahead) if ahead else None))
     except UserError as error:
         raise UserError(in_keywords(str(error))) from None
 
@@ -127,7 +131,7 @@ def _dataset(of: DatasetSummary, named: bool) -> str:
     head = f"<h4>{escape(of.dataset)}</h4>" if named else ""
     benefits = "".join(f"<li>{_benefit(line)}</li>" for line in of.benefits)
     take = f"<p>Take: {escape(recommended(of))}</p>"
-    labels = f"<p>Labels: {escape(labels_brought(of.more_labels, keywords))}</p>"
+    labels = f"<p>Labels: {escape('; '.join(labels_brought(of.more_labels, keywords)))}</p>"
     notes = _list("Next", map(keywords, of.next)) + _list("Careful", map(in_keywords, of.caveats))
     return f"{head}<p><b>{escape(of.answer)}</b></p>{take}<ul>{benefits}</ul>{_table(of)}{labels}{notes}"
 

@@ -89,6 +89,10 @@ MEASURES: dict[Measure, Wording] = {
     Measure.IQM: Wording("interquartile mean, chance as 0", SCORE),
     Measure.PROBABILITY_OF_IMPROVEMENT: Wording("probability that a run is better", SHARE),
     Measure.TASKS_SUPPORTED: Wording("data sets with a gain", COUNT),
+    Measure.FORECAST: Wording("score with so many labels, forecast", SCORE),
+    Measure.LABELS_NEEDED: Wording("labels for the score wanted", COUNT),
+    Measure.NEXT_POINT: Wording("more labels for one point", COUNT),
+    Measure.BREAK_EVEN: Wording("labels where one overtakes the other", COUNT),
 }
 BOUNDS = {Censored.NO: "", Censored.ABOVE: "> ", Censored.BELOW: "< "}
 

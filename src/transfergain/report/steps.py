@@ -20,9 +20,9 @@ def recommended(of: DatasetSummary) -> str:
     return f"{found.title}, {of.metric} {words.score(found.score)}{interval}: {found.why}"
 
 
-def labels_brought(more: MoreLabels, step: Step) -> str:
-    """Write what the last labels brought, or where one number was measured, what would tell."""
-    return f"{more.text}; {step(more.step)}" if more.step else more.text
+def labels_brought(more: MoreLabels, step: Step) -> list[str]:
+    """Write what the next labels probably buy, what the last ones brought, and where that is not known, what would tell."""
+    return [*more.forecast, more.text, *([step(more.step)] if more.step else [])]
 
 
 def flags(step: NextStep) -> str:

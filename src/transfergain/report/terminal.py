@@ -59,7 +59,7 @@ def _one(
         yield Text("")
         yield from _table(of, width, most_budgets)
     notes = {
-        "Labels": [labels_brought(of.more_labels, step)] if of.score is not None else [],
+        "Labels": ["; ".join(labels_brought(of.more_labels, step)[: max(2, most_caveats)])] if of.score is not None else [],
         "Next": [step(each) for each in of.next[:most_steps]],
         "Careful": of.caveats[:most_caveats],
     }

@@ -39,6 +39,12 @@ def load(flags: Mapping[str, Any], file: str | None = None) -> Study:
         raise UserError(_explain(error, flags, file)) from None
 
 
+def load_keys(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check some keys of a study by themselves, as `load` does."""
+    study = load(given)
+    return {key: getattr(study, key) for key in given}
+
+
 def _read_toml(file: str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(file).read_text("utf-8"))

@@ -83,6 +83,25 @@ class Study(TaskEntry):
         bool, Field(strict=True), Flag("keep no text of your data in any file that is written", Group.OUTPUT)
     ] = False
     tasks: list[TaskEntry] = Field(default_factory=list)
+    forecast: Annotated[
+        list[Annotated[int, Field(ge=10)]],
+        Flag("labels to forecast scores for: 1000,2000", Group.QUESTION, default="2 and 4 times the largest budget"),
+    ] = Field(default_factory=list)
+    target_error: Annotated[
+        Annotated[float, Field(gt=0, lt=1)] | None, Flag("how many labels for this error? 0.1 is 10 %", Group.QUESTION)
+    ] = None
+    label_cost: Annotated[
+        Annotated[float, Field(gt=0, allow_inf_nan=False)] | None, Flag("what one label costs", Group.QUESTION)
+    ] = None
+    currency: Annotated[str, Field(max_length=12), Flag("of --label-cost: EUR", Group.QUESTION, default="none")] = ""
+
+    @field_validator("forecast", mode="before")
+    @classmethod
+    def _numbers_of_labels(cls, value: Any) -> Any:
+        try:
+            return sorted({int(part) for part in split_words(value)})
+        except (TypeError, ValueError):
+            raise ValueError("must be numbers of labels such as 1000,2000") from None
 
     @field_validator("workers", mode="before")
     @classmethod

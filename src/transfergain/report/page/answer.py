@@ -17,7 +17,7 @@ from transfergain.analysis.recommend import title, upper
 from transfergain.analysis.rows import Benefit, GainRow, Verdict
 from transfergain.analysis.short import hidden
 from transfergain.analysis.summary import DatasetSummary, Summary
-from transfergain.report.page import dots, svg
+from transfergain.report.page import dots, forecast, svg
 from transfergain.report.page.dots import DotPlot
 from transfergain.report.page.figures import styles
 from transfergain.report.page.panels import data_efficiency
@@ -49,6 +49,7 @@ class Curve(NamedTuple):
     title: str
     picture: Markup
     legend: Sequence[tuple[str, Markup]]
+    forecast: bool
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,8 @@ class Answer:
     of: DatasetSummary
     take: str
     figures: Sequence[KeyFigure]
-    labels: str
-    """What the last labels brought; empty where nothing was scored."""
+    labels: Sequence[str]
+    """What the next labels probably buy, and what the last ones brought; none where nothing was scored."""
     steps: Sequence[str]
     tiles: Sequence[Tile]
     dots: DotPlot | None
@@ -76,7 +77,7 @@ def answers(findings: Findings) -> list[Answer]:
             of=of,
             take=upper(of.recommendation.title),
             figures=_figures(findings, of),
-            labels=labels_brought(of.more_labels, flags) if of.score is not None else "",
+            labels=[upper(text) for text in labels_brought(of.more_labels, flags)] if of.score is not None else [],
             steps=[flags(step) for step in of.next],
             tiles=[Tile(panel_id(b.benefit, number), b.benefit, b.verdict, _in_words(b.text, of)) for b in of.benefits],
             dots=dots.candidates(of, drawn),
@@ -146,6 +147,11 @@ def _curve(view: DatasetView) -> Curve | None:
     figure = data_efficiency.learning_curve(view, TEST, arrow=False)
     if figure is None or figure.layout["xaxis"].get("type") != "log":
         return None
-    figure.layout["xaxis"]["title"]["text"] = "labels"
+    figure.layout["xaxis"]["title"]["text"] = forecast.axis_title(view, "labels")
     legend = [(name.removesuffix(" (floor)"), Markup(key)) for name, key in svg.keys(figure)]  # the dots say which these are
-    return Curve(f"By number of labels: {view.score} in %", Markup(svg.draw(figure, frame=svg.SMALL)), legend)
+    return Curve(
+        f"By number of labels: {view.score} in %",
+        Markup(svg.draw(figure, frame=svg.SMALL)),
+        legend,
+        bool(forecast.bands(view)),
+    )

@@ -20,6 +20,9 @@ TEXT_POSITIONS = {
 }
 FONT = 'font-family="system-ui, DejaVu Sans, Arial, sans-serif" font-size="13"'
 
+SECOND_LINE = 16
+"""Pixels from one line of a tick's words to the next."""
+
 Points = Sequence[tuple[float, float]]
 
 
@@ -53,6 +56,8 @@ def draw(figure: Figure, alone: bool = False, frame: Frame = LARGE) -> str:
 
     Within the page its colours are those of the page's style (classes `grid` and `axis`, and the colour of text).
     """
+    if any("<br>" in words for words in figure.layout["xaxis"].get("ticktext", ())):
+        frame = frame._replace(height=frame.height + SECOND_LINE)
     names = [t["name"] for t in figure.traces if t.get("name") and t.get("showlegend", True)]
     legend = _legend(figure.traces, frame) if alone else ([], 0)
     top = 24 if alone else 0
@@ -83,7 +88,9 @@ def _axes(figure: Figure, frame: Frame) -> list[str]:
         parts += [f'<path class="grid" d="M{_n(at)} {ends[2]}V{ends[3]}" fill="none"/>' for at, _ in x.ticks]
     parts.append(f'<path class="axis" d="M{ends[0]} {ends[3]}H{ends[1]}" fill="none"/>')
     parts += [_words(words, frame.left - 8, at + 4.5, "end") for at, words in y.ticks]
-    parts += [_words(words, at, frame.bottom + 18, "middle") for at, words in x.ticks]
+    for at, words in x.ticks:
+        lines = enumerate(words.split("<br>"))
+        parts += [_words(line, at, frame.bottom + 18 + SECOND_LINE * i, "middle") for i, line in lines]
     title = figure.layout["xaxis"].get("title", {}).get("text", "")
     parts.append(_words(title, (ends[0] + ends[1]) / 2, frame.height - 8, "middle"))
     title = figure.layout["yaxis"].get("title", {}).get("text", "")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from transfergain.analysis.rows import Censored, Measure, ScoreRow
-from transfergain.report.page import figures
+from transfergain.report.page import figures, forecast
 from transfergain.report.page.figures import (
     MISSING,
     Column,
@@ -14,7 +14,6 @@ from transfergain.report.page.figures import (
     RowGroup,
     TextTable,
     Trace,
-    at_values,
     axis,
     curve,
     layout,
@@ -30,7 +29,7 @@ def build(view: DatasetView) -> Panel:
     """Draw the learning curves on test and on every shift."""
     rows = view.of(view.findings.data_efficiency)
     first, *others = [learning_curve(view, split) for split in (TEST, *map(shift, view.entry.shifts))]
-    tables = rows_table(f"Data efficiency on {view.dataset}", rows)
+    tables = [*rows_table(f"Data efficiency on {view.dataset}", rows), *forecast.tables(view)]
     missing = "" if rows else "Label-equivalents: not measured (they need two budgets or more, with scratch at each)."
     return Panel(leading(rows, view), [first] if first else [], [f for f in others if f], tables, missing)
 
@@ -52,10 +51,12 @@ def learning_curve(view: DatasetView, split: Split, arrow: bool = True) -> Figur
         x = [label if single else row.budget for row in mine]
         hover = [f"{label}, {row.budget:,} labels: {figures.score_text(row)} %" for row in mine]
         traces += curve(label, view.styles[name], x, mine, hover)
+    ahead = forecast.bands(view) if split == TEST and not single else []
     if single:
         x_axis: dict[str, Any] = axis(f"{budgets[0]:,} labels (train and dev together)", type="category")
     else:
-        x_axis = axis("labels (train and dev together), log scale", log=True, **at_values(budgets))
+        title = forecast.axis_title(view, "labels (train and dev together), log scale")
+        x_axis = axis(title, log=True, **forecast.label_axis(view, budgets, ahead))
     where = "the test set" if split == TEST else f"the shift {split.name}"
     by = f"with {budgets[0]:,} labels" if single else "by label budget"
     title = f"{view.dataset}: {view.score} in % on {where} {by}, mean of the seeds with 95 % interval"
@@ -64,11 +65,14 @@ def learning_curve(view: DatasetView, split: Split, arrow: bool = True) -> Figur
     table = TextTable(title, [Column("labels", True), *(Column(n, True) for n in labels.values())], [RowGroup("", body)])
     drawn = layout(f"{view.score}, %", x_axis)
     kind = "learning-curve" if split == TEST else f"learning-curve-{split.name}"
-    return Figure(view.name(kind), title, _words(labels.values(), bool(shaft)), traces + shaft, drawn, table)
+    return Figure(
+        view.name(kind), title, _words(labels.values(), bool(shaft), bool(ahead)), ahead + traces + shaft, drawn, table
+    )
 
 
-def _words(names: Iterable[str], arrow: bool) -> str:
+def _words(names: Iterable[str], arrow: bool, ahead: bool) -> str:
     text = f"One line each for {', '.join(names)}; the band or bar is the 95 % interval over seeds and test examples."
+    text += " Dotted, with its 90 % interval: what more labels probably bring." if ahead else ""
     return text + (" The arrow runs from a budget to the labels that scratch needs for the same score." if arrow else "")
 
 

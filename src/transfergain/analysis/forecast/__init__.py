@@ -1,0 +1,1 @@
+"""Forecast the error with more labels from the learning curve that was measured."""

@@ -1,0 +1,93 @@
+"""Draw and tabulate what more labels probably buy: bands on the learning curve, money below its labels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from transfergain.analysis import words
+from transfergain.analysis.forecast.rows import ForecastRow
+from transfergain.analysis.rows import Measure
+from transfergain.report import reading
+from transfergain.report.page import figures
+from transfergain.report.page.figures import MISSING, Column, RowGroup, TextTable, Trace, at_values, curve, quiet
+from transfergain.report.page.panels.base import DatasetView
+
+
+class _Point(NamedTuple):
+    """A forecast as curves are drawn from."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+def _forecasts(view: DatasetView, arm: str) -> list[ForecastRow]:
+    """List the forecasts of an arm's scores from the largest budget on, by number of labels."""
+    rows = [row for row in view.of(view.findings.forecast) if row.measure is Measure.FORECAST and row.arm == arm]
+    return sorted((r for r in rows if r.estimate is not None and r.budget >= r.largest), key=lambda row: row.budget)
+
+
+def bands(view: DatasetView) -> list[Trace]:
+    """Draw the forecast of the arm that the answer is about, and of the one to take: a dotted line in a band."""
+    taken = next(each.recommendation.name for each in view.findings.summary.datasets if each.dataset == view.dataset)
+    traces = list[Trace]()
+    for arm in dict.fromkeys((view.findings.leading_arm, taken)):
+        rows = _forecasts(view, arm)
+        if rows:
+            style = view.styles[arm]._replace(dash="dot")
+            points = [_Point(row.estimate or 0.0, row.low, row.high) for row in rows]
+            hover = [row.sentence for row in rows]
+            drawn = curve(arm, style, [row.budget for row in rows], points, hover)
+            traces += [quiet(trace | {"mode": "lines"}, arm) for trace in drawn]
+    return traces
+
+
+def label_axis(view: DatasetView, budgets: Sequence[int], traces: Sequence[Trace]) -> Mapping[str, Any]:
+    """Put ticks at the numbers of labels, those of the forecast too, with what they cost below where a label has a price."""
+    at = sorted({*budgets, *(n for trace in traces for n in trace["x"])})
+    ticks = at_values(at)
+    if (price := view.findings.study.label_cost) is not None:
+        both = zip(ticks["ticktext"], at, strict=True)
+        ticks["ticktext"] = [f"{text}<br>{words.money(price * n, '')}" for text, n in both]
+    return ticks
+
+
+def axis_title(view: DatasetView, title: str) -> str:
+    """Say below the axis what its second line is."""
+    study = view.findings.study
+    if study.label_cost is None:
+        return title
+    return f"{title}; what they cost in {study.currency}" if study.currency else f"{title}; what they cost"
+
+
+def tables(view: DatasetView) -> list[TextTable]:
+    """Tabulate the forecasts of all arms by number of labels, then the break-evens."""
+    rows = [r for r in view.of(view.findings.forecast) if r.measure is Measure.FORECAST and r.budget > r.largest]
+    known = [row for row in rows if row.estimate is not None]
+    cells = {(row.budget, row.arm): figures.score_text(_Point(row.estimate or 0.0, row.low, row.high)) for row in known}
+    arms, labels = list(dict.fromkeys(arm for _, arm in cells)), sorted({n for n, _ in cells})
+    study = view.findings.study
+    cost = [] if study.label_cost is None else [Column(f"more labels cost {study.currency}".strip(), True)]
+    costs = {row.budget: words.money(row.cost, "") for row in known if row.cost is not None}
+    body = [[f"{n:,}", *([costs[n]] if cost else []), *(cells.get((n, arm), MISSING) for arm in arms)] for n in labels]
+    head = (Column("labels", True), *cost, *(Column(arm, True) for arm in arms))
+    title = f"{view.dataset}: forecast of {view.score} in % with more labels, median with 90 % interval"
+    found = [TextTable(title, head, [RowGroup("", body)])] if body else []
+    return [*found, *_break_even(view)]
+
+
+def _break_even(view: DatasetView) -> list[TextTable]:
+    rows = view.of(view.findings.break_even)
+    head = (Column("overtakes"), Column("other"), Column("labels", True), Column("95 % interval", True), Column("in words"))
+    body = [
+        [
+            row.overtakes,
+            row.reference if row.overtakes == row.arm else row.arm,
+            reading.value_text(row),
+            reading.bounds_text(row),
+            row.sentence,
+        ]
+        for row in rows
+    ]
+    return [TextTable(f"Where curves cross on {view.dataset}", head, [RowGroup("", body)])] if body else []
