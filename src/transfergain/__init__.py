@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transfergain.api import compare_predictions as compare_predictions
     from transfergain.api import rank as rank
     from transfergain.api import run as run
     from transfergain.errors import UserError as UserError
@@ -17,12 +18,13 @@ _NO_TELEMETRY = {"HF_HUB_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"
 for _name, _value in _NO_TELEMETRY.items():  # read when these packages are imported, here and in workers
     os.environ.setdefault(_name, _value)  # the user's own values stand
 
-__all__ = ["Findings", "UserError", "__version__", "load", "rank", "run"]
+__all__ = ["Findings", "UserError", "__version__", "compare_predictions", "load", "rank", "run"]
 
 _HOMES = {
     "Findings": "transfergain.report.notebook:StudyFindings",
     "UserError": "transfergain.errors:UserError",
     "__version__": "transfergain.version:__version__",
+    "compare_predictions": "transfergain.api:compare_predictions",
     "load": "transfergain.report.notebook:load",
     "rank": "transfergain.api:rank",
     "run": "transfergain.api:run",

@@ -12,7 +12,8 @@ from transfergain.errors import Interrupted as Interrupted
 from transfergain.errors import UserError
 from transfergain.report.notebook import StudyFindings
 from transfergain.report.steps import in_keywords
-from transfergain.running import ranking
+from transfergain.running import comparing, ranking
+from transfergain.running.comparing import Comparison
 from transfergain.running.ranking import MOST_EXAMPLES, Ranking
 from transfergain.running.study_run import carry_out
 from transfergain.study import Study, load
@@ -42,6 +43,22 @@ def rank(models: Sequence[str | Path], *, examples: int = MOST_EXAMPLES, quiet: 
     try:
         study = load({key: _plain(value) for key, value in keys.items()}, None)
         return ranking.rank([str(model) for model in models], study, examples, Console(quiet=quiet))
+    except UserError as error:
+        raise UserError(in_keywords(str(error))) from None
+
+
+def compare_predictions(
+    a: str | Path | Sequence[str | Path], b: str | Path | Sequence[str | Path], *, test_file: str | Path, **keys: Any
+) -> Comparison:
+    """Compare two systems by their predictions for a test file, without any study; the keys say how the file is read.
+
+    Several files of one system are replicates of it. Returns the rows with `to_dicts`, `to_frame` and `to_json`. Raises
+    UserError, which names keys and no flags, for what the user can mend.
+    """
+    sides = [[str(file) for file in (side if isinstance(side, list | tuple) else [side])] for side in (a, b)]
+    try:
+        study = load({key: _plain(value) for key, value in {**keys, "test_file": test_file}.items()}, None)
+        return comparing.compare(sides[0], sides[1], study)
     except UserError as error:
         raise UserError(in_keywords(str(error))) from None
 

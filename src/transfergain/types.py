@@ -102,6 +102,16 @@ class Pools(NamedTuple):
 
 
 @dataclass(frozen=True)
+class GivenPredictions:
+    """Predictions that somebody else made for the sealed texts: those of one file."""
+
+    fingerprint: str
+    """sha256 of the predictions in the order of the texts."""
+    predictions: Mapping[Split, tuple[Any, ...]]
+    """For the test set, and for the shifts that the file knows; in JSON's types, one an example."""
+
+
+@dataclass(frozen=True)
 class Dataset:
     """One labelled data set, ready for trials: cleaned, split, fingerprinted.
 
@@ -122,6 +132,10 @@ class Dataset:
     targets: Mapping[str, Pools] = field(default_factory=dict)
     """Shift name -> labelled pools of that domain, to adapt to it with (`--adapt`)."""
     target_fingerprints: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[Split, tuple[str, ...]] = field(default_factory=dict)
+    """An id of each example of a sealed split: the user's own where the data has one, else made of its text."""
+    given: Mapping[str, tuple[GivenPredictions, ...]] = field(default_factory=dict)
+    """Name -> predictions that somebody else made (`--predictions`), each file a replicate."""
     notes: tuple[str, ...] = ()
     """What was read, dropped and carved, in words for the user."""
     warnings: tuple[StudyWarning, ...] = ()
@@ -185,15 +199,17 @@ class TrialSpec:
     dataset: str
     arm: str
     budget: int
+    """0 for predictions that a file gives: they cost none of the study's labels."""
     replicate: int
+    """Of predictions that a file gives, the number of the file."""
     phase: Phase
     recipe: Recipe | None
-    """None for floors, which train no transformer."""
+    """None for floors, which train no transformer, and for predictions that a file gives."""
     splits: tuple[tuple[Split, str], ...]
     """(split, fingerprint) of the sealed splits to evaluate; none in tuning."""
     data_fingerprint: str
     checkpoint_revision: str
-    """Empty for floors."""
+    """Of predictions that a file gives, the fingerprint of these; empty for floors."""
     stop_at: int | None = None
     """Step after which the trial ends, if it has not before: in the early rounds of tuning alone."""
 
@@ -221,8 +237,15 @@ class TrialSpec:
     def _plain(self) -> dict[str, Any]:
         return asdict(self) | {"splits": [(str(split), mark) for split, mark in self.splits]}
 
+    @property
+    def is_given(self) -> bool:
+        """Tell whether its predictions come from a file: nothing is trained."""
+        return self.budget == 0
+
     def describe(self) -> str:
         """Name the trial in few words, for progress lines and errors."""
+        if self.is_given:
+            return f"{self.dataset} · {self.arm} · predictions given, file {self.replicate + 1}"
         tuning = f"tuning lr {self.recipe.learning_rate:.1e}" if self.phase == Phase.TUNE and self.recipe else ""
         if self.stop_at:
             tuning += f" to step {self.stop_at:,}"

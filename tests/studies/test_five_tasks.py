@@ -1,6 +1,7 @@
 """One study of all five tasks from the command line, each from the kind of file that people have for it."""
 
 import json
+import shutil
 from collections import Counter
 
 import numpy as np
@@ -226,6 +227,54 @@ def test_every_table_is_exported(first, monkeypatch, tmp_path, table, format):
     frame = read[format](path)
     assert set(frame["dataset"]) == set(DATASETS)
     assert len(frame) == (len(outcomes(first[1])) if table == "trials" else len(findings(first[1])[table]))
+
+
+def natural(task, example, labels):
+    """The right answer to an example, as people write it in a file of predictions."""
+    forms = {
+        "ner": lambda target: " ".join(labels[tag] for tag in target),
+        "qa": lambda target: next(iter(target["text"]), ""),
+        "translation": str,
+    }
+    return forms.get(task, lambda target: labels[target])(example.target)
+
+
+def test_predictions_of_all_five_come_back_and_are_compared(first, datasets, monkeypatch, tmp_path):
+    """The texts are exported, predicted rightly and given to the same study: nothing is trained again."""
+    file, folder = tmp_path / "study.toml", tmp_path / "out"
+    shutil.copytree(first[1], folder)
+    monkeypatch.setitem(EXECUTORS, "local", InProcess)
+    monkeypatch.setattr(InProcess, "ran", [])
+    assert command(monkeypatch, "export", folder, "--table", "test-texts") == 0
+    text = first[0].read_text().replace(json.dumps(str(first[1])), json.dumps(str(folder)))
+    head, *tables = text.split("[[tasks]]")
+    given = []
+    for name, table in zip(DATASETS, tables, strict=True):
+        frame = pd.read_csv(folder / f"test-texts-{name}.csv", dtype=str, keep_default_na=False)
+        truth = [(str(split), e) for split, rows in datasets[name].splits().items() for e in rows]
+        assert list(frame["split"]) == [split for split, _ in truth]
+        frame["prediction"] = [natural(DATASETS[name], e, datasets[name].labels) for _, e in truth]
+        path = tmp_path / f"{name}.csv"
+        frame.sample(frac=1, random_state=0).to_csv(path, index=False)
+        given.append(f"{table.rstrip()}\npredictions = {{ oracle = {json.dumps(str(path))} }}\n")
+    file.write_text("[[tasks]]".join([head, *given]))
+    assert command(monkeypatch, "run", file) == 0
+    trained = {(spec.dataset, spec.arm) for spec in InProcess.ran if spec.recipe}
+    assert trained == {("phrases", "probe"), ("phrases", "probe-random")}, "what was skipped is asked again"
+    found = findings(folder)
+    scores = {(s["dataset"], s["split"], s["metric"]): s["mean"] for s in found["scores"] if s["arm"] == "oracle"}
+    for name, task in DATASETS.items():
+        for split in SPLITS.get(name, ONE):
+            assert [scores[name, split, metric] for metric in TASKS[task].metrics] == pytest.approx(
+                [1.0] * len(TASKS[task].metrics)
+            )
+    rows = [row for row in found["predictions"] if row["reference"] == "oracle"]
+    assert {row["dataset"] for row in rows} == set(DATASETS) and all(row["estimate"] <= 0 for row in rows)
+    (folder / "report.html").unlink()
+    for name in DATASETS:
+        (tmp_path / f"{name}.csv").unlink()
+    assert command(monkeypatch, "report", folder) == 0, "the files are needed no longer"
+    assert findings(folder) == found and "oracle (given)" in (folder / "report.html").read_text()
 
 
 def test_the_same_command_again_runs_nothing(first, monkeypatch):

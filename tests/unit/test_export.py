@@ -8,10 +8,10 @@ import pytest
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run
 from support.findings_fixture import synthetic
-from transfergain.analysis.findings import load
+from transfergain.analysis.findings import BENEFITS, load
 from transfergain.errors import UserError
 from transfergain.report import export
-from transfergain.report.export import FORMATS, PICTURES, TABLES, write_table
+from transfergain.report.export import FORMATS, PICTURES, write_table
 from transfergain.report.typeset import latex_text, markdown_text
 from transfergain.types import Outcome
 
@@ -174,7 +174,7 @@ def whole(monkeypatch):
 
 
 @pytest.mark.parametrize("format", [f for f in FORMATS if f not in PICTURES])
-@pytest.mark.parametrize("table", [t for t in TABLES if t not in ("gains", "scores", "trials")])
+@pytest.mark.parametrize("table", BENEFITS)
 def test_the_tables_of_benefits_are_exported_too(whole, tmp_path, table, format):
     path = write_table(str(tmp_path), table, format)
     rows, text = whole.table(table), path.read_bytes()

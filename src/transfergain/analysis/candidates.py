@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from transfergain.analysis import stats
+from transfergain.analysis import pairing, stats
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.flat import Flat
 from transfergain.analysis.gain import Cell
-from transfergain.analysis.look import Look
+from transfergain.analysis.pairing import Side
 from transfergain.analysis.reference import best_floor
 from transfergain.analysis.rows import Row, Verdict
 from transfergain.analysis.stats import Values
@@ -42,9 +42,11 @@ class Difference(Flat):
 
 @dataclass(frozen=True, kw_only=True)
 class CandidateRow(Row):
-    """What an arm or a floor scores on the test set at the largest budget, beside the others."""
+    """What an arm, a floor or predictions that files give score on the test set at the largest budget, beside the others."""
 
     is_floor: bool
+    is_given: bool
+    """Whether files give its predictions: what these cost is not known here."""
     score: float
     low: float | None
     high: float | None
@@ -87,7 +89,7 @@ def _at_top(cells: Sequence[Cell], reference: str) -> dict[str, Cell]:
     def rank(budget: int) -> tuple[bool, bool, int]:
         here = budgets[budget]
         both = any(c.pretrained for c in here) and any(c.arm == reference for c in here)
-        return both, any(not c.is_floor for c in here), budget
+        return both, any(c.is_arm for c in here), budget
 
     return {cell.arm: cell for cell in budgets[max(budgets, key=rank)]} if budgets else {}
 
@@ -105,7 +107,8 @@ class _Known:
         return stats.pseudo_values(cell.counts(TEST, self.entry.metric, cell.outcomes), METRICS[self.entry.metric].finish)
 
     def row(self, cell: Cell) -> CandidateRow:
-        score = stats.of_score(self._values[cell.arm])
+        values = self._values[cell.arm]
+        score = pairing.score(values) if cell.given else stats.of_score(values)
         trained = [n for o in cell.outcomes.values() if (n := o.details.trained_parameters) is not None]
         return CandidateRow(
             task=cell.task,
@@ -115,6 +118,7 @@ class _Known:
             split=TEST,
             metric=self.entry.metric,
             is_floor=cell.is_floor,
+            is_given=cell.given,
             score=score.estimate,
             low=score.low,
             high=score.high,
@@ -128,12 +132,10 @@ class _Known:
     def _difference(self, arm: str, against: str) -> Difference | None:
         if not against or arm == against:
             return None
-        mine, theirs = self.cells[arm], self.cells[against]
-        look = Look.of(self.entry.looks, [r for r in mine.outcomes if r in theirs.outcomes])
-        if not look.seeds:
+        pair = pairing.compare(self._side(self.cells[arm]), self._side(self.cells[against]), self.entry.looks)
+        if pair is None:
             return None
-        treated, reference = (self._at(cell, look.seeds) for cell in (mine, theirs))
-        found = stats.possible_gain(look.interval(treated.minus(reference)), float(reference.scores.mean()))
+        look, treated, reference, found = pair
         return Difference(
             against=against,
             score=float(treated.scores.mean()),
@@ -147,9 +149,14 @@ class _Known:
             verdict=judge(found, found.p_value, self.margin, look.design).verdict,
         )
 
-    def _at(self, cell: Cell, seeds: Sequence[int]) -> Values:
-        values, at = self._values[cell.arm], [list(cell.outcomes).index(seed) for seed in seeds]
-        return Values(values.scores[at], values.values[at])
+    def _side(self, cell: Cell) -> Side:
+        values, known = self._values[cell.arm], list(cell.outcomes)
+
+        def at(seeds: Sequence[int]) -> Values:
+            rows = [known.index(seed) for seed in seeds]
+            return Values(values.scores[rows], values.values[rows])
+
+        return Side(cell.given, known, at)
 
 
 def _corrected(difference: Difference, p: float) -> Difference:

@@ -62,7 +62,9 @@ FINDINGS_SCHEMA_VERSION = 4
 """Of findings.json, whose schema `analysis.schema` writes: raise it when a field changes or goes."""
 BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate", "forecast",
             "break_even")  # fmt: skip
-"""Tables of findings beside `scores` and `gains`."""
+"""Tables of findings beside `scores` and `gains`, and the next."""
+PREDICTIONS = "predictions"
+"""The table of predictions that files give."""
 
 AnyRow = TypeVar("AnyRow", bound=Row)
 
@@ -91,6 +93,8 @@ class Findings:
     candidates: Sequence[CandidateRow] = ()
     """All arms and floors at the largest budget; findings.json has them in `summary`, as it has of `last_labels`
     that of the leading arm."""
+    predictions: Sequence[GainRow] = ()
+    """Predictions that files give: every pretrained arm over them, and them over the reference."""
     last_labels: Sequence[LastLabelsRow] = ()
     """What the last labels brought each arm."""
     recipes: Sequence[RecipeRow] = ()
@@ -124,6 +128,18 @@ class Findings:
             top[row.dataset] = max(top.get(row.dataset, 0), row.budget)
         return [row for row in self.primary(self.gains) if row.split == TEST and row.budget == top[row.dataset]]
 
+    def beside(self) -> list[GainRow]:
+        """Pick the comparisons with predictions that files give: the test set, the primary metric, the largest budget."""
+        top: dict[str, int] = {}
+        for row in self.predictions:
+            top[row.dataset] = max(top.get(row.dataset, 0), row.budget)
+        return [row for row in self.primary(self.predictions) if row.split == TEST and row.budget == top[row.dataset]]
+
+    def pair_name(self, row: GainRow) -> str:
+        """Name what a gain is of, and what it is over where that is not the reference of all gains."""
+        over = "" if row.reference == self.data[row.dataset].reference else f" over {row.reference}"
+        return f"{row.dataset}, {row.arm}{over}"
+
     def benefits(self) -> list[BenefitRow]:
         """Answer each claim for each data set, about the leading arm; see `analysis.benefits`."""
         return benefits.lead(self.leading_arm, self.data, self)
@@ -133,7 +149,7 @@ class Findings:
         return [row for row in rows if row.metric == self.data[row.dataset].metric]
 
     def to_frame(self, table: str = "gains") -> pd.DataFrame:
-        """Return a table as a pandas frame: `gains`, `scores`, `trials`, `timings` or one of BENEFITS.
+        """Return a table as a pandas frame: `gains`, `scores`, `trials`, `timings`, `predictions` or one of BENEFITS.
 
         Raises ValueError for another name.
         """
@@ -142,14 +158,16 @@ class Findings:
         return pd.DataFrame(self.table(table))
 
     def table(self, name: str) -> list[dict[str, Any]]:
-        """Return a table as flat rows: `gains`, `scores`, `trials`, `timings` or one of BENEFITS.
+        """Return a table as flat rows: `gains`, `scores`, `trials`, `timings`, `predictions` or one of BENEFITS.
 
         Raises ValueError for another name.
         """
         if name == "trials":
             return [TrialRow.of(trial).to_dict() for trial in self.rows]
-        if name not in ("gains", "scores", "timings", *BENEFITS):
-            raise ValueError(f'unknown table "{name}": gains, scores, trials, timings, {", ".join(BENEFITS)}')
+        if name not in ("gains", "scores", "timings", PREDICTIONS, *BENEFITS):
+            raise ValueError(
+                f'unknown table "{name}": gains, scores, trials, timings, {", ".join((PREDICTIONS, *BENEFITS))}'
+            )
         return [row.to_dict() for row in getattr(self, name)]
 
     def to_json(self) -> str:
@@ -164,7 +182,7 @@ class Findings:
             "data": {name: entry.to_dict() for name, entry in self.data.items()},
             "recipes": [row.to_dict() for row in self.recipes],
             "benefits": [row.to_dict() for row in self.benefits()],
-            **{name: self.table(name) for name in ("scores", "gains", *BENEFITS)},
+            **{name: self.table(name) for name in ("scores", "gains", *BENEFITS, PREDICTIONS)},
         }
         return json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
@@ -196,6 +214,7 @@ def analyse(store: Store, asked: Mapping[str, Any] | None = None) -> Findings:
         gains=gains,
         **tables(found, data, gains),
         candidates=candidates.rows(found, data, study.margin),
+        predictions=gain.given(found, scores, study.margin, data),
         last_labels=last_labels.rows(found, data, study.margin),
         **ahead(found, data, study),
         recipes=recipes,

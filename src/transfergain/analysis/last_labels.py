@@ -36,7 +36,7 @@ def rows(found: Sequence[Cell], data: Mapping[str, DatasetEntry], margin: float)
     """Measure every arm that finished with two numbers of labels."""
     by_arm: dict[tuple[str, str], dict[int, Cell]] = {}
     for cell in found:
-        if not cell.is_floor:
+        if cell.is_arm:
             by_arm.setdefault((cell.dataset, cell.arm), {})[cell.budget] = cell
     pairs = [[cells[budget] for budget in sorted(cells)[-2:]] for cells in by_arm.values() if len(cells) > 1]
     steps = (_row(fewer, more, data[more.dataset], margin) for fewer, more in pairs)

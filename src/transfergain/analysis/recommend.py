@@ -30,10 +30,15 @@ def recommend(candidates: Sequence[CandidateRow], margin: float) -> Recommendati
         title=title(row.arm),
         is_floor=row.is_floor,
         score=row.score,
-        low=row.low if row.n_seeds >= FEW or row.is_floor else None,
-        high=row.high if row.n_seeds >= FEW or row.is_floor else None,
+        low=shown(row)[0],
+        high=shown(row)[1],
         why=_why(row, best, len(candidates)),
     )
+
+
+def shown(row: CandidateRow) -> tuple[float | None, float | None]:
+    """Return the interval of a score where it says something: from three seeds on, or where no seed moves it much."""
+    return (row.low, row.high) if row.n_seeds >= FEW or row.is_floor or row.is_given else (None, None)
 
 
 def title(name: str) -> str:
@@ -63,11 +68,13 @@ def _cost(row: CandidateRow) -> float:
 
 def _why(row: CandidateRow, best: CandidateRow, of: int) -> str:
     if row.over_best is None:
-        so_far = f" so far, from {words.seeds(row.n_seeds)}" if row.n_seeds < FEW else ""
+        so_far = f" so far, from {words.seeds(row.n_seeds)}" if row.n_seeds < FEW and not row.is_given else ""
         return "all that has finished" if of == 1 else f"the best score{so_far}"
     interval = words.interval(row.over_best.low, row.over_best.high)
     behind = f"{words.points(row.over_best.estimate)} against {title(best.arm)}"
     text = f"{behind} ({interval})" if interval else behind
+    if row.is_given:
+        return f"{text}; what these predictions cost is not known here"
     if row.is_floor:
         return f"{text}, without a transformer"
     if row.trained_parameters is None or not best.trained_parameters:

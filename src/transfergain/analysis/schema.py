@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from transfergain.analysis.entries import DatasetEntry
-from transfergain.analysis.findings import BENEFITS, FINDINGS_SCHEMA_VERSION, Findings
+from transfergain.analysis.findings import BENEFITS, FINDINGS_SCHEMA_VERSION, PREDICTIONS, Findings
 from transfergain.analysis.rows import BenefitRow
 from transfergain.analysis.summary import Summary
 from transfergain.split import Split
@@ -40,7 +40,7 @@ def schema() -> Schema:
         "trials": _of(hints["trials"], defined),
         "data": _of(Mapping[str, DatasetEntry], defined),
         "benefits": {"type": "array", "items": _of(BenefitRow, defined)},
-        **{name: _of(hints[name], defined) for name in ("recipes", "scores", "gains", *BENEFITS)},
+        **{name: _of(hints[name], defined) for name in ("recipes", "scores", "gains", *BENEFITS, PREDICTIONS)},
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -39,6 +39,7 @@ class SummaryTables(BenefitTables, advice.AdviceTables, Protocol):
     @property
     def leading_arm(self) -> str: ...
     def benefits(self) -> list[BenefitRow]: ...
+    def beside(self) -> list[GainRow]: ...
 
 
 def summarise(tables: SummaryTables) -> Summary:
@@ -83,6 +84,8 @@ class Facts(NamedTuple):
     """The same with fewer labels, where the answer is another one."""
     own: CandidateRow | None
     """The arm among the candidates."""
+    beside: Sequence[GainRow]
+    """The arm over predictions that files give, the best of these first."""
     recommendation: Recommendation
 
     @property
@@ -105,7 +108,7 @@ def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) ->
         arm=facts.arm,
         budget=own.budget if own else max((row.budget for row in candidates), default=0),
         verdict=verdict,
-        answer=answer,
+        answer=" ".join([answer, *map(short.beside, facts.beside[:1])]),
         reference=entry.reference,
         reference_learned=facts.learned,
         recommendation=facts.recommendation,
@@ -146,6 +149,9 @@ def _facts(tables: SummaryTables, name: str, entry: DatasetEntry) -> Facts:
         gain=top,
         turns=[row for row in gains[:-1] if row.verdict is turned],
         own=next((row for row in candidates if row.arm == arm), None),
+        beside=sorted(
+            (row for row in tables.beside() if (row.dataset, row.arm) == (name, arm)), key=lambda row: row.reference_error
+        ),
         recommendation=recommend(candidates, tables.study.margin),
     )
 
@@ -176,9 +182,10 @@ def _table(tables: SummaryTables, name: str, candidates: Sequence[CandidateRow])
     }
     trains = {row.arm: row.trained_parameters or 0.0 for row in candidates}
     floors = {row.arm for row in candidates if row.is_floor}
+    given = {row.arm for row in candidates if row.is_given}
     columns = sorted(
         dict.fromkeys(arm for _, arm in scores),
-        key=lambda arm: (arm not in floors, arm != REFERENCE, trains.get(arm, 0.0)),
+        key=lambda arm: (arm not in floors, arm not in given, arm != REFERENCE, trains.get(arm, 0.0)),
     )
     budgets = sorted({budget for budget, _ in scores})
     return ScoreTable(columns=columns, budgets=budgets, scores=[[scores.get((b, arm)) for arm in columns] for b in budgets])

@@ -68,7 +68,7 @@ class ScoreTable(Flat):
     """Scores on the test set by number of labels."""
 
     columns: Sequence[str]
-    """Floors, then the reference, then the other arms, those that train least first."""
+    """Floors, predictions that files give, then the reference, then the other arms, those that train least first."""
     budgets: Sequence[int]
     scores: Sequence[Sequence[float | None]]
     """A row a budget; None where no trial has finished."""

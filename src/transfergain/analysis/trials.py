@@ -142,7 +142,7 @@ def by_dataset(found: Sequence[Cell], data: Mapping[str, DatasetEntry]) -> list[
     arms: dict[str, dict[str, dict[int, Cell]]] = defaultdict(lambda: defaultdict(dict))
     floors: dict[str, dict[int, Cell]] = defaultdict(dict)
     for cell in found:
-        if not cell.is_floor:
+        if cell.is_arm:
             arms[cell.dataset][cell.arm][cell.budget] = cell
         elif cell.arm == data[cell.dataset].reference:
             floors[cell.dataset][cell.budget] = cell

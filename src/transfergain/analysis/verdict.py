@@ -89,7 +89,8 @@ def judge_sign(low: float | None, high: float | None, no_effect: float = 0.0, *,
 
 
 def _what_it_takes(result: Estimate, margin: float, looks: Design | None) -> Judgement:
-    assert result.components is not None
+    if result.components is None:
+        return Judgement(Verdict.INCONCLUSIVE, "the interval is too wide to tell; more runs or test examples narrow it")
     effect = max(abs(result.estimate), margin)
     seeds, clusters = needed(result.components, effect, looks)
     found = detectable(result.components, result.components.seeds, result.components.clusters, looks=looks)

@@ -64,7 +64,7 @@ def of_cells(
         events.add(*what, cell, len(unfinished(cell.outcomes, list(cell.outcomes))), len(outcomes))
         diverged = sum(bool(outcome.details.diverged) for outcome in outcomes)
         events.add(WarningKind.DIVERGED, "diverged, kept as scored", cell, diverged, len(outcomes))
-    floors = {cell.arm for cell in found if cell.is_floor}
+    floors = {cell.arm for cell in found if not cell.is_arm}
     for score in scores:
         entry = data[score.dataset]
         if score.arm not in floors and score.split == TEST and score.metric == entry.metric:

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from transfergain.cli import compare, doctor, export, init, lists, rank, report, run
+from transfergain.cli import compare, compare_predictions, doctor, export, init, lists, next_labels, rank, report, run
 from transfergain.cli.flags import init_flags, study_flags
 from transfergain.cli.generated import add
 from transfergain.cli.output import complain
@@ -46,6 +46,8 @@ add(app, init.init, init_flags)
 app.command()(report.report)
 add(app, export.export, export.flags)
 app.command()(compare.compare)
+add(app, compare_predictions.compare_predictions, compare_predictions.compare_flags)
+app.command("next-labels")(next_labels.next_labels)
 app.command()(doctor.doctor)
 app.command()(lists.tasks)
 app.command()(lists.arms)

@@ -23,10 +23,11 @@ def export(
     ] = None,
     **names: str | None,
 ) -> None:
-    """Write one table of the findings to a file, or all figures to a folder (svg, png)."""
-    from transfergain.report.export import write_table
+    """Write one table of the findings to a file, the sealed texts without labels, or all figures to a folder (svg, png)."""
+    from transfergain.report.export import write
 
-    typer.echo(write_table(folder, names["table"], names["format"] or "csv", output, metric))
+    for path in write(folder, names["table"], names["format"] or "csv", output, metric):
+        typer.echo(path)
 
 
 def flags() -> list[inspect.Parameter]:

@@ -47,7 +47,7 @@ def add(app: typer.Typer, command: Callable[..., None], flags: Callable[[], Iter
                 )
             return option
 
-    app.command(command.__name__, help=inspect.getdoc(command), cls=Late)(lambda: None)
+    app.command(command.__name__.replace("_", "-"), help=inspect.getdoc(command), cls=Late)(lambda: None)
 
 
 def _taking(command: Callable[..., None], flags: Iterable[inspect.Parameter]) -> Callable[..., None]:

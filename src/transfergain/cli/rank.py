@@ -31,11 +31,12 @@ Page = Annotated[
 
 def rank_flags() -> list[inspect.Parameter]:
     """Choose the flags of a study that a ranking has, and those of tasks."""
-    tasks = {parameter.name for parameter in study_flags() if _group(parameter) == Group.TASKS.value}
+    tasks = {parameter.name for parameter in study_flags() if group_of(parameter) == Group.TASKS.value}
     return [parameter for parameter in study_flags() if parameter.name in tasks | set(KEYS)]
 
 
-def _group(parameter: inspect.Parameter) -> str | None:
+def group_of(parameter: inspect.Parameter) -> str | None:
+    """Read which group of the help text a flag stands in."""
     panels = [p.rich_help_panel for p in parameter.annotation.__metadata__ if hasattr(p, "rich_help_panel")]
     return panels[0] if panels else None
 

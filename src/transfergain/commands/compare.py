@@ -141,7 +141,7 @@ def _cells(findings: Findings, dataset: str) -> dict[tuple[str, int], gain.Cell]
     """Group the finished trials of the arms by (arm, budget)."""
     pretrained = {arm: ARMS[arm].pretrained for arm in findings.study.arms}
     trials = [trial for trial in findings.rows if trial.spec.dataset == dataset]
-    return {(c.arm, c.budget): c for c in gain.cells(trials, pretrained, {}) if not c.is_floor}
+    return {(c.arm, c.budget): c for c in gain.cells(trials, pretrained, {}) if c.is_arm}
 
 
 def _bare(study: Sharing) -> ComparisonRow:

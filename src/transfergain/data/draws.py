@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
 from typing import NamedTuple
@@ -106,6 +107,11 @@ def _carve_clusters(
         taken += sizes[key]
     kept = tuple(e for e in rows if cluster(e) not in carved)
     return kept, tuple(e for e in rows if cluster(e) in carved)
+
+
+def mark(text: str) -> bytes:
+    """Hash a text to 16 bytes, the same for texts that differ only in case and white space."""
+    return hashlib.blake2b(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def drop_duplicates(

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from transfergain.data import contamination
+from transfergain.data import contamination, given
 from transfergain.data import draws as splits
 from transfergain.data.folders import read_folder
 from transfergain.data.formats.hub import read_hub
@@ -73,7 +73,7 @@ def load(source: DataSource, task: Task) -> Dataset:
     doubts += parsed.warnings
     parts = {DEV if name == "validation" else Split.parse(name): rows for name, rows in parsed.splits.items()}
     notes = [_sizes(tables), *hidden, *(line for table in tables.values() for line in table.said()), *parsed.notes]
-    parts, dropped = splits.drop_duplicates(parts, lambda e: _mark(task.text(e)))
+    parts, dropped = splits.drop_duplicates(parts, lambda e: splits.mark(task.text(e)))
     if dropped:
         notes.append("duplicates dropped: " + ", ".join(f"{n:,} from {s}" for s, n in dropped.items()))
     else:
@@ -85,6 +85,7 @@ def load(source: DataSource, task: Task) -> Dataset:
     note, overlap = _check_overlap(source.name(), *((task.text(e) for e in parts[s]) for s in (TRAIN, TEST)))
     notes.append(note)
     shifts = {split.name: rows for split, rows in parts.items() if split.kind is Kind.SHIFT}
+    own = given.own_ids(tables, parsed, task)
     return Dataset(
         task=task.name,
         name=source.name(),
@@ -99,11 +100,39 @@ def load(source: DataSource, task: Task) -> Dataset:
         target_fingerprints={
             name: _fingerprint(parsed.labels, {"train": pools.train, "dev": pools.dev}) for name, pools in targets.items()
         },
+        ids={split: given.ids(parts[split], own, task) for split in (TEST, *map(shift, shifts))},
         notes=tuple(map(printable, notes)),
         warnings=(
             *(StudyWarning(WarningKind.DATA, printable(text)) for text in doubts),
             *(StudyWarning(WarningKind.CONTAMINATION, printable(text)) for text in overlap),
         ),
+    )
+
+
+def load_test(source: DataSource, task: Task) -> Dataset:
+    """Load a test file alone; a train file, where one is given, says the classes. Raises UserError naming file and row."""
+    options = task.defaults(OptionKind.PARSE) | dict(source.options)
+    readers = task.readers(options)
+    test = checked(read_file(source.test_file or "", readers))
+    tables = {"train": checked(read_file(source.train_file, readers)) if source.train_file else test, "test": test}
+    parsed = task.parse(tables, options)
+    parts, _ = splits.drop_duplicates({TEST: parsed.splits["test"]}, lambda e: splits.mark(task.text(e)))
+    if len(parts[TEST]) < MIN_SPLIT_EXAMPLES:
+        raise UserError(
+            f"{test.name} has {len(parts[TEST])} different texts; at least {MIN_SPLIT_EXAMPLES} are needed: give more"
+        )
+    own = given.own_ids({"test": test}, parsed, task)
+    return Dataset(
+        task=task.name,
+        name=test.name,
+        labels=parsed.labels,
+        train=(),
+        dev=(),
+        test=parts[TEST],
+        shifts={},
+        fingerprint=_fingerprint(parsed.labels, {str(TEST): parts[TEST]}),
+        shift_fingerprints={},
+        ids={TEST: given.ids(parts[TEST], own, task)},
     )
 
 
@@ -172,11 +201,6 @@ def _check_sizes(name: str, parts: Mapping[Split, tuple[Example, ...]], cluster:
                 f"{name}: all of the {split} split is of one article, so there is no telling how scores vary between "
                 "articles; give at least two"
             )
-
-
-def _mark(text: str) -> bytes:
-    """Hash a text to 16 bytes, the same for texts that differ only in case and white space."""
-    return hashlib.blake2b(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _check_overlap(name: str, train: Iterable[str], test: Iterable[str]) -> tuple[str, tuple[str, ...]]:

@@ -83,8 +83,9 @@ def _top(findings: Findings, dataset: str) -> int:
 
 
 def _performance(findings: Findings, dataset: str) -> Iterator[str]:
-    """Tell of the other arms, then of calibration."""
+    """Tell of the other arms, of predictions that files give, then of calibration."""
     yield from (row.sentence for row in reading.of(findings.headline(), dataset))
+    yield from (row.sentence for row in reading.of(findings.beside(), dataset))
     wanted = (Measure.ECE_SCALED, TEST, _top(findings, dataset))
     for row in _leading(findings, findings.calibration, dataset):
         if (row.measure, row.split, row.budget) == wanted:

@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from transfergain.analysis.findings import BENEFITS, Findings, load
+from transfergain.analysis.findings import BENEFITS, PREDICTIONS, Findings, load
 from transfergain.analysis.rows import Row
 from transfergain.analysis.trial_rows import TrialRow
 from transfergain.arms import REFERENCE
 from transfergain.errors import UserError, install, nearest
-from transfergain.report import typeset
+from transfergain.report import test_texts, typeset
+from transfergain.report.formulas import harmless
 from transfergain.report.page import forest, svg
 from transfergain.report.page.figures import Figure
 from transfergain.report.page.panels import PANELS
 from transfergain.report.page.panels.base import DatasetView
 
-TABLES = ("gains", "scores", "trials", *BENEFITS)
+TABLES = ("gains", "scores", "trials", *BENEFITS, PREDICTIONS, test_texts.TABLE)
 PICTURES = ("svg", "png")
 TYPESET = ("latex", "markdown")
 """Formats for reading, which hold one metric unless more are asked for; the others hold all."""
 ALL_METRICS = "all"
-FORMULA = re.compile(r"^[=+\-@\t\r]")
-"""How a cell begins that a spreadsheet takes for a formula (OWASP, CSV injection)."""
 
 Writer = Callable[[Findings, str, Path], None]
+
+
+def write(
+    folder: str, table: str | None = None, format: str = "csv", output: str | None = None, metric: str | None = None
+) -> list[Path]:
+    """Write one table of a run as `write_table` does, or its sealed texts as `test_texts.write` does; returns the files."""
+    if table != test_texts.TABLE:
+        return [write_table(folder, table, format, output, metric)]
+    if metric:
+        raise UserError(f"--metric cannot be given beside --table {table}, which holds no scores; leave it out")
+    return test_texts.write(folder, format, output)
 
 
 def write_table(
@@ -93,7 +102,7 @@ def _frame(findings: Findings, table: str) -> Any:
 def _csv(findings: Findings, table: str, path: Path) -> None:
     frame = _frame(findings, table)
     for name in frame.select_dtypes(include="object"):
-        frame[name] = frame[name].map(lambda cell: "'" + cell if isinstance(cell, str) and FORMULA.match(cell) else cell)
+        frame[name] = frame[name].map(lambda cell: harmless(cell) if isinstance(cell, str) else cell)
     frame.to_csv(path, index=False)
 
 
@@ -125,7 +134,11 @@ def _typeset(findings: Findings, table: str) -> tuple[typeset.Layout[Any], Seque
     """Choose the columns of a table, and its rows."""
     if table == "trials":
         return typeset.TRIALS_LAYOUT, [TrialRow.of(trial) for trial in findings.rows]
-    known: dict[str, typeset.Layout[Any]] = {"gains": typeset.GAINS_LAYOUT, "scores": typeset.SCORES_LAYOUT}
+    known: dict[str, typeset.Layout[Any]] = {
+        "gains": typeset.GAINS_LAYOUT,
+        "scores": typeset.SCORES_LAYOUT,
+        PREDICTIONS: typeset.GAINS_LAYOUT,
+    }
     return known.get(table, typeset.BENEFIT_LAYOUT), getattr(findings, table)
 
 

@@ -43,7 +43,7 @@ def _answers(findings: Findings) -> Iterator[str]:
 
 
 def _gains(findings: Findings) -> Iterator[str]:
-    rows = findings.headline()
+    rows = [*findings.headline(), *findings.beside()]
     yield markdown(GAINS_LAYOUT, rows) if rows else "No gain to report yet.\n"
 
 

@@ -80,7 +80,7 @@ class Agendas:
     def make(self, seconds: Seconds) -> Agenda:
         """Make the agenda of this moment; `seconds` tell how long trials take."""
         planner = self._planner
-        draft = _Draft(planner.floors())
+        draft = _Draft([*planner.floors(), *planner.given()])
         choices = self._tune(draft)
         looks = {name: self._look(name, choices, draft) for name in planner.datasets}
         missing = self._ended.missing(spec for spec in draft.known if spec not in draft.blocked)

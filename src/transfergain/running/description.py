@@ -12,9 +12,11 @@ from transfergain.analysis import words
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.arms import ARMS
 from transfergain.data.sample import SAMPLE_SIZE, sample
+from transfergain.data.sealed import pack
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.perturbations import SEVERITIES, chosen_splits, perturb
+from transfergain.report.test_texts import SEALED_KEY
 from transfergain.running.planner import Planner
 from transfergain.running.privacy import Privacy, without_places
 from transfergain.running.setup import Setup
@@ -36,6 +38,9 @@ def describe(setup: Setup, store: Store) -> None:
     unsaid = {"output_dir", "workers", "device", "executor", "report_to", "time_limit"}
     request = without_places(study.model_dump(mode="json", exclude=unsaid))
     warnings = (*_warnings(study, datasets, checkpoint), *setup.advice)
+    sealed = {name: pack(data, TASKS[data.task]) for name, data in datasets.items()} if privacy.texts else {}
+    if store.get_meta(SEALED_KEY) != sealed:
+        store.set_meta(SEALED_KEY, sealed)
     store.update_meta(
         {
             "identity": _identity(setup, store),
@@ -102,6 +107,7 @@ def _data_entry(data: Dataset, looks: tuple[int, ...], reference: str) -> Datase
         targets={name: len(pools.train) + len(pools.dev) for name, pools in data.targets.items()},
         reference=reference,
         looks=looks,
+        predictions={name: [file.fingerprint for file in files] for name, files in data.given.items()},
     )
 
 
@@ -168,6 +174,7 @@ def _trials(planner: Planner) -> str:
     trials = sum(planner.looks[cell.data.name].counts[0] for cell in planner.cells())
     tuning = sum(sum(planner.rounds(cell.arm)) for cell in planner.tuned())
     parts = [f"{trials} trials", *([f"{tuning} of tuning"] if tuning else []), f"{len(planner.floors())} of floors"]
+    parts += [f"{n} of predictions"] if (n := len(planner.given())) else []
     found = words.listed(parts)
     later = {looks.counts for looks in planner.looks.values() if len(looks.counts) > 1}
     if not later:

@@ -23,6 +23,7 @@ class Purpose(IntEnum):
     """What a trial adds to the answer, in the order in which trials start."""
 
     FLOORS = 0
+    """And predictions that files give."""
     TUNING = 1
     GAIN = 2
     """Scratch and the leading arm at the largest budget: performance, convergence, robustness."""
@@ -62,6 +63,8 @@ def purpose(planner: Planner, spec: TrialSpec) -> Purpose:
     pair = spec.arm in (REFERENCE, planner.leading)
     if spec.phase is Phase.TUNE:
         return Purpose.TUNING if pair else Purpose.MORE_TUNING
+    if spec.is_given:
+        return Purpose.FLOORS
     if spec.replicate % REPLICATES_PER_SEED >= FIRST_SEEDS:
         return Purpose.MORE_SEEDS
     if spec.recipe is None:

@@ -142,14 +142,36 @@ class Planner:
             for spec in self.reporting(StudyCell(data, floor.name, budget), None)
         ]
 
+    def given(self) -> list[TrialSpec]:
+        """Plan the scoring of predictions that files give: a trial a file, without training and without seeds."""
+        return [
+            TrialSpec(
+                task=data.task,
+                dataset=data.name,
+                arm=name,
+                budget=0,
+                replicate=number,
+                phase=Phase.REPORT,
+                recipe=None,
+                splits=tuple((split, mark) for split, mark in self._natural(data) if split in file.predictions),
+                data_fingerprint=data.fingerprint,
+                checkpoint_revision=file.fingerprint,
+            )
+            for data in self.datasets.values()
+            for name, files in data.given.items()
+            for number, file in enumerate(files)
+        ]
+
+    @staticmethod
+    def _natural(data: Dataset) -> tuple[tuple[Split, str], ...]:
+        """List (split, fingerprint) of the sealed splits whose texts stand as they are."""
+        return ((TEST, data.fingerprint), *((shift(name), mark) for name, mark in data.shift_fingerprints.items()))
+
     def _spec(
         self, cell: StudyCell, replicate: int, phase: Phase, recipe: Recipe | None, stop_at: int | None = None
     ) -> TrialSpec:
         data, arm, budget = cell
-        sealed: tuple[tuple[Split, str], ...] = (
-            (TEST, data.fingerprint),
-            *((shift(name), mark) for name, mark in data.shift_fingerprints.items()),
-        )
+        sealed = self._natural(data)
         sealed += chosen_splits(TASKS[data.task].target, self.study.perturbations)
         if arm in ARMS and ARMS[arm].adapts and budget == max(self.budgets[data.name]):
             sealed += self._adaptations(data)

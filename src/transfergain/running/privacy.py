@@ -14,6 +14,8 @@ FILE_KEYS = ("model", "train_file", "validation_file", "test_file", "dataset_nam
 """Keys of a study that may name a file or folder."""
 NAMED_FILE_KEYS = ("shift", "adapt")
 """Keys of a study that hold files by name."""
+PREDICTIONS_KEY = "predictions"
+"""The key that holds several files by name."""
 
 
 def shown(path: str) -> str:
@@ -30,6 +32,8 @@ def without_places(request: Mapping[str, Any]) -> dict[str, Any]:
     kept = dict(request)
     kept |= {key: shown(kept[key]) for key in FILE_KEYS if kept.get(key)}
     kept |= {key: {name: shown(path) for name, path in kept[key].items()} for key in NAMED_FILE_KEYS if kept.get(key)}
+    if kept.get(PREDICTIONS_KEY):
+        kept[PREDICTIONS_KEY] = {name: [shown(path) for path in paths] for name, paths in kept[PREDICTIONS_KEY].items()}
     if kept.get("tasks"):
         kept["tasks"] = [without_places(entry) for entry in kept["tasks"]]
     return kept

@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from transfergain import checkpoint as checkpoints
-from transfergain.data import prepare
+from transfergain.data import given, prepare
 from transfergain.errors import UserError, nearest
 from transfergain.executors import EXECUTORS, auto
 from transfergain.executors.base import Ahead, Executor
@@ -107,7 +107,9 @@ def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
     """Read the data sets of a study by name, saying what was read. Raises UserError naming the file, row or flag."""
     datasets: dict[str, Dataset] = {}
     for entry in study.entries():
-        data = prepare.load(entry.source(), TASKS[entry.task])
+        task, source = TASKS[entry.task], entry.source()
+        data = prepare.load(source, task)
+        data = given.attach(data, entry.predictions, task, task.defaults(OptionKind.PARSE) | dict(source.options))
         if data.name in datasets:
             raise UserError(f'two data sets of the study are called "{data.name}"; rename a file or folder')
         datasets[data.name] = data

@@ -7,11 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from transfergain.arms import ARMS
 from transfergain.data.prepare import DataSource
 from transfergain.errors import nearest, printable
 from transfergain.options import Flag, Group, OptionKind
 from transfergain.study.fields import with_options_of
-from transfergain.tasks import TASKS
+from transfergain.tasks import TASKS, floors
 from transfergain.types import Recipe
 
 NAMED_FILE = "NAME=FILE"
@@ -95,6 +96,11 @@ class TaskEntry(TaskData):
     patience: Annotated[
         float, Field(gt=0, lt=1), Flag("share of a run without progress on dev that ends it", Group.TRAINING)
     ] = Recipe.patience
+    predictions: Annotated[
+        dict[str, list[str]],
+        Flag("predictions made elsewhere, compared with all arms; repeatable", Group.INPUT, metavar="NAME=FILE[,FILE]"),
+    ] = Field(default_factory=dict)
+    """Name -> files of predictions for the test set, each file a replicate (`data.given`)."""
 
     @field_validator("seeds", mode="before")
     @classmethod
@@ -140,6 +146,25 @@ class TaskEntry(TaskData):
         for name in value:
             if name != printable(name):
                 raise ValueError(f'the name "{name}" holds signs that cannot be shown; choose another')
+        return value
+
+    @field_validator("predictions", mode="before")
+    @classmethod
+    def _files_of_names(cls, value: Any) -> Any:
+        pairs = cls._named_files(value)
+        return {name: split_words(files) for name, files in pairs.items()}
+
+    @field_validator("predictions")
+    @classmethod
+    def _new_names(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
+        for name, files in value.items():
+            if name in ARMS or name in floors():
+                kind = "an arm" if name in ARMS else "a floor"
+                raise ValueError(f'"{name}" is the name of {kind}; choose another name for these predictions')
+            if name != printable(name):
+                raise ValueError(f'the name "{name}" holds signs that cannot be shown; choose another')
+            if not files:
+                raise ValueError(f'"{name}" names no file; give {name}=FILE')
         return value
 
     def tokens(self) -> int:

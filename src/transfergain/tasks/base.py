@@ -14,6 +14,7 @@ from transfergain.data.formats.table import Parsed, Reader, Table
 from transfergain.data.recognise import Guess
 from transfergain.floors.base import Floor
 from transfergain.options import Option, OptionKind
+from transfergain.tasks.given import Given
 from transfergain.types import Checkpoint, Example, StudyWarning, Target
 
 
@@ -84,6 +85,8 @@ class Task:
     """(options, tokenizer) -> arguments of `generate` for tasks whose models generate; None for all others."""
     advise: Callable[[Checkpoint, Any, Mapping[str, Any]], Sequence[StudyWarning]] = lambda *_: ()
     """(checkpoint, tokenizer, options of `OptionKind.PARSE`) -> warnings about using this checkpoint for the task."""
+    given: Given | None = None
+    """How predictions that somebody else made stand in a file (`--predictions`); None: no such file is read."""
 
     @property
     def generates(self) -> bool:

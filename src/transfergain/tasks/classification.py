@@ -20,6 +20,7 @@ from transfergain.floors.majority import MAJORITY
 from transfergain.floors.tfidf import TFIDF
 from transfergain.options import Option, OptionKind
 from transfergain.tasks.base import Encoded, Task
+from transfergain.tasks.given import Given, read_label
 from transfergain.types import Example, Target
 
 TEXT_COLUMN = Option(
@@ -206,5 +207,6 @@ CLASSIFICATION = Task(
     decode=decode,
     chance=chance,
     probabilities=probabilities,
+    given=Given({"text": TEXT_COLUMN.name}, read_label),
     citation="Lewis 1992, text categorisation as one class a document; scikit-learn's accuracy_score and f1_score",
 )

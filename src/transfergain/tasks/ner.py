@@ -24,6 +24,7 @@ from transfergain.floors.frequent_tag import FREQUENT_TAG
 from transfergain.options import Option, OptionKind
 from transfergain.tasks.base import Encoded, Task
 from transfergain.tasks.classification import LABEL_COLUMN, TEXT_COLUMN
+from transfergain.tasks.given import Given, read_tags
 from transfergain.types import Checkpoint, Example, StudyWarning, Target, WarningKind
 
 IGNORED_LABEL = -100
@@ -290,4 +291,5 @@ NER = Task(
     recognise_file=recognise_file,
     sureness=1,
     advise=advise,
+    given=Given({"tokens": TOKENS.name}, read_tags),
 )

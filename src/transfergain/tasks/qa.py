@@ -20,6 +20,7 @@ from transfergain.floors.overlap import OVERLAP
 from transfergain.metrics.squad import f1
 from transfergain.options import Option, OptionKind
 from transfergain.tasks.base import Encoded, Task
+from transfergain.tasks.given import Given, read_answer
 from transfergain.tasks.qa_windows import Span, encode, require_fast
 from transfergain.types import Checkpoint, Example, StudyWarning, Target, WarningKind
 
@@ -181,4 +182,5 @@ QA = Task(
     cluster=lambda example: str(example.inputs["title"] or example.inputs["context"]),
     calibrate=calibrate,
     advise=advise,
+    given=Given({"question": "question_column", "context": "context_column"}, read_answer),
 )

@@ -20,6 +20,7 @@ from transfergain.floors.copy_source import COPY_SOURCE
 from transfergain.floors.nearest import NEAREST
 from transfergain.options import Option, OptionKind
 from transfergain.tasks.base import Encoded, Task
+from transfergain.tasks.given import Given, read_translation
 from transfergain.types import Checkpoint, Example, StudyWarning, Target, WarningKind
 
 LEAST_TARGET_LENGTH = 4
@@ -259,4 +260,5 @@ TRANSLATION = Task(
     sureness=2,
     generation=generation,
     advise=advise,
+    given=Given({"source": "source_lang"}, read_translation),
 )

@@ -6,6 +6,7 @@ from bad_inputs import (  # noqa: F401 (each registers its cases)
     hostile_checkpoints,
     ner,
     output,
+    predictions,
     qa,
     settings,
     translation,

@@ -148,7 +148,8 @@ def _curve(view: DatasetView) -> Curve | None:
     if figure is None or figure.layout["xaxis"].get("type") != "log":
         return None
     figure.layout["xaxis"]["title"]["text"] = forecast.axis_title(view, "labels")
-    legend = [(name.removesuffix(" (floor)"), Markup(key)) for name, key in svg.keys(figure)]  # the dots say which these are
+    names = ((name.removesuffix(" (floor)").removesuffix(" (given)"), key) for name, key in svg.keys(figure))
+    legend = [(name, Markup(key)) for name, key in names]  # the dots say which are floors
     return Curve(
         f"By number of labels: {view.score} in %",
         Markup(svg.draw(figure, frame=svg.SMALL)),

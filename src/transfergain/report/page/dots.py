@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from transfergain.analysis.candidates import CandidateRow
 from transfergain.analysis.findings import Findings
-from transfergain.analysis.recommend import FEW, title, upper
+from transfergain.analysis.recommend import shown, title, upper
 from transfergain.analysis.rows import Verdict
 from transfergain.analysis.summary import DatasetSummary
 from transfergain.report.page.figures import MISSING, Style, gain_text, percent, styles
@@ -58,14 +58,14 @@ def candidates(of: DatasetSummary, drawn: dict[str, Style]) -> DotPlot | None:
     rows = sorted(of.candidates, key=lambda row: (not row.is_floor, row.score))
     if not rows:
         return None
-    place, ticks = scale([v for row in rows for v in (_low(row), row.score, _high(row)) if v is not None])
+    place, ticks = scale([v for row in rows for v in (*shown(row), row.score) if v is not None])
 
     def dot(row: CandidateRow) -> Dot:
-        low, high = _low(row), _high(row)
+        low, high = shown(row)
         interval = "" if low is None or high is None else f"{percent(low)} to {percent(high)}"
         return Dot(
             name=upper(title(row.arm)),
-            note="floor" if row.is_floor else "",
+            note="floor" if row.is_floor else "given" if row.is_given else "",
             style=drawn[row.arm],
             figure=percent(row.score),
             interval=interval,
@@ -81,25 +81,17 @@ def candidates(of: DatasetSummary, drawn: dict[str, Style]) -> DotPlot | None:
     return DotPlot(caption, ("arm or floor", "higher is better", "95 % interval" if known else "score"), dots, ticks)
 
 
-def _low(row: CandidateRow) -> float | None:
-    return row.low if row.n_seeds >= FEW or row.is_floor else None
-
-
-def _high(row: CandidateRow) -> float | None:
-    return row.high if row.n_seeds >= FEW or row.is_floor else None
-
-
 def gains(findings: Findings) -> DotPlot | None:
     """Place the gains on the test sets, of every data set and arm; None without any."""
-    rows = findings.headline()
+    rows = [*findings.headline(), *findings.beside()]
     if not rows:
         return None
-    margin, drawn, rival = findings.study.margin, styles(findings), rivals(row.reference for row in rows)
+    margin, drawn, rival = findings.study.margin, styles(findings), rivals(row.reference for row in findings.headline())
     ends = [v for row in rows for v in (row.low, row.estimate, row.high) if v is not None]
     place, ticks = scale([0.0, margin, *ends], "+")
     dots = [
         Dot(
-            name=f"{row.dataset}, {row.arm}",
+            name=findings.pair_name(row),
             note="",
             style=drawn[row.arm],
             figure=gain_text(row).removesuffix(f" {MISSING}"),

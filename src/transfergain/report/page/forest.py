@@ -23,11 +23,11 @@ from transfergain.report.reading import rivals
 
 def figure(findings: Findings) -> Figure | None:
     """Draw the gains that answer the question, on the test sets; None without any."""
-    rows = findings.headline()
+    rows = [*findings.headline(), *findings.beside()]
     if not rows:
         return None
     drawn, traces = styles(findings), []
-    names = [f"{row.dataset}, {row.arm}" for row in rows]
+    names = [findings.pair_name(row) for row in rows]
     for arm in dict.fromkeys(row.arm for row in rows):
         mine = [(i, row) for i, row in enumerate(rows) if row.arm == arm]
         ends = [v for _, row in mine for v in (row.low, row.high, None)]
@@ -38,7 +38,7 @@ def figure(findings: Findings) -> Figure | None:
         traces.append(line(arm, drawn[arm], estimates, places, hover, "markers"))
     traces.insert(0, rule("no gain", [0, 0], [0.6, -len(rows) + 0.4], "no gain", "dot"))
     y_axis = {"tickvals": [-i for i in range(len(rows))], "ticktext": [escape(name) for name in names]}
-    title = f"Gain over {rivals(row.reference for row in rows)} on the test set, {findings.study.model}"
+    title = f"Gain over {rivals(row.reference for row in findings.headline())} on the test set, {findings.study.model}"
     body = [[name, percent(r.estimate, "+"), interval_text(r, "+"), r.verdict] for name, r in zip(names, rows, strict=True)]
     columns = (Column("data set, arm"), Column("gain, points", True), Column("95 % interval", True), Column("verdict"))
     drawn_layout = layout("", axis("gain, points"))

@@ -17,6 +17,7 @@ from transfergain.report.page.figures import MISSING, Column, Figure, RowGroup, 
 from transfergain.report.reading import OfDataset
 from transfergain.split import TEST, Split
 from transfergain.store import StoredTrial
+from transfergain.tasks import floors
 from transfergain.types import Phase, Status
 
 R = TypeVar("R", bound=OfDataset)
@@ -79,8 +80,8 @@ class DatasetView:
 
 
 def floor_label(name: str) -> str:
-    """Name a floor in a figure, in words."""
-    return f"{title(name)} (floor)"
+    """Name what is no arm in a figure, in words: a floor, or predictions that files give."""
+    return f"{title(name)} ({'floor' if name in floors() else 'given'})"
 
 
 class Sentence(Protocol):
