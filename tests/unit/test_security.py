@@ -38,6 +38,8 @@ SOURCES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text("utf-8"))
 PICKLERS = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
 OWN_PIPES = {"executors/worker.py": {"pickle"}}
 """The only reader of pickles: workers and driver talk over pipes that no one else can write to."""
+CONVERTER = {"checkpoint/converter.py": ["torch.load"]}
+"""What `transfergain convert` alone starts, in a process with bounds: tensors of a pickle, and nothing else."""
 EVIL = "<script>alert(1)</script><img src=x onerror=alert(1)>"
 
 
@@ -80,7 +82,11 @@ def problems(tree):
 
 def test_nothing_runs_text_or_reads_pickles():
     assert len(SOURCES) > 100
-    assert {module: found for module, tree in SOURCES.items() if (found := problems(tree))} == {}
+    assert {module: found for module, tree in SOURCES.items() if (found := problems(tree))} == CONVERTER
+    (load,) = [c for n, c in calls(SOURCES["checkpoint/converter.py"]) if n == "torch.load"]
+    assert {k.arg: ast.unparse(k.value) for k in load.keywords}["weights_only"] == "True"
+    uses = [m for m, tree in SOURCES.items() if "checkpoint.converter" in ast.unparse(tree)]
+    assert uses == ["checkpoint/convert.py"], "in a process of its own, and never by `run`"
     assert {module: found for module, tree in SOURCES.items() if (found := imported(tree) & PICKLERS)} == OWN_PIPES
 
 
@@ -146,7 +152,7 @@ def test_pickles_beside_the_weights_are_never_read(model, tmp_path):
 
 def test_a_checkpoint_of_pickles_alone_is_refused_unread(model, tmp_path):
     (model / "model.safetensors").unlink()
-    with pytest.raises(UserError, match="a pickle that could run code; weights must be safetensors"):
+    with pytest.raises(UserError, match="a pickle that could run code; convert it once: transfergain convert"):
         resolve(str(model))
     assert not (tmp_path / "ran").exists()
 

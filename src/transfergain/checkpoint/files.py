@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -118,20 +119,25 @@ def _weights(folder: Path, name: str) -> list[str]:
         regular(folder / WEIGHTS, name)
         return [WEIGHTS]
     if not (folder / INDEX).exists():
-        raise UserError(f"--model {name}: holds {_found_instead(folder)}")
-    shards = read_json(folder / INDEX, name).get("weight_map")
+        raise UserError(f"--model {name}: holds {_found_instead(folder, name)}")
+    return [INDEX, *index_entries(folder, INDEX, ".safetensors", name)]
+
+
+def index_entries(folder: Path, index: str, ending: str, name: str) -> list[str]:
+    """Name the files that an index of weights lists. Raises UserError where one is missing, outside or of another kind."""
+    shards = read_json(folder / index, name).get("weight_map")
     if not isinstance(shards, dict) or not shards or not all(isinstance(shard, str) for shard in shards.values()):
-        raise UserError(f"--model {name}: {INDEX} has no weight_map of files; save the model again")
+        raise UserError(f"--model {name}: {index} has no weight_map of files; save the model again")
     for shard in sorted(set(shards.values())):
-        if not _inside(shard) or not shard.endswith(".safetensors"):
+        if not _inside(shard) or not shard.endswith(ending):
             raise UserError(
-                f"--model {name}: {INDEX} names {shard!r}, which is no safetensors file within the folder; such weights "
+                f"--model {name}: {index} names {shard!r}, which is no {ending[1:]} file within the folder; such weights "
                 "are not opened: save the model again with save_pretrained of a recent transformers"
             )
         if not (folder / shard).exists():
-            raise UserError(f"--model {name}: {INDEX} names {shard}, which is not there; fetch the whole model again")
+            raise UserError(f"--model {name}: {index} names {shard}, which is not there; fetch the whole model again")
         regular(folder / shard, name)
-    return [INDEX, *sorted(set(shards.values()))]
+    return sorted(set(shards.values()))
 
 
 def _inside(relative: str) -> bool:
@@ -141,8 +147,16 @@ def _inside(relative: str) -> bool:
     return bool(path.parts) and not outside and relative.isprintable()
 
 
-def _found_instead(folder: Path) -> str:
+def conversion(name: str) -> str:
+    """Say the command that converts a checkpoint, and where to."""
+    return f"transfergain convert {shlex.quote(name)} {shlex.quote(Path(name).name + '-safetensors')}"
+
+
+def _found_instead(folder: Path, name: str) -> str:
     """Say what a folder holds in place of weights that can be loaded, and what to do."""
+    for file, what in CONVERTED.items():
+        if (folder / file).exists():
+            return f"only {file}, {what}; convert it once: {conversion(name)}"
     others = {pattern: sorted(path.name for path in folder.glob(pattern)) for pattern in OTHER_WEIGHTS}
     for pattern, names in others.items():
         if names:
@@ -150,6 +164,14 @@ def _found_instead(folder: Path) -> str:
     return f"no weights; weights must be {WEIGHTS}: {SAVE_AGAIN}"
 
 
+PICKLE, TENSORFLOW = "a pickle that could run code", "weights of TensorFlow"
+CONVERTED = {
+    "pytorch_model.bin": PICKLE,
+    "pytorch_model.bin.index.json": PICKLE,
+    "tf_model.h5": TENSORFLOW,
+    "tf_model.h5.index.json": TENSORFLOW,
+}
+"""File that `transfergain convert` reads -> what it is. The first that is there is taken: a pickle has PyTorch's names."""
 SAVE_AGAIN = "save it again with model.save_pretrained(folder) of a recent transformers"
 PICKLED = f"only {{}}, a pickle that could run code; weights must be safetensors: {SAVE_AGAIN}"
 OTHER_WEIGHTS = {
@@ -158,8 +180,7 @@ OTHER_WEIGHTS = {
     "*.pt": PICKLED,
     "*.pth": PICKLED,
     "*.ckpt": PICKLED,
-    "*.h5": "only {}, weights of TensorFlow; weights must be safetensors: load it with from_tf=True in transformers 4 with "
-    "TensorFlow, and save it with save_pretrained(folder)",
+    "*.h5": f"only {{}}, {TENSORFLOW}; call it tf_model.h5, and convert it with transfergain convert",
     "*.msgpack": "only {}, weights of Flax; weights must be safetensors: load it with from_flax=True in transformers 4 with "
     "Flax, and save it with save_pretrained(folder)",
     "*.gguf": "only {}, quantised weights for inference; give the checkpoint that they were made from",

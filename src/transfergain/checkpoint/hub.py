@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transfergain.checkpoint.files import CODE, TEXT_KINDS
+from transfergain.checkpoint.files import CODE, CONVERTED, TEXT_KINDS, conversion
 from transfergain.errors import UserError
 
 
@@ -13,20 +13,42 @@ def download(name: str, revision: str | None, trust_remote_code: bool) -> tuple[
 
     Raises UserError, in one line that says which of name, revision, token, network and disk is to be mended.
     """
+    folder = _fetch(name, revision, [".safetensors", *sorted(TEXT_KINDS), *([CODE] if trust_remote_code else [])])
+    if not any(folder.rglob("*.safetensors")):
+        old = [file for file in CONVERTED if file in _listed(name, revision)]
+        if old:
+            raise UserError(f"--model {name}: holds only {old[0]}, {CONVERTED[old[0]]}; convert it once: {conversion(name)}")
+        raise UserError(f"--model {name}: holds no safetensors weights on the Hub; choose another checkpoint")
+    return folder, folder.name
+
+
+def download_old(name: str, revision: str | None) -> Path:
+    """Download a Hub model whose weights are to be converted, those of one kind alone: the folder. Raises UserError."""
+    files = _listed(name, revision)
+    first = next((file for file in CONVERTED if file in files), None)
+    stem, _, ending = (first or "").removesuffix(".index.json").rpartition(".")
+    return _fetch(name, revision, [*sorted(TEXT_KINDS), *([f"{stem}*.{ending}"] if first else [".safetensors"])])
+
+
+def _fetch(name: str, revision: str | None, endings: list[str]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.utils.tqdm import disable_progress_bars
 
     disable_progress_bars()
-    kinds = [".safetensors", *sorted(TEXT_KINDS), *([CODE] if trust_remote_code else [])]
     try:
-        folder = Path(snapshot_download(name, revision=revision, allow_patterns=[f"*{kind}" for kind in kinds]))
+        return Path(snapshot_download(name, revision=revision, allow_patterns=[f"*{ending}" for ending in endings]))
     except Exception as error:  # those of the Hub client, the disk, and whichever HTTP library the client uses
         raise UserError(_why_not(name, revision, error)) from None
-    if not any(folder.rglob("*.safetensors")):
-        raise UserError(
-            f'--model "{name}" holds no safetensors weights on the Hub; convert it with save_pretrained, or choose another'
-        )
-    return folder, folder.name
+
+
+def _listed(name: str, revision: str | None) -> list[str]:
+    """Name the files of a Hub model; none where the Hub does not say, as with HF_HUB_OFFLINE."""
+    from huggingface_hub import HfApi
+
+    try:
+        return list(HfApi().list_repo_files(name, revision=revision))
+    except Exception:  # what is wrong with name or network is said by the download
+        return []
 
 
 def _why_not(name: str, revision: str | None, error: Exception) -> str:

@@ -10,7 +10,19 @@ from typing import Annotated
 
 import typer
 
-from transfergain.cli import compare, compare_predictions, doctor, export, init, lists, next_labels, rank, report, run
+from transfergain.cli import (
+    compare,
+    compare_predictions,
+    convert,
+    doctor,
+    export,
+    init,
+    lists,
+    next_labels,
+    rank,
+    report,
+    run,
+)
 from transfergain.cli.flags import init_flags, study_flags
 from transfergain.cli.generated import add
 from transfergain.cli.output import complain
@@ -48,6 +60,7 @@ add(app, export.export, export.flags)
 app.command()(compare.compare)
 add(app, compare_predictions.compare_predictions, compare_predictions.compare_flags)
 app.command("next-labels")(next_labels.next_labels)
+app.command()(convert.convert)
 app.command()(doctor.doctor)
 app.command()(lists.tasks)
 app.command()(lists.arms)

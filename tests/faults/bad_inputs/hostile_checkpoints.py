@@ -92,7 +92,7 @@ def only(name):
     return change
 
 
-hostile("weights of TensorFlow", "tf_model.h5, weights of TensorFlow", "from_tf=True")(only("tf_model.h5"))
+hostile("weights of TensorFlow", "tf_model.h5, weights of TensorFlow", "transfergain convert ")(only("tf_model.h5"))
 hostile("weights of Flax", "flax_model.msgpack, weights of Flax")(only("flax_model.msgpack"))
 hostile("gguf", "model.gguf, quantised weights")(only("model.gguf"))
 
