@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from transfergain.api import compare_predictions as compare_predictions
+    from transfergain.api import pretrain as pretrain
     from transfergain.api import rank as rank
     from transfergain.api import run as run
     from transfergain.errors import UserError as UserError
@@ -18,7 +19,7 @@ _NO_TELEMETRY = {"HF_HUB_DISABLE_TELEMETRY": "1", "RAY_USAGE_STATS_ENABLED": "0"
 for _name, _value in _NO_TELEMETRY.items():  # read when these packages are imported, here and in workers
     os.environ.setdefault(_name, _value)  # the user's own values stand
 
-__all__ = ["Findings", "UserError", "__version__", "compare_predictions", "load", "rank", "run"]
+__all__ = ["Findings", "UserError", "__version__", "compare_predictions", "load", "pretrain", "rank", "run"]
 
 _HOMES = {
     "Findings": "transfergain.report.notebook:StudyFindings",
@@ -26,6 +27,7 @@ _HOMES = {
     "__version__": "transfergain.version:__version__",
     "compare_predictions": "transfergain.api:compare_predictions",
     "load": "transfergain.report.notebook:load",
+    "pretrain": "transfergain.api:pretrain",
     "rank": "transfergain.api:rank",
     "run": "transfergain.api:run",
 }

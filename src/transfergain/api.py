@@ -12,8 +12,9 @@ from transfergain.errors import Interrupted as Interrupted
 from transfergain.errors import UserError
 from transfergain.report.notebook import StudyFindings
 from transfergain.report.steps import in_keywords
-from transfergain.running import comparing, ranking
+from transfergain.running import comparing, pretraining, ranking
 from transfergain.running.comparing import Comparison
+from transfergain.running.pretraining import Finished
 from transfergain.running.ranking import MOST_EXAMPLES, Ranking
 from transfergain.running.study_run import carry_out
 from transfergain.study import Study, load
@@ -59,6 +60,24 @@ def compare_predictions(
     try:
         study = load({key: _plain(value) for key, value in {**keys, "test_file": test_file}.items()}, None)
         return comparing.compare(sides[0], sides[1], study)
+    except UserError as error:
+        raise UserError(in_keywords(str(error))) from None
+
+
+def pretrain(
+    *, unlabelled_file: str | Path | Sequence[str | Path], output_dir: str | Path, quiet: bool = False, **keys: Any
+) -> Finished:
+    """Pretrain a checkpoint further on text without labels, or its architecture with `from_scratch`, into a new checkpoint.
+
+    The keys are the flags of `transfergain pretrain`: `model`, `steps`, `epochs`, `time_limit` and so on. A run that was
+    killed goes on. Raises UserError, which names keys and no flags, for what the user can mend.
+    """
+    files = [unlabelled_file] if isinstance(unlabelled_file, str | Path) else unlabelled_file
+    try:
+        plain = {key: _plain(value) for key, value in keys.items()}
+        return pretraining.pretrain(
+            Console(quiet=quiet), output_dir=str(output_dir), unlabelled_file=[str(file) for file in files], **plain
+        )
     except UserError as error:
         raise UserError(in_keywords(str(error))) from None
 

@@ -10,16 +10,27 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from transfergain.arms import ARMS
 from transfergain.arms.adapt import Adaptation
-from transfergain.arms.base import Blueprint
+from transfergain.arms.base import Blueprint, Start
 from transfergain.data.draws import Drawn, draw
+from transfergain.data.unlabelled import Unlabelled
 from transfergain.engine.material import adaptations, gather, learned_parts, sealed
-from transfergain.errors import Declined
+from transfergain.errors import Declined, UserError
 from transfergain.seeds import seed
 from transfergain.sharing import Memo, Shared
 from transfergain.split import shift
 from transfergain.tasks import TASKS
 from transfergain.tasks.scoring import evaluate, score
-from transfergain.types import AdaptationDetails, Checkpoint, Dataset, Evaluated, Outcome, Status, TrialSpec
+from transfergain.types import (
+    AdaptationDetails,
+    Checkpoint,
+    Dataset,
+    Details,
+    Evaluated,
+    Outcome,
+    Phase,
+    Status,
+    TrialSpec,
+)
 
 if TYPE_CHECKING:
     from transfergain.engine.learner import Trained
@@ -40,6 +51,10 @@ class Bench:
     """Trials that share a GPU."""
     features: Path | None = None
     """The folder that features of frozen encoders are kept in; None: each trial computes its own."""
+    unlabelled: Mapping[str, Unlabelled] = field(default_factory=dict)
+    """Data set -> text without labels, where an arm is pretrained on it."""
+    pretrained: Path | None = None
+    """The folder of the checkpoints that the study pretrained, each under the id of its trial."""
     shared: Shared = field(default_factory=Shared, compare=False)
     """What a trial made in this process that the next one may reuse."""
 
@@ -56,6 +71,9 @@ def run_trial(
     A training that takes minutes keeps its state in the file `state`, and goes on from there if it was killed.
     """
     start = time.perf_counter()
+    if spec.phase is Phase.PRETRAIN:
+        done = _run_pretraining(spec, bench, Ends(save_to, state, progress or (lambda *_: None)))
+        return replace(done, seconds=time.perf_counter() - start)
     data = bench.datasets[spec.dataset]
     if spec.is_given:
         return replace(_read_given(spec, data), seconds=time.perf_counter() - start)
@@ -91,6 +109,49 @@ def _run_floor(spec: TrialSpec, data: Dataset, drawn: Drawn, memo: Memo) -> Outc
     )
 
 
+def _run_pretraining(spec: TrialSpec, bench: Bench, ends: Ends) -> Outcome:
+    """Make the checkpoint that trials of an arm start from. It has no score: only its loss on held-out text."""
+    from transfergain.engine import pretraining
+    from transfergain.engine.saves import Saves
+
+    assert spec.recipe is not None and ends.save_to is not None
+    options = dict(spec.recipe.options)
+    asked = pretraining.Asked(
+        from_scratch=options["start"] == Start.FRESH,
+        steps=options["steps"],
+        learning_rate=spec.recipe.learning_rate,
+        batch_size=spec.recipe.batch_size,
+        max_length=spec.recipe.max_length,
+        seed=spec.replicate,
+        precision=spec.recipe.precision,
+        device=bench.device,
+    )
+
+    def progress(step: int, steps: int, score: float | None) -> None:
+        ends.progress(step, steps, None)
+
+    texts = bench.unlabelled[spec.dataset]
+    done = pretraining.pretrain(bench.checkpoint, texts, asked, ends.save_to, progress, Saves(ends.state))
+    checks = {name: getattr(done, name) for name in ("objective", "loss", "unigram_loss", "unknown", "tokens", "epochs")}
+    details = Details(checks=checks, steps=done.steps, max_steps=done.steps, flops=done.flops, train_seconds=done.seconds)
+    return Outcome(Status.DONE, curve=done.curve, details=details)
+
+
+def _start(spec: TrialSpec, bench: Bench) -> Checkpoint:
+    """Find the checkpoint that a trial starts from: the study's, or one that the study pretrained."""
+    if spec.checkpoint_revision == bench.checkpoint.revision or bench.pretrained is None:
+        return bench.checkpoint
+    from transfergain.checkpoint import resolve
+
+    made = bench.pretrained / spec.checkpoint_revision
+    if not made.exists():
+        raise UserError(
+            f"the checkpoint {made.name[:12]} that the study pretrained is no longer in {bench.pretrained.name}/; put it "
+            "back, or choose another --output-dir"
+        )
+    return replace(resolve(str(made)), name=bench.checkpoint.name)
+
+
 class Ends(NamedTuple):
     """Where the model of a trial is saved, where the state of its training is kept, and who hears of its steps."""
 
@@ -106,7 +167,7 @@ def _run_arm(spec: TrialSpec, bench: Bench, drawn: Drawn, memo: Memo, ends: Ends
     from transfergain.engine.saves import Saves
 
     assert spec.recipe is not None
-    data, task, checkpoint = bench.datasets[spec.dataset], TASKS[spec.task], bench.checkpoint
+    data, task, checkpoint = bench.datasets[spec.dataset], TASKS[spec.task], _start(spec, bench)
     tokenizer = memo.get(("tokenizer", checkpoint.revision), lambda: load_tokenizer(checkpoint))
     config = load_config(checkpoint, tokenizer, data.labels, generates=task.generates)
     prepared = ARMS[spec.arm].prepare(Blueprint(checkpoint, task.auto_class, config, spec.replicate, memo))

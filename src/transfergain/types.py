@@ -26,6 +26,8 @@ class Phase(StrEnum):
     """It only helps to choose a recipe, and never sees the test set."""
     REPORT = "report"
     """Its scores enter the findings."""
+    PRETRAIN = "pretrain"
+    """It makes a checkpoint of unlabelled text, from which trials of other phases start; its seed is one of pretraining."""
 
 
 class Status(StrEnum):
@@ -184,7 +186,7 @@ class Recipe:
     """`seen`: tokens that the data set does not hold are left out while a model trains. That changes nothing where the model
     reads only; where it generates, they are out of its softmax, in every arm alike. `whole`: no token is left out."""
     options: tuple[tuple[str, Any], ...] = ()
-    """(name, value) of the task's own settings, such as the number of beams; sorted by name."""
+    """(name, value) of the task's own settings, such as the number of beams, or of a pretraining's; sorted by name."""
 
     def max_steps(self, n_train: int) -> int:
         """Compute the cap on optimiser steps for `n_train` examples."""
@@ -249,6 +251,8 @@ class TrialSpec:
         tuning = f"tuning lr {self.recipe.learning_rate:.1e}" if self.phase == Phase.TUNE and self.recipe else ""
         if self.stop_at:
             tuning += f" to step {self.stop_at:,}"
+        if self.phase == Phase.PRETRAIN:
+            return f"{self.dataset} · {self.arm} · pretraining · seed {self.replicate}"
         return f"{self.dataset} · {self.arm} · {self.budget:,} labels · {tuning or f'seed {self.replicate}'}"
 
 

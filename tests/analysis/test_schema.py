@@ -26,7 +26,9 @@ def test_the_published_schema_is_up_to_date():
 
 def every_table():
     """Findings with rows in every table: two data sets, shifts, perturbations and adaptation."""
-    worlds = [World(dataset=name, seeds=6, perturbations=("keyboard",), adapted=(16, 64)) for name in ("reviews", "news")]
+    arms = ("scratch", "full", "self")
+    usual = {"seeds": 6, "perturbations": ("keyboard",), "adapted": (16, 64), "arms": arms}
+    worlds = [World(dataset=name, **usual) for name in ("reviews", "news")]
     rows = [row for world in worlds for row in study(world)]
     tables = analysed(rows)
     tables["predictions"] = tables["gains"][:1]

@@ -244,6 +244,8 @@ OTHER_MEANINGS = {
     ("commands", "translation"): "the extra of the package that some translation models need",
     ("perturbations", "lowercase"): "a perturbation",
     ("engine", "num_beams"): "an argument of transformers' generate",
+    ("cli", "text_column"): "of `pretrain`, whose texts have no labels",
+    ("running", "text_column"): "of `pretrain`, whose texts have no labels",
 }
 """(unit, word) -> what else the word means there."""
 

@@ -54,7 +54,11 @@ def test_flags_override_the_file_and_the_file_the_defaults(study_file):
     assert (study.train_file, study.seeds, study.tune, study.arms) == ("a.csv", 5, 2, ["scratch", "lora"])
     assert study.budgets == [32, 64]
     assert study.epochs == Study().epochs
-    assert load({}).arms == list(ARMS)
+    assert (
+        load({}).arms
+        == [name for name, arm in ARMS.items() if arm.by_default]
+        == ["scratch", "full", "probe", "probe-random", "lora"]
+    )
 
 
 def test_tasks_inherit_the_top_level_and_override_it(study_file):

@@ -21,6 +21,7 @@ from transfergain.analysis import (
     data_efficiency,
     gain,
     last_labels,
+    parts,
     performance,
     robustness,
     warnings,
@@ -32,6 +33,7 @@ from transfergain.analysis.entries import DatasetEntry, StudyRequest
 from transfergain.analysis.forecast import table as forecasting
 from transfergain.analysis.forecast.rows import ForecastRow
 from transfergain.analysis.last_labels import LastLabelsRow
+from transfergain.analysis.parts import PartRow
 from transfergain.analysis.rows import (
     AdaptationRow,
     AggregateRow,
@@ -60,7 +62,7 @@ if TYPE_CHECKING:
 
 FINDINGS_SCHEMA_VERSION = 4
 """Of findings.json, whose schema `analysis.schema` writes: raise it when a field changes or goes."""
-BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate", "forecast",
+BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate", "parts", "forecast",
             "break_even")  # fmt: skip
 """Tables of findings beside `scores` and `gains`, and the next."""
 PREDICTIONS = "predictions"
@@ -90,6 +92,8 @@ class Findings:
     """What more labels buy every arm, and every floor that learns."""
     break_even: Sequence[BreakEvenRow] = ()
     """With how many labels the leading arm overtakes the others, or they it."""
+    parts: Sequence[PartRow] = ()
+    """What the gain is made of, in a study with arms that are pretrained on text."""
     candidates: Sequence[CandidateRow] = ()
     """All arms and floors at the largest budget; findings.json has them in `summary`, as it has of `last_labels`
     that of the leading arm."""
@@ -212,7 +216,7 @@ def analyse(store: Store, asked: Mapping[str, Any] | None = None) -> Findings:
         trials=trials,
         scores=scores,
         gains=gains,
-        **tables(found, data, gains),
+        **tables(found, data, gains, study.margin),
         candidates=candidates.rows(found, data, study.margin),
         predictions=gain.given(found, scores, study.margin, data),
         last_labels=last_labels.rows(found, data, study.margin),
@@ -234,10 +238,13 @@ class FindingsTables(TypedDict):
     adaptation: list[AdaptationRow]
     calibration: list[CalibrationRow]
     aggregate: list[AggregateRow]
+    parts: list[PartRow]
     timings: list[ConvergenceRow | AdaptationRow]
 
 
-def tables(found: Sequence[gain.Cell], data: Mapping[str, DatasetEntry], gains: Sequence[GainRow]) -> FindingsTables:
+def tables(
+    found: Sequence[gain.Cell], data: Mapping[str, DatasetEntry], gains: Sequence[GainRow], margin: float = 0.01
+) -> FindingsTables:
     """Measure the benefits of all data sets."""
     known = by_dataset(found, data)
     with_scratch = [trials for trials in known if trials.has_scratch]
@@ -250,6 +257,7 @@ def tables(found: Sequence[gain.Cell], data: Mapping[str, DatasetEntry], gains: 
         "adaptation": [row for rows, _ in adapting for row in rows],
         "calibration": [row for trials in known for row in calibration.rows(trials, gains)],
         "aggregate": aggregate.rows(known, gains),
+        "parts": parts.of_all(known, margin),
         "timings": [
             *(row for _, timed in curves for row in timed),
             *(row for _, timed in adapting for row in timed),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
-from transfergain.analysis import advice, short, words
+from transfergain.analysis import advice, parts, short, words
 from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.candidates import CandidateRow, Difference
 from transfergain.analysis.entries import DatasetEntry
@@ -36,6 +36,8 @@ class SummaryTables(BenefitTables, advice.AdviceTables, Protocol):
     def forecast(self) -> Sequence[ForecastRow]: ...
     @property
     def break_even(self) -> Sequence[BreakEvenRow]: ...
+    @property
+    def parts(self) -> Sequence[parts.PartRow]: ...
     @property
     def leading_arm(self) -> str: ...
     def benefits(self) -> list[BenefitRow]: ...
@@ -121,6 +123,7 @@ def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) ->
         candidates=candidates,
         next=advice.steps(tables, name, facts.gain),
         caveats=advice.caveats(tables, name, facts.gain),
+        parts=parts.said(tables.parts, name),
     )
 
 

@@ -111,6 +111,8 @@ class DatasetSummary(Flat):
     """One to three, the most useful first."""
     caveats: Sequence[str]
     """Three at most, the weightiest first."""
+    parts: str = ""
+    """What the gain is made of, in a study with arms that are pretrained on text."""
 
 
 @dataclass(frozen=True, kw_only=True)

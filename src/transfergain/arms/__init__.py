@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from transfergain.arms.adapted import ADAPTED
 from transfergain.arms.base import Arm
 from transfergain.arms.full import FULL
 from transfergain.arms.lora import LORA
 from transfergain.arms.probe import PROBE
 from transfergain.arms.probe_random import PROBE_RANDOM
 from transfergain.arms.scratch import SCRATCH
+from transfergain.arms.scratch_long import SCRATCH_LONG
+from transfergain.arms.self_ import SELF
 
 REFERENCE = "scratch"
 
@@ -17,4 +20,7 @@ ARMS: dict[str, Arm] = {
     "probe": PROBE,
     "probe-random": PROBE_RANDOM,
     "lora": LORA,
+    "scratch-long": SCRATCH_LONG,
+    "self": SELF,
+    "adapted": ADAPTED,
 }

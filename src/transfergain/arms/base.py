@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -38,6 +39,18 @@ class Prepared:
     """Whether what trains is a linear layer on the frozen rest, solved for without steps (`engine.probing`)."""
 
 
+class Start(enum.StrEnum):
+    """What an arm's own pretraining starts from."""
+
+    FRESH = "fresh"
+    CHECKPOINT = "checkpoint"
+
+    @property
+    def learning_rate(self) -> float:
+        """Give the rate of pretraining without one given: weights drawn afresh want more than those that are good."""
+        return {Start.FRESH: 5e-4, Start.CHECKPOINT: 1e-4}[self]
+
+
 @dataclass(frozen=True)
 class Arm:
     """How a model is obtained from a checkpoint. Arms differ in `prepare` only."""
@@ -53,6 +66,13 @@ class Arm:
     citation: str
     adapts: bool = False
     """Whether models that it trained are adapted to the domain of a shift (`--adapt`): the two ends of the comparison."""
+
+    by_default: bool = True
+    """Whether a study has it where no arms are named."""
+    pretrains: Start | None = None
+    """Where the arm is pretrained on unlabelled text first: from what; `prepare` is given the checkpoint that came out."""
+    as_costly_as: str = ""
+    """Name of an arm whose pretraining this one is given the operations of, as further steps of fine-tuning."""
 
     @property
     def takes_steps(self) -> bool:

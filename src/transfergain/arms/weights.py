@@ -87,7 +87,9 @@ def build_pretrained(blueprint: Blueprint) -> Prepared:
     Raises UserError when an encoder weight is missing or misshapen in the file, or when the weights are N(0, 1) noise.
     """
     checkpoint, config, fresh = blueprint.checkpoint, blueprint.config, fresh_draw(blueprint, "head")
-    load = warm_start.load if warm_start.applies(checkpoint, config) else functools.partial(_load, blueprint.auto_class)
+    load = (
+        warm_start.load if warm_start.applies(checkpoint, config) else functools.partial(load_weights, blueprint.auto_class)
+    )
     model, missing, mismatched = load(checkpoint, config)
     head = head_names(model)
     # A pooler that a checkpoint was saved without is part of the new head, in every arm alike.
@@ -104,7 +106,7 @@ def build_pretrained(blueprint: Blueprint) -> Prepared:
     return Prepared(model, checks | {"newly_initialised": sorted(head | new_pooler)})
 
 
-def _load(auto_class: str, checkpoint: Checkpoint, config: Any) -> tuple[Any, set[str], set[str]]:
+def load_weights(auto_class: str, checkpoint: Checkpoint, config: Any) -> tuple[Any, set[str], set[str]]:
     """Load (model, names of missing weights, names of misshapen weights), in fp32."""
     import transformers
 

@@ -19,6 +19,7 @@ from transfergain.cli import (
     init,
     lists,
     next_labels,
+    pretrain,
     rank,
     report,
     run,
@@ -62,6 +63,7 @@ add(app, compare_predictions.compare_predictions, compare_predictions.compare_fl
 app.command("next-labels")(next_labels.next_labels)
 app.command()(convert.convert)
 app.command()(doctor.doctor)
+app.command()(pretrain.pretrain)
 app.command()(lists.tasks)
 app.command()(lists.arms)
 app.command()(lists.models)

@@ -49,6 +49,14 @@ def overlap(train: Iterable[str], test: Iterable[str]) -> Overlap:
     return Overlap(int(np.logical_or.reduceat(seen[which], starts).sum()), len(held), len(hashed))
 
 
+def sharing(texts: Iterable[str], test: Iterable[str]) -> list[bool]:
+    """Tell of each text whether it shares a 13-gram with any test text."""
+    numbers: dict[str, int] = {}
+    held = [h for h in (_hashes(text, numbers) for text in test) if h.size]
+    known = np.unique(np.concatenate(held)) if held else np.zeros(0, dtype=np.uint64)
+    return [bool(np.isin(_hashes(text, numbers), known).any()) for text in texts]
+
+
 def _batches(texts: Iterable[str], numbers: dict[str, int]) -> Iterator[NDArray[np.uint64]]:
     waiting, size = list[NDArray[np.uint64]](), 0
     for text in texts:

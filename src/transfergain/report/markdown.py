@@ -38,6 +38,8 @@ def _answers(findings: Findings) -> Iterator[str]:
         yield from (f"Take {markdown_text(recommended(of))}.", "")
         for line in of.benefits:
             yield f"- **{line.verdict}** ({line.benefit}) {markdown_text(line.text)}"
+        if of.parts:
+            yield f"- parts of the gain: {markdown_text(of.parts)}"
         yield f"- labels: {markdown_text('; '.join(labels_brought(of.more_labels, flags)))}"
         yield ""
 

@@ -55,6 +55,9 @@ def _one(
     yield Text("")
     for number, line in enumerate(of.benefits, start=1):
         yield from _benefit(number, line, of.benefits, width)
+    if of.parts:
+        yield Text("")
+        yield from _item("Parts", of.parts, width)
     if of.table.budgets:
         yield Text("")
         yield from _table(of, width, most_budgets)

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from transfergain.analysis.answers import Answer, answers
 from transfergain.analysis.rows import Benefit
-from transfergain.arms import ARMS
+from transfergain.arms import ARMS, REFERENCE
 from transfergain.running.description import entries
 from transfergain.running.ended import Ended
 from transfergain.running.looks import Look, Seeds, replay
 from transfergain.running.order import Count, Purpose, Seconds, most_valuable_first, purpose
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.tuning import Chosen, Tuning
-from transfergain.types import TrialSpec
+from transfergain.types import Status, TrialSpec
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class _Draft:
     """(data set, arm) whose tuning has not ended -> what that tuning is for."""
 
 
+TO_THE_CAP = 1.0
+"""Patience of a run that ends at its cap alone."""
 Choices = Mapping[tuple[str, str], Chosen]
 """(data set, arm) -> its recipe, where tuning has ended."""
 
@@ -103,7 +106,12 @@ class Agendas:
         """Put tuning on the agenda; returns what it has chosen."""
         tuning, choices = Tuning(self._planner, self._ended), dict[tuple[str, str], Chosen]()
         for cell in self._planner.tuned():
-            rounds, arm = tuning.rounds(cell), (cell.data.name, cell.arm)
+            arm = (cell.data.name, cell.arm)
+            if problem := self._pretrain(cell, draft):
+                choices[arm] = tuning.impossible(cell, problem)
+            if arm in choices or arm in draft.waiting:
+                continue
+            rounds = tuning.rounds(cell)
             planned = [spec for some in rounds for spec in some]
             draft.known += planned
             if choice := tuning.choice(cell, rounds):
@@ -112,6 +120,21 @@ class Agendas:
                 draft.waiting[arm] = purpose(self._planner, planned[0])
                 draft.left[cell.data.name, draft.waiting[arm]] += sum(self._planner.rounds(cell.arm)) - len(planned)
         return choices
+
+    def _pretrain(self, cell: StudyCell, draft: _Draft) -> str:
+        """Put the pretraining of a cell's arm on the agenda, if it has one; as long as it runs, the arm waits.
+
+        Returns why it came to nothing; empty where it has not.
+        """
+        planned = self._planner.pretrainings(cell.data.name, cell.arm)
+        draft.known += planned
+        if self._ended.missing(planned):
+            arm = (cell.data.name, cell.arm)
+            draft.waiting[arm] = Purpose.PRETRAINING
+            draft.left[cell.data.name, Purpose.MORE_TUNING] += sum(self._planner.rounds(cell.arm))
+            return ""
+        failed = [row.outcome.error for row in self._ended.rows(planned) if row.outcome.status != Status.DONE]
+        return f"its pretraining did not finish: {failed[0]}" if failed else ""
 
     def _look(self, dataset: str, choices: Choices, draft: _Draft) -> list[Look]:
         """Put the reported trials of a data set on the agenda; returns the looks that say how many."""
@@ -127,7 +150,7 @@ class Agendas:
             if cell.arm not in ARMS:
                 draft.known += self._more_seeds(cell, needed[place])
                 continue
-            choice = choices.get((dataset, cell.arm))
+            choice = self._as_costly(cell, choices)
             if choice is None:
                 unknown = planner.reporting(cell, planner.recipe(cell.data, 0.0), needed[place])
                 draft.left.update((dataset, purpose(planner, spec)) for spec in unknown)
@@ -137,6 +160,28 @@ class Agendas:
             draft.chosen.append(replace(choice, budget=cell.budget))
             draft.blocked |= dict.fromkeys(reports, choice.problem) if choice.problem else {}
         return looks
+
+    def _as_costly(self, cell: StudyCell, choices: Choices) -> Chosen | None:
+        """Choose the recipe of an arm's cell: as tuned, or the longer one of an arm that gets another's operations, too.
+
+        Such a run goes on to a step that follows from the first seed of the reference and the first pretraining. None as
+        long as something of it is not known.
+        """
+        planner, name = self._planner, cell.data.name
+        choice, other, first = (choices.get((name, arm)) for arm in (cell.arm, ARMS[cell.arm].as_costly_as, REFERENCE))
+        if not ARMS[cell.arm].as_costly_as or choice is None or choice.problem:
+            return choice
+        if other is None or first is None:
+            return None
+        short = planner.reporting(StudyCell(cell.data, REFERENCE, cell.budget), first.recipe)[0]
+        rows = self._ended.rows([planner.pretrainings(name, other.arm)[0], short])
+        if len(rows) < 2:
+            return None
+        spent, usual = (row.outcome.details for row in rows)
+        if not (spent.flops and usual.flops and usual.steps):
+            return replace(choice, problem=f"{other.arm} or {REFERENCE} did not finish, whose operations it would be given")
+        steps = usual.steps + math.ceil(spent.flops * usual.steps / usual.flops)
+        return replace(choice, recipe=replace(choice.recipe, epochs=1, min_steps=steps, patience=TO_THE_CAP))
 
     def _more_seeds(self, floor: StudyCell, seeds: int) -> list[TrialSpec]:
         """Plan the trials of a floor beyond those of the first look, which all floors have."""

@@ -127,6 +127,13 @@ def _warnings(study: Study, datasets: Mapping[str, Dataset], checkpoint: Checkpo
     for n, names in few.items():
         text = f"{', '.join(names)}: {words.seeds(n)}: too few to tell luck from gain; use 5 or more"
         warnings.append(StudyWarning(WarningKind.DESIGN, text))
+    made = [arm for arm in study.arms if ARMS[arm].pretrains]
+    if made and study.pretraining_seeds == 1:
+        text = (
+            f"{words.listed(made)}: pretrained once (--pretraining-seeds 1): the intervals hold for this one pretraining, "
+            "and do not show what another one would bring"
+        )
+        warnings.append(StudyWarning(WarningKind.DESIGN, text))
     if study.tune == 0 and not study.quick:
         text = "recipes were not tuned (--tune 0): every arm used its default learning rate"
         warnings.append(StudyWarning(WarningKind.DESIGN, text))

@@ -11,6 +11,8 @@ from transfergain.types import Outcome, Phase, Status, TrialSpec
 
 FEATURES_FOLDER = ".features"
 """The folder of an output folder that holds features of frozen encoders, as long as the study runs."""
+PRETRAINED_FOLDER = "pretrained"
+"""The folder of an output folder that holds the checkpoints that a study pretrained, each under the id of its trial."""
 TRIAL_ID_FILE = "trial"
 """The file of a kept model that holds the id of its trial."""
 
@@ -23,6 +25,7 @@ class Models:
         self._folder = store.path.parent / "models"
         self._unfinished = self._folder / ".unfinished"
         self._states = store.path.parent / ".states"
+        self._pretrained = store.path.parent / PRETRAINED_FOLDER
 
     def clear_unfinished(self) -> None:
         """Remove what trials that did not finish have saved. Not while workers run."""
@@ -32,6 +35,8 @@ class Models:
         """Name the folder that a trial saves its model to; None for most: those of reported trials at the data set's
         largest budget are kept.
         """
+        if spec.phase == Phase.PRETRAIN:
+            return self._unfinished / spec.id
         largest = max(self._planner.budgets[spec.dataset])
         if self._planner.study.keep_models == "none" or spec.recipe is None:
             return None
@@ -58,6 +63,11 @@ class Models:
         """Move a saved model to its place: each one (`all`), or the arm's seed with the best dev score (`best`)."""
         saved = self.save_to(spec)
         if saved is None or not saved.exists():
+            return
+        if spec.phase == Phase.PRETRAIN:  # every one stays: trials to come start from it
+            self._pretrained.mkdir(exist_ok=True)
+            shutil.rmtree(self._pretrained / spec.id, ignore_errors=True)
+            saved.replace(self._pretrained / spec.id)
             return
         target = self._place(spec)
         if self._planner.study.keep_models == "best" and not self._beats(spec, outcome, target):

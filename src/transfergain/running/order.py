@@ -33,9 +33,11 @@ class Purpose(IntEnum):
     """The leading arm at smaller budgets: data efficiency."""
     MORE_TUNING = 5
     """Of the other arms."""
-    REST = 6
+    PRETRAINING = 6
+    """Of arms that are pretrained on unlabelled text."""
+    REST = 7
     """Other arms, and scratch at smaller budgets."""
-    MORE_SEEDS = 7
+    MORE_SEEDS = 8
 
     @property
     def title(self) -> str:
@@ -50,6 +52,7 @@ TITLES = {
     Purpose.SOLVED: "frozen features",
     Purpose.LABELS: "data efficiency",
     Purpose.MORE_TUNING: "tuning of other arms",
+    Purpose.PRETRAINING: "pretraining on unlabelled text",
     Purpose.REST: "other arms and budgets",
     Purpose.MORE_SEEDS: "more seeds",
 }
@@ -60,6 +63,8 @@ Count = Counter[tuple[str, Purpose]]
 
 def purpose(planner: Planner, spec: TrialSpec) -> Purpose:
     """Tell what a trial adds to the answer."""
+    if spec.phase is Phase.PRETRAIN:
+        return Purpose.PRETRAINING
     pair = spec.arm in (REFERENCE, planner.leading)
     if spec.phase is Phase.TUNE:
         return Purpose.TUNING if pair else Purpose.MORE_TUNING

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from transfergain.analysis.benefits import leading_arm
 from transfergain.analysis.reference import reference
 from transfergain.analysis.sequential import Looks
-from transfergain.arms import ARMS
+from transfergain.arms import ARMS, REFERENCE
 from transfergain.arms.adapt import ADAPTATION_LABELS, METHODS, Adaptation
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
@@ -46,6 +46,10 @@ def _looks(entry: TaskEntry) -> Looks:
     return Looks.auto(entry.max_seeds) if entry.seeds == "auto" else Looks.fixed(entry.seeds)
 
 
+PRETRAINING_BATCH = 32
+"""Sequences of a step of pretraining."""
+
+
 class StudyCell(NamedTuple):
     """One data set, arm (or floor) and budget of a study; its trials differ in seed and recipe."""
 
@@ -57,7 +61,16 @@ class StudyCell(NamedTuple):
 class Planner:
     """Expand a study over its loaded data sets into specs."""
 
-    def __init__(self, study: Study, datasets: Mapping[str, Dataset], revision: str, precision: str) -> None:
+    def __init__(
+        self,
+        study: Study,
+        datasets: Mapping[str, Dataset],
+        revision: str,
+        precision: str,
+        unlabelled: Mapping[str, str] | None = None,
+    ) -> None:
+        """Take `unlabelled`: the fingerprint of each data set's unlabelled text, where an arm is pretrained on it."""
+        self.unlabelled = unlabelled or {}
         self.study, self.datasets, self.revision, self.precision = study, datasets, revision, precision
         entries = dict(zip(datasets, study.entries(), strict=True))
         self.budgets = {name: budgets_for(entries[name], data) for name, data in datasets.items()}
@@ -67,6 +80,10 @@ class Planner:
         self.looks = {name: _looks(entry) for name, entry in entries.items()}
         self.leading = leading_arm(study.arms)
         self.references = {name: reference(data.task, study.arms) for name, data in datasets.items()}
+        for arm in study.arms:
+            takes = [name for name in (ARMS[arm].as_costly_as, REFERENCE) if name] if ARMS[arm].as_costly_as else []
+            if lacking := [name for name in takes if name not in study.arms]:
+                raise UserError(f"--arms: {arm} is measured against {' and '.join(takes)}; name {lacking[0]}, too")
         if alone := [name for name, against in self.references.items() if not against]:
             raise UserError(f"--arms: {alone[0]} has no floor to compare with; name scratch among the arms, too")
 
@@ -132,6 +149,41 @@ class Planner:
         count = self.looks[cell.data.name].counts[0] if seeds is None else seeds
         return [self._spec(cell, first + i, Phase.REPORT, recipe) for i in range(count)]
 
+    def pretrainings(self, dataset: str, arm: str) -> list[TrialSpec]:
+        """Plan the pretrainings of an arm on a data set's unlabelled text, one a seed of pretraining; none for most arms."""
+        start = ARMS[arm].pretrains if arm in ARMS else None
+        if start is None:
+            return []
+        data, first = self.datasets[dataset], self.study.seed * REPLICATES_PER_SEED
+        options = (("start", str(start)), ("steps", self.study.pretrain_steps))
+        recipe = Recipe(
+            start.learning_rate,
+            batch_size=PRETRAINING_BATCH,
+            max_length=self.max_length[dataset],
+            precision=self.precision,
+            options=options,
+        )
+        return [
+            TrialSpec(
+                data.task,
+                dataset,
+                arm,
+                0,
+                first + i,
+                Phase.PRETRAIN,
+                recipe,
+                (),
+                self.unlabelled.get(dataset, ""),
+                self.revision,
+            )
+            for i in range(self.study.pretraining_seeds)
+        ]
+
+    def checkpoint(self, dataset: str, arm: str, replicate: int) -> str:
+        """Name the checkpoint that a trial starts from: the study's, or the pretraining that made it."""
+        made = self.pretrainings(dataset, arm)
+        return made[replicate % len(made)].id if made else self.revision
+
     def floors(self) -> list[TrialSpec]:
         """Plan the floors' trials of the whole study."""
         return [
@@ -185,7 +237,7 @@ class Planner:
             recipe=recipe,
             splits=() if phase == Phase.TUNE else sealed,
             data_fingerprint=data.fingerprint,
-            checkpoint_revision=self.revision if recipe else "",
+            checkpoint_revision=self.checkpoint(data.name, arm, replicate) if recipe else "",
             stop_at=stop_at,
         )
 

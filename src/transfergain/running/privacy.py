@@ -17,6 +17,9 @@ NAMED_FILE_KEYS = ("shift", "adapt")
 PREDICTIONS_KEY = "predictions"
 """The key that holds several files by name."""
 
+FILES_KEYS = ("unlabelled_file",)
+"""Keys of a study that hold several files."""
+
 
 def shown(path: str) -> str:
     """Name a file as a study's files may show it: relative to the current folder, or by its name alone."""
@@ -34,6 +37,7 @@ def without_places(request: Mapping[str, Any]) -> dict[str, Any]:
     kept |= {key: {name: shown(path) for name, path in kept[key].items()} for key in NAMED_FILE_KEYS if kept.get(key)}
     if kept.get(PREDICTIONS_KEY):
         kept[PREDICTIONS_KEY] = {name: [shown(path) for path in paths] for name, paths in kept[PREDICTIONS_KEY].items()}
+    kept |= {key: [shown(path) for path in kept[key]] for key in FILES_KEYS if kept.get(key)}
     if kept.get("tasks"):
         kept["tasks"] = [without_places(entry) for entry in kept["tasks"]]
     return kept

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from transfergain import checkpoint as checkpoints
-from transfergain.data import given, prepare
+from transfergain.arms import ARMS
+from transfergain.data import given, prepare, unlabelled
+from transfergain.data.unlabelled import Cleaned
 from transfergain.errors import UserError, nearest
 from transfergain.executors import EXECUTORS, auto
 from transfergain.executors.base import Ahead, Executor
 from transfergain.options import OptionKind
 from transfergain.running.console import busy, tell, warn
-from transfergain.running.models import FEATURES_FOLDER
+from transfergain.running.models import FEATURES_FOLDER, PRETRAINED_FOLDER
 from transfergain.running.planner import Planner
 from transfergain.running.tryout import Sample, Tried, try_out
 from transfergain.store import STORE_FILE, Store
@@ -51,6 +53,8 @@ class Setup:
     executor: type[Executor]
     ahead: Ahead
     """What the executor has started so far; to be closed."""
+    unlabelled: Mapping[str, Cleaned] = field(default_factory=dict)
+    """Data set -> text without labels, where an arm is pretrained on it."""
 
     @property
     def study(self) -> Study:
@@ -75,8 +79,17 @@ class Setup:
 
     def bench(self) -> Bench:
         """Gather what all trials share, to be shipped to every worker."""
-        workers, features = self.workers, Path(self.study.folder(), FEATURES_FOLDER)
-        return Bench(self.datasets, self.checkpoint, self.study.device, workers.threads, workers.per_gpu, features)
+        workers, folder = self.workers, Path(self.study.folder())
+        return Bench(
+            self.datasets,
+            self.checkpoint,
+            self.study.device,
+            workers.threads,
+            workers.per_gpu,
+            folder / FEATURES_FOLDER,
+            {name: cleaned.texts for name, cleaned in self.unlabelled.items()},
+            folder / PRETRAINED_FOLDER,
+        )
 
 
 def set_up(study: Study, console: Console) -> Setup:
@@ -91,13 +104,18 @@ def set_up(study: Study, console: Console) -> Setup:
     try:
         with busy(console, "reading the data"):
             datasets = _load_data(study, console)
+            texts = _load_unlabelled(study, datasets, console)
+            datasets |= {
+                name: replace(datasets[name], notes=(*datasets[name].notes, text.note)) for name, text in texts.items()
+            }
         with busy(console, "trying the checkpoint"):
             checkpoint = checkpoints.resolve(study.model, study.revision, study.trust_remote_code)
             tried = ahead.ask(try_out, checkpoint, _samples(study, datasets), study.device, study.precision)
             workers = _count_workers(study, checkpoint, tried, executor.own_machine, ahead)
         study = study.model_copy(update={"threads": workers.threads})
-        planner = Planner(study, datasets, checkpoint.revision, tried.precision)
-        return Setup(planner, checkpoint, tried, workers, executor, ahead)
+        marks = {name: cleaned.texts.fingerprint for name, cleaned in texts.items()}
+        planner = Planner(study, datasets, checkpoint.revision, tried.precision, marks)
+        return Setup(planner, checkpoint, tried, workers, executor, ahead, texts)
     except BaseException:
         ahead.close()
         raise
@@ -118,6 +136,28 @@ def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
         for warning in data.warnings:
             warn(console, warning.text)
     return datasets
+
+
+def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Console) -> dict[str, Cleaned]:
+    """Read the text that arms are pretrained on, if any are: the files that were given, or each data set's training texts.
+
+    What the study evaluates on is left out. Raises UserError where nothing is left.
+    """
+    if not any(ARMS[arm].pretrains for arm in study.arms):
+        return {}
+    given = unlabelled.read(study.unlabelled_file) if study.unlabelled_file else None
+    found = {}
+    for name, data in datasets.items():
+        text = TASKS[data.task].text
+        own = given or unlabelled.collect([[text(example) for example in data.train]])
+        test = [text(example) for rows in (data.test, *data.shifts.values()) for example in rows]
+        found[name] = unlabelled.without(own, (text(example) for example in data.dev), test)
+        if not found[name].texts.count:
+            raise UserError(
+                f"--unlabelled-file: nothing is left of it without the dev and test texts of {name}; give more text"
+            )
+        tell(console, "unlabelled", f"{name}: {found[name].note}")
+    return found
 
 
 def _samples(study: Study, datasets: Mapping[str, Dataset]) -> list[Sample]:

@@ -95,6 +95,7 @@ def short_trial(planner: Planner, cell: StudyCell, steps: int) -> TrialSpec:
     n_train, n_dev = budget_sizes(cell.budget, len(cell.data.train), len(cell.data.dev))
     recipe = replace(planner.recipe(cell.data, 1e-4), min_steps=100 * max(SHORT_TRIAL_STEPS))  # no near cap
     spec = planner.reporting(cell, recipe)[0]
+    spec = replace(spec, checkpoint_revision=planner.revision)  # no pretraining has run yet, and the speed is the same
     return replace(spec, phase=Phase.TUNE, splits=(), stop_at=steps or None, budget=n_train + min(n_dev, SHORT_TRIAL_DEV))
 
 

@@ -66,6 +66,11 @@ class Tuning:
             return None
         return self._choose(cell, rounds)
 
+    def impossible(self, cell: StudyCell, problem: str) -> Chosen:
+        """Choose nothing for an arm that cannot run, and say why."""
+        default = self._planner.recipe(cell.data, ARMS[cell.arm].default_learning_rate)
+        return Chosen(cell.data.name, cell.arm, cell.budget, default, problem=problem)
+
     def _choose(self, cell: StudyCell, rounds: Sequence[Sequence[TrialSpec]]) -> Chosen:
         """Choose the recipe with the best dev score among the last round; among equals the lower dev loss.
 

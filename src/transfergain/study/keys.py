@@ -39,7 +39,7 @@ class Study(TaskEntry):
     arms: Annotated[
         list[str],
         Flag("ways to predict that are compared; without scratch, with a floor", Group.QUESTION, choices=tuple(ARMS)),
-    ] = Field(default_factory=lambda: list(ARMS))
+    ] = Field(default_factory=lambda: [name for name, arm in ARMS.items() if arm.by_default])
     largest_only: Annotated[
         list[str], Flag("of these, those run at the largest budget alone", Group.QUESTION, choices=tuple(ARMS))
     ] = Field(default_factory=list)
@@ -82,6 +82,17 @@ class Study(TaskEntry):
     no_texts: Annotated[
         bool, Field(strict=True), Flag("keep no text of your data in any file that is written", Group.OUTPUT)
     ] = False
+    unlabelled_file: Annotated[
+        list[str],
+        Flag(
+            "text without labels that self and adapted are pretrained on; repeatable",
+            Group.INPUT, default="the training texts", type=list[str], metavar="FILE",
+        ),
+    ] = Field(default_factory=list)  # fmt: skip
+    pretrain_steps: Annotated[int, Field(ge=1), Flag("steps of pretraining of self and adapted", Group.TRAINING)] = 1000
+    pretraining_seeds: Annotated[
+        int, Field(ge=1, le=100), Flag("pretrainings of self and adapted, shared out among the seeds", Group.QUESTION)
+    ] = 1
     tasks: list[TaskEntry] = Field(default_factory=list)
     forecast: Annotated[
         list[Annotated[int, Field(ge=10)]],
@@ -102,6 +113,11 @@ class Study(TaskEntry):
             return sorted({int(part) for part in split_words(value)})
         except (TypeError, ValueError):
             raise ValueError("must be numbers of labels such as 1000,2000") from None
+
+    @field_validator("unlabelled_file", mode="before")
+    @classmethod
+    def _files(cls, value: Any) -> Any:
+        return [value] if isinstance(value, str) else value
 
     @field_validator("workers", mode="before")
     @classmethod

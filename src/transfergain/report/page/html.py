@@ -156,7 +156,7 @@ def _section(findings: Findings, answer: Answer, number: int) -> SectionOnPage:
     name = answer.of.dataset
     view = DatasetView(findings, name)
     verdicts: dict[Benefit | None, Verdict] = {line.benefit: line.verdict for line in answer.of.benefits}
-    panels = [_panel(view, kind, panel_id(key, number), verdicts) for key, kind in PANELS.items()]
+    panels = [_panel(view, kind, panel_id(key, number), verdicts) for key, kind in PANELS.items() if kind.applies(view)]
     return SectionOnPage(name, view.entry, answer, panels, examples.disagreements(findings, name))
 
 

@@ -116,6 +116,8 @@ class PanelKind:
     build: Callable[[DatasetView], Panel]
     benefit: Benefit | None = None
     """The benefit whose verdict stands beside its title."""
+    applies: Callable[[DatasetView], bool] = lambda view: True
+    """Whether a study is asked this: else there is no panel, where others say what is missing."""
 
 
 MEASURE_COLUMNS = (

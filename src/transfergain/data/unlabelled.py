@@ -1,0 +1,181 @@
+"""Read text without labels: a text a line, or a column of a table, of files and folders, plain or packed."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from transfergain.data import contamination
+from transfergain.data.draws import mark
+from transfergain.data.formats import unpacked
+from transfergain.data.formats.table import Table
+from transfergain.data.gate import checked
+from transfergain.data.read import ending, read_file
+from transfergain.errors import UserError
+
+LINES = (".txt", ".text", "")
+"""Endings of files that hold a text a line."""
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
+"""Endings of files of which a column is read."""
+USUAL_COLUMN = "text"
+LONGEST_LINE = 16 * 2**20
+"""Bytes of a line that is read: a longer one is no text a line."""
+MOST_CHARACTERS = 2**31
+"""Characters of all texts together: they are held in memory."""
+
+
+@dataclass(frozen=True)
+class Unlabelled:
+    """Texts without labels, none of them twice."""
+
+    files: tuple[tuple[str, ...], ...]
+    """The texts of each file, in its order."""
+    fingerprint: str
+    """Of all texts, in their order."""
+    repeated: int = 0
+    """Texts that were left out because they had been before."""
+
+    @property
+    def count(self) -> int:
+        """How many texts there are."""
+        return sum(map(len, self.files))
+
+    @property
+    def words(self) -> int:
+        """How many words there are, between white space."""
+        return sum(len(text.split()) for texts in self.files for text in texts)
+
+
+def read(paths: Sequence[str | Path], column: str | None = None) -> Unlabelled:
+    """Read files and folders of text, the same text once. Raises UserError naming the file, line or row."""
+    files = [file for path in paths for file in _files(Path(path))]
+    found = collect(_texts(file, column) for file in files)
+    if not found.count:
+        raise UserError(f"--unlabelled-file {paths[0]}: holds no text; give txt with a text a line, csv, jsonl or parquet")
+    return found
+
+
+def collect(files: Iterable[Iterable[str]]) -> Unlabelled:
+    """Collect the texts of files; empty ones and those that were there before are left out."""
+    seen, digest = set[bytes](), hashlib.sha256()
+    kept: list[tuple[str, ...]] = []
+    repeated = size = 0
+    for texts in files:
+        own: list[str] = []
+        for text in filter(None, map(str.strip, texts)):
+            key = mark(text)
+            if key in seen:
+                repeated += 1
+                continue
+            seen.add(key)
+            own.append(text)
+            digest.update(text.encode() + b"\0")
+            size += len(text)
+            if size > MOST_CHARACTERS:
+                raise UserError(f"--unlabelled-file: more than {MOST_CHARACTERS:,} characters in all; give less text")
+        kept.append(tuple(own))
+    return Unlabelled(tuple(kept), digest.hexdigest()[:32], repeated)
+
+
+class Cleaned(NamedTuple):
+    """Unlabelled texts without those that a study evaluates on."""
+
+    texts: Unlabelled
+    same: int
+    """Texts left out because they are texts of dev, test or a shift."""
+    overlapping: int
+    """Further ones left out because they share a 13-gram with one of test or a shift."""
+
+    @property
+    def note(self) -> str:
+        """Say what was read and left out."""
+        left_out = (
+            f"{self.same:,} left out that are dev or test texts, {self.overlapping:,} that share 13 words with a test text"
+        )
+        return f"{self.texts.count:,} unlabelled texts, {self.texts.words:,} words; {left_out}"
+
+
+def without(texts: Unlabelled, dev: Iterable[str], test: Sequence[str]) -> Cleaned:
+    """Leave out the texts that are among those of dev and test, or overlap with those of test."""
+    marks = {mark(text) for text in (*dev, *test)}
+    files = [[text for text in own if mark(text) not in marks] for own in texts.files]
+    shares = [contamination.sharing(own, test) for own in files]
+    kept = [[t for t, out in zip(own, share, strict=True) if not out] for own, share in zip(files, shares, strict=True)]
+    found = collect(kept)
+    return Cleaned(found, texts.count - sum(map(len, files)), sum(map(sum, shares)))
+
+
+def _files(path: Path) -> list[Path]:
+    """List the files of a folder that can be read, those of its folders too; or the one file."""
+    if not path.is_dir():
+        return [path]
+    found = [file for file in sorted(path.rglob("*")) if file.is_file() and ending(file) in (*LINES[:-1], *TABLES)]
+    if not found:
+        raise UserError(f"--unlabelled-file {path}: the folder holds no {', '.join((*LINES[:-1], *TABLES))} file")
+    return found
+
+
+def _texts(path: Path, column: str | None) -> Iterator[str]:
+    kind = ending(path)
+    if kind in TABLES:
+        return _column(path, read_file(path), column)
+    if kind not in LINES and path.exists():
+        raise UserError(
+            f"{path}: unknown format {kind}; text is read from {', '.join((*LINES[:-1], *TABLES))}, plain or .gz"
+        )
+    return _lines(path)
+
+
+def _column(path: Path, table: Table, column: str | None) -> Iterator[str]:
+    """Yield the texts of a table's column: as named, `text`, or the only one."""
+    columns = table.columns()
+    name = column or (columns[0] if len(columns) == 1 else USUAL_COLUMN)
+    if name not in columns:
+        raise UserError(f'{path} has no column "{name}"; it has: {", ".join(columns)}. Name it with --text-column')
+    for i, row in enumerate(checked(table).rows):
+        value = row.get(name)
+        if value is not None and not isinstance(value, str):
+            raise UserError(f'{table.where(i)}: "{name}" is no text but {type(value).__name__}; name another --text-column')
+        yield value or ""
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a file, one after another, so that no line fills the memory."""
+    try:
+        if path.suffix.lower() == ".zip":
+            yield from unpacked.read_text(path).splitlines()
+            return
+        with gzip.open(path) if unpacked.is_packed(path) else path.open("rb") as file:
+            number = 0
+            while line := file.readline(LONGEST_LINE + 1):
+                number += 1
+                yield _decoded(path, number, line)
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; check the path") from None
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise UserError(f"{path}: not a readable gzip file ({error}); unpack it or write it again") from None
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or error})") from None
+
+
+def _decoded(path: Path, number: int, line: bytes) -> str:
+    if len(line) > LONGEST_LINE:
+        raise UserError(
+            f"{path} line {number:,} has more than {LONGEST_LINE // 2**20} MiB; a text a line is read: break it into lines"
+        )
+    if line.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise UserError(f"{path} is UTF-16, as some programs save texts; save the file as UTF-8")
+    if b"\0" in line:
+        raise UserError(f"{path} line {number:,} holds a zero byte, so it is no text; give txt, csv, jsonl or parquet")
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} line {number:,}: byte 0x{line[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from None

@@ -1,0 +1,107 @@
+"""Arms that are pretrained on unlabelled text: a study makes their checkpoints once, for all budgets and seeds."""
+
+from collections import Counter
+
+import pytest
+
+from support.tiny import KEYS, InProcess, command, files, findings, flags, outcomes
+from transfergain.data import unlabelled
+from transfergain.executors import EXECUTORS
+from transfergain.running import models
+from transfergain.store import Store
+from transfergain.types import Phase, Status
+
+ARMS = "scratch,scratch-long,full,self,adapted"
+
+
+@pytest.fixture
+def in_process(monkeypatch):
+    monkeypatch.setitem(EXECUTORS, "local", InProcess)
+    InProcess.ran.clear()
+
+
+def study(folder, train, checkpoint, **more):
+    keys = KEYS | {"arms": ARMS, "tune": 0, "pretrain_steps": 6, "max_length": 16, "train_file": train, "model": checkpoint}
+    return ["run", *flags(keys | {"output_dir": folder} | more)]
+
+
+def test_a_study_pretrains_once_and_all_its_trials_start_from_there(tmp_path, checkpoints, in_process, monkeypatch, capsys):
+    train, _ = files(tmp_path)
+    arguments = study(tmp_path / "run", train, checkpoints("bert"))
+    assert command(monkeypatch, *arguments) == 0
+    out = capsys.readouterr()
+    assert "unlabelled texts" in out.err and "left out that are dev or test texts" in out.err
+    with Store(tmp_path / "run") as store:
+        rows = store.rows()
+    made = {row.spec.arm: row for row in rows if row.spec.phase is Phase.PRETRAIN}
+    assert sorted(made) == ["adapted", "self"] and all(row.outcome.status is Status.DONE for row in made.values())
+    started = {arm: {r.spec.checkpoint_revision for r in rows if r.spec.arm == arm and r.spec.budget} for arm in made}
+    assert started == {arm: {row.spec.id} for arm, row in made.items()}
+    folders = {path.name for path in (tmp_path / "run" / models.PRETRAINED_FOLDER).iterdir()}
+    assert folders == {row.spec.id for row in made.values()}
+    counted = Counter((r.spec.arm, r.spec.budget) for r in rows if r.spec.phase is Phase.REPORT and r.spec.recipe)
+    assert all(counted[arm, budget] == 2 for arm in ARMS.split(",") for budget in KEYS["budgets"])
+    assert made["self"].outcome.curve[-1].loss > 0 and made["self"].outcome.details.flops > 0
+    found = findings(tmp_path / "run")
+    assert {row["arm"] for row in found["gains"]} == {"full", "self", "adapted"}
+    assert any("pretrained once" in warning["text"] for warning in found["warnings"])
+
+    before = outcomes(tmp_path / "run")
+    ran = len(InProcess.ran)
+    assert command(monkeypatch, *arguments) == 0
+    assert len(InProcess.ran) == ran and outcomes(tmp_path / "run") == before
+
+
+def test_scratch_long_gets_the_operations_of_self(tmp_path, checkpoints, in_process, monkeypatch):
+    train, _ = files(tmp_path)
+    keys = {"arms": "scratch,scratch-long,self", "budgets": "60", "seeds": 2, "pretrain_steps": 12}
+    assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), **keys)) == 0
+    with Store(tmp_path / "run") as store:
+        rows = {(r.spec.arm, r.spec.phase, r.spec.replicate): r.outcome.details for r in store.rows()}
+    spent = rows["self", Phase.PRETRAIN, 0].flops
+    for seed in (0, 1):
+        long, short = rows["scratch-long", Phase.REPORT, seed], rows["scratch", Phase.REPORT, seed]
+        assert long.steps == long.max_steps
+        first = rows["scratch", Phase.REPORT, 0]
+        assert long.flops == pytest.approx(first.flops + spent, rel=0.05) and long.steps > short.steps
+
+
+def test_two_seeds_of_pretraining_are_shared_out(tmp_path, checkpoints, in_process, monkeypatch):
+    train, _ = files(tmp_path)
+    keys = {"arms": "scratch,self", "budgets": "60", "seeds": 3, "pretraining_seeds": 2}
+    assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), **keys)) == 0
+    with Store(tmp_path / "run") as store:
+        rows = store.rows()
+    made = {r.spec.id: r.spec.replicate for r in rows if r.spec.phase is Phase.PRETRAIN}
+    shared = {r.spec.replicate: made[r.spec.checkpoint_revision] for r in rows if r.spec.arm == "self" and r.spec.budget}
+    assert shared == {0: 0, 1: 1, 2: 0}
+    assert not any("pretrained once" in warning["text"] for warning in findings(tmp_path / "run")["warnings"])
+
+
+def test_a_pretraining_that_fails_is_a_row_and_its_arm_is_skipped(tmp_path, checkpoints, in_process, monkeypatch, capsys):
+    """The text is fewer than a batch: the arms that need it say so, the others have their answer."""
+    train, _ = files(tmp_path)
+    (tmp_path / "few.txt").write_text("a good film\n", "utf-8")
+    keys = {"arms": "scratch,full,adapted", "budgets": "60", "unlabelled_file": tmp_path / "few.txt"}
+    assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), **keys)) == 1
+    with Store(tmp_path / "run") as store:
+        rows = {(r.spec.arm, r.spec.phase): r.outcome for r in store.rows()}
+    assert rows["adapted", Phase.PRETRAIN].status is Status.FAILED
+    assert rows["adapted", Phase.REPORT].status is Status.SKIPPED
+    assert "fewer than a batch" in rows["adapted", Phase.REPORT].error
+    assert rows["full", Phase.REPORT].status is Status.DONE
+
+
+def test_a_study_names_the_arms_that_others_are_measured_against(tmp_path, checkpoints, in_process, monkeypatch, capsys):
+    train, _ = files(tmp_path)
+    assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), arms="scratch,scratch-long")) == 2
+    assert "scratch-long is measured against self and scratch; name self, too" in capsys.readouterr().err
+
+
+def test_what_is_evaluated_on_is_never_pretrained_on():
+    long = "one two three four five six seven eight nine ten eleven twelve thirteen"
+    texts = unlabelled.collect([["A  test text", "a dev text", f"before {long} after", "kept", "kept too"]])
+    found = unlabelled.without(texts, ["A dev text"], ["a test text", f"{long} fourteen"])
+    assert found.texts.files == (("kept", "kept too"),)
+    assert (found.same, found.overlapping) == (2, 1) and "2 texts" not in found.note and "2 unlabelled texts" in found.note
+    assert found.texts.fingerprint != texts.fingerprint
