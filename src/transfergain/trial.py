@@ -18,7 +18,7 @@ from transfergain.errors import Declined, UserError
 from transfergain.seeds import seed
 from transfergain.sharing import Memo, Shared
 from transfergain.split import shift
-from transfergain.tasks import TASKS
+from transfergain.tasks import find
 from transfergain.tasks.scoring import evaluate, score
 from transfergain.types import (
     AdaptationDetails,
@@ -77,7 +77,7 @@ def run_trial(
     data = bench.datasets[spec.dataset]
     if spec.is_given:
         return replace(_read_given(spec, data), seconds=time.perf_counter() - start)
-    drawn = draw(data, spec.budget, spec.replicate, TASKS[spec.task].stratum)
+    drawn = draw(data, spec.budget, spec.replicate, find(spec.task).stratum)
     with bench.shared.trial() as memo:
         try:
             if spec.recipe is None:
@@ -91,7 +91,7 @@ def run_trial(
 
 def _read_given(spec: TrialSpec, data: Dataset) -> Outcome:
     """Score predictions that a file gave."""
-    task, found, rows = TASKS[spec.task], data.given[spec.arm][spec.replicate].predictions, data.splits()
+    task, found, rows = find(spec.task), data.given[spec.arm][spec.replicate].predictions, data.splits()
     return Outcome(
         Status.DONE,
         evaluated={split: evaluate(task, found[split], rows[split], data.labels) for split, _ in spec.splits},
@@ -99,7 +99,7 @@ def _read_given(spec: TrialSpec, data: Dataset) -> Outcome:
 
 
 def _run_floor(spec: TrialSpec, data: Dataset, drawn: Drawn, memo: Memo) -> Outcome:
-    task = TASKS[spec.task]
+    task = find(spec.task)
     predict = task.floor(spec.arm).fit(drawn, task.text, seed("floor", replicate=spec.replicate))
     splits = {split: rows.examples for split, rows in sealed(spec, data, memo).items()}
     return Outcome(
@@ -167,9 +167,9 @@ def _run_arm(spec: TrialSpec, bench: Bench, drawn: Drawn, memo: Memo, ends: Ends
     from transfergain.engine.saves import Saves
 
     assert spec.recipe is not None
-    data, task, checkpoint = bench.datasets[spec.dataset], TASKS[spec.task], _start(spec, bench)
+    data, task, checkpoint = bench.datasets[spec.dataset], find(spec.task), _start(spec, bench)
     tokenizer = memo.get(("tokenizer", checkpoint.revision), lambda: load_tokenizer(checkpoint))
-    config = load_config(checkpoint, tokenizer, data.labels, generates=task.generates)
+    config = load_config(checkpoint, tokenizer, data.labels, generates=task.generates, head=task.head)
     prepared = ARMS[spec.arm].prepare(Blueprint(checkpoint, task.auto_class, config, spec.replicate, memo))
     sizes = [(p.numel(), p.requires_grad) for p in prepared.model.parameters()]
 

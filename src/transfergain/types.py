@@ -77,7 +77,10 @@ class StudyWarning:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled example: the task's input columns and its target (a class index for classification)."""
+    """One labelled example: the task's input columns and its target.
+
+    Of one class a text that is its index, of several labels a tuple with 0 or 1 for each.
+    """
 
     inputs: Mapping[str, Any]
     target: Any
@@ -88,6 +91,8 @@ class Target(enum.Enum):
 
     LABEL = "label"
     """One label of the whole text."""
+    LABELS = "labels"
+    """Several labels of the whole text, or none."""
     TAGS = "tags"
     """A tag for each of its words."""
     SPANS = "spans"

@@ -16,6 +16,12 @@ REFERENCES = {
 }
 """Of metrics of classes; those of entities, answers and translations are in tests/unit/test_entity_f1.py,
 test_squad_metrics.py and test_chrf_bleu.py."""
+SETS = {
+    "micro_f1": lambda true, predicted: sklearn.metrics.f1_score(true, predicted, average="micro", zero_division=0),
+    "label_macro_f1": lambda true, predicted: sklearn.metrics.f1_score(true, predicted, average="macro", zero_division=0),
+    "subset_accuracy": sklearn.metrics.accuracy_score,
+}
+"""Of metrics of sets of labels, which scikit-learn takes as indicators."""
 ELSEWHERE = {"entity_f1", "entity_precision", "entity_recall", "squad_f1", "exact_match", "chrf", "bleu"}
 NAMES = ("a", "b", "c", "d")
 TAGS = ("O", "B-LOC", "I-LOC", "B-PER", "I-PER")
@@ -28,6 +34,14 @@ def answers(draw, least=1):
     classes = st.integers(0, len(labels) - 1)
     pairs = draw(st.lists(st.tuples(classes, classes), min_size=least, max_size=40))
     return labels, [p for p, _ in pairs], [t for _, t in pairs]
+
+
+@st.composite
+def sets(draw, least=1):
+    """(labels, predicted indicators, true indicators): some labels absent from one, the other or both, some sets empty."""
+    bits = st.lists(st.integers(0, 1), min_size=len(NAMES), max_size=len(NAMES))
+    pairs = draw(st.lists(st.tuples(bits, bits), min_size=least, max_size=40))
+    return NAMES, [p for p, _ in pairs], [tuple(t) for _, t in pairs]
 
 
 @st.composite
@@ -52,10 +66,12 @@ def translated(draw, least=1):
 
 
 CASES = dict.fromkeys(REFERENCES, answers)
+CASES |= dict.fromkeys(SETS, sets)
 CASES |= {name: tagged for name in METRICS if name.startswith("entity_")}
 CASES |= {"squad_f1": answered, "exact_match": answered, "chrf": translated, "bleu": translated}
 PERFECT = {
     answers: (NAMES, [0, 1, 1], [0, 1, 1]),
+    sets: (NAMES, [[1, 0, 1, 0], [0, 1, 0, 1]], [(1, 0, 1, 0), (0, 1, 0, 1)]),
     tagged: (TAGS, [[0, 1, 2]], [[0, 1, 2]]),
     answered: ((), ["in 1712", ""], [{"text": ["in 1712"], "answer_start": [0]}, {"text": [], "answer_start": []}]),
     translated: ((), ["a small cat sleeps here."], ["a small cat sleeps here."]),
@@ -63,7 +79,7 @@ PERFECT = {
 
 
 def test_every_metric_has_a_reference():
-    assert set(REFERENCES) | ELSEWHERE == set(METRICS) == set(CASES)
+    assert set(REFERENCES) | set(SETS) | ELSEWHERE == set(METRICS) == set(CASES)
 
 
 @pytest.mark.parametrize("name", REFERENCES)
@@ -79,6 +95,18 @@ def test_equals_its_reference(name, case):
     metric = METRICS[name]
     counts = metric.counts(predictions, targets, labels)
     assert float(metric.finish(counts.sum(axis=0))) == pytest.approx(REFERENCES[name](targets, predictions), abs=1e-9)
+
+
+@pytest.mark.parametrize("name", SETS)
+@given(case=sets())
+@example(case=(NAMES, [[0, 0, 0, 0]], [(0, 0, 0, 0)]))  # nothing predicted, nothing there
+@example(case=(NAMES, [[1, 1, 1, 1]] * 3, [(0, 0, 0, 0)] * 3))
+@example(case=(NAMES, [[1, 0, 0, 0], [0, 1, 0, 0]], [(1, 0, 0, 0), (0, 1, 0, 0)]))  # two labels nowhere
+@settings(deadline=None, max_examples=100)
+def test_equals_its_reference_on_sets(name, case):
+    labels, predictions, targets = case
+    score = METRICS[name].finish(METRICS[name].counts(predictions, targets, labels).sum(axis=0))
+    assert float(score) == pytest.approx(SETS[name](np.array(targets), np.array(predictions)), abs=1e-9)
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -134,8 +162,8 @@ def test_a_perfect_score_is_one_and_no_examples_have_none(name):
     assert metric.finish(metric.counts(predictions, targets, names).sum(axis=0)) == pytest.approx(1.0, abs=1e-12)
     with pytest.raises(ZeroDivisionError):
         metric.finish(metric.counts([], [], names).sum(axis=0))
-    if CASES[name] is tagged:
-        return  # a sum without entities has the F1 of seqeval, 0
+    if CASES[name] is tagged or name in ("micro_f1", "label_macro_f1"):
+        return  # a sum without entities, or labels, has the F1 of seqeval, or scikit-learn, 0
     one = metric.counts(predictions[:1], targets[:1], names)
     with pytest.raises(ZeroDivisionError):  # one empty sum among others does not pass as a zero
         metric.finish(np.concatenate([one, np.zeros_like(one)]))

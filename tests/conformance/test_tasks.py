@@ -1,5 +1,6 @@
 """Every task kind keeps the contract of `Task`."""
 
+import itertools
 import json
 
 import numpy as np
@@ -14,7 +15,7 @@ from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.options import OptionKind
 from transfergain.study import Study, TaskEntry
-from transfergain.tasks import TASKS
+from transfergain.tasks import TASKS, find, is_known
 from transfergain.types import Checkpoint, StudyWarning
 
 TEXTS = ["good film", "a bad book", "the meal was very poor and cold", "lovely phone", "dull", "my room is bright"]
@@ -51,13 +52,22 @@ def question_rows():
     return [*rows[:5], rows[11]]
 
 
+def several_rows():
+    """A text with both labels and one with none among them."""
+    labels = [["good"], ["bad"], ["bad", "cold"], ["good"], [], ["good", "cold"]]
+    return [{"text": t, "label": found} for t, found in zip(TEXTS, labels, strict=True)]
+
+
 def pair_rows():
     return [{"fr": source, "en": target} for source, target in translations(6)]
 
 
+EVERY = TASKS | {variant.name: variant for task in TASKS.values() for variant in task.variants.values()}
+"""The tasks, and their variants by the names that data sets carry."""
 ROWS = {
     "sentiment": text_rows,
     "classification": text_rows,
+    "multi-label": several_rows,
     "ner": tagged_rows,
     "qa": question_rows,
     "translation": pair_rows,
@@ -70,20 +80,25 @@ OPTIONS = {"translation": LANGUAGES}
 NEEDED = {
     "sentiment": {"text": "--text-column", "label": "--label-column"},
     "classification": {"text": "--text-column", "label": "--label-column"},
+    "multi-label": {"text": "--text-column", "label": "--label-column"},
     "ner": {"tokens": "--tokens-column", "ner_tags": "--tags-column"},
     "qa": {"question": "--question-column", "context": "--context-column", "answers": "--answers-column"},
     "translation": {"fr": "--source-lang", "en": "--target-lang"},
 }
-"""Task kind -> column that no row may be without -> the flag that names it."""
+"""Task kind -> column that must be there -> the flag that names it."""
+MAY_BE_EMPTY = {"multi-label": {"label"}}
+"""Task kind -> columns of these whose cells may be empty."""
 UNSEEN = {
     "sentiment": ({"label": "something else"}, 'test.csv row 7: the label "something else"'),
     "classification": ({"label": "something else"}, 'test.csv row 7: the label "something else"'),
+    "multi-label": ({"label": ["bad", "new"]}, 'test.csv row 7: the label "new"'),
     "ner": ({"tokens": ["a", "cat"], "ner_tags": ["O", "B-CAT"]}, "test.csv row 7 word 2: the type CAT"),
 }
 """Task kind with labels -> a row with one that train lacks, and how it is named."""
 GUESSES = {
     "sentiment": lambda example: (0, 1),
     "classification": lambda example: (0, 1),
+    "multi-label": lambda example: tuple(itertools.product((0, 1), repeat=len(example.target))),
     "ner": lambda example: ([0] * len(example.inputs["tokens"]),),
     "qa": lambda example: ("",),
     "translation": lambda example: ("",),
@@ -107,9 +122,9 @@ def settings_of(task, max_length, start=None):
     return {**task.defaults(OptionKind.ENCODING), **given, "max_length": max_length, "decoder_start_token_id": start}
 
 
-@pytest.fixture(params=TASKS)
+@pytest.fixture(params=EVERY)
 def task(request):
-    return TASKS[request.param]
+    return EVERY[request.param]
 
 
 @pytest.fixture
@@ -130,17 +145,18 @@ def scores(task, predictions, rows, labels):
 
 
 def test_every_task_is_described_here():
-    assert set(ROWS) == set(NEEDED) == set(GUESSES) == set(TASKS)
-    assert {name for name, task in TASKS.items() if small(task).labels} == set(UNSEEN)
+    assert set(ROWS) == set(NEEDED) == set(GUESSES) == set(EVERY)
+    assert {name for name, task in EVERY.items() if small(task).labels} == set(UNSEEN)
     for name, rows in ROWS.items():
         assert rows()[0].keys() - NEEDED[name].keys() <= {"id", "title", "is_impossible"}
 
 
-@pytest.mark.parametrize("name", TASKS)
+@pytest.mark.parametrize("name", EVERY)
 def test_a_task_describes_itself(name):
     import transformers
 
-    task = TASKS[name]
+    task = EVERY[name]
+    assert find(name) is task and is_known(name) and not is_known(f"{name} ")
     assert task.name == name and task.title and task.citation and task.pipeline
     assert all(option.endswith("_column") and column for option, column in task.defaults(OptionKind.COLUMN).items())
     assert task.auto_class.startswith("AutoModelFor") and hasattr(transformers, task.auto_class)
@@ -153,6 +169,17 @@ def test_a_task_describes_itself(name):
     assert all(option.help and option.kind for option in task.options)
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_a_variant_is_what_its_switch_makes_of_a_task(name):
+    task, others = TASKS[name], set(TASKS[name].variants)
+    assert others <= {option.name for option in task.options if option.type is bool}
+    assert task.chosen({}) is task and task.chosen(dict.fromkeys(others, False)) is task
+    for switch, variant in task.variants.items():
+        assert task.chosen({switch: True}) is variant and variant.name not in TASKS
+        assert {option.name for option in variant.options} <= {option.name for option in task.options}
+
+
+@pytest.mark.parametrize("task", TASKS.values(), ids=TASKS)
 def test_every_option_is_a_key_of_a_study_and_a_flag(task):
     flags = {flag for p in typer.main.get_command(cli.app).commands["run"].params for flag in p.opts}
     defaults = {**task.defaults(OptionKind.PARSE), **task.defaults(OptionKind.ENCODING)}
@@ -165,6 +192,10 @@ def test_every_option_is_a_key_of_a_study_and_a_flag(task):
     assert entry.tokens() == task.max_length
 
 
+def plain(target):
+    return list(target) if isinstance(target, tuple) else target
+
+
 def test_a_small_table_becomes_examples(task, parsed):
     train = parsed.splits["train"]
     assert len(train) == len(ROWS[task.name]()) and len(parsed.splits["test"]) == 2
@@ -174,7 +205,9 @@ def test_a_small_table_becomes_examples(task, parsed):
         assert task.text(e) and isinstance(task.text(e), str)
         assert hash(task.stratum(e)) == hash(task.stratum(e))
         assert task.cluster is None or hash(task.cluster(e)) == hash(task.cluster(e))
-        assert json.loads(json.dumps([dict(e.inputs), e.target])) == [e.inputs, e.target], "data sets are fingerprinted so"
+        assert json.loads(json.dumps([dict(e.inputs), e.target])) == [e.inputs, plain(e.target)], (
+            "data sets are fingerprinted so"
+        )
     assert len({task.text(e) for e in train}) == len(train), "different examples are no duplicates"
     assert parsed.notes and not parsed.warnings
     assert all("\n" not in note for note in parsed.notes)
@@ -200,7 +233,7 @@ def test_a_missing_column_is_named(task):
 
 
 def test_an_empty_cell_is_named_by_its_row(task):
-    for column in NEEDED[task.name]:
+    for column in NEEDED[task.name].keys() - MAY_BE_EMPTY.get(task.name, set()):
         rows = ROWS[task.name]()
         rows[3] = {k: v for k, v in rows[3].items() if k != "is_impossible"} | {column: None}
         with pytest.raises(UserError, match=r"train\.csv row 4") as error:
@@ -213,7 +246,7 @@ def test_an_unseen_label_outside_train_is_named(name):
     rows, (unseen, says) = ROWS[name](), UNSEEN[name]
     other = Table("test.csv", [*rows, rows[0] | unseen])
     with pytest.raises(UserError) as error:
-        parse(TASKS[name], train=Table("train.csv", rows), test=other)
+        parse(EVERY[name], train=Table("train.csv", rows), test=other)
     assert says in str(error.value) and "\n" not in str(error.value)
 
 
@@ -231,7 +264,7 @@ def test_encode_gives_features_with_targets(task, parsed, tokenizer_of, kind):
             assert all(len(v) == len(ids) and all(type(i) is int for i in v) for v in lists)
             assert {"input_ids", "attention_mask"} <= feature.keys()
             assert {"labels"} <= feature.keys() or {"start_positions", "end_positions"} <= feature.keys()
-            assert all(type(v) in (int, list) for v in feature.values())
+            assert all(type(v) in (int, list, tuple) for v in feature.values())
         if max_length == short:
             assert len(encoded.features) >= len(rows)
             assert max(len(f["input_ids"]) for f in encoded.features) == short, "a long text is cut or split, not refused"
@@ -252,6 +285,8 @@ def ideal(task, feature, classes, tokenizer):
     if isinstance(feature["labels"], list):
         rows = np.eye(classes, dtype=np.float32)[np.maximum(feature["labels"], 0)]
         return np.pad(rows, ((0, 3), (0, 0)), constant_values=99)
+    if isinstance(feature["labels"], tuple):
+        return 9 * (2 * np.array(feature["labels"], np.float32) - 1)
     return np.eye(classes, dtype=np.float32)[feature["labels"]]
 
 
@@ -294,9 +329,9 @@ def test_a_setting_is_not_worse_than_none(task, parsed, tokenizer_of):
     rng, tokenizer, rows = np.random.default_rng(1), tokenizer_of("bert"), parsed.splits["train"]
     encoded = task.encode(rows, tokenizer, settings_of(task, 64))
     for _ in range(20):
-        outputs = [noise(ideal(task, feature, 0, tokenizer), rng) for feature in encoded.features]
+        outputs = [noise(ideal(task, feature, len(parsed.labels), tokenizer), rng) for feature in encoded.features]
         found = [
-            scores(task, task.decode(outputs, encoded, rows, setting, tokenizer), rows, ())[task.metrics[0]]
+            scores(task, task.decode(outputs, encoded, rows, setting, tokenizer), rows, parsed.labels)[task.metrics[0]]
             for setting in (task.calibrate(outputs, encoded, rows), None)
         ]
         assert found[0] >= found[1]
@@ -319,7 +354,7 @@ def test_chance_is_the_score_of_a_constant_guess(task, parsed):
     rows = parsed.splits["train"]
     said = zip(*map(GUESSES[task.name], rows), strict=True)
     guesses = [scores(task, list(guess), rows, parsed.labels)[task.metrics[0]] for guess in said]
-    assert task.chance(rows, parsed.labels) == max(guesses)
+    assert task.chance(rows, parsed.labels) == pytest.approx(max(guesses), abs=1e-12)
 
 
 def test_what_examples_share_is_their_article():

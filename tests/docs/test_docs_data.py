@@ -27,6 +27,11 @@ EXAMPLES = {
     "notes.csv": 2,
     "stars.txt": 2,
     "doccano.jsonl": 2,
+    "claims.csv": 3,
+    "mails.csv": 4,
+    "songs.jsonl": 2,
+    "comments.csv": 3,
+    "moods.txt": 2,
     "names.conll": 2,
     "nested.conll": 1,
     "spans.jsonl": 2,
@@ -54,7 +59,8 @@ def parsed(command):
     """What the task makes of a command's train file and shifts."""
     flags = get_command(cli.app).commands["run"].make_context("run", shlex.split(command.removeprefix(RUN))).params
     (entry,) = load({key: value for key, value in flags.items() if value}).entries()
-    task, source = TASKS[entry.task], entry.source()
+    source = entry.source()
+    task = TASKS[entry.task].chosen(source.options)
     options = {**task.defaults(OptionKind.PARSE), **source.options}
     files = {"train": source.train_file} | {f"shift:{name}": path for name, path in source.shifts.items()}
     return source.train_file, task.parse({s: read_file(path, task.readers(options)) for s, path in files.items()}, options)
@@ -105,7 +111,10 @@ def test_init_tells_the_samples_apart(samples):
         if file == "nested.conll":
             continue  # which column is meant has to be said
         found: KnownFile = _read(Path(file), {})
-        guessed[file] = (task, _recognise(file, found, {})[0].name)
+        guess, options = _recognise(file, found, {})
+        guessed[file] = (task, guess.name)
+        assert options.get("multi_label", False) == ("--multi-label" in command), file
+        assert options.get("text_pair_column") == ("hypothesis" if file == "claims.csv" else None)
     either = {"sentiment", "classification"}
     assert len(guessed) == len(EXAMPLES) - 1
     assert [f for f, (task, guess) in guessed.items() if task != guess and not {task, guess} <= either] == []

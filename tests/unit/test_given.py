@@ -20,8 +20,9 @@ from transfergain.report.page import html
 from transfergain.split import TEST, shift
 from transfergain.store import Store
 from transfergain.tasks import TASKS
+from transfergain.tasks.given import read_labels
 from transfergain.trial import Bench, run_trial
-from transfergain.types import GivenPredictions
+from transfergain.types import Example, GivenPredictions
 
 SENTIMENT = TASKS["sentiment"]
 OPTIONS = SENTIMENT.defaults(OptionKind.PARSE)
@@ -217,3 +218,28 @@ def test_two_systems_are_compared_without_a_study(tmp_path, monkeypatch):
     several = tg.compare_predictions([a, a, b], b, test_file=test, task="sentiment")
     assert several.discordant is None and several.rows[0].low < 0 < several.rows[0].high
     assert len(found.to_frame()) == 2 and json.loads(found.to_json())["examples"] == 40
+
+
+@pytest.mark.parametrize(
+    ("cell", "found"),
+    [
+        ("joy;fear", [1, 1, 0]),
+        (["fear"], [1, 0, 0]),
+        ("['joy', 'well, yes']", [0, 1, 1]),
+        ("well, yes", [0, 0, 1]),
+        ("", [0, 0, 0]),
+    ],
+)
+def test_several_labels_are_read_as_lists_or_with_a_sign_between(cell, found):
+    assert read_labels(cell, Example({"text": "x"}, (0, 0, 0)), ("fear", "joy", "well, yes"), {}) == found
+
+
+def test_an_unknown_one_of_several_labels_is_named_with_the_nearest():
+    with pytest.raises(ValueError, match='the label "jou" is none of the data'):
+        read_labels("fear|jou", Example({"text": "x"}, (0, 0)), ("fear", "joy"), {})
+
+
+def test_the_two_texts_of_a_pair_know_its_row():
+    pair, alone = Example({"text": "a", "text_pair": "b"}, 0), Example({"text": "a"}, 0)
+    given = TASKS["classification"].given
+    assert given.texts(pair) == ("a", "b") and given.texts(alone) == ("a",)

@@ -37,7 +37,7 @@ def test_log_me_is_the_evidence_at_mackays_fixed_point(n, width, classes):
             gamma = width - alpha * np.trace(np.linalg.inv(inner))
             alpha, beta = gamma / (mean @ mean), (n - gamma) / ((y - rows @ mean) ** 2).sum()
         total.append(evidence(rows, y, alpha, beta))
-    assert log_me(rows, targets, classes) == pytest.approx(np.mean(total), abs=1e-6)
+    assert log_me(rows, targets[:, None] == np.arange(classes)) == pytest.approx(np.mean(total), abs=1e-6)
 
 
 def shrunk(rows):
@@ -66,8 +66,8 @@ def test_the_h_score_is_that_of_the_shrunken_covariance(n, width, classes):
 
 def test_features_that_tell_classes_apart_score_more():
     clear, targets = case(150, 10, 3, told=3.0)
-    noise = RNG.normal(size=clear.shape)
-    assert log_me(clear, targets, 3) > log_me(noise, targets, 3) + 0.3
+    noise, hits = RNG.normal(size=clear.shape), targets[:, None] == np.arange(3)
+    assert log_me(clear, hits) > log_me(noise, hits) + 0.3
     assert h_score(clear, targets) > h_score(noise, targets) + 0.3
     assert h_score(clear, targets) <= 2 + 1e-9, "at most the classes less one"
 

@@ -127,7 +127,7 @@ for auto_class, kind in MODELS.items():
 def on(model: Any, auto_class: str) -> Probe:
     """Put an untrained linear layer on the base of a model, which is frozen; the labels are the model's."""
     base, config = model.base_model, model.config
-    kept = {name: getattr(config, name) for name in ("id2label", "label2id", "pad_token_id")}
+    kept = {name: getattr(config, name) for name in ("id2label", "label2id", "pad_token_id", "problem_type")}
     probe = MODELS[auto_class](ProbeConfig(encoder=base.config.to_dict(), **kept), base)
     probe.encoder.requires_grad_(False)
     for parameter in probe.head.parameters():

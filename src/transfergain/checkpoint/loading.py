@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from transfergain.checkpoint.folder import check_unchanged
@@ -64,8 +64,15 @@ def load_tokenizer(checkpoint: Checkpoint) -> Any:
     return tokenizer
 
 
-def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...], *, generates: bool = False) -> Any:
-    """Load the checkpoint's config with the task's labels, if it has any, and the tokenizer's pad token.
+def load_config(
+    checkpoint: Checkpoint,
+    tokenizer: Any,
+    labels: tuple[str, ...],
+    *,
+    generates: bool = False,
+    head: Mapping[str, Any] | None = None,
+) -> Any:
+    """Load the checkpoint's config with the task's labels, if it has any, its `head`'s settings, and the pad token.
 
     For a task whose models generate text, an encoder's config becomes that of an encoder-decoder of its kind on both sides.
     """
@@ -80,6 +87,7 @@ def load_config(checkpoint: Checkpoint, tokenizer: Any, labels: tuple[str, ...],
         config = AutoConfig.from_pretrained(
             checkpoint.path,
             **classes,
+            **(head or {}),
             pad_token_id=tokenizer.pad_token_id,
             trust_remote_code=checkpoint.trust_remote_code,
             local_files_only=not checkpoint.trust_remote_code,

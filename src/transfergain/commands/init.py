@@ -61,7 +61,7 @@ def propose(file: str, given: Mapping[str, Any], ask: Ask | None = None) -> Prop
     if ask and "task" not in given:
         task = _task(ask(f"Task ({', '.join(TASKS)})", task.name))
         options = _options(task, found)
-    for key in options if ask else ():
+    for key in [key for key, value in options.items() if isinstance(value, str)] if ask else ():
         options[key] = keys.get(key) or ask(key.replace("_", " ").capitalize(), options[key])  # type: ignore[misc]
     keys = {"task": task.name, **keys} | {key: value for key, value in options.items() if key not in given}
     data = prepare.load(load(keys).source(), task)
@@ -130,13 +130,13 @@ def _read(path: Path, keys: Mapping[str, Any]) -> KnownFile:
     return KnownFile(read_file(path))
 
 
-def _options(task: Task, found: KnownFile) -> dict[str, str]:
+def _options(task: Task, found: KnownFile) -> Guess:
     """Guess the task's columns and languages."""
     guess = found.by_name[1] if found.by_name else (found.table and task.recognise(found.table)) or {}
     return {key: value for key, value in guess.items() if key in task.defaults(OptionKind.PARSE)}
 
 
-def _recognise(file: str, found: KnownFile, keys: Mapping[str, Any]) -> tuple[Task, dict[str, str]]:
+def _recognise(file: str, found: KnownFile, keys: Mapping[str, Any]) -> tuple[Task, Guess]:
     """Recognise the task: (task, its options). Raises UserError where no task seems to fit."""
     options = [option for task in TASKS.values() for option in task.options]
     usual_names = {name for option in options for name in option.usual_names}
@@ -239,10 +239,17 @@ def _comment(text: str) -> str:
 def _classes(data: Dataset) -> str:
     if not data.labels:
         return ""
-    counts = Counter(e.target for e in data.train if isinstance(e.target, int))
+    counts = Counter(i for e in data.train for i in _held(e.target))
     shown = [_comment(label) + (f" {counts[i]:,}" if counts else "") for i, label in enumerate(data.labels[:12])]
     more = f" and {len(data.labels) - 12} more" if len(data.labels) > 12 else ""
     return f"#   labels in train: {', '.join(shown)}{more}\n"
+
+
+def _held(target: Any) -> list[int]:
+    """List the classes of a target of classes: its index, or the labels that it marks with 1."""
+    if isinstance(target, tuple):
+        return [i for i, hit in enumerate(target) if hit]
+    return [target] if isinstance(target, int) else []
 
 
 def _absent(study: Study) -> str:

@@ -127,7 +127,7 @@ class _Joining:
         ids = {split: {name: i for i, name in enumerate(names)} for split, names in self.data.ids.items()}
         self.by_id = ID in known and any(label(row.get(ID)) in index for row in table.rows for index in ids.values())
         if not self.by_id and texts is None:
-            wanted = " and ".join(f'"{column}"' for column in self.given.columns)
+            wanted = " and ".join(f'"{column}"' for column in self.given.columns_of(self.data.test[0]))
             has_ids = f'its column "{ID}" holds no id of {self.data.name}, and there is ' if ID in known else "it has "
             raise UserError(
                 f"{table.name}: {has_ids}no column {wanted} that says which text a row is of; rows are never joined by "
@@ -147,7 +147,8 @@ class _Joining:
         known = table.columns()
         found = [
             next((name for name in (column, str(self.options.get(option))) if name in known), None)
-            for column, option in self.given.columns.items()
+            for column in self.given.columns_of(self.data.test[0])
+            for option in [self.given.columns[column]]
         ]
         return None if None in found else [name for name in found if name is not None]
 

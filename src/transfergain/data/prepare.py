@@ -18,7 +18,7 @@ from transfergain.data.formats.table import SPLIT_NAMES, Reader, Table
 from transfergain.data.gate import checked
 from transfergain.data.read import read_file
 from transfergain.errors import UserError, nearest, printable
-from transfergain.options import OptionKind
+from transfergain.options import OptionKind, flag_of
 from transfergain.split import DEV, TEST, TRAIN, Kind, Split, shift, target
 from transfergain.tasks.base import Task
 from transfergain.types import Dataset, Example, Pools, StudyWarning, WarningKind
@@ -64,8 +64,13 @@ class DataSource:
 
 
 def load(source: DataSource, task: Task) -> Dataset:
-    """Load, clean and split a data set for a task. Raises UserError naming the file, row or flag."""
-    options = task.defaults(OptionKind.PARSE) | dict(source.options)
+    """Load, clean and split a data set for a task, or the variant of it that the options choose.
+
+    Raises UserError naming the file, row or flag.
+    """
+    said = _own_options(source.dataset_name, task) | dict(source.options)
+    task = task.chosen(said)
+    options = task.defaults(OptionKind.PARSE) | said
     tables = {split: checked(table) for split, table in _tables(source, task.name, task.readers(options)).items()}
     doubts = [warning for table in tables.values() for warning in table.warnings]
     hidden = _leave_out_hidden_test(source, tables, task, options)
@@ -111,6 +116,7 @@ def load(source: DataSource, task: Task) -> Dataset:
 
 def load_test(source: DataSource, task: Task) -> Dataset:
     """Load a test file alone; a train file, where one is given, says the classes. Raises UserError naming file and row."""
+    task = task.chosen(source.options)
     options = task.defaults(OptionKind.PARSE) | dict(source.options)
     readers = task.readers(options)
     test = checked(read_file(source.test_file or "", readers))
@@ -262,7 +268,7 @@ def _named(name: str, config: str | None, readers: Mapping[str, Reader]) -> dict
     if config and name.startswith(BUILTIN_PREFIX):
         raise UserError(f"--dataset-config-name goes with a data set of the Hub, which {name} is not")
     if name.startswith(BUILTIN_PREFIX):
-        folder = Path(str(resources.files("transfergain.data") / "builtin" / name.removeprefix(BUILTIN_PREFIX)))
+        folder = _builtin(name)
         if not (folder / "train.jsonl").exists():
             known = [BUILTIN_PREFIX + f.name for f in sorted(folder.parent.iterdir()) if (f / "train.jsonl").exists()]
             raise UserError(f'unknown built-in data set "{name}".{nearest(name, known)}')
@@ -273,6 +279,20 @@ def _named(name: str, config: str | None, readers: Mapping[str, Reader]) -> dict
     if Path(name).is_file():
         raise UserError(f"--dataset-name {name} is a file; give it as --train-file")
     return read_hub(name, config)
+
+
+def _builtin(name: str) -> Path:
+    return Path(str(resources.files("transfergain.data") / "builtin" / name.removeprefix(BUILTIN_PREFIX)))
+
+
+def _own_options(name: str | None, task: Task) -> dict[str, Any]:
+    """Read the options that a built-in data set is read with. Raises UserError where the task has none of the kind."""
+    file = _builtin(name) / "options.json" if name and name.startswith(BUILTIN_PREFIX) else None
+    options: dict[str, Any] = json.loads(file.read_text("utf-8")) if file and file.exists() else {}
+    for option in options:
+        if option not in {known.name for known in task.options}:
+            raise UserError(f"--dataset-name {name} is read with {flag_of(option)}, which --task {task.name} does not take")
+    return options
 
 
 def _sizes(tables: Mapping[str, Table]) -> str:

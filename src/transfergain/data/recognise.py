@@ -6,12 +6,13 @@ Each task guesses for itself (`Task.recognise`); here is what they share.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from transfergain.data.formats.table import SAMPLE_ROWS, Table
 from transfergain.options import Option
 
-Guess = dict[str, str]
-"""Keys of a study (`text_column`, `source_lang`) -> values."""
+Guess = dict[str, Any]
+"""Keys of a study (`text_column`, `source_lang`) -> values: words, and True for switches."""
 
 
 def named(columns: Sequence[str], option: Option) -> str | None:
@@ -23,7 +24,7 @@ def named(columns: Sequence[str], option: Option) -> str | None:
 def all_named(table: Table, options: Sequence[Option]) -> Guess | None:
     """Find a column for every option; None where one is missing."""
     found = {option.name: named(table.columns(), option) for option in options}
-    return None if None in found.values() else {name: str(column) for name, column in found.items()}
+    return None if None in found.values() else dict(found)
 
 
 def holds(table: Table, column: str, kinds: type | tuple[type, ...]) -> bool:

@@ -17,7 +17,7 @@ def pack(data: Dataset, task: Task) -> str:
     if given is None:
         return ""
     rows = [
-        {ID: name, SPLIT: str(split), **dict(zip(given.columns, given.texts(example), strict=True))}
+        {ID: name, SPLIT: str(split), **dict(zip(given.columns_of(example), given.texts(example), strict=True))}
         for split, examples in data.splits().items()
         for name, example in zip(data.ids[split], examples, strict=True)
     ]

@@ -75,6 +75,11 @@ class Classes:
     targets: NDArray[np.int64]
     count: int
 
+    @property
+    def hits(self) -> NDArray[np.bool_]:
+        """Tell of each row which class it has, (rows, classes)."""
+        return np.asarray(self.targets[:, None] == np.arange(self.count))
+
     def fit(self, rows: Rows, strength: float, start: Linear | None = None) -> Linear:
         """Minimise mean cross-entropy + strength/2 |W|^2; the bias is not penalised."""
         from sklearn.exceptions import ConvergenceWarning
@@ -120,6 +125,46 @@ def _unfolded(weight: NDArray[Any], bias: NDArray[Any], seen: NDArray[np.int64],
     biases = np.full(count, bias.min() - np.log(rows), np.float32)
     whole[seen], biases[seen] = weight, bias
     return Linear(whole, biases)
+
+
+@dataclass(frozen=True)
+class Several:
+    """Any number of labels a row: a logistic regression a label, each against its absence."""
+
+    hits: NDArray[np.bool_]
+    """(rows, labels)"""
+
+    def fit(self, rows: Rows, strength: float, start: Linear | None = None) -> Linear:
+        """Minimise the mean binary cross-entropy of each label + strength/2 |w|^2; the bias is not penalised."""
+        from scipy.optimize import minimize
+
+        found = []
+        for label, hits in enumerate(self.hits.T):
+            first = np.zeros(rows.shape[1] + 1) if start is None else np.append(start.weight[label], start.bias[label])
+            solved = minimize(_logistic, first, (rows, hits, strength), jac=True, method="L-BFGS-B", options=LBFGS)
+            found.append(solved.x)
+        weights = np.array(found, np.float32)
+        return Linear(weights[:, :-1], weights[:, -1])
+
+    def loss(self, outputs: NDArray[np.float32]) -> float:
+        """Compute the mean binary cross-entropy over rows and labels."""
+        exact = outputs.astype(np.float64)
+        return float(np.mean(np.logaddexp(0, exact) - exact * self.hits))
+
+
+def _logistic(
+    weights: NDArray[np.float64], rows: Rows, hits: NDArray[np.bool_], strength: float
+) -> tuple[float, NDArray[np.float64]]:
+    """Compute (loss, gradient) of one label. Its bias is held as if half a row had the label, and half a row had not."""
+    from scipy.special import expit
+
+    weight, bias = weights[:-1], weights[-1]
+    scores = (rows @ weight.astype(np.float32)).astype(np.float64) + bias
+    extra = 0.5 / len(rows) * (2 * np.logaddexp(0, bias) - bias)
+    loss = np.mean(np.logaddexp(0, scores) - scores * hits) + strength / 2 * weight @ weight + extra
+    errors = (expit(scores) - hits) / len(rows)
+    slope = (errors.astype(np.float32) @ rows).astype(np.float64) + strength * weight
+    return float(loss), np.append(slope, errors.sum() + 0.5 / len(rows) * (2 * expit(bias) - 1))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from transfergain.arms.probe_model import hidden_states
 from transfergain.engine import convex
 from transfergain.engine.answering import Answering
 from transfergain.engine.batching import Feature
-from transfergain.engine.convex import Classes, Positions, Problem, Solved
+from transfergain.engine.convex import Classes, Positions, Problem, Several, Solved
 from transfergain.engine.feature_store import FeatureStore
 from transfergain.engine.features import Features, mark, text_views, token_views, tokens_read
 from transfergain.engine.learner import Learner
@@ -45,7 +45,8 @@ class Head:
 
 
 def _classes_of_texts(features: Sequence[Feature], counts: Sequence[int], classes: int) -> Problem:
-    return Classes(np.array([feature["labels"] for feature in features]), classes)
+    targets = [feature["labels"] for feature in features]
+    return Several(np.array(targets) > 0) if isinstance(targets[0], tuple) else Classes(np.array(targets), classes)
 
 
 def _classes_of_tokens(features: Sequence[Feature], counts: Sequence[int], classes: int) -> Problem:

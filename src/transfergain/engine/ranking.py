@@ -19,7 +19,7 @@ from transfergain.arms import ARMS
 from transfergain.arms.base import Blueprint
 from transfergain.checkpoint import check_length, load_config, load_tokenizer
 from transfergain.data.draws import stratified_order
-from transfergain.engine.convex import Classes
+from transfergain.engine.convex import Classes, Several
 from transfergain.engine.material import PartName, Rows
 from transfergain.engine.precision import pick_device
 from transfergain.engine.probing import HEADS, Probe, in_view, make_features
@@ -28,7 +28,7 @@ from transfergain.engine.reading import Part, Reader
 from transfergain.engine.transferability import h_score, log_me
 from transfergain.seeds import generator
 from transfergain.sharing import Memo
-from transfergain.tasks import TASKS
+from transfergain.tasks import find
 from transfergain.types import Checkpoint, Dataset, Example, Recipe
 
 DEV_SHARE = 5
@@ -49,9 +49,9 @@ def measure(
 ) -> RankRow:
     """Measure one checkpoint. Raises UserError where it cannot be used."""
     torch.set_num_threads(threads)
-    task, rows = TASKS[data.task], sample(data, examples)
+    task, rows = find(data.task), sample(data, examples)
     tokenizer = load_tokenizer(checkpoint)
-    config = load_config(checkpoint, tokenizer, data.labels)
+    config = load_config(checkpoint, tokenizer, data.labels, head=task.head)
     check_length(checkpoint, tokenizer, config, max_length)
     memo = Memo()
     prepared = ARMS["probe"].prepare(Blueprint(checkpoint, task.auto_class, config, 0, memo))
@@ -88,7 +88,7 @@ def measure(
 
 def sample(data: Dataset, most: int) -> list[Example]:
     """Take so many of the labelled examples, classes in proportion, the same for every checkpoint."""
-    rows, stratum = [*data.train, *data.dev], TASKS[data.task].stratum
+    rows, stratum = [*data.train, *data.dev], find(data.task).stratum
     return [rows[i] for i in stratified_order([stratum(e) for e in rows], "rank")[:most]]
 
 
@@ -110,14 +110,22 @@ class Evidence(NamedTuple):
 
 def _without_training(arrays: Sequence[NDArray[Any]], problem: Any, views: int) -> Evidence | None:
     """Score each view by LogME, and the best and the first, which is of all layers, by H-score; None without classes."""
-    if not isinstance(problem, Classes):
+    if not isinstance(problem, Classes | Several):
         return None
-    few = np.sort(generator("rank rows").permutation(len(problem.targets))[:MOST_ROWS])
-    targets, seen = problem.targets[few], int(problem.targets[few].max()) + 1
+    few = np.sort(generator("rank rows").permutation(len(problem.hits))[:MOST_ROWS])
+    hits = problem.hits[few]
+    hits = hits[:, hits.any(axis=0)]
     rows = [in_view(arrays, view)[few].astype(np.float64) for view in range(views)]
-    evidence = [log_me(view, targets, seen) for view in rows]
+    evidence = [log_me(view, hits) for view in rows]
     best = int(np.argmax(evidence))
-    return Evidence(best, evidence[best], evidence[0], h_score(rows[best], targets), h_score(rows[0], targets))
+    return Evidence(best, evidence[best], evidence[0], _h_score(rows[best], hits), _h_score(rows[0], hits))
+
+
+def _h_score(rows: NDArray[np.float64], hits: NDArray[np.bool_]) -> float:
+    """Compute the H-score of classes; where a text has several labels or none, its mean over labels."""
+    if (hits.sum(axis=1) == 1).all():
+        return h_score(rows, hits.argmax(axis=1))
+    return float(np.mean([h_score(rows, hit.astype(np.int64)) for hit in hits.T]))
 
 
 def _cross_fitted(probe: Probe, rows: Sequence[Example], draw: int) -> float:

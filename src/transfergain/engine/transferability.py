@@ -14,13 +14,15 @@ PRECISION = 1e-10
 Rows = NDArray[np.float64]
 
 
-def log_me(rows: Rows, targets: NDArray[np.int64], classes: int) -> float:
+def log_me(rows: Rows, hits: NDArray[np.bool_]) -> float:
     """Compute LogME (You et al. 2021): mean log evidence an example of a Bayesian linear model, a class against the rest.
+
+    `hits` (examples, classes) say which class, or which labels, an example has.
 
     The prior's precision and the noise's are those that the evidence is largest at (MacKay's fixed point).
     """
     left, singular, _ = np.linalg.svd(rows, full_matrices=False)
-    return float(np.mean([_evidence(left, singular**2, targets == c, rows.shape[1]) for c in range(classes)]))
+    return float(np.mean([_evidence(left, singular**2, hit, rows.shape[1]) for hit in hits.T]))
 
 
 def _evidence(left: Rows, eigenvalues: Rows, hits: NDArray[np.bool_], width: int) -> float:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergain.metrics import accuracy, bleu, chrf, entity_f1, macro_f1, squad
+from transfergain.metrics import accuracy, bleu, chrf, entity_f1, label_sets, macro_f1, squad
 
 
 @dataclass(frozen=True)
@@ -36,6 +36,19 @@ class Metric:
 METRICS: dict[str, Metric] = {
     "accuracy": Metric("accuracy", accuracy.counts, accuracy.finish, "share of examples whose class is predicted"),
     "macro_f1": Metric("macro F1", macro_f1.counts, macro_f1.finish, "mean over classes of F1, as scikit-learn's"),
+    "micro_f1": Metric(
+        "micro F1",
+        label_sets.counts,
+        label_sets.micro,
+        "F1 of all (text, label) pairs together, as scikit-learn's",
+        label_sets.breakdown,
+    ),
+    "label_macro_f1": Metric(
+        "macro F1", label_sets.counts, label_sets.macro, "mean over labels of F1, as scikit-learn's of label indicators"
+    ),
+    "subset_accuracy": Metric(
+        "subset accuracy", label_sets.subset_counts, accuracy.finish, "share of texts whose whole set of labels is predicted"
+    ),
     "entity_f1": Metric(
         "entity F1",
         entity_f1.counts,

@@ -2,7 +2,7 @@
 
 The columns of `inputs` say what kind an example is:
 
-- `text`, `source`: the text is edited, the target stays.
+- `text`, `source`: the text is edited, the target stays. Of a pair of texts, `text` and `text_pair`, both are.
 - `tokens`: the words are edited as one sentence, joined by spaces. Edits within a word change it, unless they would empty
   or split it; edits between words insert words tagged O, never between two words of an entity or of adjacent ones; edits
   that reach over the edge of a word are left out.
@@ -37,10 +37,10 @@ def align(example: Example, editor: Editor) -> Example:
     raise ValueError(f"an example needs one of the inputs {', '.join(ALIGNERS)}; it has {', '.join(example.inputs)}")
 
 
-def _text(column: str) -> Callable[[Example, Editor], Example]:
+def _text(*columns: str) -> Callable[[Example, Editor], Example]:
     def aligner(example: Example, editor: Editor) -> Example:
-        text = str(example.inputs[column])
-        return _with(example, **{column: rewritten(text, editor(text))})
+        texts = {name: str(example.inputs[name]) for name in columns if name in example.inputs}
+        return _with(example, **{name: rewritten(text, editor(text)) for name, text in texts.items()})
 
     return aligner
 
@@ -137,7 +137,7 @@ def _moved(position: int, edits: Sequence[Edit]) -> int:
 
 
 ALIGNERS: dict[str, Callable[[Example, Editor], Example]] = {
-    "text": _text("text"),
+    "text": _text("text", "text_pair"),
     "tokens": _words,
     "context": _passage,
     "source": _text("source"),

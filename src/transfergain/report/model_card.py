@@ -12,7 +12,7 @@ from transfergain.analysis.trial_rows import trial_scores
 from transfergain.report.typeset import markdown_text
 from transfergain.split import TEST, Split
 from transfergain.store import StoredTrial
-from transfergain.tasks import TASKS
+from transfergain.tasks import find
 from transfergain.types import Status
 
 
@@ -53,7 +53,7 @@ def _front(findings: Findings, trial: StoredTrial) -> dict[str, Any]:
     spec, model = trial.spec, findings.study.model
     results = [
         {
-            "task": {"type": TASKS[spec.task].pipeline},
+            "task": {"type": find(spec.task).pipeline},
             "dataset": {"name": _split_name(spec.dataset, split), "type": spec.dataset, "split": str(split)},
             "metrics": [{"type": metric, "value": score} for metric, score in scores.items()],
         }
@@ -61,7 +61,7 @@ def _front(findings: Findings, trial: StoredTrial) -> dict[str, Any]:
     ]
     known = {
         "library_name": "transformers",
-        "pipeline_tag": TASKS[spec.task].pipeline,
+        "pipeline_tag": find(spec.task).pipeline,
         "tags": ["transfergain"],
         "model-index": [{"name": f"{spec.dataset}-{spec.arm}", "results": results}],
     }
@@ -85,7 +85,7 @@ def _page(findings: Findings, trial: StoredTrial) -> list[str]:
         f"dev {entry.metric} {trial.outcome.dev_score:.4f}."
         + (f" Labels: {', '.join(map(markdown_text, entry.labels))}." if entry.labels else ""),
         "",
-        *_how_to_load(trial),
+        *_how_to_use(trial),
         "## Measured",
         "",
         *_score_table(trial),
@@ -100,11 +100,13 @@ def _page(findings: Findings, trial: StoredTrial) -> list[str]:
     ]
 
 
-def _how_to_load(trial: StoredTrial) -> list[str]:
-    """Say that a linear layer on a frozen encoder comes with code of its own, as no class of `transformers` is one."""
-    if not trial.outcome.details.choice:
-        return []
-    return ["Its code, `probe_model.py`, is in this folder: load it with `trust_remote_code=True`.", ""]
+def _how_to_use(trial: StoredTrial) -> list[str]:
+    """Say that a linear layer on a frozen encoder comes with code of its own, and what dev set beside the weights."""
+    details, lines = trial.outcome.details, list[str]()
+    if details.choice:  # no class of `transformers` is one
+        lines = ["Its code, `probe_model.py`, is in this folder: load it with `trust_remote_code=True`.", ""]
+    said = "" if details.setting is None else find(trial.spec.task).setting_said(details.setting)
+    return lines + ([said, ""] if said else [])
 
 
 def _split_name(dataset: str, split: Split) -> str:

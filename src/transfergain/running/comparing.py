@@ -18,7 +18,7 @@ from transfergain.metrics import METRICS
 from transfergain.options import OptionKind
 from transfergain.split import TEST
 from transfergain.study import Study
-from transfergain.tasks import TASKS
+from transfergain.tasks import find
 from transfergain.tasks.scoring import evaluate
 from transfergain.types import Dataset, Outcome, Status, Target
 
@@ -85,14 +85,16 @@ class Comparison:
 
 def compare(a: Sequence[str], b: Sequence[str], study: Study) -> Comparison:
     """Compare the predictions of these files on the study's test file. Raises UserError naming the file, row or flag."""
-    entry, task = study.entries()[0], TASKS[study.task]
+    entry, task = study.entries()[0], find(study.task)
     if not entry.test_file:
         raise UserError("compare-predictions needs the file of the true answers: give --test-file FILE")
     if not a or not b:
         raise UserError("compare-predictions needs files of two systems: transfergain compare-predictions A.csv B.csv")
     source = entry.source()
     options = task.defaults(OptionKind.PARSE) | dict(source.options)
-    data = given.attach(prepare.load_test(source, task), {"A": a, "B": b}, task, options)
+    data = prepare.load_test(source, task)
+    task = find(data.task)
+    data = given.attach(data, {"A": a, "B": b}, task, options)
     cells = [_cell(data, name) for name in ("A", "B")]
     rows = tuple(_row(cells[0], cells[1], metric) for metric in task.metrics)
     return Comparison(
@@ -110,7 +112,7 @@ def compare(a: Sequence[str], b: Sequence[str], study: Study) -> Comparison:
 
 def _cell(data: Dataset, name: str) -> Cell:
     """Score the files of one system."""
-    task = TASKS[data.task]
+    task = find(data.task)
     outcomes = {
         i: Outcome(Status.DONE, evaluated={TEST: evaluate(task, file.predictions[TEST], data.test, data.labels)})
         for i, file in enumerate(data.given[name])

@@ -22,7 +22,7 @@ from transfergain.running.privacy import Privacy, without_places
 from transfergain.running.setup import Setup
 from transfergain.store import Store
 from transfergain.study import Study
-from transfergain.tasks import TASKS
+from transfergain.tasks import find
 from transfergain.types import Checkpoint, Dataset, StudyWarning, WarningKind
 
 TASTE = (
@@ -38,7 +38,7 @@ def describe(setup: Setup, store: Store) -> None:
     unsaid = {"output_dir", "workers", "device", "executor", "report_to", "time_limit"}
     request = without_places(study.model_dump(mode="json", exclude=unsaid))
     warnings = (*_warnings(study, datasets, checkpoint), *setup.advice)
-    sealed = {name: pack(data, TASKS[data.task]) for name, data in datasets.items()} if privacy.texts else {}
+    sealed = {name: pack(data, find(data.task)) for name, data in datasets.items()} if privacy.texts else {}
     if store.get_meta(SEALED_KEY) != sealed:
         store.set_meta(SEALED_KEY, sealed)
     store.update_meta(
@@ -75,7 +75,7 @@ def _identity(setup: Setup, store: Store) -> dict[str, Any]:
 
 def _examples(study: Study, data: Dataset) -> list[dict[str, Any]]:
     """Sample the sealed texts that the page shows, as the store keeps them; of perturbations the most severe."""
-    splits = [split for split, _ in chosen_splits(TASKS[data.task].target, study.perturbations)]
+    splits = [split for split, _ in chosen_splits(find(data.task).target, study.perturbations)]
     severe = {split: perturb(data.test[:SAMPLE_SIZE], split) for split in splits if split.severity == max(SEVERITIES)}
     return [text.to_dict() for text in sample(data, severe)]
 
@@ -90,7 +90,7 @@ def entries(planner: Planner) -> dict[str, DatasetEntry]:
 
 def _data_entry(data: Dataset, looks: tuple[int, ...], reference: str) -> DatasetEntry:
     """Describe a data set: what it is scored with, its labels, sizes and notes, and when its results are looked at."""
-    task = TASKS[data.task]
+    task = find(data.task)
     return DatasetEntry(
         task=data.task,
         title=task.title,

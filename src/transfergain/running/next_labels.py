@@ -29,7 +29,7 @@ from transfergain.report.formulas import harmless
 from transfergain.report.test_texts import SEALED_KEY
 from transfergain.running.models import TRIAL_ID_FILE
 from transfergain.store import Store, StoredTrial
-from transfergain.tasks import TASKS
+from transfergain.tasks import find
 from transfergain.types import Example, Target
 
 Floats = NDArray[np.floating[Any]]
@@ -77,7 +77,7 @@ def choose(
         raise UserError(f'--rule: unknown rule "{rule}".{nearest(rule, RULES)}')
     findings = load(folder)
     trial, model = _kept(findings, arm)
-    task = TASKS[trial.spec.task]
+    task = find(trial.spec.task)
     assert task.given is not None, "tasks with a label a text read predictions"
     ((name, option),) = task.given.columns.items()
     column = column or str(findings.study.request.get(option) or name)
@@ -100,7 +100,7 @@ def _kept(findings: Findings, arm: str) -> tuple[StoredTrial, Path]:
     if len(findings.data) > 1:
         raise UserError(f"{findings.folder}: next-labels reads a study of one data set; this has {len(findings.data)}")
     (name,) = findings.data
-    task = TASKS[findings.data[name].task]
+    task = find(findings.data[name].task)
     if task.target is not Target.LABEL:
         raise UserError(f"{findings.folder}: next-labels chooses texts with one label each, which {task.name} has not")
     trials = {row.spec.id: row for row in findings.rows}

@@ -16,7 +16,7 @@ from transfergain.perturbations import chosen_splits
 from transfergain.running import search
 from transfergain.split import TEST, Split, shift
 from transfergain.study import Study, TaskEntry
-from transfergain.tasks import TASKS
+from transfergain.tasks import find
 from transfergain.types import Dataset, Phase, Recipe, TrialSpec
 
 REPLICATES_PER_SEED = 1000
@@ -190,7 +190,7 @@ class Planner:
             spec
             for name, data in self.datasets.items()
             for budget in self.budgets[name]
-            for floor in TASKS[data.task].floors
+            for floor in find(data.task).floors
             for spec in self.reporting(StudyCell(data, floor.name, budget), None)
         ]
 
@@ -224,7 +224,7 @@ class Planner:
     ) -> TrialSpec:
         data, arm, budget = cell
         sealed = self._natural(data)
-        sealed += chosen_splits(TASKS[data.task].target, self.study.perturbations)
+        sealed += chosen_splits(find(data.task).target, self.study.perturbations)
         if arm in ARMS and ARMS[arm].adapts and budget == max(self.budgets[data.name]):
             sealed += self._adaptations(data)
         return TrialSpec(

@@ -18,7 +18,7 @@ from transfergain.errors import UserError
 from transfergain.running.console import aside, busy
 from transfergain.running.tryout import quiet_libraries
 from transfergain.study import Study
-from transfergain.tasks import TASKS
+from transfergain.tasks import TASKS, find
 from transfergain.types import Dataset
 
 MOST_EXAMPLES = 1000
@@ -86,7 +86,7 @@ def rank(models: Sequence[str], study: Study, examples: int = MOST_EXAMPLES, con
     rows = tuple(sorted(found, key=lambda row: (row.probe is None, -(row.probe or 0.0))))
     commands = tuple(_command(row.model, study) for row in rows[:2] if not row.problem)
     count = min(examples, len(data.train) + len(data.dev))
-    return Ranking(task.name, data.name, task.metrics[0], count, rows, commands)
+    return Ranking(data.task, data.name, find(data.task).metrics[0], count, rows, commands)
 
 
 def _check(data: Dataset, examples: int) -> None:

@@ -23,7 +23,7 @@ from transfergain.running.planner import Planner
 from transfergain.running.tryout import Sample, Tried, try_out
 from transfergain.store import STORE_FILE, Store
 from transfergain.study import Study
-from transfergain.tasks import TASKS
+from transfergain.tasks import TASKS, find
 from transfergain.trial import Bench
 from transfergain.types import Checkpoint, Dataset, StudyWarning
 
@@ -125,8 +125,9 @@ def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
     """Read the data sets of a study by name, saying what was read. Raises UserError naming the file, row or flag."""
     datasets: dict[str, Dataset] = {}
     for entry in study.entries():
-        task, source = TASKS[entry.task], entry.source()
-        data = prepare.load(source, task)
+        source = entry.source()
+        data = prepare.load(source, TASKS[entry.task])
+        task = find(data.task)
         data = given.attach(data, entry.predictions, task, task.defaults(OptionKind.PARSE) | dict(source.options))
         if data.name in datasets:
             raise UserError(f'two data sets of the study are called "{data.name}"; rename a file or folder')
@@ -148,7 +149,7 @@ def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Con
     given = unlabelled.read(study.unlabelled_file) if study.unlabelled_file else None
     found = {}
     for name, data in datasets.items():
-        text = TASKS[data.task].text
+        text = find(data.task).text
         own = given or unlabelled.collect([[text(example) for example in data.train]])
         test = [text(example) for rows in (data.test, *data.shifts.values()) for example in rows]
         found[name] = unlabelled.without(own, (text(example) for example in data.dev), test)
@@ -170,7 +171,7 @@ def _samples(study: Study, datasets: Mapping[str, Dataset]) -> list[Sample]:
             examples=data.test[:1],
             max_length=entry.tokens(),
             encoding=dict(entry.encoding()),
-            parsing=TASKS[data.task].defaults(OptionKind.PARSE) | dict(entry.source().options),
+            parsing=find(data.task).defaults(OptionKind.PARSE) | dict(entry.source().options),
         )
         for data, entry in zip(datasets.values(), study.entries(), strict=True)
     ]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from transfergain.sharing import Memo, of_this_process
-from transfergain.tasks import TASKS
+from transfergain.tasks import find
 from transfergain.types import Checkpoint, Example, StudyWarning
 
 
@@ -73,8 +73,8 @@ def _try_sample(checkpoint: Checkpoint, tokenizer: Any, sample: Sample, memo: Me
     from transfergain.engine.predict import predict
     from transfergain.executors import auto
 
-    task = TASKS[sample.task]
-    config = checkpoints.load_config(checkpoint, tokenizer, sample.labels, generates=task.generates)
+    task = find(sample.task)
+    config = checkpoints.load_config(checkpoint, tokenizer, sample.labels, generates=task.generates, head=task.head)
     checkpoints.check_length(checkpoint, tokenizer, config, sample.max_length)
     for option in (option for option in task.options if option.bounds):
         checkpoints.check_length(checkpoint, tokenizer, config, sample.encoding[option.name], option.flag)

@@ -60,6 +60,10 @@ class Task:
     citation: str
     floors: tuple[Floor, ...]
     """The cheap baselines that stand beside the arms: those of the package that are valid here, or the task's own."""
+    head: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of the model's config that its head wants, such as `problem_type`."""
+    variants: Mapping[str, Task] = field(default_factory=dict)
+    """Switch of `OptionKind.READING` -> what this task is where the user gives it: another task with the same options."""
     target: Target | None = None
     """What a target is in relation to its text: it says which perturbations leave it true. None: there are none."""
     outputs: tuple[str, ...] = ("logits",)
@@ -81,6 +85,8 @@ class Task:
     probabilities: Callable[[Sequence[Any], Encoded, Sequence[Example]], tuple[Any, Any]] | None = None
     """(outputs, encoded, examples) -> logits (cases, classes) and the true classes (cases,), for calibration; None where a
     prediction is no choice between classes."""
+    setting_said: Callable[[Any], str] = lambda setting: ""
+    """The `setting` in a sentence, for the card of a kept model; empty where there is nothing to say."""
     generation: Callable[[Mapping[str, Any], Any], dict[str, Any]] | None = None
     """(options, tokenizer) -> arguments of `generate` for tasks whose models generate; None for all others."""
     advise: Callable[[Checkpoint, Any, Mapping[str, Any]], Sequence[StudyWarning]] = lambda *_: ()
@@ -96,6 +102,10 @@ class Task:
     def defaults(self, kind: OptionKind) -> dict[str, Any]:
         """Give the default of each option of one kind or more."""
         return {option.name: option.default for option in self.options if option.kind & kind}
+
+    def chosen(self, options: Mapping[str, Any]) -> Task:
+        """Give the task that the user's options ask for: a variant where its switch is on, else this one."""
+        return next((task for switch, task in self.variants.items() if options.get(switch)), self)
 
     def floor(self, name: str) -> Floor:
         """Find a floor by its name. Raises KeyError where the task has none of it."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transfergain.data.formats import label_sets
 from transfergain.data.formats.labels import WHOLE_NUMBER, is_missing, label
 from transfergain.errors import nearest
 from transfergain.types import Example
@@ -28,9 +29,13 @@ class Given:
     """Inputs by which a row is known, as columns -> the task's option that names such a column in the user's own files."""
     read: Read
 
+    def columns_of(self, example: Example) -> list[str]:
+        """List the columns whose input the example has: a text that is no pair has no second one."""
+        return [column for column in self.columns if column in example.inputs]
+
     def texts(self, example: Example) -> tuple[str, ...]:
         """Give an example's inputs as text, in the order of the columns."""
-        return tuple(as_text(example.inputs[column]) for column in self.columns)
+        return tuple(as_text(example.inputs[column]) for column in self.columns_of(example))
 
 
 def as_text(value: Any) -> str:
@@ -51,6 +56,16 @@ def read_label(cell: Any, example: Example, classes: Sequence[str], options: Map
     if name not in classes:
         raise ValueError(f'the prediction "{name}" is no class of the data.{nearest(name, classes)}')
     return list(classes).index(name)
+
+
+def read_labels(cell: Any, example: Example, classes: Sequence[str], options: Mapping[str, Any]) -> list[int]:
+    """Read the labels of a text, none or several: a list, a list written as text, or words with a sign between them."""
+    text = as_text(cell)
+    sign = options.get("label_separator") or next((sign for sign in label_sets.SIGNS if sign in text), None)
+    names = [label(value) for value in label_sets.values(cell, None if text in classes else sign)]
+    if unknown := [name for name in names if name and name not in classes]:
+        raise ValueError(f'the label "{unknown[0]}" is none of the data.{nearest(unknown[0], classes)}')
+    return [int(name in names) for name in classes]
 
 
 def read_tags(cell: Any, example: Example, classes: Sequence[str], options: Mapping[str, Any]) -> list[int]:

@@ -23,8 +23,8 @@ from transfergain.errors import UserError
 from transfergain.floors.frequent_tag import FREQUENT_TAG
 from transfergain.options import Option, OptionKind
 from transfergain.tasks.base import Encoded, Task
-from transfergain.tasks.classification import LABEL_COLUMN, TEXT_COLUMN
 from transfergain.tasks.given import Given, read_tags
+from transfergain.tasks.texts import LABEL_COLUMN, TEXT_COLUMN
 from transfergain.types import Checkpoint, Example, StudyWarning, Target, WarningKind
 
 IGNORED_LABEL = -100

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from transfergain.data.formats.labels import label
 from transfergain.data.formats.table import SAMPLE_ROWS, Parsed, Table
 from transfergain.data.recognise import Guess
 from transfergain.errors import UserError
-from transfergain.tasks.classification import CLASSIFICATION, LABEL_COLUMN, parse, recognise, recognise_file
+from transfergain.tasks.classification import ONE_CLASS, parse, recognise_file
+from transfergain.tasks.texts import LABEL_COLUMN, recognise
 
 MAX_CLASSES = 11
 """Ratings go from 0 to 10 at the most; more classes are topics or a column chosen by mistake."""
@@ -20,7 +22,7 @@ OPINION_COLUMNS = ("sentiment", "rating", "stars", "polarity")
 """Names of columns that hold opinions, whatever their labels."""
 
 
-def parse_sentiment(tables: Mapping[str, Table], columns: Mapping[str, str]) -> Parsed:
+def parse_sentiment(tables: Mapping[str, Table], columns: Mapping[str, Any]) -> Parsed:
     """Make examples as for classification, of at most 11 classes. Raises UserError naming the file and row."""
     parsed = parse(tables, columns)
     if len(parsed.labels) > MAX_CLASSES:
@@ -42,7 +44,7 @@ def recognise_opinions(table: Table) -> Guess | None:
 
 
 SENTIMENT = replace(
-    CLASSIFICATION,
+    ONE_CLASS,
     name="sentiment",
     title="Sentiment",
     parse=parse_sentiment,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,8 @@ LISTED = re.compile(r"\[.*\]|\{.*\}|\(.*,.*\)", re.DOTALL)
 JOINTS = re.compile(r"\s*[,;|]\s*")
 """Signs between several labels of one text."""
 WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
-SEVERAL = "one label a text is read"
+SEVERAL_FLAG = "--multi-label"
+SEVERAL = f"one label a text is read without {SEVERAL_FLAG}"
 
 
 def is_missing(value: Any) -> bool:
@@ -59,12 +60,11 @@ def check(labels: Sequence[str], where: Callable[[int], str]) -> list[str]:
         if LISTED.fullmatch(name):
             row = where(labels.index(name))
             raise UserError(f"{row}: the label is a list, {name}; {SEVERAL}: keep one, without brackets")
-    combined = {name: JOINTS.split(name) for name in counts if JOINTS.search(name)}
-    used = Counter(part for parts in combined.values() for part in set(parts))
-    apart = [name for name, parts in combined.items() if all(part in counts or used[part] > 1 for part in parts)]
-    alone = [name for name in apart if all(part in counts for part in combined[name])]
-    if alone or (apart and len(apart) == len(combined) and any(part in counts for part in used)):
-        name = (alone or apart)[0]
+    combined, several = combinations(counts), apart(counts)
+    alone = [name for name in several if all(part in counts for part in combined[name])]
+    used = {part for parts in combined.values() for part in parts}
+    if alone or (several and len(several) == len(combined) and any(part in counts for part in used)):
+        name = (alone or several)[0]
         row, parts = where(labels.index(name)), " and ".join(combined[name])
         raise UserError(
             f'{row}: the label "{name}" is made of several, {parts}; {SEVERAL}: '
@@ -75,11 +75,25 @@ def check(labels: Sequence[str], where: Callable[[int], str]) -> list[str]:
         for name in counts
         if name.casefold() in DOUBTFUL_WORDS
     ]
-    if len(apart) > 1 and 2 * len(apart) > len(combined):
+    if len(several) > 1 and 2 * len(several) > len(combined):
         doubts.append(
-            f'labels such as "{apart[0]}" look like several at once; each combination counts as a class of its own'
+            f'labels such as "{several[0]}" look like several at once; without {SEVERAL_FLAG} each combination counts as a '
+            "class of its own"
         )
     return doubts
+
+
+def combinations(labels: Iterable[str]) -> dict[str, list[str]]:
+    """Split the labels that hold a sign that may stand between several: label -> its parts."""
+    return {name: JOINTS.split(name) for name in dict.fromkeys(labels) if JOINTS.search(name)}
+
+
+def apart(labels: Collection[str]) -> list[str]:
+    """List the labels whose every part is a label too, or a part of another one."""
+    known = set(labels)
+    combined = combinations(labels)
+    used = Counter(part for parts in combined.values() for part in set(parts))
+    return [name for name, parts in combined.items() if all(part in known or used[part] > 1 for part in parts)]
 
 
 def alike(names: Sequence[str]) -> list[str]:

@@ -28,8 +28,8 @@ def recognises(path: Path) -> bool:
         return False
 
 
-def read(path: Path, text_column: str = "text", label_column: str = "label") -> Table:
-    """Read a row a line, under the names of columns given. Raises UserError naming the file and line."""
+def read(path: Path, text_column: str = "text", label_column: str = "label", several: bool = False) -> Table:
+    """Read a row a line, under the names of columns given; `several` labels are a list. Raises UserError naming the line."""
     labels_file = _labels_file(path)
     if labels_file is not None:
         return _pair(path, labels_file, text_column, label_column)
@@ -45,9 +45,9 @@ def read(path: Path, text_column: str = "text", label_column: str = "label") -> 
         match = LABELS.match(line.strip())
         assert match is not None
         labels = [label.removeprefix(PREFIX) for label in match[1].split()]
-        if len(labels) != 1:
+        if len(labels) != 1 and not several:
             raise UserError(f"{path} line {number:,} begins with {len(labels)} labels such as {PREFIX}good; {SEVERAL}")
-        rows.append({text_column: match[2], label_column: labels[0]})
+        rows.append({text_column: match[2], label_column: labels if several else labels[0]})
         lines.append(number)
     return Table(path.name, rows, lines)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from typing import Any
 
 from transfergain.analysis.entries import DatasetEntry
@@ -14,7 +15,7 @@ from transfergain.metrics import entity_f1
 from transfergain.report import reading
 from transfergain.report.page.figures import Column, RowGroup, TextTable
 from transfergain.split import Split
-from transfergain.tasks import TASKS
+from transfergain.tasks import find, is_known
 from transfergain.types import Evaluated, Phase, Status, Target
 
 MOST_SHOWN = 12
@@ -107,15 +108,17 @@ def _compared(
 
 
 def _wording(entry: DatasetEntry) -> Say:
-    """Choose how predictions and targets of a data set are said: a class by its name, tags by the words that have them."""
-    labels = entry.labels
-    if entry.task in TASKS and TASKS[entry.task].target is Target.TAGS:
+    """Choose how predictions and targets are said: a class, or labels, by name, tags by the words that have them."""
+    labels, target = entry.labels, find(entry.task).target if is_known(entry.task) else None
+    if target is Target.TAGS:
         return lambda value, text: _tagged(text.split(" "), _classes(value), labels)
+    if target is Target.LABELS:
+        return lambda value, text: ", ".join(compress(labels, _classes(value))) or "none"
     return lambda value, text: labels[value] if isinstance(value, int) and 0 <= value < len(labels) else flat(value)
 
 
 def _classes(value: Any) -> list[int]:
-    """Read the classes of the words; of a target the store holds them as text."""
+    """Read the class of each word, or 0 or 1 of each label; of a target the store holds them as text."""
     return [int(part) for part in (value.split() if isinstance(value, str) else value)]
 
 
