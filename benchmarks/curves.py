@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, logit, ndtri
 
+from transfergain.analysis.forecast import measured
+from transfergain.analysis.forecast.fit import Ensemble
 from transfergain.analysis.stats import Floats, Values
 
 AHEAD = (2, 4)
@@ -17,7 +19,11 @@ DIFFICULTY = 0.5
 """Share of the latent variance of an answer that is the example's difficulty, the same at every number of labels."""
 TOGETHER = 0.3
 """Share of a seed's luck that it has at every number of labels: its labels nest."""
+FEWEST = 3
+"""Numbers of labels that a forecast takes."""
 True_curve = Callable[[Floats], Floats]
+Curve = dict[int, Values]
+"""Number of labels -> scores by seed and test example."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +158,42 @@ BASELINES: dict[str, Callable[[Floats, Floats, Floats], Floats]] = {
     "power law": power_law,
     "Figueroa": figueroa,
 }
+
+
+def forecast_simulated(count: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Forecast so many simulated curves, spread evenly over the families."""
+    rng, found = np.random.default_rng(seed), list[dict[str, Any]]()
+    names = list(FAMILIES)
+    for i in range(count):
+        curve = simulated(rng, names[i % len(names)])
+        about = {"kind": "simulated", "family": curve.family}
+        given, truth = dict(zip(curve.labels, curve.cells, strict=True)), dict(zip(curve.ahead, curve.truth, strict=True))
+        found += _forecast(about, given, truth)
+    return found
+
+
+def forecast_real(family: str, curve: Curve) -> list[dict[str, Any]]:
+    """Forecast a real curve from each of its beginnings, where twice or four times as many labels were measured."""
+    found, labels = list[dict[str, Any]](), sorted(curve)
+    for end in range(FEWEST, len(labels)):
+        given = {n: curve[n] for n in labels[:end]}
+        ahead = {n: float(1 - curve[n].scores.mean()) for times in AHEAD if (n := times * labels[end - 1]) in curve}
+        found += _forecast({"kind": "real", "family": family}, given, ahead)
+    return found
+
+
+def _forecast(about: dict[str, Any], given: Curve, ahead: dict[int, float]) -> list[dict[str, Any]]:
+    """Forecast one curve by all methods."""
+    curve = measured.of(list(given), list(given.values()))
+    labels, at = np.array(curve.labels, dtype=np.float64), np.array(list(ahead), dtype=np.float64)
+    others = {name: method(labels, curve.errors, at) for name, method in BASELINES.items()}
+    found = []
+    for i, (n, mixture) in enumerate(zip(ahead, Ensemble(curve).at(at), strict=True)):
+        low, middle, high = (mixture.quantile(p) for p in (0.05, 0.5, 0.95))
+        errors = {"ours": abs(middle - ahead[n])} | {name: abs(float(v[i]) - ahead[n]) for name, v in others.items()}
+        place = about | {"times": n // max(given), "from": max(given), "points": len(given)}
+        found.append(place | {"covered": low <= ahead[n] <= high, "width": high - low, "truth": ahead[n]} | errors)
+    return found
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, float]:

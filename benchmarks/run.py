@@ -58,6 +58,7 @@ def main() -> None:
     parser.add_argument("--model", default="builtin:minilm", help="of `probe` and `forecast`")
     parser.add_argument("--sets", help="of `probe` and `forecast`: data sets, separated by commas; all without it")
     parser.add_argument("--curves", type=int, default=2100, help="simulated ones of `forecast`")
+    parser.add_argument("--arms", default="probe", help="of `forecast`, beside the floors")
     parser.add_argument("--out", type=Path, default=Path("runs/benchmarks"))
     options = parser.parse_args()
     begun, load = time.time(), os.getloadavg()[0]

@@ -178,7 +178,7 @@ def _run_arm(spec: TrialSpec, bench: Bench, drawn: Drawn, memo: Memo, ends: Ends
     material = gather(spec, data, drawn, task.stratum, memo)
     device = pick_device(bench.device)
     untrained = (
-        probing.make_probe(prepared, reader, material, device, bench.features)
+        probing.make_probe(prepared, reader, material, device, spec.replicate, bench.features)
         if prepared.solved
         else learner.make_learner(prepared, reader, material, device)
     )

@@ -139,7 +139,7 @@ def test_the_last_doubling_brought_something_or_nothing(slope, said):
 
 def test_one_number_of_labels_says_which_flag_would_tell():
     more = planted("one budget").summary.datasets[0].more_labels
-    assert more.row is None and (more.step.key, more.step.value) == ("budgets", "240,480")
+    assert more.row is None and (more.step.key, more.step.value) == ("budgets", "120,240,480")
 
 
 def test_nothing_is_green_over_a_scratch_that_never_learned_without_saying_so():

@@ -27,6 +27,8 @@ DECODERS = ("t5", "bart", "marian")
 """Kinds whose checkpoints bring all that translates."""
 KINDS = {"ner": ENCODERS, "qa": ENCODERS, "translation": (*DECODERS, "bert")}
 PAIRS = [(task, kind) for task, kinds in KINDS.items() for kind in kinds]
+WHOLE_TEXTS = ("setfit",)
+"""Arms that take one class a text, which none of these tasks has."""
 EVERYWHERE = ("full", "lora")
 """The arms that every architecture trains: the model as it is, and wrapped."""
 
@@ -141,6 +143,9 @@ ANSWERS = {"ner": tag_words, "qa": answer_questions, "translation": translate}
 def test_a_trials_saved_model_answers_as_the_trial_did(datasets, folders, tmp_path, task, kind, arm):
     data, folder = datasets[task], folders(kind)
     outcome, options = trial(data, folder, arm, tmp_path / "model")
+    if arm in WHOLE_TEXTS:
+        assert outcome.status == "skipped" and "pairs whole texts" in outcome.error
+        return
     if task == "translation" and arm not in STEPPED:
         assert outcome.status == "skipped" and "no choice between classes" in outcome.error
         assert not (tmp_path / "model").exists()

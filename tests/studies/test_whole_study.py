@@ -15,7 +15,7 @@ import transfergain as tg
 from support.tiny import KEYS, command, files, findings, flags, models, outcomes, ran
 from transfergain.analysis.rows import Measure
 from transfergain.analysis.schema import schema
-from transfergain.arms import ARMS
+from transfergain.arms import ARMS, DEFAULT_ARMS
 from transfergain.data import prepare
 from transfergain.running.description import TASTE
 from transfergain.store import Store
@@ -61,7 +61,7 @@ def test_findings_json_has_the_promised_shape(first):
 def test_every_arm_budget_split_and_metric_has_its_score_and_gain(first):
     _, folder, _ = first
     found = findings(folder)
-    arms = tuple(ARMS)
+    arms = tuple(DEFAULT_ARMS)
     cells = {
         (arm, budget, split, metric)
         for arm in arms
@@ -104,7 +104,7 @@ def test_report_is_written_beside_the_findings(first):
     _, folder, returned = first
     page = (folder / "report.html").read_text("utf-8")
     assert page.lstrip().lower().startswith("<!doctype html>")
-    for arm in ARMS:
+    for arm in DEFAULT_ARMS:
         assert arm in page
     assert returned.headline()
     assert sorted(f.name for f in folder.iterdir() if f.name != ".lock") == [
@@ -112,7 +112,7 @@ def test_report_is_written_beside_the_findings(first):
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", DEFAULT_ARMS)
 def test_models_load_in_a_pipeline_and_predict_what_was_measured(first, arm):
     from transformers import pipeline
 
@@ -138,7 +138,7 @@ def test_models_load_in_a_pipeline_and_predict_what_was_measured(first, arm):
 
 def test_the_kept_model_is_that_of_the_best_dev_score(first):
     _, folder, returned = first
-    for arm in ARMS:
+    for arm in DEFAULT_ARMS:
         trials = [r for r in returned.rows if (r.spec.arm, r.spec.budget, r.spec.phase) == (arm, 120, "report")]
         best = max(trials, key=lambda r: (r.outcome.dev_score, -r.spec.replicate))
         assert (folder / "models" / arm / "trial").read_text() == best.spec.id
@@ -221,7 +221,7 @@ def test_a_plan_takes_from_the_store_what_has_run(first, monkeypatch, capsys):
     assert command(monkeypatch, "plan", *same, "--shift", f"tweets={keys['shift']['tweets']}", "--json") == 0
     said, told = capsys.readouterr()
     cells = json.loads(said)["cells"]
-    assert len(cells) == 2 * len(ARMS)
+    assert len(cells) == 2 * len(DEFAULT_ARMS)
     assert all((c["done"], c["source"]) == (2 + c["tuning"], "store") for c in cells)
     assert {c["arm"] for c in cells if c["tuning"]} == {"scratch", "full", "lora"}
     assert "measured" not in told

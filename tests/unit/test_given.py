@@ -146,6 +146,7 @@ def test_a_study_scores_them_once_and_compares_them_at_every_budget(folder):
     assert set(rows) == {(*pair, budget) for pair in (("full", "gpt"), ("gpt", "scratch")) for budget in (20, 30)}
     assert all(row.low < row.estimate < row.high and row.n_seeds == 3 for row in rows.values())
     assert rows["full", "gpt", 30].estimate == pytest.approx(0.8 - 0.8)
+    assert "; gpt has accuracy 80.0 %, scratch 60.0 % on the test set" in rows["gpt", "scratch", 30].sentence
     assert {row.reference for row in found.gains} == {"scratch"}, "the gains are what they were"
 
 
@@ -243,3 +244,19 @@ def test_the_two_texts_of_a_pair_know_its_row():
     pair, alone = Example({"text": "a", "text_pair": "b"}, 0), Example({"text": "a"}, 0)
     given = TASKS["classification"].given
     assert given.texts(pair) == ("a", "b") and given.texts(alone) == ("a",)
+
+
+def test_files_are_named_without_their_folders_in_what_a_study_stores():
+    from transfergain.running.privacy import without_places
+
+    kept = without_places({"predictions": {"gpt": ["/home/ada/a.csv", "b.csv"]}, "tasks": []})
+    assert kept["predictions"] == {"gpt": ["a.csv", "b.csv"]}
+
+
+@pytest.mark.parametrize(
+    "given", ["gpt=a.csv,b.csv", ["gpt=a.csv, b.csv"], {"gpt": "a.csv,b.csv"}, {"gpt": ["a.csv", "b.csv"]}]
+)
+def test_several_files_may_be_named_in_several_ways(given):
+    from transfergain.study import Study
+
+    assert Study(predictions=given).predictions == {"gpt": ["a.csv", "b.csv"]}

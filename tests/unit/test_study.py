@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from support.fakes import dataset
 from transfergain.analysis import words
 from transfergain.analysis.entries import StudyRequest
-from transfergain.arms import ARMS
+from transfergain.arms import DEFAULT_ARMS
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
 from transfergain.options import Option, OptionKind
@@ -54,11 +54,7 @@ def test_flags_override_the_file_and_the_file_the_defaults(study_file):
     assert (study.train_file, study.seeds, study.tune, study.arms) == ("a.csv", 5, 2, ["scratch", "lora"])
     assert study.budgets == [32, 64]
     assert study.epochs == Study().epochs
-    assert (
-        load({}).arms
-        == [name for name, arm in ARMS.items() if arm.by_default]
-        == ["scratch", "full", "probe", "probe-random", "lora"]
-    )
+    assert load({}).arms == DEFAULT_ARMS == ["scratch", "full", "probe", "probe-random", "lora"]
 
 
 def test_tasks_inherit_the_top_level_and_override_it(study_file):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transfergain.analysis import words
 from transfergain.analysis.endless import Reading
 from transfergain.analysis.rows import GainRow
-from transfergain.arms import REFERENCE
+from transfergain.arms import ARMS, REFERENCE
 from transfergain.metrics import METRICS
 
 
@@ -29,12 +29,15 @@ def sentence(row: GainRow, over_looks: str = "") -> str:
 
 
 def _moves(row: GainRow) -> str:
-    """Write `full lifts accuracy from 70.0 to 88.0 %`, or of a floor `full has accuracy 88.0 %, tfidf 70.0 %`."""
+    """Write `full lifts accuracy from 70.0 to 88.0 %`.
+
+    Over a floor, and where one side's predictions come from files: `full has accuracy 88.0 %, tfidf 70.0 %`.
+    """
     metric, before, after = (
         METRICS[row.metric].title,
         *(words.score(1 - error) for error in (row.reference_error, row.error)),
     )
-    if row.reference != REFERENCE:
+    if row.reference != REFERENCE or row.arm not in ARMS:
         return f"{row.arm} has {metric} {after}, {row.reference} {before}"
     if before == after:
         return f"{row.arm} leaves {metric} at {after}"

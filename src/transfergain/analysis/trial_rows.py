@@ -51,6 +51,8 @@ class TrialRow:
     steps: int | None
     best_step: int | None
     trained_parameters: int | None
+    flops: float | None
+    """Floating-point operations of training."""
     seconds: float
     scores: Mapping[Split, Mapping[str, float]]
     """Split -> metric -> score."""
@@ -76,6 +78,7 @@ class TrialRow:
             steps=details.steps,
             best_step=details.best_step,
             trained_parameters=details.trained_parameters,
+            flops=details.flops,
             seconds=round(outcome.seconds, 2),
             scores=trial_scores(outcome),
         )

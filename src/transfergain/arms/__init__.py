@@ -11,6 +11,7 @@ from transfergain.arms.probe_random import PROBE_RANDOM
 from transfergain.arms.scratch import SCRATCH
 from transfergain.arms.scratch_long import SCRATCH_LONG
 from transfergain.arms.self_ import SELF
+from transfergain.arms.setfit import SETFIT
 
 REFERENCE = "scratch"
 
@@ -23,4 +24,7 @@ ARMS: dict[str, Arm] = {
     "scratch-long": SCRATCH_LONG,
     "self": SELF,
     "adapted": ADAPTED,
+    "setfit": SETFIT,
 }
+DEFAULT_ARMS = [name for name, arm in ARMS.items() if arm.by_default]
+"""Those of a study that names none."""

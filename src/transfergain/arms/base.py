@@ -37,6 +37,8 @@ class Prepared:
     """Parameter name -> factor of the recipe's learning rate, where that is not 1."""
     solved: bool = False
     """Whether what trains is a linear layer on the frozen rest, solved for without steps (`engine.probing`)."""
+    contrasts: bool = False
+    """Whether the rest is tuned on pairs of labelled texts before that layer is solved for (`engine.contrast`)."""
 
 
 class Start(enum.StrEnum):
@@ -64,9 +66,6 @@ class Arm:
     prepare: Callable[[Blueprint], Prepared]
     """Builds the model. Raises Declined where the arm does not apply."""
     citation: str
-    adapts: bool = False
-    """Whether models that it trained are adapted to the domain of a shift (`--adapt`): the two ends of the comparison."""
-
     by_default: bool = True
     """Whether a study has it where no arms are named."""
     pretrains: Start | None = None

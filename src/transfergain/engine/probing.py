@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from transfergain.arms.base import Prepared
 from transfergain.arms.probe_model import hidden_states
-from transfergain.engine import convex
+from transfergain.engine import contrast, convex
 from transfergain.engine.answering import Answering
 from transfergain.engine.batching import Feature
+from transfergain.engine.contrast import Contrasted
 from transfergain.engine.convex import Classes, Positions, Problem, Several, Solved
 from transfergain.engine.feature_store import FeatureStore
 from transfergain.engine.features import Features, mark, text_views, token_views, tokens_read
@@ -30,6 +31,8 @@ from transfergain.engine.shortcuts.frozen import base_flops
 from transfergain.errors import Declined
 from transfergain.split import Split
 from transfergain.types import Outcome, Recipe, Status
+
+NOT_TUNED = Contrasted(0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,21 @@ HEADS = {
 """Auto class -> how its linear layer is fitted and read."""
 
 
-def make_probe(prepared: Prepared, reader: Reader, material: Material, device: Any, folder: Path | None = None) -> Probe:
-    """Encode all examples and move the encoder to the device; features are kept in a folder of `folder`."""
+def make_probe(
+    prepared: Prepared, reader: Reader, material: Material, device: Any, replicate: int = 0, folder: Path | None = None
+) -> Probe:
+    """Encode all examples and move the encoder to the device, where it may be tuned on pairs of texts first.
+
+    Features are kept in a folder of `folder`; those of an encoder that was tuned for this trial alone are not.
+    """
     rows = material.parts()
     parts = {name: Part(rows[name].examples, e, e.features) for name, e in reader.encode_all(material).items()}
     model, head = prepared.model.to(device), HEADS[reader.task.auto_class]
-    features = make_features(model.encoder, head, parts["train"].features, reader, folder)
-    return Probe(model, head, reader, parts, features)
+    tuned, own = None, parts["train"].features
+    if prepared.contrasts:
+        tuned, folder = contrast.tune(model, own, int(reader.tokenizer.pad_token_id), reader.recipe, replicate), None
+    features = make_features(model.encoder, head, own, reader, folder)
+    return Probe(model, head, reader, parts, features, tuned=tuned)
 
 
 def make_features(encoder: Any, head: Head, sample: Sequence[Feature], reader: Reader, folder: Path | None) -> Features:
@@ -116,6 +127,8 @@ class Probe:
     features: Features
     choices: tuple[int, ...] = ()
     """The views that are tried; all where none is named."""
+    tuned: Contrasted | None = None
+    """What tuning the encoder on pairs of texts took; None where it is as the checkpoint has it."""
 
     def train(self, train: str, dev: str, *_: Any) -> Probed:
         """Solve for the linear layer on one part, choosing what it reads and its strength by another."""
@@ -181,7 +194,8 @@ class Probed(Answering):
     def outcome(self, splits: Sequence[Split]) -> Outcome:
         """Evaluate sealed splits, and say what was chosen of how much."""
         answers, views = self.answer(splits), self.probe.features.views
-        layers = max(view.layer for view in views)
+        layers, tuned = max(view.layer for view in views), self.probe.tuned or NOT_TUNED
+        read = base_flops(self.probe.model, self.parts["train"].features, int(self.reader.tokenizer.pad_token_id))
         details = replace(
             answers.details,
             choice={
@@ -189,9 +203,10 @@ class Probed(Answering):
                 "strength": self.solved.strength,
                 "tried": self.solved.tried,
             },
-            flops=float(base_flops(self.probe.model, self.parts["train"].features, int(self.reader.tokenizer.pad_token_id))),
-            train_seconds=self.seconds,
-            frozen_features=True,
+            steps=tuned.steps or None,
+            flops=float(read) + tuned.flops,
+            train_seconds=self.seconds + tuned.seconds,
+            frozen_features=self.probe.tuned is None,
         )
         dev = self.reader.score(self.dev, self.dev_outputs()).score
         return Outcome(Status.DONE, dev_score=dev, evaluated=answers.evaluated, details=details)

@@ -54,6 +54,17 @@ def describe(setup: Setup, store: Store) -> None:
     )
 
 
+def changed_predictions(setup: Setup, store: Store) -> list[str]:
+    """Say which files of predictions are no longer those that the store's study was begun with."""
+    known = {name: entry.get("predictions", {}) for name, entry in (store.get_meta("data") or {}).items()}
+    return [
+        f"{data.name}: the predictions of {name} have changed since the last run; they are scored anew"
+        for data in setup.datasets.values()
+        for name, files in data.given.items()
+        if (before := known.get(data.name, {}).get(name)) and before != [file.fingerprint for file in files]
+    ]
+
+
 def _identity(setup: Setup, store: Store) -> dict[str, Any]:
     """Name the checkpoint and the data of the study. Raises UserError where the store's are others."""
     checkpoint = setup.checkpoint.revision

@@ -106,7 +106,7 @@ def _kept(findings: Findings, arm: str) -> tuple[StoredTrial, Path]:
     trials = {row.spec.id: row for row in findings.rows}
     marks = sorted(Path(findings.folder, "models").glob(f"*/{TRIAL_ID_FILE}"))
     kept = {row.spec.arm: (row, path.parent) for path in marks if (row := trials.get(path.read_text("utf-8")))}
-    standard = {name: pair for name, pair in kept.items() if pair[0].outcome.details.steps is not None}
+    standard = {name: pair for name, pair in kept.items() if not pair[0].outcome.details.choice}
     wanted = [arm] if arm else [findings.summary.recommendation.get(name, ""), findings.leading_arm, *standard]
     for each in wanted:
         if each in standard:

@@ -18,7 +18,7 @@ from transfergain.report.files import write_files
 from transfergain.report.notebook import StudyFindings
 from transfergain.running import progress, time_limit
 from transfergain.running.console import aside, say, tell, warn
-from transfergain.running.description import TASTE, describe, summary
+from transfergain.running.description import TASTE, changed_predictions, describe, summary
 from transfergain.running.live_page import LivePage
 from transfergain.running.models import Models
 from transfergain.running.privacy import Privacy
@@ -58,6 +58,8 @@ def carry_out(study: Study, console: Console, verbose: bool = False, began: floa
     with setup.ahead, writable(folder), locked(folder), stoppable() as window, Store(folder, create=True) as store:
         if damaged := store.mend():
             warn(progress_console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
+        for line in changed_predictions(setup, store):
+            warn(progress_console, line)
         describe(setup, store)
         executor = setup.begin()
         for what, line in summary(setup, executor.workers).items():

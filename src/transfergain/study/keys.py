@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from transfergain.arms import ARMS, REFERENCE
+from transfergain.arms import ARMS, DEFAULT_ARMS, REFERENCE
 from transfergain.errors import nearest
 from transfergain.options import Flag, Group
 from transfergain.perturbations import GROUPS, PERTURBATIONS, expand
@@ -39,7 +39,7 @@ class Study(TaskEntry):
     arms: Annotated[
         list[str],
         Flag("ways to predict that are compared; without scratch, with a floor", Group.QUESTION, choices=tuple(ARMS)),
-    ] = Field(default_factory=lambda: [name for name, arm in ARMS.items() if arm.by_default])
+    ] = Field(default_factory=lambda: list(DEFAULT_ARMS))
     largest_only: Annotated[
         list[str], Flag("of these, those run at the largest budget alone", Group.QUESTION, choices=tuple(ARMS))
     ] = Field(default_factory=list)

@@ -13,8 +13,11 @@ import numpy as np
 
 from transfergain.analysis.stats import Floats
 
-LEFT = (0.0, 0.25, 0.5, 0.75, 0.9)
-"""Shares of the error with the most labels that no label takes away."""
+LEFT = {0.0: 0.45, 0.25: 0.2, 0.5: 0.15, 0.75: 0.1, 0.9: 0.1}
+"""Shares of the error with the most labels that no label takes away, and how likely each is before anything is seen."""
+
+
+FAMILY_PRIOR = {"POW4": 0.35, "MMF4": 0.3, "WBL4": 0.25, "flat": 0.1}
 
 
 def shapes(n: Floats) -> dict[str, Floats]:
@@ -22,21 +25,31 @@ def shapes(n: Floats) -> dict[str, Floats]:
     return {name: family(n) for name, family in FAMILIES.items()}
 
 
+def prior() -> Floats:
+    """Give the probability of every shape, in the order of `shapes`."""
+    found = list[Floats]()
+    for name, family in FAMILIES.items():
+        size = len(family(np.ones(1)))
+        left = np.repeat(list(LEFT.values()), size // len(LEFT)) if size > 1 else np.ones(1)
+        found.append(FAMILY_PRIOR[name] * left / left.sum())
+    return np.concatenate(found)
+
+
 def pow4(n: Floats) -> Floats:
     """Fall by a power of the labels, to what is left: c + a (n + d)^-b."""
-    c, b, d = _grid(LEFT, (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.6), (0.0, 0.05, 0.3))
+    c, b, d = _grid(tuple(LEFT), (0.05, 0.1, 0.2, 0.35, 0.6, 1.0, 1.6), (0.0, 0.05, 0.3))
     return _above(c, (n + d) ** -b, (1 + d) ** -b)
 
 
 def mmf4(n: Floats) -> Floats:
     """Fall in an S over log n, to what is left: c + a / (1 + (n / k)^d) (Morgan, Mercer and Flodin 1975)."""
-    c, k, d = _grid(LEFT, (0.03, 0.1, 0.3, 1.0, 3.0), (0.3, 0.6, 1.0, 1.7))
+    c, k, d = _grid(tuple(LEFT), (0.03, 0.1, 0.3, 1.0, 3.0), (0.3, 0.6, 1.0, 1.7))
     return _above(c, 1 / (1 + (n / k) ** d), 1 / (1 + k**-d))
 
 
 def wbl4(n: Floats) -> Floats:
     """Fall as the tail of a Weibull distribution, to what is left: c + a exp(-(n / k)^d)."""
-    c, k, d = _grid(LEFT, (0.1, 0.3, 1.0, 3.0), (0.15, 0.3, 0.6, 1.0))
+    c, k, d = _grid(tuple(LEFT), (0.1, 0.3, 1.0, 3.0), (0.15, 0.3, 0.6, 1.0))
     return _above(c, np.exp(-((n / k) ** d)), np.exp(-(k**-d)))
 
 

@@ -24,11 +24,12 @@ LEVEL = 0.9
 LEVEL_SD = 0.5
 """Of the curve's level around that of its last point, in log odds: as good as unknown."""
 RESIDUALS = (0.02, 0.05, 0.1, 0.2, 0.4)
-RESIDUAL_PRIOR = (0.2, 0.3, 0.3, 0.15, 0.05)
+RESIDUAL_PRIOR = (0.15, 0.25, 0.3, 0.2, 0.1)
 """Standard deviations of the residual a doubling of labels, in log odds, and how likely each is before anything is seen;
 chosen on simulated curves (docs/methods.md).
 """
-FAMILY_PRIOR = {"POW4": 0.35, "MMF4": 0.3, "WBL4": 0.25, "flat": 0.1}
+PERSISTENCE = 1.5
+"""Power of the distance, in doublings, that the residual's variance grows by: 1 forgets where it was going, 2 keeps on."""
 NEGLIGIBLE = 1e-4
 """Weight, relative to the largest, below which a member of the ensemble is left out."""
 
@@ -51,25 +52,20 @@ class Ensemble:
         found = np.concatenate(list(families.shapes(n).values()))
         return np.asarray(logit(np.clip(self._level * found, 1e-6, 1 - 1e-6)))
 
-    @cached_property
-    def _prior(self) -> Floats:
-        sizes = {name: len(found) for name, found in families.shapes(np.ones(1)).items()}
-        return np.log(np.concatenate([np.full(size, FAMILY_PRIOR[name] / size) for name, size in sizes.items()]))
-
     def _residual(self, a: Floats, b: Floats) -> Floats:
         """Give the residual's covariance between numbers of labels, for a standard deviation of 1 a doubling."""
-        start = self._x[0]
-        return np.minimum(a[:, None] - start, b[None, :] - start)
+        s, t = a[:, None] - self._x[0], b[None, :] - self._x[0]
+        return np.asarray((s**PERSISTENCE + t**PERSISTENCE - np.abs(s - t) ** PERSISTENCE) / 2)
 
     @cached_property
     def _members(self) -> list[tuple[Floats, Floats, float]]:
         """Compute for each size of the residual (the inverse covariance, log weights of shapes, size)."""
-        off, members = self._y - self._shapes(self.curve.labels), []
+        off, shapes, members = self._y - self._shapes(self.curve.labels), np.log(families.prior()), []
         for size, prior in zip(RESIDUALS, RESIDUAL_PRIOR, strict=True):
             total = self._noise + LEVEL_SD**2 + size**2 * self._residual(self._x, self._x)
             inverse, (_, determinant) = np.linalg.inv(total), np.linalg.slogdet(total)
             likelihood = -0.5 * (np.einsum("gk,kl,gl->g", off, inverse, off) + determinant)
-            members.append((inverse, likelihood + self._prior + np.log(prior), size))
+            members.append((inverse, likelihood + shapes + np.log(prior), size))
         return members
 
     def at(self, labels: Sequence[float] | Floats) -> list[Mixture]:
@@ -82,7 +78,7 @@ class Ensemble:
             kept = logs > best + np.log(NEGLIGIBLE)
             towards = LEVEL_SD**2 + size**2 * self._residual(x, self._x)
             gain = towards @ inverse
-            own = LEVEL_SD**2 + size**2 * (x - self._x[0])
+            own = LEVEL_SD**2 + size**2 * (x - self._x[0]) ** PERSISTENCE
             spread = np.sqrt(np.maximum(own - (gain * towards).sum(axis=1), 1e-12))
             means.append(ahead[kept] + off[kept] @ gain.T)
             spreads.append(np.broadcast_to(spread, means[-1].shape))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transfergain.analysis import stats
 from transfergain.analysis.stats import Floats, Values
 
 LUCK = 0.1
@@ -41,7 +42,9 @@ def of(labels: Sequence[int], cells: Sequence[Values]) -> Measured:
     by_cluster_covariance = by_cluster @ by_cluster.T / (clusters - 1) / clusters
     inside = (errors * clusters + 0.5) / (clusters + 1)
     steepness = inside * (1 - inside)
-    luck = _luck(labels, (values.mean(axis=2) - values.mean(axis=(1, 2))[:, None]) / steepness[:, None])
+    by_seed = values.mean(axis=2) - values.mean(axis=(1, 2))[:, None]
+    noise = np.array([_noise(cell) for cell in values]) / steepness**2
+    luck = _luck(labels, by_seed / steepness[:, None], noise)
     return Measured(labels, errors, by_cluster_covariance + luck * np.outer(steepness, steepness), clusters)
 
 
@@ -50,8 +53,13 @@ def learns(cells: Sequence[Values]) -> bool:
     return not np.array_equal(cells[-1].values, cells[-2].values)
 
 
-def _luck(labels: Sequence[int], by_seed: Floats) -> Floats:
-    """Estimate the covariance (k, k) of mean log odds over seeds from their deviations (k, seeds).
+def _noise(values: Floats) -> float:
+    """Give the variance of one seed's mean that is no luck of the seed: the part by clusters has it already."""
+    return stats.mean_squares(values)[2] / values.shape[1] if len(values) > 1 else 0.0
+
+
+def _luck(labels: Sequence[int], by_seed: Floats, noise: Floats) -> Floats:
+    """Estimate the covariance (k, k) of mean log odds over seeds from their deviations (k, seeds), `noise` taken off.
 
     Three seeds say little of the spread with one number of labels. So each is drawn towards that of all, whose standard
     deviation falls by LUCK_FALLS: the labels that a seed draws differ less in what they teach, the more they are.
@@ -62,7 +70,8 @@ def _luck(labels: Sequence[int], by_seed: Floats) -> Floats:
         return np.asarray(LUCK**2 * np.eye(k))
     alike = by_seed / usual[:, None]
     own, of_all = (alike**2).sum(axis=1) / (seeds - 1), float((alike**2).sum()) / (k * (seeds - 1))
-    spread = usual * np.sqrt((own * (seeds - 1) + of_all * DRAWN) / (seeds - 1 + DRAWN))
+    drawn = usual**2 * (own * (seeds - 1) + of_all * DRAWN) / (seeds - 1 + DRAWN)
+    spread = np.sqrt(np.maximum(drawn - noise, 0.1 * drawn))
     of_sums = float((alike.sum(axis=0) ** 2).sum()) / (seeds - 1)
     together = min(max((of_sums - k * of_all) / (k * (k - 1)), 0.0), of_all) / of_all if of_all > 0 else 0.0
     return np.asarray(np.outer(spread, spread) * (together + (1 - together) * np.eye(k)) / seeds)

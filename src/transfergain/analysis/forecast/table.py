@@ -58,11 +58,16 @@ class _Forecast:
         if len(self.labels) < FEWEST:
             row = replace(self.blank, missing=self._missing())
             yield _with(row, f"no forecast for {row.arm}: it takes {said.COUNTS[FEWEST]} numbers of labels or more")
-        elif measured.learns(self.values):
+        elif self._learns():
             self.blank = replace(self.blank, falls=falling(self.labels, self.values))
             ensemble = Ensemble(measured.of(self.labels, self.values))
             yield from self._ahead(ensemble)
             yield from self._needed(ensemble)
+
+    def _learns(self) -> bool:
+        """Tell whether there is a curve to go on: a floor at chance, which always says the same, has none."""
+        above = self.blank.score > self.curve.entry.chance + POINT
+        return (above or not self.curve.is_floor) and measured.learns(self.values)
 
     def _ahead(self, ensemble: Ensemble) -> Iterator[ForecastRow]:
         """Forecast the scores with more labels, those that were asked for among them."""

@@ -64,7 +64,7 @@ def candidates(of: DatasetSummary, drawn: dict[str, Style]) -> DotPlot | None:
         low, high = shown(row)
         interval = "" if low is None or high is None else f"{percent(low)} to {percent(high)}"
         return Dot(
-            name=upper(title(row.arm)),
+            name=row.arm if row.is_given else upper(title(row.arm)),
             note="floor" if row.is_floor else "given" if row.is_given else "",
             style=drawn[row.arm],
             figure=percent(row.score),
@@ -83,7 +83,8 @@ def candidates(of: DatasetSummary, drawn: dict[str, Style]) -> DotPlot | None:
 
 def gains(findings: Findings) -> DotPlot | None:
     """Place the gains on the test sets, of every data set and arm; None without any."""
-    rows = [*findings.headline(), *findings.beside()]
+    beside = findings.beside()
+    rows = [*findings.headline(), *beside]
     if not rows:
         return None
     margin, drawn, rival = findings.study.margin, styles(findings), rivals(row.reference for row in findings.headline())
@@ -104,8 +105,9 @@ def gains(findings: Findings) -> DotPlot | None:
         for row in rows
     ]
     return DotPlot(
-        caption=f"Gain over {rival} on the test sets, in points, with its 95 % interval over seeds and test examples",
-        heads=("data set, arm", f"worse than {rival} ← | → better", "gain [95 %]"),
+        caption=f"Gain over {rival}{', or over predictions that files give,' if beside else ''} on the test sets, "
+        "in points, with its 95 % interval over seeds and test examples",
+        heads=("data set, arm", f"worse{'' if beside else f' than {rival}'} ← | → better", "gain [95 %]"),
         dots=dots,
         ticks=ticks,
         zero=place(0.0),
