@@ -118,8 +118,12 @@ def compare(folder: Path) -> None:
     import torch
     import transformers
 
-    from transfergain.checkpoint.convert import convert
+    from transfergain.checkpoint import convert, converter
 
+    def here(source: str, weights: Any, half: Path) -> converter.Done:
+        return converter.convert(converter.Order(source, tuple(map(str, weights)), str(half), 0))
+
+    convert._in_its_process = here  # the same work in one process, which has its libraries loaded
     transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
     print("| architecture | largest difference of outputs | weights |\n|---|---|---|")
     failed = []
@@ -128,7 +132,7 @@ def compare(folder: Path) -> None:
             continue
         out = folder / f"{name}-safetensors"
         try:
-            done = convert(str(folder / name), str(out), force=True)
+            done = convert.convert(str(folder / name), str(out), force=True)
             model = getattr(transformers, done.architecture).from_pretrained(out, dtype=torch.float32).eval()
             with torch.no_grad():
                 output = model(**inputs(name, torch.tensor(TOKENS)))[0].numpy()

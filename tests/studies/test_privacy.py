@@ -72,6 +72,22 @@ def test_predictions_that_are_texts_are_emptied_and_their_counts_stay():
     assert Privacy().outcome(outcome) == outcome
 
 
+@pytest.mark.parametrize(
+    ("error", "left"),
+    [
+        (f"ValueError: cannot encode {TEXT} at 3 [predict.py:12]", "ValueError [predict.py:12]: its message is left out"),
+        (f"RuntimeError: {TEXT}", "RuntimeError: its message is left out, as --no-texts asks"),
+        (f"the worker process ended with code -9 (killed from outside): {TEXT}", "ended with code -9: its message is left"),
+        (f'reviews.csv row 3: "text" holds "{TEXT}"; mend it', 'reviews.csv row 3: "..." holds "..."; mend it'),
+    ],
+)
+def test_no_error_of_a_trial_quotes_a_text_where_none_is_kept(error, left):
+    failed = Outcome(Status.FAILED, error=error)
+    found = Privacy("", texts=False).outcome(failed).error
+    assert left in found and TEXT not in found
+    assert Privacy().outcome(failed).error == error
+
+
 def test_an_error_names_the_checkpoint_without_its_folder(tmp_path):
     failed = Outcome(Status.FAILED, error=f"--model {tmp_path}/bert: broken")
     assert Privacy(f"{tmp_path}/bert").outcome(failed).error == "--model bert: broken"

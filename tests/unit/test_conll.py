@@ -248,10 +248,39 @@ def test_wikiann_keeps_no_language_before_its_words(tmp_path):
     assert other.rows[0]["tokens"] == ["en:Ada", "ran"], "not every word has it"
 
 
-def test_brackets_are_refused_by_name(tmp_path):
-    line = "bc/x 0 {} NN * - (ORG* -\n"
-    with pytest.raises(UserError, match=r"column 7 marks entities by brackets such as \(ORG\*"):
-        read(put(tmp_path, "#begin document (x); part 000\n" + line.format("Der") + "bc/x 0 ran NN * - *) -\n"))
+ONTONOTES = """#begin document (x); part 000
+bc/x 0 0 The DT (TOP(S(NP* - - - - (ORG* (ARG0* -
+bc/x 0 1 Bank NN *) - - - - *) *) (1)
+bc/x 0 2 met VB (VP* meet 01 1 - * (V*) -
+bc/x 0 3 Ada NN (NP*)))) - - - - (PERSON*) (ARG1*) -
+
+bc/x 0 0 # SYM (TOP* - - - - * -
+bc/x 0 1 Rome NN *) - - - - (GPE*) -
+
+#end document
+"""
+
+
+def test_brackets_of_conll_2012_are_entities_however_many_verbs_a_sentence_has(tmp_path):
+    table = read(put(tmp_path, ONTONOTES))
+    assert [row["tokens"] for row in table.rows] == [["The", "Bank", "met", "Ada"], ["#", "Rome"]]
+    assert [row["ner_tags"] for row in table.rows] == [["B-ORG", "I-ORG", "O", "B-PERSON"], ["O", "B-GPE"]]
+    assert table.word(1, 1).endswith("line 8") and table.left_out == {"comment lines": 2}
+
+
+def test_brackets_in_two_columns_are_entities(tmp_path):
+    table = read(put(tmp_path, "The (ORG*\nBank *)\nran *\n"))
+    assert table.rows == [{"tokens": ["The", "Bank", "ran"], "ner_tags": ["B-ORG", "I-ORG", "O"]}]
+    assert read(put(tmp_path, "# *\nAda (PER*)\n")).rows[0]["tokens"] == ["#", "Ada"], "a word, and no comment"
+    with pytest.raises(UserError, match="columns 2 and 3 mark entities by brackets; say which"):
+        read(put(tmp_path, "The (ORG* (LOC*)\nBank *) *\n"))
+
+
+@pytest.mark.parametrize("cells", ["(ORG* *", "*) (ORG*)", "(ORG* (PER*)", "* *) (A*)"])
+def test_brackets_that_do_not_match_are_refused_by_line(tmp_path, cells):
+    content = "Al (PER*)\n\n" + "".join(f"w {cell}\n" for cell in cells.split())
+    with pytest.raises(UserError, match="line 3: the brackets of column 2 do not match"):
+        read(put(tmp_path, content))
 
 
 @pytest.mark.parametrize(

@@ -310,10 +310,14 @@ def test_an_answer_that_nobody_waits_for_is_no_outcome(crew, executor):
     assert {key: o.dev_score for key, o in found.items()} == {("fine", 0): 0.0, ("die once", 1): 1.0, ("fine", 2): 2.0}
 
 
-def test_a_question_is_answered_here_when_the_worker_is_gone_or_the_libraries_are_loaded(crew, monkeypatch):
-    crew._workers[0].process.kill()
-    assert crew.ask(os.getpid) == os.getpid()
-    crew._workers.reverse()
+def test_a_question_that_ends_its_worker_is_one_line_and_is_never_asked_here(crew):
+    first = crew._workers[0].process.pid  # killed as for lack of memory; asked here, it would find no such process
+    with pytest.raises(UserError, match=r"ended with code -9 \(killed .* lack of memory: give a smaller checkpoint"):
+        crew.ask(os.kill, first, signal.SIGKILL)
+    assert len(crew._workers) == 1
+
+
+def test_a_question_is_answered_here_when_the_libraries_are_loaded(crew, monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", os)
     assert crew.ask(os.getpid) == os.getpid()
 

@@ -1,10 +1,12 @@
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 
 from support.fakes import FakeExecutor, Follower, Stop, dataset, outcome_of, run, spec
 from transfergain.analysis.findings import load
+from transfergain.running import watchers
 from transfergain.running.order import most_valuable_first
 from transfergain.running.planner import Planner
 from transfergain.running.search import FEWEST_RATES_TO_HALVE, LEARNING_RATES, RUNGS, learning_rates
@@ -332,6 +334,30 @@ def test_keep_all_and_keep_none(tmp_path):
     assert kept(tmp_path / "all") == {f"{a}-seed{r}": f"{a} 30 {r}" for a in ("scratch", "full") for r in (0, 1)}
     run(tmp_path / "none", keep_models="none")
     assert kept(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize("lost", ["all of it", "its weights"])
+def test_a_kept_model_that_somebody_deleted_is_made_again_and_no_row_changes(tmp_path, lost):
+    run(tmp_path, seeds=3)
+    before, folder = kept(tmp_path), tmp_path / "models" / "full"
+    with Store(tmp_path) as store:
+        rows = [(row.spec.id, row.outcome.dev_score, row.outcome.seconds) for row in store.rows()]
+    shutil.rmtree(folder) if lost == "all of it" else (folder / "model.safetensors").unlink()
+    said = []
+
+    class Noting(watchers.Watcher):
+        def note(self, line):
+            said.append(line)
+
+    ran, counts = run(tmp_path, seeds=3, watcher=Noting())
+    assert [(spec.arm, spec.replicate) for spec in ran] == [("full", 2)] and kept(tmp_path) == before
+    assert "kept models were deleted, so their trials run again: full (seed 2); --keep-models none keeps none" in said
+    with Store(tmp_path) as store:
+        assert [(row.spec.id, row.outcome.dev_score, row.outcome.seconds) for row in store.rows()] == rows
+        assert counts["done"] == len(store.get_meta("plan"))
+    assert run(tmp_path, seeds=3)[0] == [], "once is enough"
+    shutil.rmtree(folder)
+    assert run(tmp_path, seeds=3, keep_models="none")[0] == [], "nobody wants it"
 
 
 def test_models_of_two_data_sets_do_not_meet(tmp_path):

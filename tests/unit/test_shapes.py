@@ -73,6 +73,7 @@ def test_given_files_give_all_their_rows(cases, name, task, options, rows):
         ("bio_shape.tsv", {}, {"ORG": 60, "PER": 60}),
         ("mit.bio", {}, {"ORG": 60, "PER": 60}),
         ("multiconer.conll", {}, {"GRP": 60}),
+        ("ontonotes.conll", {}, {"ORG": 60, "PER": 60}),
         ("doccano.jsonl", {}, {"PER": 120, "LOC": 120}),
         ("doccano_labels.jsonl", {}, {"PER": 120, "LOC": 120}),
         ("labelstudio_min.json", {}, {"PER": 120, "LOC": 120}),
@@ -88,7 +89,6 @@ def test_given_files_give_all_their_entities(cases, name, options, wanted):
     ("name", "task", "says"),
     [
         ("germeval_shape.conll", "ner", "columns 3 (120 entities of ORG, PER) and 4 (60 entities of LOC)"),
-        ("ontonotes.conll", "ner", "column 11 marks entities by brackets such as (ORG*"),
         ("multilabel_str.csv", "classification", 'row 2: the label "2,5" is made of several'),
         ("multilabel_repr.csv", "classification", "row 1: the label is a list, ['joy']"),
         ("agnews.csv", "classification", "its first line seems to be data; put a header"),
@@ -115,7 +115,8 @@ def test_the_given_test_set_without_labels_is_left_out_aloud(cases):
 @pytest.mark.parametrize(
     ("name", "task"),
     [("bio_shape.tsv", "ner"), ("mit.bio", "ner"), ("uner_shape.iob2", "ner"), ("multiconer.conll", "ner"),
-     ("b_under.conll", "ner"), ("doccano.jsonl", "ner"), ("labelstudio_min.json", "ner"), ("prodigy.jsonl", "ner"),
+     ("b_under.conll", "ner"), ("ontonotes.conll", "ner"), ("doccano.jsonl", "ner"), ("labelstudio_min.json", "ner"),
+     ("prodigy.jsonl", "ner"),
      ("ner.parquet", "ner"), ("qa_flat.csv", "qa"), ("fasttext.txt", "sentiment"), ("x.tmx", "translation"),
      ("pairs_quotes.tsv", "translation"), ("semicolon.csv", "sentiment"), ("splits.json", "classification"),
      ("data.csv.zip", "classification"), ("hub", "sentiment"), ("imdb", "sentiment"), ("glue", "classification")],
@@ -199,15 +200,15 @@ def test_an_entity_within_a_word_cuts_it_and_is_counted(tmp_path):
     rows = [{"text": "anti-Mora-ist Easton's x", "label": [[5, 8, "PER"], [14, 20, "LOC"]]}, {"text": "none", "label": []}]
     _, found = parsed(write(tmp_path / "a.jsonl", rows), "ner")
     assert found.splits["train"][0].inputs["tokens"] == ["anti", "-", "Mor", "a", "-", "ist", "Easton", "'s", "x"]
-    assert any("1 entities begin or end within a word" in note for note in found.notes)
+    assert any("1 entity begins or ends within a word" in note for note in found.notes)
 
 
 def test_spans_are_trimmed_and_counted_once(tmp_path):
     rows = [{"text": "Ada Hill ran", "label": [[0, 9, "PER"], [0, 8, "PER"]]}, {"text": "none", "label": []}]
     _, found = parsed(write(tmp_path / "a.jsonl", rows), "ner")
     assert [found.labels[t] for t in found.splits["train"][0].target] == ["B-PER", "I-PER", "O"]
-    assert "a.jsonl: 1 entities trimmed of white space" in found.notes
-    assert "a.jsonl: 1 entities that stand twice counted once" in found.notes
+    assert "a.jsonl: 1 entity trimmed of white space" in found.notes
+    assert "a.jsonl: 1 entity that stands twice counted once" in found.notes
 
 
 @pytest.mark.parametrize(
@@ -233,7 +234,7 @@ def test_of_overlapping_entities_the_longest_is_kept_if_wanted(tmp_path):
     rows = [{"text": "Ada Hill ran", "label": [[0, 3, "PER"], [0, 8, "ORG"], [9, 12, "PER"]]}]
     _, found = parsed(write(tmp_path / "a.jsonl", rows), "ner", overlaps="longest")
     assert [found.labels[t] for t in found.splits["train"][0].target] == ["B-ORG", "I-ORG", "B-PER"]
-    assert "a.jsonl: 1 entities left out that overlap a longer one" in found.notes
+    assert "a.jsonl: 1 entity left out that overlaps a longer one" in found.notes
 
 
 def test_rows_that_nobody_accepted_are_left_out_and_the_others_keep_their_line(tmp_path):

@@ -66,8 +66,10 @@ class Arm:
     prepare: Callable[[Blueprint], Prepared]
     """Builds the model. Raises Declined where the arm does not apply."""
     citation: str
+    adapts: bool = False
+    """Whether models that it trained are adapted to the domain of a shift (`--adapt`): the two ends of the comparison."""
     by_default: bool = True
-    """Whether a study has it where no arms are named."""
+    """Whether a study that names no arms runs it."""
     pretrains: Start | None = None
     """Where the arm is pretrained on unlabelled text first: from what; `prepare` is given the checkpoint that came out."""
     as_costly_as: str = ""

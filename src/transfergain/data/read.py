@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from transfergain.data.formats import class_folders, conll, delimited, json_files, parquet, tmx, unpacked
+from transfergain.data.formats import class_folders, conll, delimited, json_files, parquet, tmx, unpacked, xlsx
 from transfergain.data.formats.table import ANY_ENDING, Reader, Table
 from transfergain.errors import UserError
 
@@ -20,6 +20,7 @@ READERS: dict[str, Reader] = {
     ".ndjson": json_files.read_lines,
     ".parquet": parquet.read,
     ".tmx": tmx.read,
+    ".xlsx": xlsx.read,
     ".conll": conll.read,
     ".conllu": conll.read,
     ".conllup": conll.read,
@@ -32,7 +33,7 @@ READERS: dict[str, Reader] = {
 
 
 def read_file(path: str | Path, extra: Mapping[str, Reader] | None = None) -> Table:
-    """Read one csv, tsv, json, jsonl, parquet or CoNLL file, plain or packed, or of an ending that `extra` can read.
+    """Read one csv, tsv, json, jsonl, parquet, xlsx or CoNLL file, plain or packed, or of an ending that `extra` can read.
 
     A folder that holds a folder a class is read as one file, too.
 

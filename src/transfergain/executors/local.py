@@ -105,10 +105,4 @@ class LocalExecutor(Executor):
     def _bury(self, worker: Worker) -> str:
         """Remove a worker, and say in one line how it ended."""
         self._workers.remove(worker)
-        code = worker.end()
-        with worker.stderr as file:
-            file.seek(0)
-            lines = file.read().decode("utf-8", "replace").strip().splitlines()
-        last = f": {lines[-1][:300]}" if lines else ""
-        hint = " (killed from outside, perhaps for lack of memory: try fewer --workers)" if code == -9 else ""
-        return f"the worker process ended with code {code}{hint}{last}"
+        return worker.ending("try fewer --workers")

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable
 from typing import IO, Any, Self, TypeVar
 
+from transfergain.errors import UserError
 from transfergain.executors.base import Ahead, Job
 from transfergain.executors.worker import receive, send
 
@@ -84,6 +85,16 @@ class Worker:
                 pipe.close()
         return code
 
+    def ending(self, advice: str) -> str:
+        """End the worker, and say in one line how it ended, with advice where memory may have been short."""
+        code = self.end()
+        with self.stderr as file:
+            file.seek(0)
+            lines = file.read().decode("utf-8", "replace").strip().splitlines()
+        last = f": {lines[-1][:300]}" if lines else ""
+        hint = f" (killed from outside, perhaps for lack of memory: {advice})" if code == -9 else ""
+        return f"the worker process ended with code {code}{hint}{last}"
+
 
 def end_all(workers: list[Worker]) -> None:
     """Kill workers, and wait until they are gone."""
@@ -103,14 +114,22 @@ class Crew(Ahead):
             worker.deliver("prepare", threads)
 
     def ask(self, question: Callable[..., T], *arguments: Any) -> T:
-        """Have the first worker answer; this process does where it has all loaded already, or the worker is gone."""
+        """Have the first worker answer; this process does where it has all loaded already.
+
+        Raises UserError where the worker is gone: what ended it would end this process, too.
+        """
         if self._workers and "transformers" not in sys.modules:
             self._workers[0].deliver("question", question, *arguments)
-            with contextlib.suppress(EOFError):
+            try:
                 _, answer, error = self._workers[0].receive()
-                if error is not None:
-                    raise error
-                return answer  # type: ignore[no-any-return]
+            except EOFError:
+                how = self._workers.pop(0).ending("give a smaller checkpoint, or free memory")
+                raise UserError(
+                    f"trying the checkpoint came to no end: {how}; run it again, or give another --model"
+                ) from None
+            if error is not None:
+                raise error
+            return answer  # type: ignore[no-any-return]
         return question(*arguments)
 
     def take(self, most: int, threads: int) -> list[Worker]:

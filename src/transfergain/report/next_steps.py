@@ -11,11 +11,11 @@ def lines(findings: Findings) -> list[str]:
     """Name the page, the findings, the models and the command that shows everything."""
     folder = Path(findings.folder)
     shown = [f"Report   {folder / 'report.html'} · findings {folder / 'findings.json'}"]
-    if kept := sorted(mark.parent for mark in (folder / "models").glob("*/trial") if _is_whole(mark.parent)):
+    if kept := sorted(mark.parent for mark in (folder / "models").glob("*/trial") if is_whole(mark.parent)):
         shown.append(f"Models   {folder / 'models'} · transformers.pipeline loads {kept[0]} as it is")
     return [*shown, f"Details  transfergain report {folder} --full"]
 
 
-def _is_whole(model: Path) -> bool:
+def is_whole(model: Path) -> bool:
     """Tell whether a kept model can be loaded: somebody may have deleted its weights to save space."""
     return (model / "config.json").is_file() and any(model.glob("*.safetensors"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from transfergain.report.next_steps import is_whole
 from transfergain.running.planner import Planner
 from transfergain.store import Store
 from transfergain.types import Outcome, Phase, Status, TrialSpec
@@ -15,6 +16,10 @@ PRETRAINED_FOLDER = "pretrained"
 """The folder of an output folder that holds the checkpoints that a study pretrained, each under the id of its trial."""
 TRIAL_ID_FILE = "trial"
 """The file of a kept model that holds the id of its trial."""
+
+
+KEPT = "kept_models"
+"""Key of the store's mapping of kept models, by folder, to their trials."""
 
 
 class Models:
@@ -75,11 +80,20 @@ class Models:
             return
         (saved / TRIAL_ID_FILE).write_text(spec.id, "utf-8")
         replaced = self._unfinished / "replaced"
+        kept = self._store.get_meta(KEPT) or {}
+        self._store.update_meta({KEPT: kept | {target.name: spec.id}})
         if target.exists():  # moved away first, so that a kill leaves a whole model or none
             shutil.rmtree(replaced, ignore_errors=True)
             target.replace(replaced)
         saved.replace(target)
         shutil.rmtree(replaced, ignore_errors=True)
+
+    def lost(self) -> list[TrialSpec]:
+        """List the trials of the plan whose model was kept, and is no longer there or whole."""
+        kept = self._store.get_meta(KEPT) or {}
+        gone = {trial for name, trial in kept.items() if not is_whole(self._folder / name)}
+        rows = [self._store.get(trial) for trial in sorted(gone & set(self._store.get_meta("plan") or []))]
+        return [row.spec for row in rows if row is not None and self.save_to(row.spec) is not None]
 
     def _place(self, spec: TrialSpec) -> Path:
         """Name the folder of a kept model: by arm, with the data set and the seed where there are several."""
@@ -92,6 +106,8 @@ class Models:
         A model that is not of the current plan, or of another budget, is beaten whatever its score.
         """
         mark = target / TRIAL_ID_FILE
+        if not is_whole(target):
+            return True
         kept = self._store.get(mark.read_text("utf-8")) if mark.exists() else None
         if kept is None or kept.outcome.dev_score is None or kept.spec.budget != spec.budget:
             return True

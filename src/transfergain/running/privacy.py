@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from transfergain.study import Study
-from transfergain.types import Checkpoint, Evaluated, Outcome
+from transfergain.types import Checkpoint, Evaluated, Outcome, Status
 
 FILE_KEYS = ("model", "train_file", "validation_file", "test_file", "dataset_name")
 """Keys of a study that may name a file or folder."""
+RAISED = re.compile(r"([A-Z]\w*): .*?( \[\w+\.py:\d+\])?", re.DOTALL)
+"""An exception as workers describe it: its type, its message, and where it was raised."""
+ENDED = re.compile(r"the worker process ended with code -?\d+")
+QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
+LEFT_OUT = "its message is left out, as --no-texts asks"
 NAMED_FILE_KEYS = ("shift", "adapt")
 """Keys of a study that hold files by name."""
 PREDICTIONS_KEY = "predictions"
@@ -65,7 +71,18 @@ class Privacy:
         kept = replace(outcome, error=self.line(outcome.error))
         if self.texts:
             return kept
+        if outcome.status == Status.FAILED:
+            kept = replace(kept, error=_without_quotes(kept.error))
         return replace(kept, evaluated={split: _without_texts(found) for split, found in outcome.evaluated.items()})
+
+
+def _without_quotes(error: str) -> str:
+    """Shorten the error of a trial by what may quote a text: a library's message, a process's last words, all in quotes."""
+    if found := RAISED.fullmatch(error):
+        return f"{found[1]}{found[2] or ''}: {LEFT_OUT}"
+    if found := ENDED.match(error):
+        return f"{found[0]}: {LEFT_OUT}"
+    return QUOTED.sub('"..."', error)
 
 
 def _without_texts(found: Evaluated) -> Evaluated:

@@ -42,6 +42,7 @@ class Runner:
         """
         self._models.clear_unfinished()
         self._models.clear_states()
+        self._restore()
         while True:
             agenda = self.update()
             self._watcher.begin(agenda.total, agenda.ended)
@@ -52,6 +53,19 @@ class Runner:
             self._run(agenda)
         status = self._store.status()
         return Counter(status.get(i, "pending") for i in self._store.get_meta("plan"))
+
+    def _restore(self) -> None:
+        """Run trials again whose kept model somebody has deleted. Their rows stay as they are."""
+        self.update()
+        jobs = [Job(spec, self._models.save_to(spec), None) for spec in self._models.lost()]
+        if not jobs:
+            return
+        names = ", ".join(f"{job.spec.arm} (seed {job.spec.replicate})" for job in jobs)
+        self._watcher.note(f"kept models were deleted, so their trials run again: {names}; --keep-models none keeps none")
+        self._watcher.begin(len(jobs), 0)
+        for spec, outcome in self._executor.submit(jobs, self._watcher.step):
+            if outcome.status == Status.DONE:
+                self._models.keep(spec, outcome)
 
     def update(self) -> Agenda:
         """Make the agenda, and store what findings read of it: the plan's ids and what tuning chose.

@@ -43,7 +43,12 @@ class TaskData(BaseModel):
 
     task: Annotated[str, Flag(", ".join(TASKS), Group.INPUT, choices=tuple(TASKS))] = next(iter(TASKS))
     train_file: Annotated[
-        str | None, Flag("csv, tsv, json, jsonl, parquet, CoNLL, SQuAD or parallel text; or .gz", Group.INPUT)
+        str | None,
+        Flag(
+            "csv, tsv, xlsx, json, jsonl, parquet, CoNLL, SQuAD, TMX, parallel text, fastText, or an export of doccano, "
+            "Label Studio or Prodigy; plain, .gz or .zip",
+            Group.INPUT,
+        ),
     ] = None
     validation_file: Annotated[str | None, Flag("dev set", Group.INPUT, default="carved from train")] = None
     test_file: Annotated[str | None, Flag("test set", Group.INPUT, default="carved from train")] = None

@@ -82,7 +82,7 @@ for name, says, build in [
         ner("Ada B-A B-B\nran O O\n"),
     ),
     ("column that is not there", ("names.conll has 2 columns, and no number 3",), ner(conll(), "--tags-column", "3")),
-    ("brackets of CoNLL-2012", ("names.conll", "brackets such as (ORG*"), ner("x 1 Ada (ORG*\nx 2 ran *)\n")),
+    ("brackets that stay open", ("names.conll line 1", "do not match"), ner("Ada (ORG*\nran *\n")),
     ("span outside its text", ("names.jsonl line 1", "0 to 9", "has 3 characters"), ner_spans("Ada", [[0, 9, "PER"]])),
     ("spans that overlap", ("--overlaps longest",), ner_spans("Ada ran", [[0, 3, "PER"], [0, 7, "ORG"]])),
     ("overlaps resolved in an unknown way", ("--overlaps", "longest"), ner(conll(), "--overlaps", "first")),

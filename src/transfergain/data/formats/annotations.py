@@ -12,6 +12,10 @@ ANSWERS = ("accept", "reject", "ignore")
 
 def flattened(table: Table) -> Table:
     """Return the table with the data and one column `label`, without rows that were rejected or not annotated, counted."""
+    for row in table.rows:  # Label Studio's JSON-MIN has several choices in an object
+        for column, value in row.items():
+            if isinstance(value, dict) and set(value) == {"choices"} and isinstance(value["choices"], list):
+                row[column] = value["choices"]
     if any(isinstance(row.get("data"), dict) and isinstance(row.get("annotations"), list) for row in table.rows):
         return _label_studio(table)
     answers = [row.get("answer") for row in table.rows]

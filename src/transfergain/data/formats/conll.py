@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from transfergain.data.formats import schemes, unpacked
+from transfergain.data.formats import brackets, schemes, unpacked
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 
@@ -19,8 +19,6 @@ DOCUMENT_BOUNDARY = re.compile(r"#\s*(begin|end) document\b")
 KEY_AND_VALUE = re.compile(r"#\s*[\w.:-]+\s*=")
 COLUMN_NAMES = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
 """The line by which CoNLL-U Plus names its columns."""
-BRACKETS = re.compile(r"\([A-Z_]+\*\)?")
-"""An entity of CoNLL-2012: `(ORG*`."""
 LANGUAGE_PREFIX = re.compile(r"([a-z]{2,3}(?:-[a-z]+)*:)")
 """What WikiANN's dumps put before every word."""
 CHUNKS = set("NP VP PP ADJP ADVP SBAR PRT CONJP INTJ LST UCP NC VC PC".split())
@@ -59,12 +57,16 @@ def read(path: Path, tokens_column: str = "tokens", tags_column: str = "ner_tags
     """
     lines = [line.strip(" \t") for line in re.split(r"\r\n|\r|\n", unpacked.read_text(path))]
     separator, width = _layout(lines)
+    of_2012 = brackets.is_2012(
+        [separator.split(line) for line in lines if line.strip() and not DOCUMENT_BOUNDARY.match(line)]
+    )
+    width = brackets.TAG_COLUMN + 1 if of_2012 else width
     last = Counter(fields[-1] for line in lines if line[:1] != "#" and len(fields := separator.split(line)) == width)
     sentences: list[list[Word]] = [[]]
     names: list[str] = []
     left_out: Counter[str] = Counter()
     for number, line in enumerate(lines, 1):
-        fields = separator.split(line)
+        fields = separator.split(line)[: width if of_2012 else None]
         if not line.strip() or line.startswith(DOCUMENT_START):
             left_out[f"{DOCUMENT_START} lines"] += line.startswith(DOCUMENT_START)
             sentences.append([])
@@ -75,9 +77,11 @@ def read(path: Path, tokens_column: str = "tokens", tags_column: str = "ner_tags
             _check(path, number, fields, width)
             sentences[-1].append(Word(number, fields))
     given = (tokens_column, tags_column)
-    return _table(
-        path.name, [s for s in sentences if s], +left_out, given, [_chosen(path.name, n, names, width) for n in given]
-    )
+    chosen = [_chosen(path.name, n, names, width) for n in given]
+    if of_2012:
+        usual = (brackets.WORD_COLUMN, brackets.TAG_COLUMN)
+        chosen = [place if found is None else found for place, found in zip(usual, chosen, strict=True)]
+    return _table(path.name, [s for s in sentences if s], +left_out, given, chosen)
 
 
 def _layout(lines: Sequence[str]) -> tuple[re.Pattern[str], int]:
@@ -99,15 +103,13 @@ def _is_comment(line: str, fields: Sequence[str], width: int, last: Counter[str]
     is_tag = (
         fields[-1] == "O"
         or bool(schemes.PREFIXED_TAG.fullmatch(fields[-1]))
-        or (len(fields) == width and fields[-1] in last)
+        or (len(fields) == width and (fields[-1] in last or bool(brackets.CELL.fullmatch(fields[-1]))))
     )
     return (fields[0] == "#" or fields[0].startswith("# ")) and not is_tag
 
 
 def _check(path: Path, number: int, fields: Sequence[str], width: int) -> None:
     where = f"{path} line {number:,}"
-    if len(fields) != width and any(map(BRACKETS.fullmatch, fields)):
-        _refuse_brackets(path.name, fields)
     if len(fields) < 2:
         raise UserError(f"{where} has one column only; a word and, in the last column, its tag are expected")
     if len(fields) != width:
@@ -145,7 +147,11 @@ def _table(
     if len(prefixes) == 1 and (prefix := prefixes.pop()):
         words = [[w.removeprefix(prefix) or w for w in row] for row in words]
         notes.append(f'{name}: "{prefix}" taken off every word')
-    rows = [{given[0]: row, given[1]: [w.fields[tag] for w in s]} for row, s in zip(words, sentences, strict=True)]
+    tags = [[w.fields[tag] for w in s] for s in sentences]
+    if all(brackets.CELL.fullmatch(cell) for row in tags for cell in row):
+        tags = [_out_of_brackets(name, s, tag) for s in sentences]
+        notes.append(f"{name}: entities marked by brackets, as in CoNLL-2012")
+    rows = [{given[0]: row, given[1]: found} for row, found in zip(words, tags, strict=True)]
     lines = [[w.line for w in s] for s in sentences]
     return Sentences(name, rows, [s[0] for s in lines], notes=tuple(notes), left_out=left_out, word_lines=lines)
 
@@ -160,9 +166,24 @@ def _tag_column(name: str, sentences: Sequence[list[Word]]) -> int:
         raise UserError(
             f"{name}: columns {' and '.join(seen)} hold different tags; say which to read: --tags-column {likely[0] + 1}"
         )
-    if not likely and any(BRACKETS.fullmatch(field) for w in sentences[0] for field in w.fields):
-        _refuse_brackets(name, next(w.fields for w in sentences[0] if any(map(BRACKETS.fullmatch, w.fields))))
-    return likely[-1] if likely else width - 1
+    marked = [place for place, column in enumerate(columns) if brackets.hold_entities([c for s in column for c in s])]
+    if not likely and len(marked) > 1:
+        seen = " and ".join(str(place + 1) for place in marked)
+        raise UserError(
+            f"{name}: columns {seen} mark entities by brackets; say which to read: --tags-column {marked[0] + 1}"
+        )
+    return (likely or marked or [width - 1])[-1]
+
+
+def _out_of_brackets(name: str, sentence: Sequence[Word], place: int) -> list[str]:
+    """Turn a sentence's brackets into tags. Raises UserError where one is not closed, or opens within another."""
+    found = brackets.tags([word.fields[place] for word in sentence])
+    if found is None:
+        raise UserError(
+            f"{name} line {sentence[0].line:,}: the brackets of column {place + 1} do not match in this sentence; an entity "
+            "opens as (ORG* and closes as *), and none within another is read"
+        )
+    return found
 
 
 def _looks_like_tags(used: Counter[str]) -> bool:
@@ -193,14 +214,6 @@ def _word_column(sentences: Sequence[list[Word]], tag: int) -> int:
     return next(place for place in range(first + counts, first + counts + 2) if place != tag) if counts else first
 
 
-def _refuse_brackets(name: str, fields: Sequence[str]) -> None:
-    place = max(i for i, field in enumerate(fields) if BRACKETS.fullmatch(field))
-    raise UserError(
-        f"{name}: column {place + 1} marks entities by brackets such as {fields[place]}, as CoNLL-2012 does; they are not "
-        "read, turn them into a tag a word: B-ORG and I-ORG"
-    )
-
-
 def recognises(path: Path) -> bool:
     """Tell whether a file whose ending says nothing looks like CoNLL: its first lines have a column of tags."""
     try:
@@ -210,6 +223,6 @@ def recognises(path: Path) -> bool:
     separator, width = _layout(lines)
     rows = [fields for line in lines if len(fields := separator.split(line)) == width]
     return width > 1 and any(
-        _looks_like_tags(column) or any(map(BRACKETS.fullmatch, column))
+        _looks_like_tags(column) or brackets.hold_entities(list(column))
         for column in (Counter(c) for c in zip(*rows, strict=True))
     )

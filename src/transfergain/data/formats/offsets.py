@@ -191,11 +191,11 @@ def _apart(spans: Sequence[tuple[int, int, str]], text: str, where: str, overlap
 
 def notes(name: str, counts: Counts) -> list[str]:
     """Say what was done to the spans of a file."""
-    said = {
-        "entities begin or end within a word, which is cut there": counts.cut,
-        "entities trimmed of white space": counts.trimmed,
-        "entities left out that overlap a longer one": counts.overlapping,
-        "entities that stand twice counted once": counts.repeated,
-    }
-    found = [f"{name}: {count:,} {what}" for what, count in said.items() if count]
+    said = (
+        (counts.cut, "begins or ends within a word, which is cut there", "begin or end within a word, which is cut there"),
+        (counts.trimmed, "trimmed of white space", "trimmed of white space"),
+        (counts.overlapping, "left out that overlaps a longer one", "left out that overlap a longer one"),
+        (counts.repeated, "that stands twice counted once", "that stand twice counted once"),
+    )
+    found = [f"{name}: 1 entity {one}" if n == 1 else f"{name}: {n:,} entities {more}" for n, one, more in said if n]
     return [f"{name}: offsets count units of UTF-16", *found] if counts.utf16 else found
