@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks import answer, compiled, forecast, measure, probe, start, waiting
+from benchmarks import answer, compiled, forecast, measure, pretrain, probe, start, waiting
 
 BENCHMARKS = {
     "trial": measure.trial,
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "waiting": waiting.waiting,
     "answer": answer.answer,
     "start": start.start,
+    "pretrain": pretrain.pretrain,
     "probe": probe.probe,
     "banking77": probe.banking77,
     "forecast": forecast.forecast,
@@ -55,7 +56,7 @@ def main() -> None:
     parser.add_argument("--precision", default="auto", help="of the fast engine in `scores`: auto, or a list of fp32,bf16")
     parser.add_argument("--no-dropout", action="store_true", help="`scores` without dropout, whose masks differ by engine")
     parser.add_argument("--train-file", help="texts and labels of your own, instead of the built-in sentences")
-    parser.add_argument("--model", default="builtin:minilm", help="of `probe` and `forecast`")
+    parser.add_argument("--model", default="builtin:minilm", help="of `probe`, `forecast` and `pretrain`")
     parser.add_argument("--sets", help="of `probe` and `forecast`: data sets, separated by commas; all without it")
     parser.add_argument("--curves", type=int, default=2100, help="simulated ones of `forecast`")
     parser.add_argument("--arms", default="probe", help="of `forecast`, beside the floors")

@@ -119,6 +119,19 @@ def test_checkpoints_are_ranked(checkpoints, capsys):
     assert said.startswith(str(checkpoints("bert"))) and said.endswith("['transfergain', 'run']")
 
 
+def test_a_checkpoint_is_pretrained(checkpoints, tmp_path, monkeypatch, capsys):
+    (text,) = blocks("docs/how-to/pretraining.md")
+    (tmp_path / "texts.txt").write_text("\n".join(words for words, _ in sentences(300)), "utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(
+        compile(
+            text.replace("unlabelled_file=", f"model={checkpoints('bert')!r}, unlabelled_file="), "pretraining.md", "exec"
+        ),
+        {},
+    )
+    assert capsys.readouterr().out == blocks("docs/how-to/pretraining.md", "text")[0]
+
+
 def trial(tmp_path, checkpoints, task, arm, file):
     """One real trial with a tiny checkpoint."""
     data = load_data(DataSource(train_file=str(file)), TASKS[task])

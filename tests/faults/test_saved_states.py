@@ -1,7 +1,9 @@
 """A worker that is killed in the midst of a trial: the next one goes on from the state that the training left on disk."""
 
 import os
+import random
 import signal
+import time
 from dataclasses import replace
 
 import pytest
@@ -10,7 +12,9 @@ import torch
 from support.fakes import LABELS
 from support.texts import sentences
 from transfergain.checkpoint import resolve
+from transfergain.data import unlabelled
 from transfergain.engine import saves
+from transfergain.engine.pretraining import Asked, pretrain
 from transfergain.split import TEST
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Dataset, Example, Phase, Recipe, TrialSpec
@@ -78,3 +82,30 @@ def test_a_trial_whose_worker_is_killed_twice_ends_as_one_that_was_left_in_peace
     assert measured(again) == measured(whole)
     assert min(read) > 20, "no step was taken twice"
     assert not list(state.parent.iterdir()), "nothing is left behind"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="kills a fork of this process")
+def test_a_pretraining_that_is_killed_at_ten_moments_ends_with_the_same_weights(checkpoints, tmp_path):
+    checkpoint, texts = resolve(checkpoints()), unlabelled.collect([[text for text, _ in sentences(200)]])
+    asked = Asked(steps=60, batch_size=4, max_length=16, precision="fp32", device="cpu", learning_rate=1e-3)
+    torch.set_num_threads(1)  # which a fork can go on with
+    begun = time.monotonic()
+    whole = pretrain(checkpoint, texts, asked, tmp_path / "whole")
+    took, rng, state = time.monotonic() - begun, random.Random(0), tmp_path / "state"
+    reached = []
+    for _ in range(10):
+        if not (pid := os.fork()):
+            try:
+                pretrain(checkpoint, texts, asked, tmp_path / "killed", saves=saves.Saves(state, 0.0))
+            finally:
+                os._exit(1)
+        time.sleep(rng.uniform(0.3, 1.0) * took)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        saved = saves.Saves(state).load()
+        reached.append(saved["run"]["steps"] if saved else 0)
+    again = pretrain(checkpoint, texts, asked, tmp_path / "killed", saves=saves.Saves(state, 0.0))
+    assert any(0 < step < 60 for step in reached), reached
+    files = [(tmp_path / folder / "model.safetensors").read_bytes() for folder in ("whole", "killed")]
+    assert files[0] == files[1]
+    assert [point.loss for point in again.curve] == [point.loss for point in whole.curve]

@@ -10,6 +10,7 @@ from transfergain.analysis import candidates, gain
 from transfergain.analysis.endless import Endless, Reading
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
 from transfergain.analysis.findings import Findings
+from transfergain.analysis.parts import Part, PartRow
 from transfergain.analysis.rows import (
     AdaptationRow,
     AggregateRow,
@@ -95,6 +96,7 @@ def synthetic(datasets=2, budgets=BUDGETS, seeds=5, tune=4, kinds=KINDS, adapt=T
         "adaptation": [row for name in names for row in adaptation_rows(name, max(budgets), seeds)],
         "calibration": [row for name in names for row in calibration_rows(name, max(budgets), seeds)],
         "aggregate": aggregate_rows(datasets, seeds),
+        "parts": [part_row(name, budget, seeds) for name in names for budget in budgets],
         "recipes": [row for name in names for row in recipe_rows(name, budgets, tune)],
         "data": {name: entry() for name in names},
         "rows": rows,
@@ -315,6 +317,13 @@ def aggregate_rows(datasets, seeds):
         of(Measure.PROBABILITY_OF_IMPROVEMENT, 0.97, 0.9, 1.0),
         of(Measure.TASKS_SUPPORTED, datasets, says=(Verdict.SUPPORTED, f"{datasets} of {datasets}"), of=datasets),
     ]
+
+
+def part_row(dataset, budget, seeds):
+    low, high = (level(arm, budget, dataset) for arm in ("scratch", "full"))
+    return row(PartRow, dataset, "full", budget, TEST, Measure.PART, high - low, high - low - 0.02, high - low + 0.02,
+               seeds=seeds, part=Part.READ, p_value=0.001, score=high, reference_score=low,
+               says=(Verdict.SUPPORTED, f"{dataset}: what the checkpoint has read"))  # fmt: skip
 
 
 def timing_rows(dataset, budget, seeds):

@@ -178,3 +178,17 @@ def test_the_table_and_the_total_are_shown():
 def test_a_plan_of_what_is_done_names_no_time(more, ending):
     cells = [CellPlan("reviews", "full", 20, Purpose.GAIN, 0, 3, more, 3, 2.0, 10.0, 14.0, "store")]
     assert plan._times(Plan(cells, 4, 2, 1, "cpu", None)) == ending
+
+
+def test_pretrainings_are_counted_and_their_time_is_added_to_the_arm_that_costs_as_much():
+    planned = planner(arms="scratch,scratch-long,self", pretrain_steps=100, pretraining_seeds=2)
+    (made,) = plan.pretrainings(planned, [], {("reviews", "self"): Speed(3.0, 0.5, 0.0)})
+    assert (made.arm, made.budget, made.purpose, made.reports, made.done) == ("self", 0, Purpose.PRETRAINING, 2, 0)
+    assert (made.seconds_report, made.left, made.source) == (53.0, 106.0, "measured")
+    speeds = dict.fromkeys([("reviews", arm) for arm in planned.study.arms], Speed(1.0, 0.01, 0.0))
+    short, long, own = (cell(planned, speeds=speeds, arm=arm) for arm in planned.study.arms)
+    assert plan._longer(long, [made]).seconds_report == short.seconds_report + 53.0
+    assert plan._longer(own, [made]) == own
+    rows = [row(spec, 40.0) for spec in planned.pretrainings("reviews", "self")[:1]]
+    (made,) = plan.pretrainings(planned, rows, {})
+    assert (made.done, made.left, made.source) == (1, 40.0, "store")

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from transfergain.analysis import words
-from transfergain.analysis.rows import Row, Verdict
+from transfergain.analysis.rows import Measure, MeasureRow, Verdict
 from transfergain.analysis.stats import Estimate, possible_gain
 from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.analysis.verdict import judge
@@ -36,22 +36,14 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PartRow(Row):
+class PartRow(MeasureRow):
     """The difference that a step of the staircase makes on the test set, paired by seed."""
 
     part: Part
-    reference: str
-    """The arm that the step goes up from."""
-    estimate: float
-    low: float | None
-    high: float | None
     p_value: float | None
     """Of this step alone, not corrected."""
-    n_seeds: int
     score: float
     reference_score: float
-    verdict: Verdict
-    sentence: str
 
 
 class Step(NamedTuple):
@@ -98,6 +90,7 @@ def _at(trials: DatasetTrials, budget: int, steps: Sequence[Step], arms: Sequenc
         verdict = judge(found, found.p_value, margin, look.design).verdict
         yield PartRow(
             **trials.place(trials.cells[step.arm][budget], TEST),
+            measure=Measure.PART,
             part=step.part,
             reference=step.reference,
             estimate=found.estimate,
@@ -108,6 +101,7 @@ def _at(trials: DatasetTrials, budget: int, steps: Sequence[Step], arms: Sequenc
             score=float(after.scores.mean()),
             reference_score=float(before.scores.mean()),
             verdict=verdict,
+            level=look.level,
             sentence=_sentence(trials.dataset, budget, step, found, len(look.seeds), verdict),
         )
 
@@ -137,9 +131,10 @@ def said(found: Sequence[PartRow], dataset: str) -> str:
 
 
 def _amount(row: PartRow) -> str:
+    difference = row.score - row.reference_score
     if row.low is None or row.high is None:
-        return _number(row.estimate)
-    return f"{_number(row.estimate)} ({_number(row.low)} to {_number(row.high)})"
+        return _number(difference)
+    return f"{_number(difference)} ({_number(row.low)} to {_number(row.high)})"
 
 
 def _number(difference: float) -> str:

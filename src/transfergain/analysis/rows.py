@@ -69,6 +69,7 @@ class Measure(StrEnum):
     LABELS_NEEDED = "labels_needed"
     NEXT_POINT = "next_point"
     BREAK_EVEN = "break_even"
+    PART = "part"
 
 
 class Censored(StrEnum):

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from transfergain.analysis.rows import Benefit
 from transfergain.analysis.words import duration
+from transfergain.arms import ARMS
 from transfergain.arms.adapt import SHORTER, Adaptation
 from transfergain.data.draws import budget_sizes
 from transfergain.executors import auto
@@ -24,7 +25,7 @@ from transfergain.running.order import FIRST_SEEDS, Purpose, purpose
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.search import learning_rates
 from transfergain.running.setup import set_up
-from transfergain.running.speed import Speeds, measure_speeds
+from transfergain.running.speed import Speeds, measure_pretraining, measure_speeds
 from transfergain.split import Kind, shift
 from transfergain.store import STORE_FILE, Store, StoredTrial
 from transfergain.study import Study
@@ -136,10 +137,34 @@ def plan(study: Study, console: Console) -> Plan:
     rows = _stored(Path(study.folder()))
     with setup.ahead:
         speeds, peak = measure_speeds(setup, {(r.spec.dataset, r.spec.arm) for r in _reported(rows)}, console)
-    cells = [_cell(planner, rows, speeds, *cell) for cell in planner.cells()]
+        made = [row for row in rows if row.spec.phase == Phase.PRETRAIN]
+        pretraining = measure_pretraining(setup, {(r.spec.dataset, r.spec.arm) for r in made}, console)
+    before = pretrainings(planner, made, pretraining)
+    cells = [*before, *(_longer(_cell(planner, rows, speeds, *cell), before) for cell in planner.cells())]
     device = setup.tried.device
     peak = peak and peak + auto.KERNEL_BYTES * (device == "cpu")
     return Plan(cells, len(planner.floors()), workers.count or 1, workers.threads, device, peak)
+
+
+def pretrainings(planner: Planner, made: Sequence[StoredTrial], speeds: Speeds) -> list[CellPlan]:
+    """Count the pretrainings of each arm and estimate their seconds: from the store, or else from the speeds."""
+    found, steps = list[CellPlan](), planner.study.pretrain_steps
+    for dataset, arm in dict.fromkeys((cell.data.name, cell.arm) for cell in planner.cells()):
+        if not (planned := planner.pretrainings(dataset, arm)):
+            continue
+        done = [row for row in made if row.spec in planned]
+        speed = speeds.get((dataset, arm))
+        each = _mean_seconds(done) if done else speed.fixed + steps * speed.step if speed else 0.0
+        known = (0, len(planned), 0, len(done), 0.0, each, each, "store" if done else "measured")
+        found.append(CellPlan(dataset, arm, 0, Purpose.PRETRAINING, *known))
+    return found
+
+
+def _longer(cell: CellPlan, before: Sequence[CellPlan]) -> CellPlan:
+    """Add to the trials of an arm what they are given of another's pretraining."""
+    place = (cell.dataset, ARMS[cell.arm].as_costly_as)
+    more = sum(made.seconds_report for made in before if (made.dataset, made.arm) == place and cell.source != "store")
+    return replace(cell, seconds_report=cell.seconds_report + more, seconds_most=cell.seconds_most + more)
 
 
 def _stored(folder: Path) -> list[StoredTrial]:
@@ -204,8 +229,9 @@ def _mean_seconds(rows: Sequence[StoredTrial]) -> float:
 
 
 def _anonymous(spec: TrialSpec) -> TrialSpec:
-    """Set a spec's learning rate to 0, as tuning chooses it."""
-    return replace(spec, recipe=replace(spec.recipe, learning_rate=0.0) if spec.recipe else None)
+    """Set a spec's learning rate to 0, as tuning chooses it; of an arm that is as costly as another, nothing is known."""
+    known = spec.recipe and not (spec.arm in ARMS and ARMS[spec.arm].as_costly_as)
+    return replace(spec, recipe=replace(spec.recipe, learning_rate=0.0) if spec.recipe and known else None)
 
 
 def _seconds(planner: Planner, speeds: Speeds, data: Dataset, arm: str, budget: int) -> TrialSeconds | None:
@@ -246,7 +272,8 @@ def show(found: Plan, console: Console) -> None:
     for name in ("data", "arm", "labels", "tuning", "trials", "more", "done", "a trial", "left", "from"):
         table.add_column(name, justify="left" if name in ("data", "arm", "from") else "right")
     for c in found.cells:
-        counts = (f"{c.budget:,}", str(c.tuning), str(c.reports), f"≤ {c.more}" if c.more else "", str(c.done))
+        what = f"{c.budget:,}" if c.budget else "pretraining"
+        counts = (what, str(c.tuning), str(c.reports), f"≤ {c.more}" if c.more else "", str(c.done))
         times = (duration(c.seconds_report, tenths=True), duration(c.left, tenths=True))
         table.add_row(*map(Text, (c.dataset, c.arm, *counts, *times, c.source)))
     console.print(table)

@@ -93,6 +93,7 @@ MEASURES: dict[Measure, Wording] = {
     Measure.LABELS_NEEDED: Wording("labels for the score wanted", COUNT),
     Measure.NEXT_POINT: Wording("more labels for one point", COUNT),
     Measure.BREAK_EVEN: Wording("labels where one overtakes the other", COUNT),
+    Measure.PART: Wording("part of the gain", POINTS),
 }
 BOUNDS = {Censored.NO: "", Censored.ABOVE: "> ", Censored.BELOW: "< "}
 

@@ -141,8 +141,8 @@ def _done(folder: Path, key: str) -> Finished | None:
 
 
 def _finished(folder: Path, result: Mapping[str, Any]) -> Finished:
-    numbers = (result[name] for name in ("objective", "steps", "loss", "unigram_loss"))
-    return Finished(folder, *numbers, tuple((step, held_out, own) for step, held_out, own in result["curve"]))
+    curve = tuple((step, held_out, own) for step, held_out, own in result["curve"])
+    return Finished(folder, result["objective"], result["steps"], result["loss"], result["unigram_loss"], curve)
 
 
 def _finish(folder: Path, key: str, found: Pretrained, card: str, console: Console, said: Console) -> Finished:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from rich.console import Console
 
@@ -62,6 +64,39 @@ def measure_speeds(setup: Setup, known: Collection[tuple[str, str]], console: Co
             if speed:
                 speeds[dataset, arm] = speed
         return speeds, executor.peak_memory()
+
+
+def measure_pretraining(setup: Setup, known: Collection[tuple[str, str]], console: Console) -> Speeds:
+    """Measure the pretraining of every arm and data set that is not `known` by a few steps, saying so."""
+    planner = setup.planner
+    cells = dict.fromkeys((cell.data.name, cell.arm) for cell in planner.cells() if ARMS[cell.arm].pretrains)
+    planned = {key: planner.pretrainings(*key)[0] for key in cells if key not in known}
+    speeds = dict[tuple[str, str], Speed]()
+    if not planned:
+        return speeds
+    with tempfile.TemporaryDirectory() as folder, LocalExecutor(setup.bench(), 1) as executor:
+        jobs = [Job(_short_pretraining(spec), Path(folder, str(i))) for i, spec in enumerate(planned.values())]
+        for spec, ended in executor.submit(jobs, lambda *_: None):
+            speed = pretraining_speed(ended)
+            found = f"{1000 * speed.step:,.0f} ms a step" if speed else f"failed: {ended.error}"
+            say(console, f"{'measured':<16}{spec.dataset} · {spec.arm} · pretraining · {found}")
+            if speed:
+                speeds[spec.dataset, spec.arm] = speed
+    return speeds
+
+
+def _short_pretraining(spec: TrialSpec) -> TrialSpec:
+    assert spec.recipe is not None
+    options = tuple(sorted((dict(spec.recipe.options) | {"steps": min(SHORT_TRIAL_STEPS)}).items()))
+    return replace(spec, recipe=replace(spec.recipe, options=options))
+
+
+def pretraining_speed(outcome: Outcome) -> Speed | None:
+    """Tell what a pretraining took, by step and for all else; None when it failed."""
+    details = outcome.details
+    if outcome.status != Status.DONE or not details.steps or details.train_seconds is None:
+        return None
+    return Speed(max(0.0, outcome.seconds - details.train_seconds), details.train_seconds / details.steps, 0.0)
 
 
 def few_dev(data: Dataset) -> Dataset:

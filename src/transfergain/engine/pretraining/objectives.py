@@ -70,6 +70,7 @@ class Objective:
 def _masked(tokens: Tokens, alphabet: Alphabet, rng: np.random.Generator) -> list[Feature]:
     """Choose whole words, on average 15 % of all tokens; the rest of the labels is ignored."""
     ids, starts = tokens
+    assert alphabet.mask is not None
     words = np.cumsum(starts, axis=1)
     text = ~alphabet.is_special(ids)
     draws = np.where(text, np.take_along_axis(rng.random(words.shape), words - 1, axis=1), 1.0)
@@ -89,7 +90,8 @@ def _next(tokens: Tokens, alphabet: Alphabet, rng: np.random.Generator) -> list[
 
 def _infill(tokens: Tokens, alphabet: Alphabet, rng: np.random.Generator) -> list[Feature]:
     """Put one mask in the place of each of some stretches of whole words; the labels are the sequence as it was."""
-    features = []
+    assert alphabet.mask is not None
+    features = list[Feature]()
     for ids, starts in zip(*tokens, strict=True):
         special = alphabet.is_special(ids)
         words = np.cumsum(starts) - 1

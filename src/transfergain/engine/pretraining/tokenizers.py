@@ -49,7 +49,9 @@ def train_tokenizer(texts: Sequence[Sequence[str]], size: int, kind: Any, framed
         tokenizer.post_processor = processors.TemplateProcessing(
             single="<s> $A </s>", pair="<s> $A </s> </s> $B </s>", special_tokens=ends
         )
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=most, **specials)
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=tokenizer, model_max_length=most, **specials
+    )
 
 
 def _some(texts: Sequence[Sequence[str]]) -> Iterator[Sequence[str]]:

@@ -18,6 +18,7 @@ from transfergain.report.page.figures import (
     rule,
 )
 from transfergain.report.page.panels.base import DatasetView, Panel
+from transfergain.report.reading import bounds_text, value_text
 from transfergain.split import TEST
 
 COLUMNS = (
@@ -34,6 +35,8 @@ def applies(view: DatasetView) -> bool:
 def build(view: DatasetView) -> Panel:
     """Draw the staircase at the largest budget that all of its arms have."""
     rows = view.of(view.findings.parts)
+    if not rows:
+        return Panel(missing="Parts of the gain: not measured (no arm that is pretrained on text has finished).")
     top = max(row.budget for row in rows)
     shown = [row for row in rows if row.budget == top]
     return Panel(shown, [_figure(view, shown, top)], [], [_table(view, rows)])
@@ -68,7 +71,7 @@ class _Flipped:
 
 def _table(view: DatasetView, rows: list[PartRow]) -> TextTable:
     body = [
-        [row.part, row.reference, row.arm, f"{row.budget:,}", figures.gain_text(row),
+        [row.part, row.reference, row.arm, f"{row.budget:,}", f"{value_text(row)} {bounds_text(row)}",
          figures.MISSING if row.p_value is None else f"{row.p_value:.3f}", str(row.n_seeds), row.verdict]
         for row in rows
     ]  # fmt: skip
