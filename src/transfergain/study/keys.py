@@ -38,7 +38,12 @@ class Study(TaskEntry):
     """Decides the keys of QUICK, those of a study file too."""
     arms: Annotated[
         list[str],
-        Flag("ways to predict that are compared; without scratch, with a floor", Group.QUESTION, choices=tuple(ARMS)),
+        Flag(
+            "ways to predict that are compared; without scratch, with a floor",
+            Group.QUESTION,
+            default=", ".join(DEFAULT_ARMS),
+            choices=tuple(ARMS),
+        ),
     ] = Field(default_factory=lambda: list(DEFAULT_ARMS))
     largest_only: Annotated[
         list[str], Flag("of these, those run at the largest budget alone", Group.QUESTION, choices=tuple(ARMS))
