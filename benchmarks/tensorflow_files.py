@@ -124,7 +124,7 @@ def compare(folder: Path) -> None:
         return converter.convert(converter.Order(source, tuple(map(str, weights)), str(half), 0))
 
     convert._in_its_process = here  # the same work in one process, which has its libraries loaded
-    transformers.logging.set_verbosity_error()  # type: ignore[no-untyped-call]
+    transformers.logging.set_verbosity_error()
     print("| architecture | largest difference of outputs | weights |\n|---|---|---|")
     failed = []
     for name in MODELS:

@@ -11,6 +11,7 @@ from support.synthetic import DATA, World, pick
 from transfergain.analysis.forecast import families
 from transfergain.analysis.forecast.fit import RESIDUAL_PRIOR, Ensemble
 from transfergain.analysis.forecast.measured import Measured, of
+from transfergain.analysis.forecast.needed import needed
 from transfergain.analysis.rows import Censored
 from transfergain.analysis.stats import Values
 
@@ -129,6 +130,14 @@ def test_the_labels_that_a_score_takes():
     assert "full probably does not reach accuracy 99.0 % with up to 2,048 labels" in never.sentence
     (already,) = of_full(study(target_error=0.5), measure="labels_needed")
     assert already.censored is Censored.BELOW and "has accuracy 50.0 % with 64 labels already" in already.sentence
+
+
+@pytest.mark.parametrize("first", [30, 48, 60, 77, 100])
+def test_rounding_of_the_fewest_labels_does_no_harm(first):
+    """exp(log(60)) is a little below 60, where the residual has not begun."""
+    labels = [first, 2 * first, 4 * first]
+    found = needed(Ensemble(known([0.3, 0.25, 0.2], 0.01, labels)), 0.85, (first, 16 * first), alone=False)
+    assert first < found.low < found.estimate
 
 
 def test_two_numbers_of_labels_say_which_one_is_missing():

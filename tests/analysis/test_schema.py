@@ -8,8 +8,9 @@ import pytest
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run
 from support.synthetic import DATA, World, analysed, study
+from transfergain.analysis import gain
 from transfergain.analysis.entries import StudyRequest
-from transfergain.analysis.findings import Findings, load
+from transfergain.analysis.findings import Findings, ahead, load
 from transfergain.analysis.schema import schema
 from transfergain.types import StudyWarning, WarningKind
 
@@ -34,9 +35,9 @@ def every_table():
     tables["predictions"] = tables["gains"][:1]
     warnings = [StudyWarning(WarningKind.CONTAMINATION, "a leak")]
     data = {"reviews": DATA, "news": DATA}
-    return Findings(
-        study=StudyRequest.of(REQUEST), environment={}, warnings=warnings, trials={"done": 1}, data=data, **tables
-    )
+    asked = StudyRequest.of(REQUEST)
+    more = ahead(gain.cells(rows, {"scratch": False, "full": True}, {}), data, asked)
+    return Findings(study=asked, environment={}, warnings=warnings, trials={"done": 1}, data=data, **tables, **more)
 
 
 def test_rows_of_every_table_hold_to_it():

@@ -15,6 +15,7 @@ import tempfile
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import checkpoint_folder
@@ -22,7 +23,7 @@ import checkpoint_folder
 from transfergain import study
 from transfergain.data import prepare
 from transfergain.errors import LONGEST_MESSAGE, UserError
-from transfergain.tasks import TASKS
+from transfergain.tasks import TASKS, find
 
 PATIENCE = 10
 """Seconds after which a load of a few kilobytes counts as hanging."""
@@ -110,6 +111,30 @@ def _parallel(content: bytes, folder: Path) -> None:
     check(prepare.load(prepare.DataSource(train_file=str(folder / "text.fr"), options=options), TASKS["translation"]))
 
 
+def _workbook(content: bytes, folder: Path) -> None:
+    """A workbook, or the sheet of one."""
+    if not content.startswith(b"PK"):
+        content = workbook(content)
+    _loads("reviews.xlsx", "classification")(content, folder)
+
+
+def _h5(content: bytes, folder: Path) -> None:
+    """Weights of TensorFlow, as `transfergain convert` reads them; there in a process of its own."""
+    from transfergain.checkpoint import tensorflow
+
+    (folder / "tf_model.h5").write_bytes(content)
+    arrays, _ = tensorflow.read(folder / "tf_model.h5", "m", SHAPES, "bert")
+    assert all(arrays[name].shape == shape for name, shape in SHAPES.items() if name in arrays)
+
+
+def _bin(content: bytes, folder: Path) -> None:
+    """A pickle of weights, likewise."""
+    from transfergain.checkpoint import converter
+
+    (folder / "pytorch_model.bin").write_bytes(content)
+    converter.read_pickle(folder / "pytorch_model.bin", "m")
+
+
 def _study(content: bytes, folder: Path) -> None:
     """A study file, and the local files that it names."""
     for name, text in FILES.items():
@@ -128,13 +153,13 @@ def check(data) -> None:
     """What loads is fit for training."""
     json.dumps(data.labels, ensure_ascii=False).encode()
     assert all(line.isprintable() for line in (*data.notes, *(warning.text for warning in data.warnings)))
-    task = TASKS[data.task]
+    task = find(data.task)
     for split, rows in {"train": data.train, "dev": data.dev, **data.splits()}.items():
         assert len(rows) >= prepare.MIN_SPLIT_EXAMPLES, split
         for example in rows:
             assert task.text(example).strip(), "an example without text"
             json.dumps([dict(example.inputs), example.target], ensure_ascii=False, allow_nan=False).encode()
-            targets = example.target if isinstance(example.target, list) else [example.target]
+            targets = example.target if isinstance(example.target, list | tuple) else [example.target]
             if data.labels:
                 assert all(isinstance(t, int) and 0 <= t < len(data.labels) for t in targets)
                 assert data.task != "ner" or len(targets) == len(example.inputs["tokens"]) > 0
@@ -157,6 +182,12 @@ JSONL = "".join(json.dumps(r) + "\n" for r in ROWS)
 COLUMNS = {key: [row[key] for row in ROWS] for key in ROWS[0]}
 CONLL = "".join(f"{i} CD O\nAda NN B-PER\nLovelace NN I-PER\nspoke VB O\n\n" for i in range(64))
 BIOES = "-DOCSTART- O\n\n" + "".join(f"Ada{i}\tS-PER\nin\tO\nNew\tB-LOC\nYork\tE-LOC\n\n" for i in range(64))
+IN_2012 = "#begin document (x); part 000\n" + "".join(
+    f"bc/x 0 0 Ada NN (TOP* - - - - (PER* (ARG0* -\nbc/x 0 1 x{i} NN * - - - - *) *) -\n"
+    "bc/x 0 2 ran VB *) - - - - * (V*) -\n\n"
+    for i in range(64)
+)
+BRACKETS = "".join(f"Ada (PER*\nx{i} *)\nran *\n\n" for i in range(64))
 INLINE = "".join(json.dumps({"text": f"[Ada Lovelace|PER] met {i} of us in [Paris|LOC]."}) + "\n" for i in range(64))
 TAGGED = "".join(json.dumps({"tokens": ["Al", str(i)], "ner_tags": ["B-PER", "O"]}) + "\n" for i in range(64))
 QUESTIONS = [
@@ -220,6 +251,13 @@ QA_ROWS = "context,question,answer,answer_start\n" + "".join(f"Ada met {i}.,Who 
 QA_LISTS = "context,question,answers\n" + "".join(
     f"Ada met {i}.,Who {i}?,\"{{'text': ['Ada'], 'answer_start': [0]}}\"\n" for i in range(64)
 )
+SETS = [[], ["good"], ["good", "bad"], ["bad"]]
+SETS_CSV = "text,label\n" + "".join(f'"{r["text"]}",{";".join(SETS[i % 4])}\n' for i, r in enumerate(ROWS))
+SETS_PYTHON = "text,label\n" + "".join(f'"{r["text"]}","{SETS[i % 4]}"\n' for i, r in enumerate(ROWS))
+SETS_JSONL = "".join(json.dumps({"text": r["text"], "label": SETS[i % 4]}) + "\n" for i, r in enumerate(ROWS))
+SETS_FASTTEXT = "".join(f"{' '.join(f'__label__{n}' for n in SETS[i % 4])} {r['text']}\n" for i, r in enumerate(ROWS))
+MARKS = "text,bad,good\n" + "".join(f'"{r["text"]}",{i % 2},{int(i % 3 == 0)}\n' for i, r in enumerate(ROWS))
+INFERENCE = "premise,hypothesis,label\n" + "".join(f'"{r["text"]}",so it is {i},{r["label"]}\n' for i, r in enumerate(ROWS))
 FASTTEXT = "".join(f"__label__{r['label']} {r['text']}\n" for r in ROWS)
 TMX = '<?xml version="1.0"?><tmx version="1.4"><body>' + "".join(
     f'<tu><tuv xml:lang="fr"><seg>le mot <ph>x</ph>{i}</seg></tuv><tuv xml:lang="en-US"><seg>the word {i}</seg></tuv></tu>'
@@ -244,6 +282,76 @@ def _zip(content: str) -> bytes:
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr(zipfile.ZipInfo("reviews.csv"), content)
     return buffer.getvalue()
+
+
+SCHEMAS = "http://schemas.openxmlformats.org"
+RELATIONS = f"{SCHEMAS}/officeDocument/2006/relationships"
+RELATION = (
+    f'<Relationships xmlns="{SCHEMAS}/package/2006/relationships"><Relationship Id="r1" Type="{RELATIONS}/{{}}" '
+    'Target="{}"/></Relationships>'
+)
+OVERRIDE = '<Override PartName="/xl/{}" ContentType="application/vnd.openxmlformats-officedocument.spreadsheetml.{}+xml"/>'
+PARTS = {
+    "[Content_Types].xml": f'<Types xmlns="{SCHEMAS}/package/2006/content-types">'
+    + OVERRIDE.format("workbook.xml", "sheet.main")
+    + OVERRIDE.format("worksheets/sheet1.xml", "worksheet")
+    + "</Types>",
+    "_rels/.rels": RELATION.format("officeDocument", "xl/workbook.xml"),
+    "xl/_rels/workbook.xml.rels": RELATION.format("worksheet", "worksheets/sheet1.xml"),
+    "xl/workbook.xml": f'<workbook xmlns="{SCHEMAS}/spreadsheetml/2006/main" xmlns:r="{RELATIONS}"><sheets>'
+    '<sheet name="a" sheetId="1" r:id="r1"/></sheets></workbook>',
+}
+"""The parts of a workbook besides its sheet."""
+
+
+def workbook(sheet: bytes) -> bytes:
+    """A workbook of one sheet."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, part in PARTS.items():
+            archive.writestr(zipfile.ZipInfo(name), part)
+        archive.writestr(zipfile.ZipInfo("xl/worksheets/sheet1.xml"), sheet)
+    return buffer.getvalue()
+
+
+def _cells(number: int, *values: str) -> str:
+    cells = (f'<c r="{"AB"[i]}{number}" t="inlineStr"><is><t>{value}</t></is></c>' for i, value in enumerate(values))
+    return f'<row r="{number}">{"".join(cells)}</row>'
+
+
+SHEET = (
+    f'<worksheet xmlns="{SCHEMAS}/spreadsheetml/2006/main"><sheetData>'
+    + "".join([_cells(1, "text", "label"), *(_cells(i, r["text"], r["label"]) for i, r in enumerate(ROWS, 2))])
+    + "</sheetData></worksheet>"
+)
+SHAPES = {"embeddings.word_embeddings.weight": (9, 4), "pooler.dense.weight": (4, 5), "pooler.dense.bias": (5,)}
+
+
+def _weights() -> tuple[bytes, ...]:
+    """A file of weights as Keras writes it."""
+    import h5py
+    import numpy as np
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        for name, shape in {"embeddings/word_embeddings/embeddings:0": (9, 4), "pooler/dense/kernel:0": (5, 4),
+                            "pooler/dense/bias:0": (5,)}.items():  # fmt: skip
+            file[f"bert/tf_bert_model/{name}"] = np.arange(np.prod(shape), dtype="f4").reshape(shape)
+        file.attrs["layer_names"] = [b"bert"]
+    return (buffer.getvalue(),)
+
+
+def _pickles() -> tuple[bytes, ...]:
+    """Files of weights as PyTorch writes them, today and in its first years."""
+    import torch
+
+    found = []
+    for as_zip in (True, False):
+        buffer = io.BytesIO()
+        state = {name: torch.zeros(shape) for name, shape in SHAPES.items()}
+        torch.save(state, buffer, _use_new_zipfile_serialization=as_zip)
+        found.append(buffer.getvalue())
+    return tuple(found)
 
 
 def _parquet(rows) -> bytes:
@@ -316,6 +424,7 @@ TARGETS = {
         (b"\x1f\x8b\x08", b"\x00" * 4, b"\xff" * 4),
     ),
     "conll": Target(_loads("names.conll", "ner"), _encoded(CONLL, BIOES), CONLL_WORDS),
+    "brackets": Target(_loads("names.conll", "ner"), _encoded(IN_2012, BRACKETS), (b"(A*", b"*)", b"(B*)", *CONLL_WORDS)),
     "inline": Target(_loads("names.jsonl", "ner"), _encoded(INLINE), INLINE_WORDS),
     "tagged": Target(_loads("names.jsonl", "ner", label_names="O,B-PER,I-PER"), _encoded(TAGGED), JSON_WORDS),
     "squad": Target(_loads("quiz.json", "qa"), _encoded(SQUAD), JSON_WORDS),
@@ -325,6 +434,21 @@ TARGETS = {
     "quotes": Target(
         _loads("reviews.tsv", "classification"),
         _encoded(CSV.replace(",", "\t").replace('"', "", 40), CSV.replace('"', "", 31).replace(",", "\t")),
+        CSV_WORDS,
+    ),
+    "sets": Target(
+        _loads("mails.csv", "classification", multi_label=True),
+        _encoded(SETS_CSV, SETS_PYTHON, SETS_CSV.replace(";", "|")),
+        (*CSV_WORDS, *_words("; | ,, ['a'] ['a','b'] {'a'} ('a',) [ ] [[1]] ['a' 'b'] 0 1")),
+    ),
+    "set lists": Target(_loads("mails.jsonl", "classification", multi_label=True), _encoded(SETS_JSONL), JSON_WORDS),
+    "set lines": Target(_loads("moods.txt", "classification", multi_label=True), _encoded(SETS_FASTTEXT), CSV_WORDS),
+    "marks": Target(
+        _loads("m.csv", "classification", multi_label=True, label_column="bad,good"), _encoded(MARKS), CSV_WORDS
+    ),
+    "text pairs": Target(
+        _loads("nli.csv", "classification", text_column="premise", text_pair_column="hypothesis"),
+        _encoded(INFERENCE),
         CSV_WORDS,
     ),
     "semicolons": Target(_loads("reviews.csv", "classification"), _encoded("sep=;\n" + CSV.replace(",", ";")), CSV_WORDS),
@@ -357,6 +481,16 @@ TARGETS = {
         checkpoint_folder.edit,
     ),
 }
+if find_spec("openpyxl"):
+    marks = (
+        '<row> </row> <c> </c> <v> <t> </t> r="XFD1048576" r="A99999999" t="s" t="d" t="e" t="b" <f> 1e999 -1 &#0; <!DOCTYPE'
+    )
+    TARGETS["workbook"] = Target(_workbook, (SHEET.encode(), workbook(SHEET.encode())), _words(marks, *ODD))
+if find_spec("h5py"):
+    TARGETS["h5"] = Target(_h5, _weights(), (b"\xff" * 8, b"TREE", b"HEAP", b"SNOD", b"GCOL", b"OHDR", b"\x00" * 4))
+TARGETS["bin"] = Target(
+    _bin, _pickles(), (b"c__builtin__\neval\n", b"cposix\nsystem\n", b"R.", b"\x80\x04", b"PK", b"\xff" * 8)
+)
 """Name -> target; the names are those of `run.py --targets` and of the files in regressions/."""
 
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from support.checkpoints import build_checkpoint
 from support.hub import StandIn, commit_of
+from support.old_weights import write_bin
 from support.tiny import findings
 
 RESOLVE = """
@@ -175,6 +177,27 @@ def test_weights_that_are_pickles_are_refused_and_not_fetched(hub, resolve):
         "convert it once: transfergain convert org/pickled pickled-safetensors"
     )
     assert "pytorch_model.bin" not in hub.downloaded()
+
+
+def test_a_model_that_is_a_pickle_alone_is_converted_as_the_line_says(hub, folders, resolve, tmp_path):
+    """With weights of TensorFlow and Flax beside it, which stay where they are."""
+    from transformers import AutoModel
+
+    old = Path(shutil.copytree(folders["main"], tmp_path / "old"))
+    write_bin(old, AutoModel.from_pretrained(folders["main"]))
+    for other in ("tf_model.h5", "flax_model.msgpack"):
+        (old / other).write_bytes(b"x")
+    hub.repos["org/old"] = {"main": old}
+    line = resolve("org/old")["refused"].rpartition("convert it once: ")[2]
+    known = {k: v for k, v in os.environ.items() if not k.startswith("HF_")}
+    env = {**known, "HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "cache")}
+    command = [sys.executable, "-m", *line.split()]
+    done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "old-safetensors written: BertModel" in done.stdout
+    weights = [name for name in hub.downloaded() if name.endswith((".bin", ".h5", ".msgpack", ".safetensors"))]
+    assert weights == ["pytorch_model.bin"]
+    assert "refused" not in resolve(str(tmp_path / "old-safetensors"))
 
 
 def test_a_cut_connection_is_one_line_and_the_next_run_goes_on(hub, resolve, tmp_path):

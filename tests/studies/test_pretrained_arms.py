@@ -98,6 +98,13 @@ def test_a_study_names_the_arms_that_others_are_measured_against(tmp_path, check
     assert "scratch-long is measured against self and scratch; name self, too" in capsys.readouterr().err
 
 
+def test_text_that_no_arm_reads_is_refused(tmp_path, checkpoints, in_process, monkeypatch, capsys):
+    train, _ = files(tmp_path)
+    keys = {"arms": "scratch,full", "unlabelled_file": train}
+    assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), **keys)) == 2
+    assert "--unlabelled-file: no arm of the study reads it; add self or adapted to --arms" in capsys.readouterr().err
+
+
 def test_what_is_evaluated_on_is_never_pretrained_on():
     long = "one two three four five six seven eight nine ten eleven twelve thirteen"
     texts = unlabelled.collect([["A  test text", "a dev text", f"before {long} after", "kept", "kept too"]])

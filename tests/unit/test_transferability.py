@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import multivariate_normal
 
 from transfergain.engine.ranking import in_halves
+from transfergain.engine.ranking import _h_score
 from transfergain.engine.transferability import h_score, log_me
 from transfergain.types import Example
 
@@ -62,6 +63,14 @@ def test_the_h_score_is_that_of_the_shrunken_covariance(n, width, classes):
         between += (targets == c).mean() * np.outer(mean, mean)
     expected = (1 - share) * np.trace(np.linalg.inv(covariance) @ between)
     assert h_score(rows, targets) == pytest.approx(expected, abs=1e-6)
+
+
+def test_of_several_labels_the_h_score_is_the_mean_over_labels():
+    rows, targets = case(60, 5, 3)
+    one_hot = targets[:, None] == np.arange(3)
+    assert _h_score(rows, one_hot) == h_score(rows, targets)
+    several = one_hot | one_hot[::-1]
+    assert _h_score(rows, several) == pytest.approx(np.mean([h_score(rows, hit.astype(int)) for hit in several.T]))
 
 
 def test_features_that_tell_classes_apart_score_more():

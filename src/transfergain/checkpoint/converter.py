@@ -108,7 +108,7 @@ def _architecture(folder: Path, name: str) -> Any:
         with torch.device("meta"):
             if isinstance(kind, type) and issubclass(kind, transformers.PreTrainedModel):
                 return kind(config)
-            return transformers.AutoModel.from_config(config)
+            return transformers.AutoModel.from_config(config)  # type: ignore[no-untyped-call]
     except (MemoryError, UserError):
         raise
     except Exception as error:  # configs are full of ways to be wrong, and each library has its own errors
@@ -127,10 +127,10 @@ def _read(source: Path, name: str, model: Any, foreign: list[str]) -> dict[str, 
         arrays, strange = tensorflow.read(source, name, shapes, model.base_model_prefix)
         foreign += strange
         return {key: torch.from_numpy(array) for key, array in arrays.items()}
-    return _of_pickle(source, name)
+    return read_pickle(source, name)
 
 
-def _of_pickle(source: Path, name: str) -> dict[str, Any]:
+def read_pickle(source: Path, name: str) -> dict[str, Any]:
     """Read the tensors of a pickle, with PyTorch's reader that builds tensors and plain containers and nothing else."""
     import torch
 

@@ -272,7 +272,7 @@ def show(found: Plan, console: Console) -> None:
     for name in ("data", "arm", "labels", "tuning", "trials", "more", "done", "a trial", "left", "from"):
         table.add_column(name, justify="left" if name in ("data", "arm", "from") else "right")
     for c in found.cells:
-        what = f"{c.budget:,}" if c.budget else "pretraining"
+        what = f"{c.budget:,}" if c.budget else "text"
         counts = (what, str(c.tuning), str(c.reports), f"≤ {c.more}" if c.more else "", str(c.done))
         times = (duration(c.seconds_report, tenths=True), duration(c.left, tenths=True))
         table.add_row(*map(Text, (c.dataset, c.arm, *counts, *times, c.source)))

@@ -53,8 +53,12 @@ def sharing(texts: Iterable[str], test: Iterable[str]) -> list[bool]:
     """Tell of each text whether it shares a 13-gram with any test text."""
     numbers: dict[str, int] = {}
     held = [h for h in (_hashes(text, numbers) for text in test) if h.size]
-    known = np.unique(np.concatenate(held)) if held else np.zeros(0, dtype=np.uint64)
-    return [bool(np.isin(_hashes(text, numbers), known).any()) for text in texts]
+    known = np.unique(np.concatenate(held)) if held else np.zeros(1, dtype=np.uint64)
+
+    def shares(grams: NDArray[np.uint64]) -> bool:
+        return bool((known[np.minimum(np.searchsorted(known, grams), known.size - 1)] == grams).any())
+
+    return [shares(_hashes(text, numbers)) for text in texts]
 
 
 def _batches(texts: Iterable[str], numbers: dict[str, int]) -> Iterator[NDArray[np.uint64]]:

@@ -21,7 +21,7 @@ def pack(data: Dataset, task: Task) -> str:
         for split, examples in data.splits().items()
         for name, example in zip(data.ids[split], examples, strict=True)
     ]
-    return base64.b64encode(zlib.compress(json.dumps(rows).encode())).decode()
+    return base64.b64encode(zlib.compress(json.dumps(rows).encode(), level=1)).decode()
 
 
 def unpack(packed: str) -> list[dict[str, str]]:

@@ -95,9 +95,7 @@ class Cleaned(NamedTuple):
     @property
     def note(self) -> str:
         """Say what was read and left out."""
-        left_out = (
-            f"{self.same:,} left out that are dev or test texts, {self.overlapping:,} that share 13 words with a test text"
-        )
+        left_out = f"{self.same:,} left out that are dev or test texts, {self.overlapping:,} that share a 13-gram with test"
         return f"{self.texts.count:,} unlabelled texts, {self.texts.words:,} words; {left_out}"
 
 

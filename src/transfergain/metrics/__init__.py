@@ -29,6 +29,8 @@ class Metric:
     citation: str
     breakdown: Callable[[NDArray[Any], Sequence[str]], Mapping[str, Mapping[str, float]]] | None = None
     """Sum of counts (k,), labels -> part (an entity type) -> figure (`precision`) -> value; None without parts."""
+    part: str = "type"
+    """What the parts are, in a word."""
     signature: Callable[[], str] | None = None
     """How exactly the score was computed, as its reference implementation prints it; None where there is one way only."""
 
@@ -42,6 +44,7 @@ METRICS: dict[str, Metric] = {
         label_sets.micro,
         "F1 of all (text, label) pairs together, as scikit-learn's",
         label_sets.breakdown,
+        part="label",
     ),
     "label_macro_f1": Metric(
         "macro F1", label_sets.counts, label_sets.macro, "mean over labels of F1, as scikit-learn's of label indicators"
@@ -64,6 +67,6 @@ METRICS: dict[str, Metric] = {
     ),
     "squad_f1": Metric("token F1", squad.f1_counts, squad.finish, "mean token F1 with the best gold answer, as SQuAD's"),
     "exact_match": Metric("exact match", squad.exact_counts, squad.finish, "share of answers like a gold one, as SQuAD's"),
-    "chrf": Metric("chrF", chrf.counts, chrf.finish, "character n-gram F-score, as sacrebleu's", None, chrf.signature),
-    "bleu": Metric("BLEU", bleu.counts, bleu.finish, "BLEU of the corpus, as sacrebleu's", None, bleu.signature),
+    "chrf": Metric("chrF", chrf.counts, chrf.finish, "character n-gram F-score, as sacrebleu's", signature=chrf.signature),
+    "bleu": Metric("BLEU", bleu.counts, bleu.finish, "BLEU of the corpus, as sacrebleu's", signature=bleu.signature),
 }

@@ -30,7 +30,7 @@ VERDICT_STYLES = {
 INDENT = " " * 4
 WIDE, NARROW_COLUMNS = 80, 4
 """Columns of text that the whole table takes; its columns that a narrower terminal has."""
-MOST_DETAILS = 8
+MOST_DETAILS = 12
 """Further lines of a benefit; findings.json and the page have all."""
 DetailLines = Callable[[Findings, str], Iterator[str]]
 """The sentences under a benefit's own on one data set."""
@@ -93,10 +93,13 @@ def _performance(findings: Findings, dataset: str) -> Iterator[str]:
 
 
 def _data_efficiency(findings: Findings, dataset: str) -> Iterator[str]:
-    """Tell of the multiples at the budgets but the largest."""
+    """Tell of the multiples at the budgets but the largest, then of labels not bought yet and of where curves cross."""
     rows = _leading(findings, findings.data_efficiency, dataset)
     top = _top(findings, dataset)
     yield from (row.sentence for row in rows if row.measure is Measure.MULTIPLIER and row.budget < top)
+    ahead = _leading(findings, findings.forecast, dataset)
+    yield from (row.sentence for row in ahead if row.measure is not Measure.FORECAST or row.budget != row.largest)
+    yield from (row.sentence for row in _leading(findings, findings.break_even, dataset))
 
 
 def _convergence(findings: Findings, dataset: str) -> Iterator[str]:

@@ -138,6 +138,7 @@ def _typeset(findings: Findings, table: str) -> tuple[typeset.Layout[Any], Seque
         "gains": typeset.GAINS_LAYOUT,
         "scores": typeset.SCORES_LAYOUT,
         PREDICTIONS: typeset.GAINS_LAYOUT,
+        "forecast": typeset.FORECAST_LAYOUT,
     }
     return known.get(table, typeset.BENEFIT_LAYOUT), getattr(findings, table)
 

@@ -100,6 +100,10 @@ BENEFIT_LAYOUT: Layout[MeasureRow] = (
     Field("seeds", lambda row: f"{row.n_seeds:,}", True),
     Field("verdict", lambda row: row.verdict or MISSING),
 )
+FORECAST_LAYOUT: Layout[MeasureRow] = tuple(
+    field._replace(title="90 % interval") if field.title == "95 % interval" else field for field in BENEFIT_LAYOUT
+)
+"""A forecast's interval is a narrower one."""
 
 
 def markdown(fields: Layout[R], rows: Sequence[R]) -> str:

@@ -191,8 +191,9 @@ def _trials(planner: Planner) -> str:
     """Count the trials until the first look at the results, and say when the others are."""
     trials = sum(planner.looks[cell.data.name].counts[0] for cell in planner.cells())
     tuning = sum(sum(planner.rounds(cell.arm)) for cell in planner.tuned())
-    parts = [f"{trials} trials", *([f"{tuning} of tuning"] if tuning else []), f"{len(planner.floors())} of floors"]
-    parts += [f"{n} of predictions"] if (n := len(planner.given())) else []
+    made = sum(len(planner.pretrainings(cell.data.name, cell.arm)) for cell in planner.tuned())
+    others = {"tuning": tuning, "pretraining": made, "floors": len(planner.floors()), "predictions": len(planner.given())}
+    parts = [f"{trials} trials", *(f"{count} of {what}" for what, count in others.items() if count or what == "floors")]
     found = words.listed(parts)
     later = {looks.counts for looks in planner.looks.values() if len(looks.counts) > 1}
     if not later:

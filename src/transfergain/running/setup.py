@@ -88,7 +88,7 @@ class Setup:
             workers.per_gpu,
             folder / FEATURES_FOLDER,
             {name: cleaned.texts for name, cleaned in self.unlabelled.items()},
-            folder / PRETRAINED_FOLDER,
+            folder.resolve() / PRETRAINED_FOLDER,
         )
 
 
@@ -145,6 +145,9 @@ def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Con
     What the study evaluates on is left out. Raises UserError where nothing is left.
     """
     if not any(ARMS[arm].pretrains for arm in study.arms):
+        if study.unlabelled_file:
+            reading = [name for name, arm in ARMS.items() if arm.pretrains]
+            raise UserError(f"--unlabelled-file: no arm of the study reads it; add {' or '.join(reading)} to --arms")
         return {}
     given = unlabelled.read(study.unlabelled_file) if study.unlabelled_file else None
     found = {}

@@ -52,7 +52,7 @@ class TaskData(BaseModel):
     ] = None
     validation_file: Annotated[str | None, Flag("dev set", Group.INPUT, default="carved from train")] = None
     test_file: Annotated[str | None, Flag("test set", Group.INPUT, default="carved from train")] = None
-    dataset_name: Annotated[str | None, Flag("Hub data set, folder of splits, or builtin:TASK", Group.INPUT)] = None
+    dataset_name: Annotated[str | None, Flag("Hub data set, folder of splits, or builtin:NAME", Group.INPUT)] = None
     dataset_config_name: Annotated[str | None, Flag("configuration of the Hub data set", Group.INPUT)] = None
 
     @field_validator("task")

@@ -145,3 +145,26 @@ case("the test split has", "at least 10", name="too few rows")(lambda w: train(w
 case("the label", "does not occur", name="a label of two lines stays one line")(
     lambda w: [*train(w), "--test-file", w.csv("test.csv", changed(2, ("some text", "two\nlines"), 40))]
 )
+
+
+# Pairs of texts, and several labels a text.
+PAIRS = "premise,hypothesis,label\n" + "".join(f"text {i} is here,so is {i},{'ab'[i % 2]}\n" for i in range(40))
+SETS = "text,label\n" + "".join(f"text {i} is here,{('a;b', 'b', 'a')[i % 3]}\n" for i in range(40))
+COLUMNS = ("--text-column", "premise", "--text-pair-column")
+SEVERAL = ("--task", "classification", "--multi-label")
+for name, says, content, arguments in [
+    ("pairs without their flags", ("--text-column premise --text-pair-column hypothesis",), PAIRS, ()),
+    ("a pair's column that is not there", ('no column "answer"', "--text-pair-column"), PAIRS, (*COLUMNS, "answer")),
+    ("a pair of one column", ("--text-pair-column both name",), PAIRS, (*COLUMNS, "premise")),
+    ("an empty second text", ("row 41", '"hypothesis" is empty'), PAIRS + "text,,a\n", (*COLUMNS, "hypothesis")),
+    ("two signs between labels", ("separated by ; or by ,", "--label-separator"), SETS + 'text,"a,b"\n', SEVERAL),
+    ("labels that are no list", ("row 41", "no list that can be read"), SETS + "text,['a' 'b']\n", SEVERAL),
+    ("one of several labels is missing", ("row 41", "missing one"), SETS + "text,a;nan\n", SEVERAL),
+    ("a mark that is none", ("row 1", '"y" is', "0 or 1"), "text,x,y\nfine,1,7\n", (*SEVERAL, "--label-column", "x,y")),
+    ("one label in all", ("has 1 different labels",), "text,label\nso it was,b\nand is,b\n", SEVERAL),
+    ("several labels for sentiment", ("--multi-label is for the task classification",), SETS, ("--multi-label",)),
+]:
+    case(*says, name=name)(with_file("a.csv", content, *arguments))
+case("b.csv row 41", '"c" does not occur', name="one of several labels that train lacks")(
+    lambda w: ["run", "--train-file", w.put("a.csv", SETS), *SEVERAL, "--test-file", w.put("b.csv", SETS + "so,a;c\n")]
+)

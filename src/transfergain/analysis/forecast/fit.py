@@ -1,9 +1,9 @@
 """Forecast a learning curve: an ensemble of families with a random residual, weighted by how well each explains the curve.
 
-On the scale of log odds, the error with n labels is a shape of `families`, an unknown level, and a residual: a Brownian
-motion over log n, a Gaussian process whose uncertainty grows with the distance from what was measured. Given shape and size
-of the residual everything is normal and has a formula, so nothing is searched for or drawn: the forecast is the average over
-all shapes and sizes, each weighted by its prior times the likelihood of what was measured.
+On the scale of log odds, the error with n labels is a shape of `families`, an unknown level, and a residual: a fractional
+Brownian motion over log n, a Gaussian process whose uncertainty grows with the distance from what was measured. Given shape
+and size of the residual everything is normal and has a formula, so nothing is searched for or drawn: the forecast is the
+average over all shapes and sizes, each weighted by its prior times the likelihood of what was measured.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ LEVEL_SD = 0.5
 RESIDUALS = (0.02, 0.05, 0.1, 0.2, 0.4)
 RESIDUAL_PRIOR = (0.15, 0.25, 0.3, 0.2, 0.1)
 """Standard deviations of the residual a doubling of labels, in log odds, and how likely each is before anything is seen;
-chosen on simulated curves (docs/methods.md).
+chosen on simulated and on some real curves (docs/decisions/0050-forecast.md).
 """
 PERSISTENCE = 1.5
 """Power of the distance, in doublings, that the residual's variance grows by: 1 forgets where it was going, 2 keeps on."""
@@ -52,9 +52,13 @@ class Ensemble:
         found = np.concatenate(list(families.shapes(n).values()))
         return np.asarray(logit(np.clip(self._level * found, 1e-6, 1 - 1e-6)))
 
+    def _distance(self, x: Floats) -> Floats:
+        """Give the distance from the fewest labels, in doublings."""
+        return np.asarray(np.maximum(x - self._x[0], 0.0))  # rounding puts the fewest labels themselves below 0
+
     def _residual(self, a: Floats, b: Floats) -> Floats:
         """Give the residual's covariance between numbers of labels, for a standard deviation of 1 a doubling."""
-        s, t = a[:, None] - self._x[0], b[None, :] - self._x[0]
+        s, t = self._distance(a)[:, None], self._distance(b)[None, :]
         return np.asarray((s**PERSISTENCE + t**PERSISTENCE - np.abs(s - t) ** PERSISTENCE) / 2)
 
     @cached_property
@@ -63,7 +67,7 @@ class Ensemble:
         off, shapes, members = self._y - self._shapes(self.curve.labels), np.log(families.prior()), []
         for size, prior in zip(RESIDUALS, RESIDUAL_PRIOR, strict=True):
             total = self._noise + LEVEL_SD**2 + size**2 * self._residual(self._x, self._x)
-            inverse, (_, determinant) = np.linalg.inv(total), np.linalg.slogdet(total)
+            inverse, determinant = np.asarray(np.linalg.inv(total), dtype=np.float64), float(np.linalg.slogdet(total)[1])
             likelihood = -0.5 * (np.einsum("gk,kl,gl->g", off, inverse, off) + determinant)
             members.append((inverse, likelihood + shapes + np.log(prior), size))
         return members
@@ -78,7 +82,7 @@ class Ensemble:
             kept = logs > best + np.log(NEGLIGIBLE)
             towards = LEVEL_SD**2 + size**2 * self._residual(x, self._x)
             gain = towards @ inverse
-            own = LEVEL_SD**2 + size**2 * (x - self._x[0]) ** PERSISTENCE
+            own = LEVEL_SD**2 + size**2 * self._distance(x) ** PERSISTENCE
             spread = np.sqrt(np.maximum(own - (gain * towards).sum(axis=1), 1e-12))
             means.append(ahead[kept] + off[kept] @ gain.T)
             spreads.append(np.broadcast_to(spread, means[-1].shape))

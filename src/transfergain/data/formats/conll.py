@@ -168,9 +168,9 @@ def _tag_column(name: str, sentences: Sequence[list[Word]]) -> int:
         )
     marked = [place for place, column in enumerate(columns) if brackets.hold_entities([c for s in column for c in s])]
     if not likely and len(marked) > 1:
-        seen = " and ".join(str(place + 1) for place in marked)
+        several = " and ".join(str(place + 1) for place in marked)
         raise UserError(
-            f"{name}: columns {seen} mark entities by brackets; say which to read: --tags-column {marked[0] + 1}"
+            f"{name}: columns {several} mark entities by brackets; say which to read: --tags-column {marked[0] + 1}"
         )
     return (likely or marked or [width - 1])[-1]
 

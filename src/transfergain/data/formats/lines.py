@@ -19,11 +19,11 @@ TEXTS_STEM, LABELS_STEM, NAMES = "_text", "_labels", "mapping.txt"
 
 
 def recognises(path: Path) -> bool:
-    """Tell whether a file is fastText's, by its first line, or the texts of TweetEval, by the file beside it."""
+    """Tell whether a file is fastText's, by a line with a label, or the texts of TweetEval, by the file beside it."""
     if _labels_file(path) is not None:
         return True
     try:
-        return unpacked.read_text(path).lstrip().startswith(PREFIX)
+        return re.search(rf"^\s*{PREFIX}", unpacked.read_text(path), re.MULTILINE) is not None
     except (UserError, OSError):
         return False
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.util
 import io
+import re
 import zipfile
 from collections import Counter
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ MOST_ROWS, MOST_COLUMNS = 2**20, 1000
 """Rows that a sheet can have, and columns that are looked at."""
 MEMORY_RATIO = 10
 """Memory that rows take, as times the size of the XML that they are in: the shortest row has 30 bytes."""
+ROW = re.compile(rb"<(?:\w+:)?row\b[^>]*?\sr=[\"'](\d+)[\"']")
+"""The beginning of a row that says its number."""
 DECLARED = tuple("<!DOCTYPE".encode(code) for code in ("ascii", "utf-16-le", "utf-16-be"))
 
 
@@ -63,8 +66,21 @@ def _check(path: Path, raw: bytes) -> None:
         unpacked.check_size(path, size, most)
         unpacked.check_memory(path, MEMORY_RATIO * size, packed=True)
         for member in archive.infolist():
-            if any(mark in archive.read(member) for mark in DECLARED):
+            content = archive.read(member)
+            if any(mark in content for mark in DECLARED):
                 raise UserError(f"{path}: declares types or entities of XML, which are not read; save it without them")
+            _check_order(path, content)
+
+
+def _check_order(path: Path, sheet: bytes) -> None:
+    """Raise UserError where rows do not follow each other, or lie beyond the last: openpyxl would leave them out."""
+    before = 0
+    for number in (int(match[1][:12]) for match in ROW.finditer(sheet)):
+        if not before < number <= MOST_ROWS:
+            raise UserError(
+                f"{path} sheet row {number:,} is beyond what a sheet can have, or comes after a later row; save it again"
+            )
+        before = number
 
 
 def _sheet(path: Path, sheet: Any, title: str) -> Sheet:

@@ -21,7 +21,7 @@ from transfergain.engine.batching import IGNORED_LABEL, Feature, collate
 from transfergain.engine.fit import Progress, silent
 from transfergain.engine.flops import StepFlops
 from transfergain.engine.precision import autocast
-from transfergain.engine.pretraining.model import evaluating, on_labelled_positions
+from transfergain.engine.pretraining.model import LabelledPositions, evaluating, on_labelled_positions
 from transfergain.engine.pretraining.objectives import Alphabet, Objective
 from transfergain.engine.pretraining.packing import Packed
 from transfergain.engine.saves import NO_SAVES, Saves
@@ -102,7 +102,8 @@ def pretrain(
     first = what.features(0)
     flops = StepFlops(module, first, what.pad_token_id)(first)  # packed, so that all steps are alike
     device = next(model.parameters()).device
-    rates = dict.fromkeys((_prefix(module) + name for name in what.new), HEAD_RATE_FACTOR)
+    prefix = "model." if isinstance(module, LabelledPositions) else ""
+    rates = dict.fromkeys((prefix + name for name in what.new), HEAD_RATE_FACTOR)
     training = Training(few, few, what.recipe, what.replicate, what.pad_token_id, rates=rates)
     with (
         shortcuts.applied(module, training) as weights,
@@ -136,10 +137,6 @@ def pretrain(
         weights.put(average.state()["values"])
         saves.clear()
     return run
-
-
-def _prefix(module: Any) -> str:
-    return "model." if hasattr(module, "model") and not hasattr(module, "base_model_prefix") else ""
 
 
 def _is_over(run: Run, what: Pretraining) -> bool:

@@ -30,6 +30,8 @@ def _forecasts(view: DatasetView, arm: str) -> list[ForecastRow]:
 
 def bands(view: DatasetView) -> list[Trace]:
     """Draw the forecast of the arm that the answer is about, and of the one to take: a dotted line in a band."""
+    if not view.of(view.findings.forecast):
+        return []
     taken = next(each.recommendation.name for each in view.findings.summary.datasets if each.dataset == view.dataset)
     traces = list[Trace]()
     for arm in dict.fromkeys((view.findings.leading_arm, taken)):

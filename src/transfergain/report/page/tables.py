@@ -74,7 +74,8 @@ def parts_table(findings: Findings, dataset: str) -> TextTable:
     ]
     named = [Column(name if count else f"{name}, %", True) for name, count in is_count.items()]
     columns = [Column("labels", True), Column("arm"), *named]
-    return TextTable(f"{METRICS[first.metric].title} by type on {dataset}, means over seeds", columns, groups)
+    metric = METRICS[first.metric]
+    return TextTable(f"{metric.title} by {metric.part} on {dataset}, means over seeds", columns, groups)
 
 
 def _part_cells(figures: Mapping[str, float], is_count: Mapping[str, bool]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transfergain.analysis import words
 from transfergain.analysis.parts import PartRow, staircase
 from transfergain.report.page import figures
 from transfergain.report.page.figures import (
@@ -22,7 +23,7 @@ from transfergain.report.reading import bounds_text, value_text
 from transfergain.split import TEST
 
 COLUMNS = (
-    *(Column("part"), Column("from"), Column("to"), Column("labels", True), Column("points [95 % interval]", True)),
+    *(Column("part"), Column("from"), Column("to"), Column("labels", True), Column("difference [95 % interval]", True)),
     *(Column("p", True), Column("seeds", True), Column("verdict")),
 )
 
@@ -55,11 +56,11 @@ def _figure(view: DatasetView, rows: list[PartRow], budget: int) -> Figure:
             point["error_y"] = bars([error], [flipped], style.colour)
         traces += [point, note(f"   {error:.1f}", arm, error, "middle right", group=arm)]
     title = f"{view.dataset}: error in % on the test set by what the model has read, with {budget:,} labels"
-    words = "An arm a point, with its 95 % interval; lower is better. Steps between arms are in the table, paired by seed."
+    said = "An arm a point, with its 95 % interval; lower is better. Steps between arms are in the table, paired by seed."
     body = [[arm, percent(1 - scores[arm].mean)] for arm in stairs]
     table = TextTable(title, (Column("arm"), Column("error, %", True)), [RowGroup("", body)])
     drawn = layout(f"error, % ({view.score})", {"type": "category"})
-    return Figure(view.name("parts"), title, words, traces, drawn, table)
+    return Figure(view.name("parts"), title, said, traces, drawn, table)
 
 
 class _Flipped:
@@ -72,7 +73,7 @@ class _Flipped:
 def _table(view: DatasetView, rows: list[PartRow]) -> TextTable:
     body = [
         [row.part, row.reference, row.arm, f"{row.budget:,}", f"{value_text(row)} {bounds_text(row)}",
-         figures.MISSING if row.p_value is None else f"{row.p_value:.3f}", str(row.n_seeds), row.verdict]
+         figures.MISSING if row.p_value is None else words.p_value(row.p_value), str(row.n_seeds), row.verdict]
         for row in rows
     ]  # fmt: skip
     return TextTable(f"The parts of the gain on {view.dataset}", COLUMNS, [RowGroup("", body)])
