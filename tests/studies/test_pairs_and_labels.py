@@ -8,7 +8,7 @@ import sklearn.metrics
 from transformers import pipeline
 
 from support.tiny import InProcess, command, findings
-from transfergain.arms import ARMS
+from transfergain.arms import DEFAULT_ARMS
 from transfergain.data import prepare
 from transfergain.executors import EXECUTORS
 from transfergain.metrics import METRICS
@@ -22,7 +22,7 @@ SHIFTS = {"pairs": "shift:notices", "topics": "shift:guests"}
 NOISE = "perturbed:keyboard@5"
 KEYS = {
     "budgets": [60], "seeds": 2, "tune": 0, "epochs": 1, "min_steps": 12, "max_length": 48, "precision": "fp32",
-    "device": "cpu", "workers": 1, "perturbations": ["keyboard@5"], "arms": list(ARMS),
+    "device": "cpu", "workers": 1, "perturbations": ["keyboard@5"], "arms": list(DEFAULT_ARMS),
 }  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def rows(first):
 
 
 def test_every_trial_of_every_arm_and_floor_is_done(first):
-    trials = 2 * 2 * (len(ARMS) + len(TASKS["classification"].floors))
+    trials = 2 * 2 * (len(DEFAULT_ARMS) + len(TASKS["classification"].floors))
     assert findings(first[1])["trials"] == {"done": trials, "failed": 0, "skipped": 0, "pending": 0}
     assert {name: entry["task"] for name, entry in findings(first[1])["data"].items()} == KINDS
 
@@ -71,7 +71,7 @@ def test_every_split_is_scored_by_the_metrics_of_its_kind(first):
 
 def test_stored_sets_have_scikit_learns_scores(rows, datasets):
     several = [row for row in rows if row.spec.dataset == "topics"]
-    assert len(several) == 2 * (len(ARMS) + 2)
+    assert len(several) == 2 * (len(DEFAULT_ARMS) + 2)
     for row in several:
         for split, evaluated in row.outcome.evaluated.items():
             splits = datasets["topics"].splits()
@@ -96,7 +96,7 @@ def test_scores_of_labels_stand_beside_each_other(first, datasets):
     assert all(tuple(s["parts"]) == datasets["topics"].labels for s in parts)
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", DEFAULT_ARMS)
 def test_a_kept_model_of_pairs_answers_in_a_pipeline_as_it_did(first, rows, datasets, arm):
     folder, data = first[1] / "models" / f"pairs-{arm}", datasets["pairs"]
     texts = [{"text": e.inputs["text"], "text_pair": e.inputs["text_pair"]} for e in data.test[:24]]
@@ -104,7 +104,7 @@ def test_a_kept_model_of_pairs_answers_in_a_pipeline_as_it_did(first, rows, data
     assert [max(row, key=row.get) for row in said] == [data.labels[c] for c in kept(rows, folder)[:24]]
 
 
-@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("arm", DEFAULT_ARMS)
 def test_a_kept_model_of_labels_answers_in_a_pipeline_as_it_did(first, rows, datasets, arm):
     """Its card names the threshold, and its scores are sigmoids, each for itself."""
     folder, data = first[1] / "models" / f"topics-{arm}", datasets["topics"]

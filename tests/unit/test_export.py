@@ -8,7 +8,10 @@ import pytest
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run
 from support.findings_fixture import synthetic
+from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.findings import BENEFITS, load
+from transfergain.analysis.forecast.rows import ForecastRow
+from transfergain.analysis.rows import Measure
 from transfergain.errors import UserError
 from transfergain.report import export
 from transfergain.report.export import FORMATS, PICTURES, write_table
@@ -168,9 +171,20 @@ def test_a_folder_without_study_is_a_user_error(tmp_path):
 @pytest.fixture
 def whole(monkeypatch):
     """`write_table` reads invented findings, all tables filled."""
-    found = synthetic(datasets=1, seeds=3)
+    made = synthetic(datasets=1, seeds=3)
+    found = replace(made, **ahead(made.data_efficiency[0]))
     monkeypatch.setattr(export, "load", lambda folder: found)
     return found
+
+
+def ahead(like):
+    """A forecast and a break-even at the place of another row."""
+    place = {name: getattr(like, name) for name in ("task", "dataset", "arm", "budget", "split", "metric", "n_seeds")}
+    forecast = ForecastRow(**place, measure=Measure.FORECAST, reference="", estimate=0.9, low=0.85, high=0.93, largest=1024,
+                           score=0.88, points=3)  # fmt: skip
+    overtakes = BreakEvenRow(**place, measure=Measure.BREAK_EVEN, reference="tfidf", estimate=90.0, overtakes="full",
+                             n_min=64, n_max=1024, cost=None)  # fmt: skip
+    return {"forecast": [forecast], "break_even": [overtakes]}
 
 
 @pytest.mark.parametrize("format", [f for f in FORMATS if f not in PICTURES])

@@ -80,7 +80,7 @@ def test_a_separator_that_is_named_leaves_the_others_in_the_labels():
     [
         (["a, b", "a", "c;d"], {}, 'separated by ; or by ,: "c;d" in a.csv row 3 and "a, b" in a.csv row 1; say which'),
         (["a", "b;c", "nan"], {}, 'a.csv row 3: the label "nan" is what programs write for a missing one'),
-        ([["a"], ["b", ["c"]]], {}, 'a.csv row 2: "label" holds a list within a list'),
+        ([["a"], ["b", ["c"]]], {}, "a.csv row 2: the labels hold a list within a list"),
         ([["a"], {"label": {"b": 1}}], {}, "a.csv row 2: the labels are a dict"),
         (["['a' 'b']", "['a']"], {}, "a.csv row 1: the labels ['a' 'b'] are no list that can be read"),
         (["[4 27]", "[4]"], {}, "a.csv row 1: the labels [4 27] are no list"),

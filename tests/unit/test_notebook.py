@@ -95,7 +95,7 @@ def test_an_error_of_the_user_is_a_box_that_names_keywords(tmp_path):
 def test_dir_lists_the_public_names():
     import transfergain as tg
 
-    assert dir(tg) == ["Findings", "UserError", "__version__", "load", "pretrain", "rank", "run"]
+    assert dir(tg) == ["Findings", "UserError", "__version__", "compare_predictions", "load", "pretrain", "rank", "run"]
 
 
 def renamed(findings, name):

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from transfergain.engine.ranking import in_halves
-from transfergain.engine.ranking import _h_score
+from transfergain.engine.ranking import _h_score, in_halves
 from transfergain.engine.transferability import h_score, log_me
 from transfergain.types import Example
 

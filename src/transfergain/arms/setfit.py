@@ -18,6 +18,8 @@ def prepare(blueprint: Blueprint) -> Prepared:
 
     if blueprint.auto_class != TEXTS:
         raise Declined("SetFit pairs whole texts by their class, which this task's texts have not")
+    if getattr(blueprint.config, "problem_type", None) == "multi_label_classification":
+        raise Declined("SetFit pairs texts by their one class, and these have several labels")
     built = frozen(build_pretrained(blueprint), blueprint)
     built.model.encoder.requires_grad_(True)
     return replace(built, contrasts=True)

@@ -35,7 +35,9 @@ def read(folder: str, texts: Sequence[Example], task: Task, recipe: Recipe, devi
     checkpoint = resolve(folder)
     tokenizer, device = load_tokenizer(checkpoint), pick_device(device_name)
     with explained(checkpoint, "loading the kept model"):
-        model = AutoModelForSequenceClassification.from_pretrained(checkpoint.path, local_files_only=True)
+        model = AutoModelForSequenceClassification.from_pretrained(
+            checkpoint.path, local_files_only=True, use_safetensors=True
+        )
     model.to(device).eval()
     options = {"max_length": recipe.max_length, **dict(recipe.options)}
     encoded = task.encode(texts, tokenizer, options).features

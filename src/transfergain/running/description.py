@@ -38,12 +38,13 @@ def describe(setup: Setup, store: Store) -> None:
     unsaid = {"output_dir", "workers", "device", "executor", "report_to", "time_limit"}
     request = without_places(study.model_dump(mode="json", exclude=unsaid))
     warnings = (*_warnings(study, datasets, checkpoint), *setup.advice)
+    identity = _identity(setup, store)  # before anything is written: a folder of another study stays as it was
     sealed = {name: pack(data, find(data.task)) for name, data in datasets.items()} if privacy.texts else {}
     if store.get_meta(SEALED_KEY) != sealed:
         store.set_meta(SEALED_KEY, sealed)
     store.update_meta(
         {
-            "identity": _identity(setup, store),
+            "identity": identity,
             "study": request | {"revision": checkpoint.revision, "precision": setup.planner.precision},
             "arms": [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms],
             "data": {name: entry.to_dict() for name, entry in entries(setup.planner).items()},

@@ -30,6 +30,7 @@ from transfergain.report.test_texts import SEALED_KEY
 from transfergain.running.models import TRIAL_ID_FILE
 from transfergain.store import Store, StoredTrial
 from transfergain.tasks import find
+from transfergain.tasks.given import ID, SPLIT
 from transfergain.types import Example, Target
 
 Floats = NDArray[np.floating[Any]]
@@ -79,7 +80,7 @@ def choose(
     trial, model = _kept(findings, arm)
     task = find(trial.spec.task)
     assert task.given is not None, "tasks with a label a text read predictions"
-    ((name, option),) = task.given.columns.items()
+    name, option = next(iter(task.given.columns.items()))
     column = column or str(findings.study.request.get(option) or name)
     texts, ids, left_out = _pool(Path(pool), (flag_of(option), column), _sealed(folder, name))
     if count > len(texts):
@@ -125,7 +126,10 @@ def _sealed(folder: str, column: str) -> set[bytes]:
     """Read the marks of the sealed texts, which must not be labelled for training."""
     with Store(folder) as store:
         packed: Mapping[str, str] = store.get_meta(SEALED_KEY) or {}
-    return {mark(row[column]) for rows in packed.values() for row in unpack(rows)}
+    rows = [row for each in packed.values() for row in unpack(each)]
+    if any(set(row) - {ID, SPLIT, column} for row in rows):
+        raise UserError(f"{folder}: next-labels chooses single texts, and the texts of this study come in pairs")
+    return {mark(row[column]) for row in rows}
 
 
 def _pool(path: Path, wanted: tuple[str, str], sealed: set[bytes]) -> tuple[list[str], list[str], int]:

@@ -12,7 +12,7 @@ from transfergain.data.recognise import Guess
 from transfergain.errors import UserError
 from transfergain.floors.base import Floor
 from transfergain.options import Option, OptionKind
-from transfergain.tasks.classification import CLASSIFICATION
+from transfergain.tasks.classification import ONE_CLASS
 from transfergain.types import Example
 
 LABELS = ("long", "short")
@@ -52,7 +52,7 @@ BY_LENGTH = Floor(
 )
 
 TOY = replace(
-    CLASSIFICATION,
+    ONE_CLASS,
     name="toy",
     title="Long or short",
     options=(Option("least_words", 1, "words of the shortest line", OptionKind.READING, type=int, ge=1, le=9),),

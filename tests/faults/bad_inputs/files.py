@@ -78,7 +78,7 @@ case("reviews.csv row 1 has 3 fields", "put quotes around", name="ragged first r
 case("reviews.csv row 2", '"label" is empty', name="short row")(with_file("reviews.csv", "text,label\na,b\nc\n"))
 case('two columns are called "text"', name="column twice")(with_file("reviews.csv", "text,label,text\na,b,c\n"))
 case("reviews.parquet", "parquet", name="no parquet")(with_file("reviews.parquet", "text,label\n"))
-case("reviews.xlsx", "unknown format .xlsx", ".csv", name="unknown ending")(with_file("reviews.xlsx", "text,label\n"))
+case("reviews.ods", "unknown format .ods", ".csv", name="unknown ending")(with_file("reviews.ods", "text,label\n"))
 
 
 @case("films is a folder", "--dataset-name")
