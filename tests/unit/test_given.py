@@ -10,6 +10,7 @@ import transfergain as tg
 from support.fakes import FakeExecutor, dataset, outcome_of, run
 from support.texts import sentences, write_csv
 from transfergain.analysis.findings import load
+from transfergain.commands.compare_predictions import answer
 from transfergain.data import given, prepare
 from transfergain.data.sealed import pack, unpack
 from transfergain.errors import UserError
@@ -17,6 +18,7 @@ from transfergain.options import OptionKind
 from transfergain.report import terminal
 from transfergain.report.export import write_table
 from transfergain.report.page import html
+from transfergain.running.comparing import ComparedMetric, Comparison
 from transfergain.split import TEST, shift
 from transfergain.store import Store
 from transfergain.tasks import TASKS
@@ -260,3 +262,18 @@ def test_several_files_may_be_named_in_several_ways(given):
     from transfergain.study import Study
 
     assert Study(predictions=given).predictions == {"gpt": ["a.csv", "b.csv"]}
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "said"),
+    [
+        (0.02, 0.18, "A is better: A has accuracy 90.0 against 80.0 %"),
+        (-0.18, -0.02, "B is better"),
+        (-0.1, 0.2, "do not tell"),
+    ],
+)
+def test_the_first_sentence_says_which_system_is_better_or_that_the_test_set_does_not_tell(low, high, said):
+    row = ComparedMetric("accuracy", 0.9, 0.85, 0.95, 0.8, 0.7, 0.9, 0.1, low, high, 0.01)
+    found = Comparison("sentiment", "test.csv", 60, 60, ("a.csv",), ("b.csv",), (row,), None)
+    assert said in answer(found) and "95 %" in answer(found)
+    assert "without an interval" in answer(replace(found, rows=(replace(row, low=None, high=None),)))

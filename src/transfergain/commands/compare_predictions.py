@@ -8,13 +8,15 @@ from rich.text import Text
 
 from transfergain.analysis import words
 from transfergain.running.comparing import Comparison
-from transfergain.running.console import tell, warn
+from transfergain.running.console import say, tell, warn
 
 
 def show(found: Comparison, console: Console) -> None:
     """Print the scores, and the difference of each metric with its interval."""
     for note in found.notes:
         warn(console, note)
+    say(console, answer(found))
+    console.print()
     of = "" if found.clusters == found.examples else f" of {found.clusters:,} articles"
     tell(console, "test", f"{found.test_file}, {found.examples:,} examples{of}")
     for name, files in (("A", found.a), ("B", found.b)):
@@ -32,6 +34,18 @@ def show(found: Comparison, console: Console) -> None:
         only = f"only A is right on {found.discordant.only_a:,} examples, only B on {found.discordant.only_b:,}"
         tell(console, "McNemar", f"{only}; exact {words.format_p(found.discordant.p_value)}")
     tell(console, "sampled", _sampled(found))
+
+
+def answer(found: Comparison) -> str:
+    """Say in a sentence which system is better by the first metric, or that the test set does not tell."""
+    row = found.rows[0]
+    amount = f"{row.metric} {100 * row.score_a:.1f} against {100 * row.score_b:.1f} %"
+    if row.low is None or row.high is None:
+        return f"Not known: {amount}, without an interval."
+    interval = f"{words.in_points(row.difference)} points, 95 %: {words.in_points(row.low)} to {words.in_points(row.high)}"
+    if row.low > 0 or row.high < 0:
+        return f"{'A' if row.low > 0 else 'B'} is better: A has {amount} ({interval})."
+    return f"These {found.examples:,} examples do not tell which is better: A has {amount} ({interval})."
 
 
 def _sampled(found: Comparison) -> str:
