@@ -14,6 +14,8 @@ from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Recipe, TrialSpec
 
+pytestmark = pytest.mark.long
+
 KINDS = ("bert", "roberta", "distilbert", "gpt2", "t5", "bart")
 ARMS_EVERYWHERE = ("full", "lora", "probe")
 OPTIONS = {"multi_label": True, "text_pair_column": "reply", "label_column": "labels"}

@@ -18,6 +18,8 @@ from transfergain.store import Store
 from transfergain.tasks import TASKS
 from transfergain.types import Example, Recipe
 
+pytestmark = pytest.mark.long
+
 
 def test_rules_are_one_where_the_model_cannot_tell_and_order_as_it_is_unsure():
     probabilities = np.array([[0.5, 0.5], [0.9, 0.1], [0.7, 0.3]])

@@ -25,6 +25,8 @@ from transfergain.running import pretraining as command
 from transfergain.running.tryout import quiet_libraries
 from transfergain.seeds import generator
 
+pytestmark = pytest.mark.long
+
 KINDS = {
     "bert": "masked",
     "roberta": "masked",

@@ -19,6 +19,8 @@ from transfergain.tasks import TASKS
 from transfergain.trial import Bench, run_trial
 from transfergain.types import Recipe, TrialSpec
 
+pytestmark = pytest.mark.long
+
 
 def test_each_text_begins_as_many_pairs_of_its_class_as_of_others():
     labels = [0, 0, 0, 1, 1, 2]
