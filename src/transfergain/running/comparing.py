@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scipy.special import bdtr
 
@@ -16,6 +14,7 @@ from transfergain.data import given, prepare
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.options import OptionKind
+from transfergain.running.tabular import Tabular
 from transfergain.split import TEST
 from transfergain.study import Study
 from transfergain.tasks import find
@@ -52,7 +51,7 @@ class Discordant:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class Comparison(Tabular):
     """What two systems score on the same test file. Several files of one system are replicates of it."""
 
     task: str
@@ -67,20 +66,6 @@ class Comparison:
     discordant: Discordant | None
     """Of one file each, where an example has one right class."""
     notes: tuple[str, ...] = ()
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """Give the rows as dicts."""
-        return [asdict(row) for row in self.rows]
-
-    def to_frame(self) -> Any:
-        """Give the rows as a pandas frame."""
-        import pandas as pd
-
-        return pd.DataFrame(self.to_dicts())
-
-    def to_json(self) -> str:
-        """Write all of it as JSON."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False)
 
 
 def compare(a: Sequence[str], b: Sequence[str], study: Study) -> Comparison:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -226,14 +227,8 @@ class _Bar:
         if self._progress:
             self._progress.stop()
 
-    @property
-    def step(self) -> Callable[[int, int, float | None], None]:
-        """Give what is told of every step."""
-        return self._step
-
-    def _step(self, step: int, steps: int, score: float | None) -> None:
-        import math
-
+    def step(self, step: int, steps: int, score: float | None) -> None:
+        """Show a step that was taken."""
         loss = "" if score is None else f" · held-out loss {-math.log(score):.3f}"
         of = f"step {step:,} of {steps:,}" if steps else f"step {step:,}"
         if self._progress:

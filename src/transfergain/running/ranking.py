@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from rich.console import Console
 
@@ -16,6 +14,7 @@ from transfergain.data import prepare
 from transfergain.engine.rank_row import RankRow
 from transfergain.errors import UserError
 from transfergain.running.console import aside, busy
+from transfergain.running.tabular import Tabular
 from transfergain.running.tryout import quiet_libraries
 from transfergain.study import Study
 from transfergain.tasks import TASKS, find
@@ -27,7 +26,7 @@ DRAWS = 5
 
 
 @dataclass(frozen=True)
-class Ranking:
+class Ranking(Tabular):
     """Checkpoints, the most promising first; those that could not be read last."""
 
     task: str
@@ -42,20 +41,6 @@ class Ranking:
     def ranked(self) -> list[RankRow]:
         """List the rows of checkpoints that could be read, the most promising first."""
         return [row for row in self.rows if not row.problem]
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """Give the rows as dicts."""
-        return [asdict(row) for row in self.rows]
-
-    def to_frame(self) -> Any:
-        """Give the rows as a pandas frame."""
-        import pandas as pd
-
-        return pd.DataFrame(self.to_dicts())
-
-    def to_json(self) -> str:
-        """Write all of it as JSON."""
-        return json.dumps(asdict(self), indent=1, ensure_ascii=False, allow_nan=False)
 
     def by_size(self) -> list[str]:
         """Order the ranked checkpoints by their parameters alone, the largest first: the baseline to beat."""
