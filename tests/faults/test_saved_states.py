@@ -7,9 +7,9 @@ import time
 from dataclasses import replace
 
 import pytest
-import torch
 
 from support.fakes import LABELS
+from support.processes import fork
 from support.texts import sentences
 from transfergain.checkpoint import resolve
 from transfergain.data import unlabelled
@@ -37,7 +37,7 @@ class Fatal(saves.Saves):
 
 def killed(steps, run):
     """Run a trial in a process of its own that dies after so many steps; tells how it ended."""
-    if not (pid := os.fork()):
+    if not (pid := fork()):
         Fatal.left, saves.Saves = steps + 1, Fatal
         try:
             run()
@@ -69,7 +69,6 @@ def test_a_trial_whose_worker_is_killed_twice_ends_as_one_that_was_left_in_peace
     spec = TrialSpec(
         "sentiment", "reviews", arm, 50, 0, Phase.REPORT, recipe, ((TEST, "0"),), "0", checkpoint.revision
     )  # fmt: skip
-    torch.set_num_threads(1)  # which a fork can go on with
     whole = run_trial(spec, Bench({"reviews": data}, checkpoint, "cpu", 1))
     assert whole.details.steps > 20
 
@@ -88,13 +87,12 @@ def test_a_trial_whose_worker_is_killed_twice_ends_as_one_that_was_left_in_peace
 def test_a_pretraining_that_is_killed_at_ten_moments_ends_with_the_same_weights(checkpoints, tmp_path):
     checkpoint, texts = resolve(checkpoints()), unlabelled.collect([[text for text, _ in sentences(200)]])
     asked = Asked(steps=60, batch_size=4, max_length=16, precision="fp32", device="cpu", learning_rate=1e-3)
-    torch.set_num_threads(1)  # which a fork can go on with
     begun = time.monotonic()
     whole = pretrain(checkpoint, texts, asked, tmp_path / "whole")
     took, rng, state = time.monotonic() - begun, random.Random(0), tmp_path / "state"
     reached = []
     for _ in range(10):
-        if not (pid := os.fork()):
+        if not (pid := fork()):
             try:
                 pretrain(checkpoint, texts, asked, tmp_path / "killed", saves=saves.Saves(state, 0.0))
             finally:

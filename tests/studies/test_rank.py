@@ -5,6 +5,7 @@ import re
 import shlex
 
 import pytest
+import torch
 
 import transfergain as tg
 from support.checkpoints import build_checkpoint
@@ -12,6 +13,7 @@ from support.texts import articles, sentences, tagged, write_conll, write_csv, w
 from support.tiny import command
 from transfergain.commands.rank import answer, names
 from transfergain.engine.rank_row import RankRow
+from transfergain.engine.threads import torch_threads
 from transfergain.running.ranking import Ranking
 
 FIELDS = set(RankRow.__dataclass_fields__)
@@ -32,6 +34,13 @@ def files(tmp_path_factory):
         "ner": str(write_conll(folder / "names.conll", tagged(80))),
         "qa": str(write_squad(folder / "places.json", articles(32))),
     }
+
+
+def test_the_number_of_threads_is_left_as_it_was(models, files):
+    for number in (1, 2):  # one of them is not what a ranking takes
+        with torch_threads(number):
+            tg.rank(models[:1], task="sentiment", train_file=files["sentiment"], max_length=16, examples=60, quiet=True)
+            assert torch.get_num_threads() == number
 
 
 @pytest.mark.parametrize("task", ["sentiment", "ner", "qa"])

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from support.checkpoints import build_checkpoint
-from support.processes import alive
+from support.processes import alive, fork
 from support.tiny import KEYS, InProcess, files, flags, models, outcomes
 from transfergain import cli
 from transfergain.executors import EXECUTORS
@@ -76,7 +76,7 @@ class Lab:
         said: Path | None = None,
     ) -> int:
         """`transfergain run` in a fork of this process; its id. What it says goes to a terminal or into a file."""
-        if pid := os.fork():
+        if pid := fork():
             return pid
         code = 70
         try:

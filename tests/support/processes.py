@@ -1,9 +1,22 @@
 """Other processes, as /proc shows them."""
 
+import os
 import time
 from pathlib import Path
 
 import pytest
+import torch
+
+
+def fork() -> int:
+    """Fork this process: 0 in the child, whose torch keeps to one thread whatever it is told.
+
+    OpenMP waits for ever for the threads that it had before a fork, and which did not come along.
+    """
+    if not (pid := os.fork()):
+        torch.set_num_threads(1)
+        torch.set_num_threads = lambda nthreads: None
+    return pid
 
 
 def children(pid):

@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 import pytest
-import torch
 
 from support.texts import sentences, write_csv
+from transfergain.engine.threads import torch_threads
 from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Executor
 from transfergain.running.tryout import quiet_libraries
@@ -105,17 +105,14 @@ class InProcess(Executor):
         self.bench = bench
 
     def submit(self, jobs, watch):
-        threads = torch.get_num_threads()
-        torch.set_num_threads(self.bench.threads)
         for job in jobs:
             self.ran.append(job.spec)
             try:
-                with quiet_libraries():
+                with quiet_libraries(), torch_threads(self.bench.threads):
                     outcome = run_trial(job.spec, self.bench, job.save_to, partial(watch, job.spec), job.state)
             except Exception as error:
                 outcome = Outcome(Status.FAILED, error=f"{type(error).__name__}: {error}")
             yield job.spec, outcome
-        torch.set_num_threads(threads)
 
     def close(self):
         pass

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
@@ -25,6 +24,7 @@ from transfergain.engine.precision import pick_device
 from transfergain.engine.probing import HEADS, Probe, in_view, make_features
 from transfergain.engine.rank_row import RankRow
 from transfergain.engine.reading import Part, Reader
+from transfergain.engine.threads import torch_threads
 from transfergain.engine.transferability import h_score, log_me
 from transfergain.seeds import generator
 from transfergain.sharing import Memo
@@ -47,8 +47,20 @@ def measure(
     examples: int,
     draws: int,
 ) -> RankRow:
-    """Measure one checkpoint. Raises UserError where it cannot be used."""
-    torch.set_num_threads(threads)
+    """Measure one checkpoint, with so many threads. Raises UserError where it cannot be used."""
+    with torch_threads(threads):
+        return _measure(checkpoint, data, max_length, encoding, device, examples, draws)
+
+
+def _measure(
+    checkpoint: Checkpoint,
+    data: Dataset,
+    max_length: int,
+    encoding: Sequence[tuple[str, Any]],
+    device: str,
+    examples: int,
+    draws: int,
+) -> RankRow:
     task, rows = find(data.task), sample(data, examples)
     tokenizer = load_tokenizer(checkpoint)
     config = load_config(checkpoint, tokenizer, data.labels, head=task.head)

@@ -93,9 +93,9 @@ def matmul_speed(threads: int) -> float:
     """Measure the products a second of matrices such as a small model has, with so many threads, for a fifth of a second."""
     import torch
 
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+    from transfergain.engine.threads import torch_threads
+
+    with torch_threads(threads):
         left, right = torch.rand(512, 384), torch.rand(384, 1536)
         left @ right
         count, start = 0, time.perf_counter()
@@ -103,8 +103,6 @@ def matmul_speed(threads: int) -> float:
             left @ right
             count += 1
         return count / (time.perf_counter() - start)
-    finally:
-        torch.set_num_threads(before)
 
 
 def weight_bytes(folder: str) -> int:
