@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -70,6 +71,13 @@ def this_machine_alone():
         patch.setattr(socket.socket, "connect", guarded)
         patch.setattr(socket, "getaddrinfo", guarded_look_up)
         yield
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Every test begins with one thread of torch's, whatever the one before it left: sums depend on their number."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
