@@ -51,7 +51,7 @@ def test_it_is_listed_with_its_floor(toy):
 
 def test_its_option_is_refused_for_other_tasks_and_outside_its_bounds(toy, tmp_path):
     assert toy("run", "--least-words", 2)[2] == (
-        "transfergain: --least-words is for the task toy, not for sentiment; leave it out\n"
+        "transfergain: --least-words is for the task toy, and none given means sentiment; add --task toy, or leave it out\n"
     )
     assert toy("run", "--task", "toy", "--num-beams", 2)[2] == (
         "transfergain: --num-beams is for the task translation, not for toy; leave it out\n"

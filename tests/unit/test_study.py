@@ -286,7 +286,7 @@ def test_the_reference_runs_at_every_budget():
         ({"task": "sentiment", "num_beams": 4}, "--num-beams is for the task translation, not for sentiment"),
         ({"task": "ner", "doc_stride": 8}, "--doc-stride is for the task qa, not for ner"),
         ({"task": "qa", "label_column": "y"}, "--label-column is for the tasks sentiment, classification, not for qa"),
-        ({"doc_stride": 8}, "--doc-stride is for the task qa, not for sentiment"),
+        ({"doc_stride": 8}, "--doc-stride is for the task qa, and none given means sentiment; add --task qa"),
     ],
 )
 def test_an_option_of_another_task_is_refused(keys, says):

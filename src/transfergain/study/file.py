@@ -102,4 +102,8 @@ def _refuse_foreign(raw: Mapping[str, Any], flags: Mapping[str, Any], file: str 
             if users and name not in users:
                 where = flag_of(key) if key in flags else f"{file or 'study'}: {place}{key}"
                 tasks = f"task{'s' if len(users) > 1 else ''} {', '.join(users)}"
-                raise UserError(f"{where} is for the {tasks}, not for {name}; leave it out")
+                if "task" in raw or "task" in entry:
+                    raise UserError(f"{where} is for the {tasks}, not for {name}; leave it out")
+                raise UserError(
+                    f"{where} is for the {tasks}, and none given means {name}; add --task {users[0]}, or leave it out"
+                )

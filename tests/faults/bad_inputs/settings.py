@@ -51,13 +51,13 @@ case("study.toml: shift: must be name=FILE", name="shift of a wrong type")(in_fi
 case("study.toml: budgets: must be whole", name="broken budget")(in_file("budgets = [64.5]"))
 
 # Options of another task.
-case("--num-beams", "is for the task translation, not for sentiment", name="beams for a classifier")(
+case("--num-beams", "none given means sentiment; add --task translation", name="beams for a classifier")(
     flags("--num-beams", "4")
 )
 case("--doc-stride", "is for the task qa, not for classification", name="windows for a classifier")(
     flags("--task", "classification", "--doc-stride", "64")
 )
-case("study.toml: label_map", "is for the task ner, not for sentiment", name="foreign key in a study file")(
+case("study.toml: label_map", "is for the task ner, and none given means sentiment", name="foreign key in a study file")(
     in_file('label_map = "a=b"')
 )
 case("study.toml: tasks.1.label_column", "not for qa", name="foreign key in one of several data sets")(
