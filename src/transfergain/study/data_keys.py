@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from transfergain.arms import ARMS
-from transfergain.data.prepare import DataSource
+from transfergain.data.source import DataSource
 from transfergain.errors import nearest, printable
 from transfergain.options import Flag, Group, OptionKind
 from transfergain.study.fields import with_options_of
