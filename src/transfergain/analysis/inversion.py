@@ -23,6 +23,10 @@ GRID_POINTS, REFINING_STEPS = 32, 16
 """Points of a segment between two measured ones at which the test is tried first; steps that refine the interval's ends."""
 
 
+Test = Callable[[Floats], Floats]
+"""Points on the curve's x -> the p-values of "no difference" there."""
+
+
 class Inverse(NamedTuple):
     """Where the curve reaches the target, on the curve's own x. `low` and `high` are None with one seed."""
 
@@ -71,14 +75,22 @@ def invert(target: Values, curve: Sequence[Values], x: Sequence[float], looks: s
     """
     points = np.asarray(x, dtype=np.float64)
     differences = [target.minus(part) for part in smoothed(curve)]
-    estimate, censored = _crossing(np.array([d.scores.mean() for d in differences]), points)
-    if len(target.scores) < 2:
+    means = np.array([part.scores.mean() for part in differences])
+    return inverse(means, points, _tests(differences, points, looks) if len(target.scores) > 1 else None)
+
+
+def inverse(differences: Floats, points: Floats, p_values: Test | None) -> Inverse:
+    """Find where a target minus a smoothed curve becomes 0, and the points at which `p_values` finds no difference.
+
+    `p_values` is None where one seed says nothing of the variance: then there is no interval.
+    """
+    estimate, censored = _crossing(differences, points)
+    if p_values is None:
         return Inverse(estimate, censored, None, None, False, False)
-    p_values = _tests(differences, points, looks)
     grid = np.unique(np.concatenate([*_between(points), [estimate]]))
     kept = np.flatnonzero(p_values(grid) >= ALPHA)
     if not len(kept):  # the curve does not pass the target, and is nowhere close
-        beyond = differences[-1].scores.mean() > 0
+        beyond = differences[-1] > 0
         at = float(points[-1] if beyond else points[0])
         return Inverse(at, censored, at, at, not beyond, bool(beyond))
     # The hull of what is kept, and of what lies beyond the curve where the target does: a noisy point far from there
@@ -109,7 +121,7 @@ def _between(x: Floats) -> list[Floats]:
     return [np.linspace(a, b, GRID_POINTS + 1) for a, b in itertools.pairwise(x)]
 
 
-def _tests(differences: Sequence[Values], x: Floats, looks: stats.Design | None) -> Callable[[Floats], Floats]:
+def _tests(differences: Sequence[Values], x: Floats, looks: stats.Design | None) -> Test:
     """Test "no difference" at any x. Mean squares are quadratic between two points, so three of them give all."""
     seeds, clusters = differences[0].values.shape
     ends = [*differences, differences[-1]] if len(x) == 1 else list(differences)
@@ -129,7 +141,7 @@ def _tests(differences: Sequence[Values], x: Floats, looks: stats.Design | None)
     return p_values
 
 
-def _end(p_values: Callable[[Floats], Floats], inside: float, outside: float, alpha: float) -> float:
+def _end(p_values: Test, inside: float, outside: float, alpha: float) -> float:
     """Search the end of the interval between a point in it and one outside, to a hundred-millionth of their distance."""
     for _ in range(7):
         grid = np.linspace(inside, outside, REFINING_STEPS + 1)

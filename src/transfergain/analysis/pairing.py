@@ -96,6 +96,12 @@ def difference(
     return replace(found, components=_components(mine, theirs))
 
 
+def p_value(mine: Values, theirs: Values, looks: Sequence[Design | None] = (None, None)) -> float:
+    """Test two-sided that two such systems have the same mean score: the inversion of the interval of `difference`."""
+    by_cluster = mine.values.mean(axis=0) - theirs.values.mean(axis=0)
+    return _tested(float(mine.scores.mean() - theirs.scores.mean()), _parts([mine, theirs], looks, by_cluster))
+
+
 def score(values: Values) -> Estimate:
     """Estimate the mean score of predictions that files give; its interval is cut at 0 and 1."""
     found = around(float(values.scores.mean()), _parts([values], [None], values.values.mean(axis=0)))
@@ -137,12 +143,19 @@ def _together(parts: Sequence[Part]) -> list[Part]:
 
 def around(estimate: float, parts: Sequence[Part], level: float = PLAIN_LEVEL) -> Estimate:
     """Put an interval around an estimate whose variance has these parts; the test is its inversion."""
+    total, p = sum(part.variance for part in parts), _tested(estimate, parts)
+    if total <= ROUNDING_VARIANCE:
+        return Estimate(estimate, estimate, estimate, p, None)
+    half = _quantile(1 - level, parts) * math.sqrt(total)
+    return Estimate(estimate, estimate - half, estimate + half, p, None)
+
+
+def _tested(estimate: float, parts: Sequence[Part]) -> float:
+    """Test two-sided that the truth is 0. Without any variance it is 1 for an estimate of 0, and else 0."""
     total = sum(part.variance for part in parts)
     if total <= ROUNDING_VARIANCE:
-        return Estimate(estimate, estimate, estimate, 1.0 if abs(estimate) < 1e-12 else 0.0, None)
-    error = math.sqrt(total)
-    half = _quantile(1 - level, parts) * error
-    return Estimate(estimate, estimate - half, estimate + half, tail(abs(estimate) / error, parts), None)
+        return 1.0 if abs(estimate) < 1e-12 else 0.0
+    return tail(abs(estimate) / math.sqrt(total), parts)
 
 
 def tail(x: float, parts: Sequence[Part]) -> float:
