@@ -11,7 +11,8 @@ from support.synthetic import DATA, World, pick
 from transfergain.analysis.forecast import families
 from transfergain.analysis.forecast.fit import RESIDUAL_PRIOR, Ensemble
 from transfergain.analysis.forecast.measured import Measured, of
-from transfergain.analysis.forecast.needed import needed
+from transfergain.analysis.forecast.needed import diminishing, needed
+from transfergain.analysis.forecast.said import diminishing as said_of
 from transfergain.analysis.rows import Censored
 from transfergain.analysis.stats import Values
 
@@ -117,7 +118,7 @@ def test_what_is_asked_for_is_forecast_with_its_price():
         "reviews: no forecast for full: 9,000 labels are more than four times the 512 that were measured."
     )
     first = found.summary.datasets[0].more_labels.forecast[0]
-    assert "the next 188 labels (75 EUR) probably" in first
+    assert "700 labels, 188 more (75 EUR), probably take accuracy of full from " in first
 
 
 def test_the_labels_that_a_score_takes():
@@ -138,6 +139,58 @@ def test_rounding_of_the_fewest_labels_does_no_harm(first):
     labels = [first, 2 * first, 4 * first]
     found = needed(Ensemble(known([0.3, 0.25, 0.2], 0.01, labels)), 0.85, (first, 16 * first), alone=False)
     assert first < found.low < found.estimate
+
+
+@pytest.mark.parametrize(
+    ("errors", "censored", "labels"),
+    [
+        (power(LABELS), "", 1130),
+        (8 * np.array(LABELS, dtype=float) ** -0.5, "above", 2048),
+        (0.02 + 0.6 * np.array(LABELS, dtype=float) ** -0.5, "below", 512),
+    ],
+)
+def test_from_where_on_labels_bring_less_than_a_point(errors, censored, labels):
+    """500 labels more bring just a point from 1,130 on by 0.05 + 2 n^-0.5, always two and more by 8 n^-0.5, and never one by
+    0.02 + 0.6 n^-0.5."""
+    found = diminishing(Ensemble(known(errors)), 500, 0.01, (512, 2048))
+    assert (found.censored, found.estimate) == (censored, pytest.approx(labels, rel=0.2))
+
+
+def accuracies(power, left=0.05, most=1024, seeds=6, **asked):
+    """A study of full on a power law from 1,024 labels on down, with little noise, and the sentence about its next point."""
+    found = study(lambda arm, n: 1 - left - power * n**-0.5, (most // 8, most // 4, most // 2, most), seeds, 4000, **asked)
+    return {row.measure: row for row in of_full(found)}, found.summary.datasets[0].more_labels.forecast
+
+
+def test_a_curve_that_flattens_says_from_where_on_labels_bring_little():
+    """1,000 labels bring a point from 2,400 on, by 3 n^-0.5."""
+    rows, said = accuracies(3.0, label_cost=0.4, currency="EUR")
+    row = rows["diminishing"]
+    assert (row.per, row.cost, row.censored) == (1000, pytest.approx(400), "") and row.estimate == pytest.approx(2400, rel=0.3)
+    assert row.sentence == (
+        f"reviews: beyond about {row.estimate:,.0f} labels full probably gains less than a point per 1,000 (400 EUR)."
+    )
+    almost = replace(row, censored=Censored.BELOW, estimate=1024.0, cost=None)
+    assert said_of(almost, "") == "beyond 1,024 labels full probably gains less than a point per 1,000"
+    (point,) = [text for text in said if text.startswith("the next point of ")]
+    assert ", and beyond about " in point and point.endswith(" labels it is less than a point per 1,000 (400 EUR)")
+
+
+def test_a_steep_curve_says_that_labels_go_on_to_bring_points():
+    rows, said = accuracies(12.0)
+    assert rows["diminishing"].censored == "above" and rows["next_point"].estimate < 150
+    assert any(text.endswith(", and up to 4,096 labels it is a point or more per 1,000") for text in said)
+
+
+def test_a_flat_curve_says_that_all_labels_together_bring_less_than_a_point():
+    rows, said = accuracies(0.0, left=0.05, seeds=5)
+    assert rows["next_point"].sentence == "reviews: all labels up to 4,096 probably bring full less than a point."
+    assert "diminishing" not in rows and any(text.startswith("all labels up to 4,096 probably bring ") for text in said)
+
+
+def test_next_to_no_error_leaves_no_point_to_gain():
+    rows, _ = accuracies(0.0, left=0.004)
+    assert rows["next_point"].censored == "above" and rows["next_point"].target == 1.0 and "diminishing" not in rows
 
 
 def test_two_numbers_of_labels_say_which_one_is_missing():
@@ -184,6 +237,9 @@ def test_a_curve_that_falls_is_named():
     assert tuple(row.falls) == (128, 256)
     assert row.sentence.endswith("; the score of full falls from 128 to 256 labels: believe a forecast less.")
     assert of_full(study(), measure="forecast")[0].falls == ()
+    assert not of_full(found, measure="diminishing"), "nothing is said of where such a curve flattens"
+    said = found.summary.datasets[0].more_labels.forecast
+    assert [text.count("believe a forecast less") for text in said[:2]] == [1, 0]
 
 
 def test_a_floor_that_learns_nothing_has_no_forecast():

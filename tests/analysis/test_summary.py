@@ -120,12 +120,12 @@ def test_what_the_last_labels_brought_is_paired():
     }  # fmt: skip
     assert (row.fewer, row.budget, row.n_seeds) == (256, 1024, 5)
     assert row.estimate == pytest.approx(np.mean(by_budget[1024]) - np.mean(by_budget[256]))
-    assert of.more_labels.text.startswith("the last step in labels, 256 to 1,024, brought nothing clear (+")
+    assert of.more_labels.text.startswith("the last step in labels, 256 to 1,024, brought full nothing clear (+")
 
 
 @pytest.mark.parametrize(
     ("slope", "said"),
-    [(0.12, "brought 1"), (-0.012, "brought next to nothing ("), (-0.12, "cost 1")],
+    [(0.12, "brought full 1"), (-0.012, "brought full next to nothing ("), (-0.12, "cost full 1")],
 )
 def test_the_last_doubling_brought_something_or_nothing(slope, said):
     def score(arm, budget):

@@ -28,15 +28,15 @@ SEEDS = (3, 5, 8, 10)
 def answers(rng, seeds, clusters, accuracies, sd, difficulty=0.5, own=0.15, together=0.3, arms=None):
     """Hits (cells, seeds, clusters) as floats. Cells of one arm (`arms`, all of their own without) share its difficulty.
 
-    A seed's luck is shared by all cells to `together`, and by the budgets of an arm to as much again: budgets nest.
+    `sd` between seeds is that of all cells, or one for each. A seed's luck is shared by all cells to `together`, and by the budgets of an arm to as much again: budgets nest.
     """
     arms = range(len(accuracies)) if arms is None else arms
     normal = functools.partial(rng.standard_normal, dtype=np.float32)
     shared, luck = math.sqrt(difficulty) * normal(clusters), normal((seeds, 1))
     of_arm = {arm: (math.sqrt(own) * normal(clusters), normal((seeds, 1))) for arm in dict.fromkeys(arms)}
     noise, found = math.sqrt(1 - difficulty - own), []
-    for accuracy, arm in zip(accuracies, arms, strict=True):
-        level = latent(accuracy, sd)
+    for accuracy, arm, spread in zip(accuracies, arms, np.broadcast_to(sd, len(accuracies)), strict=True):
+        level = latent(accuracy, float(spread))
         by_seed = math.sqrt(together) * (luck + of_arm[arm][1]) + math.sqrt(1 - 2 * together) * normal((seeds, 1))
         found.append(level.level + level.seed * by_seed + shared + of_arm[arm][0] + noise * normal((seeds, clusters)) > 0)
     return np.array(found, dtype=np.float64)

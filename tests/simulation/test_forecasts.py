@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from simulated_benefits import answers
 
-from transfergain.analysis.break_even import crossing
+from transfergain.analysis.break_even import crossing, over_files
 from transfergain.analysis.look import Look
 from transfergain.analysis.stats import Values
 
@@ -21,6 +21,8 @@ SHAPES = {
     "steep": ((0.52, 0.60, 0.74, 0.86), (0.66, 0.68, 0.70, 0.72)),
 }
 """Accuracies of the arm that overtakes, and of the other."""
+LEVEL = 0.69
+"""Accuracy of predictions that a file gives."""
 
 
 def break_even(name, seeds, studies, seed=0):
@@ -33,6 +35,21 @@ def break_even(name, seeds, studies, seed=0):
         cells = [Values(hit.mean(axis=1), hit) for hit in hits]
         ahead = [a.minus(b) for a, b in zip(cells[:4], cells[4:], strict=True)]
         _, found = crossing(ahead, BUDGETS, Look.of((), range(seeds)))
+        low, high = (0 if found.low_open else found.low), (np.inf if found.high_open else found.high)
+        sums += (low <= truth <= high, found.low_open or found.high_open)
+    return sums / studies
+
+
+def over_a_file(name, seeds, files, studies, seed=0):
+    """The same for a curve against predictions of files; one file is one system as it is, several are runs of one."""
+    rng, mine, x = np.random.default_rng([seed, seeds, files]), np.array(SHAPES[name][0]), np.log(BUDGETS)
+    truth, sums = np.exp(np.interp(LEVEL, mine, x)), np.zeros(2)
+    sd = (*[0.02] * 4, 0.02 if files > 1 else 0.0)
+    for _ in range(studies):
+        hits = answers(rng, seeds + files, 500, (*mine, LEVEL), sd, arms=[0] * 4 + [1])
+        measured = [Values(hit[:seeds].mean(axis=1), hit[:seeds]) for hit in hits[:4]]
+        given = Values(hits[4][seeds:].mean(axis=1), hits[4][seeds:])
+        _, found = over_files(measured, given, BUDGETS, Look.of((), range(seeds)))
         low, high = (0 if found.low_open else found.low), (np.inf if found.high_open else found.high)
         sums += (low <= truth <= high, found.low_open or found.high_open)
     return sums / studies
@@ -60,6 +77,12 @@ def test_break_evens_are_covered():
     assert 0.9 <= break_even("in the middle", 5, 200)[0] <= 0.99
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("files", [1, 3])
+def test_break_evens_against_files_are_covered(files):
+    assert 0.9 <= over_a_file("in the middle", 5, files, 200)[0] <= 0.99
+
+
 @pytest.mark.slow
 def test_long_forecasts():
     rows = curves.forecast_simulated(2100)
@@ -74,4 +97,13 @@ def test_long_forecasts():
 @pytest.mark.parametrize("name", SHAPES)
 def test_long_break_evens(name, seeds):
     covered, one_end = break_even(name, seeds, 2000)
+    assert 0.93 <= covered <= (0.97 if one_end < 0.1 else 1.0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("files", [1, 3])
+@pytest.mark.parametrize("seeds", [3, 5, 8])
+@pytest.mark.parametrize("name", SHAPES)
+def test_long_break_evens_against_files(name, seeds, files):
+    covered, one_end = over_a_file(name, seeds, files, 2000)
     assert 0.93 <= covered <= (0.97 if one_end < 0.1 else 1.0)

@@ -72,6 +72,12 @@ def _of_floor(row):
     return replace(row, spec=spec, outcome=replace(row.outcome, curve=(), converged=None, dev_score=None, details=details))
 
 
+def of_files(world, name, accuracy, files=1, seed=1):
+    """Trials of predictions that files give, as they stand beside those of `trials(world)`."""
+    level = replace(world, arms=(name,), budgets=(max(world.budgets),), seeds=files, score=lambda arm, budget: accuracy)
+    return [replace(row, spec=replace(row.spec, budget=0)) for row in map(_of_floor, study(level, seed))]
+
+
 def fail(rows, arm, seeds):
     """Let the trials of an arm fail in some seeds."""
     lost = Outcome(Status.FAILED, error="RuntimeError: CUDA out of memory")

@@ -111,17 +111,19 @@ def more_labels(tables: AdviceTables, name: str, arm: str) -> MoreLabels:
 
 def _brought(row: LastLabelsRow) -> str:
     amount, ends = f"{100 * abs(row.estimate):z.1f} points", words.interval(row.low, row.high)
+    does = f"{'brought' if row.estimate >= 0 else 'cost'} {row.arm}"
     if row.low is None:
-        return f"{'brought' if row.estimate >= 0 else 'cost'} {amount} in the one seed that has both"
+        return f"{does} {amount} in the one seed that has both"
     if hidden(row):
-        return f"{'brought' if row.estimate >= 0 else 'cost'} {amount} ({words.seeds(row.n_seeds)}, too few for an interval)"
+        return f"{does} {amount} ({words.seeds(row.n_seeds)}, too few for an interval)"
     if row.verdict is Verdict.SUPPORTED:
-        return f"brought {amount} ({ends})"
+        return f"{does} {amount} ({ends})"
     if row.verdict is Verdict.NEGATIVE_TRANSFER:
-        return f"cost {amount} ({ends}): more labels like these are not what helps"
+        return f"{does} {amount} ({ends}): more labels like these are not what helps"
+    figures = f"({words.points(row.estimate)}, {ends})"
     if row.verdict is Verdict.NOT_SUPPORTED:
-        return f"brought next to nothing ({words.points(row.estimate)}, {ends}): more labels are not what helps"
-    return f"brought nothing clear ({words.points(row.estimate)}, {ends})"
+        return f"brought {row.arm} next to nothing {figures}: more labels are not what helps"
+    return f"brought {row.arm} nothing clear {figures}"
 
 
 def caveats(tables: AdviceTables, name: str, gain: GainRow | None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from transfergain.analysis import stats
 from transfergain.analysis.entries import DatasetEntry
@@ -17,10 +17,11 @@ from transfergain.split import TEST
 
 @dataclass(frozen=True)
 class LearningCurve:
-    """One arm or floor of one data set."""
+    """One arm or floor of one data set, or predictions that files give, which are the same with every number of labels."""
 
     arm: str
     is_floor: bool
+    given: bool
     cells: Mapping[int, Cell]
     """Number of labels -> cell, in order."""
     entry: DatasetEntry
@@ -32,7 +33,7 @@ class LearningCurve:
 
     @property
     def seeds(self) -> list[int]:
-        """List the seeds that finished with every number of labels."""
+        """List the seeds that finished with every number of labels; of predictions that files give, the files."""
         return sorted(set.intersection(*(set(cell.outcomes) for cell in self.cells.values())))
 
     def look(self, *others: LearningCurve) -> Look:
@@ -46,7 +47,7 @@ class LearningCurve:
 
     def only(self, labels: Sequence[int]) -> LearningCurve:
         """Keep some numbers of labels."""
-        return LearningCurve(self.arm, self.is_floor, {n: self.cells[n] for n in labels}, self.entry)
+        return replace(self, cells={n: self.cells[n] for n in labels})
 
     def place(self, budget: int) -> RowPlace:
         """Return what every row about the curve begins with."""
@@ -57,12 +58,13 @@ class LearningCurve:
 
 
 def by_dataset(found: Sequence[Cell], data: Mapping[str, DatasetEntry]) -> dict[str, list[LearningCurve]]:
-    """Gather the curves of every data set, arms before floors, each in the order of the study."""
+    """Gather the curves of every data set, floors last, each in the order of the study."""
     cells: dict[tuple[str, str], dict[int, Cell]] = {}
     for cell in sorted(found, key=lambda cell: cell.is_floor):
         cells.setdefault((cell.dataset, cell.arm), {})[cell.budget] = cell
     curves: dict[str, list[LearningCurve]] = {name: [] for name in data}
     for (dataset, arm), own in cells.items():
-        is_floor = next(iter(own.values())).is_floor
-        curves[dataset].append(LearningCurve(arm, is_floor, dict(sorted(own.items())), data[dataset]))
+        a_cell = next(iter(own.values()))
+        curve = LearningCurve(arm, a_cell.is_floor, a_cell.given, dict(sorted(own.items())), data[dataset])
+        curves[dataset].append(curve)
     return curves

@@ -68,6 +68,7 @@ class Measure(StrEnum):
     FORECAST = "forecast"
     LABELS_NEEDED = "labels_needed"
     NEXT_POINT = "next_point"
+    DIMINISHING = "diminishing"
     BREAK_EVEN = "break_even"
     PART = "part"
 

@@ -12,6 +12,7 @@ from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.candidates import CandidateRow, Difference
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.forecast import said
+from transfergain.analysis.forecast.advised import advice as advised_by
 from transfergain.analysis.forecast.rows import ForecastRow
 from transfergain.analysis.last_labels import LastLabelsRow
 from transfergain.analysis.leading import BenefitTables, Leading
@@ -128,13 +129,22 @@ def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) ->
 
 
 def _more_labels(tables: SummaryTables, facts: Facts, name: str) -> MoreLabels:
-    rows = [row for row in tables.forecast if (row.dataset, row.arm) == (name, facts.arm)]
-    even = [row for row in tables.break_even if (row.dataset, row.reference) == (name, facts.recommendation.name)]
+    """Tell of the arm or floor to take, and of the arm that the answer is about where that is another one."""
+    taken = facts.recommendation.name
+    own, leading = (
+        [row for row in tables.forecast if (row.dataset, row.arm) == (name, arm)] for arm in (taken, facts.arm)
+    )
+    leading = leading if facts.arm != taken else []
+    even = [row for row in tables.break_even if (row.dataset, row.arm) == (name, facts.arm)]
+    given = {row.reference for row in facts.beside}
+    even = [row for row in even if row.reference == taken or row.reference in given]
+    rows = own or leading
     missing = next((",".join(map(str, row.missing)) for row in rows if row.missing), "")
     step = NextStep(text="a forecast takes three numbers of labels", key="budgets", value=missing)
     more = advice.more_labels(tables, name, facts.arm)
-    ahead = said.ahead(rows, next(iter(even), None), tables.study)
-    return replace(more, forecast=ahead, step=step if missing else more.step)
+    ahead = said.ahead(rows, leading if own else [], even, tables.study)
+    advised = advised_by(facts.recommendation, own, leading, tables.study)
+    return replace(more, forecast=ahead, step=step if missing else more.step, advice=advised)
 
 
 def _facts(tables: SummaryTables, name: str, entry: DatasetEntry) -> Facts:

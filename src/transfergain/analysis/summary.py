@@ -36,16 +36,19 @@ class NextStep(Flat):
 
 @dataclass(frozen=True, kw_only=True)
 class MoreLabels(Flat):
-    """What the next labels may buy the arm that the answer is about: what the last ones brought, and a forecast."""
+    """What the next labels may buy: what the last ones brought, and a forecast."""
 
     text: str
-    """What the last labels brought."""
+    """What the last labels brought the arm that the answer is about."""
     row: LastLabelsRow | None = None
     """None where no two numbers of labels were measured."""
     step: NextStep | None = None
     """What would tell, where that is one number of labels."""
     forecast: Sequence[str] = ()
-    """What the next labels probably buy, and where the arm overtakes the one to take."""
+    """What the next labels probably buy the arm or floor to take, and beside it the arm that the answer is about; and where
+    that one overtakes what to take, and predictions that files give."""
+    advice: str = ""
+    """What to take, and whether to buy labels for it, in a sentence."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,7 +36,12 @@ def duration(seconds: float, tenths: bool = False) -> str:
 
 
 def measured_interval(
-    low: float | None, high: float | None, low_open: bool, high_open: bool, say: Callable[[float], str] = times
+    low: float | None,
+    high: float | None,
+    low_open: bool,
+    high_open: bool,
+    say: Callable[[float], str] = times,
+    level: str = LEVEL,
 ) -> str:
     """Write an interval: `6.0x to more than 16x`.
 
@@ -45,14 +50,14 @@ def measured_interval(
     if low is None or high is None:
         return "no interval from one seed"
     if low_open and high_open:
-        return f"{LEVEL} from less than {say(low)} to more than {say(high)}"
+        return f"{level} from less than {say(low)} to more than {say(high)}"
     if high_open and low == high:
-        return f"{LEVEL}: more than {say(low)}"
+        return f"{level}: more than {say(low)}"
     if low_open and low == high:
-        return f"{LEVEL}: less than {say(high)}"
+        return f"{level}: less than {say(high)}"
     left = f"less than {say(low)}" if low_open else say(low)
     right = f"more than {say(high)}" if high_open else say(high)
-    return f"{LEVEL} {left} to {right}"
+    return f"{level} {left} to {right}"
 
 
 def bounded_ratio(row: MeasureRow) -> str:

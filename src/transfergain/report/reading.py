@@ -92,6 +92,7 @@ MEASURES: dict[Measure, Wording] = {
     Measure.FORECAST: Wording("score with so many labels, forecast", SCORE),
     Measure.LABELS_NEEDED: Wording("labels for the score wanted", COUNT),
     Measure.NEXT_POINT: Wording("more labels for one point", COUNT),
+    Measure.DIMINISHING: Wording("labels beyond which so many more bring less than a point", COUNT),
     Measure.BREAK_EVEN: Wording("labels where one overtakes the other", COUNT),
     Measure.PART: Wording("part of the gain", POINTS),
 }

@@ -101,7 +101,7 @@ class Mixture:
     weights: Floats
 
     def below(self, error: float) -> float:
-        """Give the probability that the error is below this one."""
+        """Give the probability that the error is below this one, which is none for an error of 0."""
         return float(self.weights @ ndtr((logit(error) - self.means) / self.spreads))
 
     def quantile(self, p: float) -> float:

@@ -1,4 +1,4 @@
-"""Find how many labels a score takes, by inverting the forecast over the number of labels."""
+"""Find how many labels a score takes, by inverting the forecast over the number of labels; and from where on they bring little."""
 
 from __future__ import annotations
 
@@ -39,6 +39,21 @@ def needed(ensemble: Ensemble, score: float, ends: tuple[int, int], alone: bool)
     low, below = _first(x, reached, (1 - LEVEL) / 2)
     high, above = _first(x, reached, (1 + LEVEL) / 2)
     return Needed(estimate, low, high, side, below is Censored.BELOW, above is Censored.ABOVE)
+
+
+def diminishing(ensemble: Ensemble, per: int, gained: float, ends: tuple[int, int]) -> Needed:
+    """Find the fewest labels between two ends beyond which `per` more never bring so much, by the medians."""
+    x = np.linspace(ends[0], ends[1] - per, POINTS)
+    before, after = (np.array([each.quantile(0.5) for each in ensemble.at(n)]) for n in (x, x + per))
+    brings = before - after - gained
+    still = np.flatnonzero(brings >= 0)
+    if not len(still):
+        return Needed(float(x[0]), None, None, Censored.BELOW, False, False)
+    i = int(still[-1])
+    if i == POINTS - 1:
+        return Needed(float(ends[1]), None, None, Censored.ABOVE, False, False)
+    share = brings[i] / (brings[i] - brings[i + 1])
+    return Needed(float(x[i] + share * (x[i + 1] - x[i])), None, None, Censored.NO, False, False)
 
 
 def _first(x: Floats, reached: Floats, p: float) -> tuple[float, Censored]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from transfergain.analysis.rows import MeasureRow
+from transfergain.analysis.rows import MeasureRow, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -13,7 +13,10 @@ class ForecastRow(MeasureRow):
     """What more labels buy an arm or floor: a score with `budget` labels, or the labels that a score takes.
 
     `forecast`: the estimate is the median of the score with `budget` labels. `next_point`: labels beyond the largest budget
-    that bring one point more, by the median. `labels_needed`: all labels that the score `target` takes.
+    that bring one point more, by the median. `diminishing`: labels beyond which `per` more bring less than a point, by the
+    median. `labels_needed`: all labels that the score `target` takes.
+
+    The verdict is about `budget` labels, where they are more than the largest: `judge` of the row alone.
     """
 
     largest: int
@@ -24,9 +27,27 @@ class ForecastRow(MeasureRow):
     """Numbers of labels that were measured."""
     target: float | None = None
     """The score to reach; None where a score is forecast."""
+    per: int | None = None
+    """Labels at a time, of `diminishing`."""
     cost: float | None = None
-    """What the labels beyond `largest` cost; None without a price."""
+    """What the labels beyond `largest` cost, or `per` labels; None without a price."""
     falls: Sequence[int] = ()
     """Two numbers of labels between which the measured curve clearly falls; empty where it does not."""
     missing: Sequence[int] = ()
     """Numbers of labels that would make a forecast possible, where there is none."""
+
+
+def judge(rows: Sequence[ForecastRow], margin: float) -> Verdict:
+    """Tell whether more labels help one of some arms or floors to a score that none of them has yet.
+
+    *Supported* where an interval lies above the best score that there is by the margin; *not supported* where all of them
+    lie below that.
+    """
+    best, ends = max(row.score for row in rows), [(row.low, row.high) for row in rows]
+    if any(row.budget <= row.largest for row in rows) or any(None in pair for pair in ends):
+        return Verdict.NONE
+    if any(low is not None and low >= best + margin for low, _ in ends):
+        return Verdict.SUPPORTED
+    if all(high is not None and high < best + margin for _, high in ends):
+        return Verdict.NOT_SUPPORTED
+    return Verdict.INCONCLUSIVE

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from transfergain.analysis import words
 from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.entries import StudyRequest
-from transfergain.analysis.forecast.rows import ForecastRow
-from transfergain.analysis.rows import Censored, Measure
+from transfergain.analysis.forecast.rows import ForecastRow, judge
+from transfergain.analysis.rows import Censored, Measure, Verdict
 from transfergain.metrics import METRICS
 
 COUNTS = {3: "three", 4: "four"}
@@ -26,10 +26,10 @@ def forecast(row: ForecastRow, currency: str) -> str:
     assert row.estimate is not None
     more = row.budget - row.largest
     money = "" if row.cost is None else f", {more:,} more for {words.money(row.cost, currency)}"
-    has = f"{METRICS[row.metric].title} {words.score(row.estimate)}{_scores(row)}"
+    score = f"{METRICS[row.metric].title} {words.score(row.estimate)}"
     if more <= 0:
-        return f"by its whole curve {row.arm} has {has} with {row.budget:,} labels"
-    return f"with {row.budget:,} labels {row.arm} probably has {has}{money}"
+        return f"with {row.budget:,} labels {row.arm} has {score} by its whole curve{_scores(row)}{_alone(row)}"
+    return f"with {row.budget:,} labels {row.arm} probably has {score}{_scores(row)}{_alone(row)}{money}"
 
 
 def needed(row: ForecastRow, currency: str) -> str:
@@ -38,7 +38,7 @@ def needed(row: ForecastRow, currency: str) -> str:
     money, most = words.in_money(row.cost, currency), f"{4 * row.largest:,}"
     if row.measure is Measure.NEXT_POINT:
         if row.censored is Censored.ABOVE:
-            return f"with up to {most} labels {row.arm} probably gains less than a point"
+            return f"all labels up to {most} probably bring {row.arm} less than a point"
         return f"the next point of {row.arm} takes about {words.number(row.estimate)} labels more{money}"
     score = f"{METRICS[row.metric].title} {words.score(row.target)}"
     if row.censored is Censored.ABOVE:
@@ -50,6 +50,20 @@ def needed(row: ForecastRow, currency: str) -> str:
     return f"{score} takes {row.arm} about {words.number(row.estimate)} labels{_labels(row)}{beyond}"
 
 
+def diminishing(row: ForecastRow, currency: str) -> str:
+    """Say `beyond about 600 labels full probably gains less than a point per 500 (200 EUR)`."""
+    return _slower(row, currency, f"{row.arm} probably gains")
+
+
+def _slower(row: ForecastRow, currency: str, gains: str) -> str:
+    assert row.estimate is not None and row.per is not None
+    labels = f"{words.number(row.estimate)} labels {gains}"
+    per = f"per {row.per:,}{words.in_money(row.cost, currency)}"
+    if row.censored is Censored.ABOVE:
+        return f"up to {labels} a point or more {per}"
+    return f"beyond {'' if row.censored is Censored.BELOW else 'about '}{labels} less than a point {per}"
+
+
 def careful(row: ForecastRow) -> str:
     """Add that the measured curve is no well-behaved one."""
     if not row.falls:
@@ -57,55 +71,69 @@ def careful(row: ForecastRow) -> str:
     return f"; the score of {row.arm} falls from {row.falls[0]:,} to {row.falls[1]:,} labels: believe a forecast less"
 
 
-def ahead(rows: Sequence[ForecastRow], even: BreakEvenRow | None, study: StudyRequest) -> list[str]:
-    """Say in short what the next labels buy the arm that the answer is about, and whether more of them help."""
-    return list(_ahead(rows, even, study))
+def ahead(
+    first: Sequence[ForecastRow], second: Sequence[ForecastRow], even: Sequence[BreakEvenRow], study: StudyRequest
+) -> list[str]:
+    """Say in short what the next labels buy, and whether more of them help; then where arms overtake each other.
 
-
-def _ahead(rows: Sequence[ForecastRow], even: BreakEvenRow | None, study: StudyRequest) -> Iterator[str]:
-    chosen = [row for row in rows if row.measure is Measure.FORECAST and row.budget in (study.forecast or [_twice(row)])]
-    yield from (_tail(row) if row.estimate is None else _short(row, study) for row in chosen)
-    yield from (_tail(row) for row in rows if row.measure is Measure.LABELS_NEEDED)
-    yield from ([_tail(even)] if even and not (even.low_open and even.high_open) else [])
-    yield from (careful(row)[2:] for row in chosen[:1] if row.falls)
-
-
-def _twice(row: ForecastRow) -> int:
-    return 2 * row.largest
+    `first` are the rows of the arm or floor that the labels are for, `second` those of another one to see beside it.
+    """
+    wanted = study.forecast or [2 * row.largest for row in first[:1]]
+    chosen = [row for row in first if row.measure is Measure.FORECAST and row.budget in wanted]
+    beside = {row.budget: row for row in second if row.measure is Measure.FORECAST and row.estimate is not None}
+    found = [
+        _tail(row) if row.estimate is None else _short([row, *filter(None, [beside.get(row.budget)])], study)
+        for row in chosen
+    ]
+    found[:1] = [text + careful(row) for text, row in zip(found[:1], chosen, strict=False)]
+    found[1:1] = [_tail(row) for row in first if row.measure is Measure.LABELS_NEEDED]
+    found += [_point(first, study.currency)] * bool(chosen)
+    return [*filter(None, found), *(_tail(row) for row in even if not (row.low_open and row.high_open))]
 
 
 def _tail(row: ForecastRow | BreakEvenRow) -> str:
-    return row.sentence.removeprefix(f"{row.dataset}: ").removesuffix(".")
+    """Leave the name of the data set out of a sentence, and the caution, which is said once."""
+    text = row.sentence.removeprefix(f"{row.dataset}: ").removesuffix(".")
+    return text.removesuffix(careful(row)) if isinstance(row, ForecastRow) else text
 
 
-def _short(row: ForecastRow, study: StudyRequest) -> str:
-    """Say `more labels help: the next 480 (192 EUR) probably take accuracy from 81.2 to 84.0 % (90 %: 82.3 to 86.1 %)`.
+def _point(rows: Sequence[ForecastRow], currency: str) -> str:
+    """Say `the next point of full takes about 90 labels more, and beyond about 600 labels it is less than a point per 500`."""
+    points = [_tail(row) for row in rows if row.measure is Measure.NEXT_POINT]
+    slower = [_slower(row, currency, "it is") for row in rows if row.measure is Measure.DIMINISHING]
+    return ", and ".join([*points, *slower])
 
-    They help where the interval lies above the score that there is by the margin, and hardly help where it lies below that.
-    """
-    assert row.estimate is not None
-    more, metric = row.budget - row.largest, METRICS[row.metric].title
+
+HELP = {Verdict.SUPPORTED: "more labels help: ", Verdict.NOT_SUPPORTED: "more labels hardly help: "}
+
+
+def _short(rows: Sequence[ForecastRow], study: StudyRequest) -> str:
+    """Say `more labels help: the next 480 (192 EUR) probably take accuracy of full from 81.2 to 84.0 % (90 %: ...)`."""
+    first = rows[0]
+    more = first.budget - first.largest
     if more <= 0:
-        return forecast(row, study.currency)
-    verdict = ""
-    if row.low is not None and row.low >= row.score + study.margin:
-        verdict = "more labels help: "
-    elif row.high is not None and row.high < row.score + study.margin:
-        verdict = "more labels hardly help: "
-    bought = f"{verdict}the next {more:,} labels{words.in_money(row.cost, study.currency)} probably"
-    if row.estimate - row.score < LITTLE:
-        return f"{bought} change little: {metric} {words.score(row.estimate)}{_scores(row)}, now {words.score(row.score)}"
-    return f"{bought} take {metric} from {words.from_to(row.score, row.estimate)}{_scores(row)}"
+        return forecast(first, study.currency)
+    money = words.in_money(first.cost, study.currency)
+    bought = f"{first.budget:,} labels, {more:,} more{money}," if study.forecast else f"the next {more:,} labels{money}"
+    known = [(row, row.estimate) for row in rows if row.estimate is not None]
+    little = all(abs(estimate - row.score) < LITTLE for row, estimate in known)
+    scores = [f"of {row.arm} from {words.from_to(row.score, estimate)}{_scores(row)}" for row, estimate in known]
+    does = f"probably {'change little:' if little else 'take'} {METRICS[first.metric].title}"
+    return f"{HELP.get(judge(rows, study.margin), '')}{bought} {does} {', '.join(scores)}{_alone(first)}"
 
 
 def _scores(row: ForecastRow) -> str:
     if row.low is None or row.high is None:
-        return ", without an interval from one seed"
+        return ""
     return f" ({100 * row.level:.0f} %: {words.from_to(row.low, row.high)})"
+
+
+def _alone(row: ForecastRow) -> str:
+    return ", without an interval from one seed" if row.low is None else ""
 
 
 def _labels(row: ForecastRow) -> str:
     if row.low is None or row.high is None:
-        return ", without an interval from one seed"
-    ends = words.measured_interval(row.low, row.high, row.low_open, row.high_open, words.number)
-    return f" ({ends.replace(words.LEVEL, f'{100 * row.level:.0f} %:').replace('::', ':')})"
+        return _alone(row)
+    level = f"{100 * row.level:.0f} % interval"
+    return f" ({words.measured_interval(row.low, row.high, row.low_open, row.high_open, words.number, level)})"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
@@ -10,8 +11,8 @@ from transfergain.analysis import stats
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
 from transfergain.analysis.forecast import measured, said
 from transfergain.analysis.forecast.fit import LEVEL, Ensemble
-from transfergain.analysis.forecast.needed import Needed, needed
-from transfergain.analysis.forecast.rows import ForecastRow
+from transfergain.analysis.forecast.needed import Needed, diminishing, needed
+from transfergain.analysis.forecast.rows import ForecastRow, judge
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.learning_curves import LearningCurve, by_dataset
 from transfergain.analysis.rows import Censored, Measure
@@ -30,8 +31,8 @@ LEAST_BUDGET = 10
 
 
 def rows(found: Sequence[Cell], data: Mapping[str, DatasetEntry], study: StudyRequest) -> list[ForecastRow]:
-    """Forecast every arm, and every floor that learns from labels."""
-    curves = [curve for some in by_dataset(found, data).values() for curve in some]
+    """Forecast every arm, and every floor that learns from labels; predictions that files give learn from none."""
+    curves = [curve for some in by_dataset(found, data).values() for curve in some if not curve.given]
     return [row for curve in curves if curve.seeds for row in _Forecast(curve, study).rows()]
 
 
@@ -74,6 +75,7 @@ class _Forecast:
         inside = sorted({*(times * self.most for times in ALWAYS), *filter(self._known, self.study.forecast)})
         for n, (low, middle, high) in zip(inside, self._scores(ensemble, inside), strict=True):
             row = replace(self.blank, budget=n, estimate=middle, low=low, high=high, cost=self._cost(n - self.most))
+            row = replace(row, verdict=judge([row], self.study.margin))
             yield _with(row, said.forecast(row, self.study.currency) + said.careful(row))
         times = said.COUNTS[FARTHEST]
         for n in sorted(set(self.study.forecast) - set(inside)):
@@ -94,15 +96,23 @@ class _Forecast:
             yield (None if alone else low), middle, (None if alone else high)
 
     def _needed(self, ensemble: Ensemble) -> Iterator[ForecastRow]:
-        """Say how many labels the next point takes, and those that the user's target takes."""
+        """Say how many labels the next point takes, from where on they bring less, and how many the user's target takes."""
         farthest, alone = FARTHEST * self.most, len(self.seeds) < 2
-        target = 1 - ensemble.at([self.most])[0].quantile(0.5) + POINT
-        if target < 1:
-            found = needed(ensemble, target, (self.most, farthest), alone=True)
-            yield self._counted(Measure.NEXT_POINT, target, found._replace(estimate=found.estimate - self.most), 0)
+        target = min(1.0, 1 - ensemble.at([self.most])[0].quantile(0.5) + POINT)
+        found = needed(ensemble, target, (self.most, farthest), alone=True)
+        yield self._counted(Measure.NEXT_POINT, target, found._replace(estimate=found.estimate - self.most), 0)
+        if found.censored is Censored.NO and not self.blank.falls:
+            yield self._diminishing(ensemble)
         if (error := self.study.target_error) is not None:
             found = needed(ensemble, 1 - error, (self.least, farthest), alone)
             yield self._counted(Measure.LABELS_NEEDED, 1 - error, found, self.most)
+
+    def _diminishing(self, ensemble: Ensemble) -> ForecastRow:
+        """Say from where on labels bring less than a point, a round number at a time of about those there are."""
+        per = min((m * 10**e for e in range(9) for m in (1, 2, 5)), key=lambda n: abs(math.log(n / self.most)))
+        found = diminishing(ensemble, per, POINT, (self.most, FARTHEST * self.most))
+        row = replace(self.blank, measure=Measure.DIMINISHING, per=per, cost=self._cost(per), **found._asdict())
+        return _with(row, said.diminishing(row, self.study.currency))
 
     def _counted(self, measure: Measure, target: float, found: Needed, there: int) -> ForecastRow:
         """Make the row of labels that a score takes, `there` of which need no buying."""

@@ -1,0 +1,65 @@
+"""Advise in one sentence what to take, and whether to buy labels for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from transfergain.analysis import words
+from transfergain.analysis.entries import StudyRequest
+from transfergain.analysis.forecast.rows import ForecastRow
+from transfergain.analysis.forecast.said import LITTLE
+from transfergain.analysis.rows import Measure, Verdict
+from transfergain.analysis.summary import Recommendation
+
+
+def advice(best: Recommendation, own: Sequence[ForecastRow], leading: Sequence[ForecastRow], study: StudyRequest) -> str:
+    """Say `Take LoRA and buy labels: the next 512 (205 EUR) probably bring 5.1 points.`
+
+    `own` are the rows of what is taken, `leading` those of the arm that the answer is about, where it is another one: more
+    labels may put it ahead.
+    """
+    if best.score is None:
+        return ""
+    mine, other = _bought(own, study), _bought(leading, study)
+    if other and other.estimate is not None:
+        rival = mine.estimate if mine and mine.estimate is not None else best.score
+        if (ahead := other.estimate - rival) >= study.margin:
+            return (
+                f"Take {best.title} with the labels there are; with {_more(other, study)} more {other.arm} is probably "
+                f"{_points(ahead)} ahead of it."
+            )
+    return f"Take {best.title}{_labels(mine, study) if mine else _unknown(own)}."
+
+
+def _bought(rows: Sequence[ForecastRow], study: StudyRequest) -> ForecastRow | None:
+    """Pick the forecast to advise by: for the fewest labels beyond those there are that were asked for, else for twice."""
+    known = [row for row in rows if row.measure is Measure.FORECAST and row.estimate is not None and row.budget > row.largest]
+    asked = [row for row in known if row.budget in study.forecast]
+    return min(asked or known, key=lambda row: row.budget, default=None)
+
+
+def _labels(row: ForecastRow, study: StudyRequest) -> str:
+    """Say whether to buy, by the verdict on so many labels."""
+    assert row.estimate is not None
+    bought = f"the next {_more(row, study)}"
+    if row.low is None or row.high is None:
+        return f" for now; whether to buy labels takes more seeds: {bought} probably bring {_points(row.estimate - row.score)}"
+    if row.verdict is Verdict.SUPPORTED:
+        return f" and buy labels: {bought} probably bring {_points(row.estimate - row.score)}"
+    if row.verdict is Verdict.NOT_SUPPORTED:
+        return f" and buy no more labels: {bought} probably bring less than {words.margin(study.margin)}"
+    least = "nothing" if row.low - row.score < LITTLE else _points(row.low - row.score)
+    return f"; whether to buy labels is open: {bought} may bring between {least} and {_points(row.high - row.score)}"
+
+
+def _unknown(rows: Sequence[ForecastRow]) -> str:
+    missing = any(row.missing for row in rows)
+    return "; whether to buy labels takes results with three numbers of them" if missing else ""
+
+
+def _more(row: ForecastRow, study: StudyRequest) -> str:
+    return f"{row.budget - row.largest:,}{words.in_money(row.cost, study.currency)}"
+
+
+def _points(difference: float) -> str:
+    return f"{100 * difference:.1f} points"

@@ -1,0 +1,69 @@
+"""The one sentence on what to take and whether to buy labels for it."""
+
+from dataclasses import replace
+
+import pytest
+
+from support.planted import planted
+from support.synthetic import pick
+from transfergain.analysis.forecast.advised import advice
+from transfergain.analysis.forecast.rows import judge
+from transfergain.analysis.forecast.said import ahead
+
+KNOWN = planted("usual")
+BEST = replace(KNOWN.summary.datasets[0].recommendation, name="full", title="full fine-tuning", score=0.8)
+STUDY = replace(KNOWN.study, label_cost=0.5, currency="EUR", margin=0.01)
+(ROW,) = pick(KNOWN.forecast, arm="full", measure="forecast", budget=2048)
+
+
+def forecast(low, middle, high, arm="full", score=0.8):
+    """A row for 1,024 labels more, judged as those of a study are."""
+    row = replace(ROW, arm=arm, score=score, low=low, estimate=middle, high=high, cost=512.0)
+    return replace(row, verdict=judge([row], STUDY.margin))
+
+
+@pytest.mark.parametrize(
+    ("ends", "said"),
+    [
+        ((0.82, 0.84, 0.86), "and buy labels: the next 1,024 (512 EUR) probably bring 4.0 points."),
+        ((0.79, 0.802, 0.809), "and buy no more labels: the next 1,024 (512 EUR) probably bring less than 1 point."),
+        ((0.79, 0.82, 0.85), "; whether to buy labels is open: the next 1,024 (512 EUR) may bring between nothing and 5.0 points."),
+        ((0.807, 0.82, 0.83), "; whether to buy labels is open: the next 1,024 (512 EUR) may bring between 0.7 points and 3.0 points."),
+        ((None, 0.82, None), "for now; whether to buy labels takes more seeds: the next 1,024 (512 EUR) probably bring 2.0 points."),
+    ],
+)  # fmt: skip
+def test_labels_are_advised_by_the_verdict_on_them(ends, said):
+    assert advice(BEST, [forecast(*ends)], [], STUDY) in (f"Take full fine-tuning{said}", f"Take full fine-tuning {said}")
+
+
+def test_an_arm_that_more_labels_put_ahead_is_named():
+    floor = replace(BEST, name="tfidf", title="TF-IDF")
+    own, leading = forecast(0.79, 0.805, 0.82, "tfidf"), forecast(0.8, 0.84, 0.86, score=0.79)
+    wanted = "Take TF-IDF with the labels there are; with 1,024 (512 EUR) more full is probably 3.5 points ahead of it."
+    assert advice(floor, [own], [leading], STUDY) == wanted
+    assert advice(floor, [], [replace(leading, estimate=0.835)], STUDY) == wanted, "one that has no forecast stays as it is"
+    assert advice(floor, [own], [replace(leading, estimate=0.812)], STUDY).startswith("Take TF-IDF; whether to buy")
+
+
+def test_without_a_forecast_it_says_what_to_take_and_what_it_takes():
+    missing = replace(ROW, estimate=None, low=None, high=None, missing=(128, 256, 512))
+    assert advice(BEST, [missing], [], STUDY) == (
+        "Take full fine-tuning; whether to buy labels takes results with three numbers of them."
+    )
+    assert advice(BEST, [], [], STUDY) == "Take full fine-tuning."
+    assert advice(replace(BEST, score=None), [], [], STUDY) == ""
+
+
+def test_labels_that_were_asked_for_are_advised_on():
+    rows = [forecast(0.82, 0.84, 0.86), replace(forecast(0.82, 0.86, 0.88), budget=4000)]
+    assert "the next 1,024 (512 EUR) probably bring 4.0" in advice(BEST, rows, [], STUDY)
+    assert "the next 2,976 (512 EUR) probably bring 6.0" in advice(BEST, rows, [], replace(STUDY, forecast=(4000, 500)))
+
+
+def test_labels_help_only_beyond_the_best_score_there_is():
+    """Full gains five points, and is then where the floor is already."""
+    floor, full = forecast(0.79, 0.802, 0.809, "tfidf"), forecast(0.785, 0.795, 0.805, score=0.745)
+    assert full.verdict == "supported" and judge([floor, full], STUDY.margin) == "not supported"
+    (text, *_) = ahead([floor], [full], [], STUDY)
+    assert text.startswith("more labels hardly help: the next 1,024 labels (512 EUR) probably take accuracy of tfidf from ")
+    assert ", of full from 74.5 to 79.5 % (90 %: 78.5 to 80.5 %)" in text
