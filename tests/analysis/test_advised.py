@@ -28,7 +28,7 @@ def forecast(low, middle, high, arm="full", score=0.8):
         ((0.82, 0.84, 0.86), "and buy labels: the next 1,024 (512 EUR) probably bring 4.0 points."),
         ((0.79, 0.802, 0.809), "and buy no more labels: the next 1,024 (512 EUR) probably bring less than 1 point."),
         ((0.79, 0.82, 0.85), "; whether to buy labels is open: the next 1,024 (512 EUR) may bring between nothing and 5.0 points."),
-        ((0.807, 0.82, 0.83), "; whether to buy labels is open: the next 1,024 (512 EUR) may bring between 0.7 points and 3.0 points."),
+        ((0.807, 0.82, 0.83), "; whether to buy labels is open: the next 1,024 (512 EUR) may bring between 0.7 and 3.0 points."),
         ((None, 0.82, None), "for now; whether to buy labels takes more seeds: the next 1,024 (512 EUR) probably bring 2.0 points."),
     ],
 )  # fmt: skip

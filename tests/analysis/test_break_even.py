@@ -90,7 +90,9 @@ def test_what_is_not_sure_is_said_to_be_probable():
     assert ends.sentence.startswith("reviews: full may overtake scratch at about ")
     behind = even(close(gained - 0.016))
     assert (behind.censored, behind.high_open) == ("above", True) and behind.low < 512
-    assert behind.sentence.startswith("reviews: full probably does not overtake scratch with up to 512 labels (95 % interval ")
+    assert behind.sentence.startswith(
+        "reviews: full probably does not overtake scratch with up to 512 labels (95 % interval "
+    )
     begins = even(close(gained[::-1] * -1 + 0.028))
     assert (begins.censored, begins.low_open) == ("below", True) and begins.high > 64
     assert begins.sentence.startswith("reviews: full is probably ahead of scratch with 64 labels already (95 % interval ")
@@ -114,9 +116,14 @@ def test_an_arm_overtakes_predictions_of_files(files):
     row = found["full"]
     assert row.low < 181 < row.high and row.estimate == pytest.approx(181, rel=0.15) and row.n_seeds == 6
     assert (row.overtakes, row.reference, row.cost) == ("full", "gpt", pytest.approx(0.4 * row.estimate))
-    assert row.sentence.startswith(f"reviews: full overtakes gpt at about {row.estimate:.0f} labels ({row.cost:.0f} EUR; 95 %")
+    assert row.sentence.startswith(
+        f"reviews: full overtakes gpt at about {row.estimate:.0f} labels ({row.cost:.0f} EUR; 95 %"
+    )
     assert set(found) == set(ARMS), "every arm, and no floor"
-    assert found["probe"].sentence == "reviews: probe does not overtake gpt with up to 512 labels (95 % interval: more than 512)."
+    assert (
+        found["probe"].sentence
+        == "reviews: probe does not overtake gpt with up to 512 labels (95 % interval: more than 512)."
+    )
 
 
 def test_predictions_below_or_above_the_whole_curve_are_bounds():

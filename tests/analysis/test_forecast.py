@@ -166,7 +166,9 @@ def test_a_curve_that_flattens_says_from_where_on_labels_bring_little():
     """1,000 labels bring a point from 2,400 on, by 3 n^-0.5."""
     rows, said = accuracies(3.0, label_cost=0.4, currency="EUR")
     row = rows["diminishing"]
-    assert (row.per, row.cost, row.censored) == (1000, pytest.approx(400), "") and row.estimate == pytest.approx(2400, rel=0.3)
+    assert (row.per, row.cost, row.censored) == (1000, pytest.approx(400), "") and row.estimate == pytest.approx(
+        2400, rel=0.3
+    )
     assert row.sentence == (
         f"reviews: beyond about {row.estimate:,.0f} labels full probably gains less than a point per 1,000 (400 EUR)."
     )

@@ -53,3 +53,26 @@ def test_the_first_screen_says_what_the_next_labels_cost(known):
     page = html.render(known)
     assert "next 1,024 labels (512 EUR) probably" in page.split("What this study cannot say")[0]
     assert "dotted: forecast, 90 %" in page
+
+
+def test_numbers_of_labels_too_close_for_their_words_share_a_tick():
+    """2,000 and 4,000 were asked for, and stand for 2,048 and 4,096, which are drawn without being asked for."""
+    world = World(score=usual, budgets=(64, 256, 1024), seeds=2, n_test=100)
+    asked = findings(trials(world), forecast=[2000, 4000, 900])
+    axis = data_efficiency.learning_curve(DatasetView(asked, "reviews"), TEST).layout["xaxis"]
+    assert axis["tickvals"] == [64, 256, 1024, 2000, 4000]
+    low, high = axis["range"]
+    assert 10**low < 64 and 10**high > 4096, "the last words have room"
+
+
+def test_the_first_screen_advises_in_one_sentence(known):
+    (advice,) = [of.more_labels.advice for of in known.summary.datasets]
+    assert advice.startswith("Take ") and "the next 1,024 (512 EUR)" in advice
+    page = html.render(known)
+    assert f'<p class="take"><b>{advice}</b></p>' in page and page.index(advice) < page.index("By number of labels")
+
+
+def test_the_panel_says_what_a_point_takes(known):
+    captions = {table.caption: table for table in data_efficiency.build(DatasetView(known, "reviews")).tables}
+    rows = captions["What labels buy on reviews"].groups[0].rows
+    assert [row[-1] for row in rows] == [row.sentence for row in known.forecast if row.measure != "forecast"]

@@ -131,9 +131,7 @@ def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) ->
 def _more_labels(tables: SummaryTables, facts: Facts, name: str) -> MoreLabels:
     """Tell of the arm or floor to take, and of the arm that the answer is about where that is another one."""
     taken = facts.recommendation.name
-    own, leading = (
-        [row for row in tables.forecast if (row.dataset, row.arm) == (name, arm)] for arm in (taken, facts.arm)
-    )
+    own, leading = ([row for row in tables.forecast if (row.dataset, row.arm) == (name, arm)] for arm in (taken, facts.arm))
     leading = leading if facts.arm != taken else []
     even = [row for row in tables.break_even if (row.dataset, row.arm) == (name, facts.arm)]
     given = {row.reference for row in facts.beside}

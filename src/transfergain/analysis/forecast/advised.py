@@ -33,7 +33,9 @@ def advice(best: Recommendation, own: Sequence[ForecastRow], leading: Sequence[F
 
 def _bought(rows: Sequence[ForecastRow], study: StudyRequest) -> ForecastRow | None:
     """Pick the forecast to advise by: for the fewest labels beyond those there are that were asked for, else for twice."""
-    known = [row for row in rows if row.measure is Measure.FORECAST and row.estimate is not None and row.budget > row.largest]
+    known = [
+        row for row in rows if row.measure is Measure.FORECAST and row.estimate is not None and row.budget > row.largest
+    ]
     asked = [row for row in known if row.budget in study.forecast]
     return min(asked or known, key=lambda row: row.budget, default=None)
 
@@ -43,12 +45,14 @@ def _labels(row: ForecastRow, study: StudyRequest) -> str:
     assert row.estimate is not None
     bought = f"the next {_more(row, study)}"
     if row.low is None or row.high is None:
-        return f" for now; whether to buy labels takes more seeds: {bought} probably bring {_points(row.estimate - row.score)}"
+        return (
+            f" for now; whether to buy labels takes more seeds: {bought} probably bring {_points(row.estimate - row.score)}"
+        )
     if row.verdict is Verdict.SUPPORTED:
         return f" and buy labels: {bought} probably bring {_points(row.estimate - row.score)}"
     if row.verdict is Verdict.NOT_SUPPORTED:
         return f" and buy no more labels: {bought} probably bring less than {words.margin(study.margin)}"
-    least = "nothing" if row.low - row.score < LITTLE else _points(row.low - row.score)
+    least = "nothing" if row.low - row.score < LITTLE else f"{100 * (row.low - row.score):.1f}"
     return f"; whether to buy labels is open: {bought} may bring between {least} and {_points(row.high - row.score)}"
 
 

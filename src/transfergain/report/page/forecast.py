@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,13 @@ from transfergain.report import reading
 from transfergain.report.page import figures
 from transfergain.report.page.figures import MISSING, Column, RowGroup, TextTable, Trace, at_values, curve, quiet
 from transfergain.report.page.panels.base import DatasetView
+from transfergain.report.page.svg import padded
+
+
+LEAST_APART = 0.12
+"""Distance between two ticks, as a share of the axis: room for `16,384` on the first screen."""
+FORECAST_BAND = 0.22
+"""Opacity of a forecast's band; no other band lies beyond the measured labels."""
 
 
 class _Point(NamedTuple):
@@ -41,26 +49,43 @@ def bands(view: DatasetView) -> list[Trace]:
             points = [_Point(row.estimate or 0.0, row.low, row.high) for row in rows]
             hover = [row.sentence for row in rows]
             drawn = curve(arm, style, [row.budget for row in rows], points, hover)
-            traces += [quiet(trace | {"mode": "lines"}, arm) for trace in drawn]
+            band = {"fillcolor": figures.faded(style.colour, FORECAST_BAND)}
+            traces += [quiet(trace | {"mode": "lines"} | (band if "fill" in trace else {}), arm) for trace in drawn]
     return traces
 
 
 def label_axis(view: DatasetView, budgets: Sequence[int], traces: Sequence[Trace]) -> Mapping[str, Any]:
-    """Put ticks at the numbers of labels, those of the forecast too, with what they cost below where a label has a price."""
-    at = sorted({*budgets, *(n for trace in traces for n in trace["x"])})
-    ticks = at_values(at)
+    """Put ticks at the numbers of labels, those of the forecast too, with what they cost below where a label has a price.
+
+    Of numbers too close for their words the one that comes first has its tick: measured ones, those that were asked for,
+    then the others, the largest first.
+    """
+    forecast = {int(n) for trace in traces for n in trace["x"]} - set(budgets)
+    asked = forecast.intersection(view.findings.study.forecast)
+    ticks = at_values(_apart([*budgets, *sorted(asked), *sorted(forecast - asked, reverse=True)]))
+    ends = [math.log10(n) for n in (min(budgets), max([*budgets, *forecast]))]
     if (price := view.findings.study.label_cost) is not None:
-        both = zip(ticks["ticktext"], at, strict=True)
+        both = zip(ticks["ticktext"], ticks["tickvals"], strict=True)
         ticks["ticktext"] = [f"{text}<br>{words.money(price * n, '')}" for text, n in both]
-    return ticks
+    return ticks | {"range": list(padded(*ends)), "tickangle": 0}
+
+
+def _apart(values: Sequence[int]) -> list[int]:
+    """Leave out those closer to one before than the words of a tick allow, on a log axis."""
+    room = LEAST_APART * math.log(max(values) / min(values))
+    kept = list[int]()
+    for value in values:
+        if all(abs(math.log(value / other)) >= room for other in kept):
+            kept.append(value)
+    return sorted(kept)
 
 
 def axis_title(view: DatasetView, title: str) -> str:
-    """Say below the axis what its second line is."""
+    """Say below the axis what its lines are; `title` where the labels have no second one below."""
     study = view.findings.study
     if study.label_cost is None:
         return title
-    return f"{title}; what they cost in {study.currency}" if study.currency else f"{title}; what they cost"
+    return f"labels; below, what they cost{f' in {study.currency}' if study.currency else ''}"
 
 
 def tables(view: DatasetView) -> list[TextTable]:
@@ -76,7 +101,15 @@ def tables(view: DatasetView) -> list[TextTable]:
     head = (Column("labels", True), *cost, *(Column(arm, True) for arm in arms))
     title = f"{view.dataset}: forecast of {view.score} in % with more labels, median with 90 % interval"
     found = [TextTable(title, head, [RowGroup("", body)])] if body else []
-    return [*found, *_break_even(view)]
+    return [*found, *_in_labels(view), *_break_even(view)]
+
+
+def _in_labels(view: DatasetView) -> list[TextTable]:
+    """Tabulate how many labels a point takes, and the score that was asked for."""
+    rows = [row for row in view.of(view.findings.forecast) if row.measure is not Measure.FORECAST]
+    head = (Column("arm"), Column("labels", True), Column("90 % interval", True), Column("in words"))
+    body = [[row.arm, reading.value_text(row), reading.bounds_text(row), row.sentence] for row in rows]
+    return [TextTable(f"What labels buy on {view.dataset}", head, [RowGroup("", body)])] if body else []
 
 
 def _break_even(view: DatasetView) -> list[TextTable]:
