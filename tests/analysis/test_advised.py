@@ -18,7 +18,7 @@ STUDY = replace(KNOWN.study, label_cost=0.5, currency="EUR", margin=0.01)
 
 def forecast(low, middle, high, arm="full", score=0.8):
     """A row for 1,024 labels more, judged as those of a study are."""
-    row = replace(ROW, arm=arm, score=score, low=low, estimate=middle, high=high, cost=512.0)
+    row = replace(ROW, arm=arm, score=score, fitted=score, low=low, estimate=middle, high=high, cost=512.0)
     return replace(row, verdict=judge([row], STUDY.margin))
 
 
@@ -41,8 +41,17 @@ def test_an_arm_that_more_labels_put_ahead_is_named():
     own, leading = forecast(0.79, 0.805, 0.82, "tfidf"), forecast(0.8, 0.84, 0.86, score=0.79)
     wanted = "Take TF-IDF with the labels there are; with 1,024 (512 EUR) more full is probably 3.5 points ahead of it."
     assert advice(floor, [own], [leading], STUDY) == wanted
-    assert advice(floor, [], [replace(leading, estimate=0.835)], STUDY) == wanted, "one that has no forecast stays as it is"
+    assert advice(floor, [], [replace(leading, estimate=0.835)], STUDY) == wanted, "what has no forecast stays as it is"
     assert advice(floor, [own], [replace(leading, estimate=0.812)], STUDY).startswith("Take TF-IDF; whether to buy")
+
+
+@pytest.mark.parametrize(
+    ("estimate", "said"), [(0.76, "still 4.0 points behind it"), (0.795, "as good"), (0.805, "as good")]
+)
+def test_beside_what_learns_from_no_labels_the_arm_is_named(estimate, said):
+    given = replace(BEST, name="gpt", title="gpt")
+    leading = replace(forecast(0.7, 0.75, 0.81), estimate=estimate)
+    assert advice(given, [], [leading], STUDY) == f"Take gpt; with 1,024 (512 EUR) more labels full is probably {said}."
 
 
 def test_without_a_forecast_it_says_what_to_take_and_what_it_takes():
@@ -67,3 +76,13 @@ def test_labels_help_only_beyond_the_best_score_there_is():
     (text, *_) = ahead([floor], [full], [], STUDY)
     assert text.startswith("more labels hardly help: the next 1,024 labels (512 EUR) probably take accuracy of tfidf from ")
     assert ", of full from 74.5 to 79.5 % (90 %: 78.5 to 80.5 %)" in text
+
+
+def test_an_unlucky_score_is_no_gain_by_labels():
+    """Measured is 80 %, by its whole curve full has 83 % there already: labels bring one point of the four."""
+    row = replace(forecast(0.82, 0.84, 0.86), fitted=0.83)
+    row = replace(row, verdict=judge([row], STUDY.margin))
+    assert row.verdict == "inconclusive"
+    (text, *_) = ahead([row], [], [], STUDY)
+    assert " take accuracy of full from 83.0 (measured: 80.0) to 84.0 % (90 %: 82.0 to 86.0 %)" in text
+    assert "may bring between nothing and 3.0 points" in advice(BEST, [row], [], STUDY)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from transfergain.analysis import words
 from transfergain.analysis.entries import StudyRequest
 from transfergain.analysis.forecast.rows import ForecastRow
-from transfergain.analysis.forecast.said import LITTLE
+from transfergain.analysis.forecast.said import LITTLE, brought
 from transfergain.analysis.rows import Measure, Verdict
 from transfergain.analysis.summary import Recommendation
 
@@ -21,14 +21,21 @@ def advice(best: Recommendation, own: Sequence[ForecastRow], leading: Sequence[F
     if best.score is None:
         return ""
     mine, other = _bought(own, study), _bought(leading, study)
-    if other and other.estimate is not None:
-        rival = mine.estimate if mine and mine.estimate is not None else best.score
-        if (ahead := other.estimate - rival) >= study.margin:
-            return (
-                f"Take {best.title} with the labels there are; with {_more(other, study)} more {other.arm} is probably "
-                f"{_points(ahead)} ahead of it."
-            )
+    ahead = _ahead(other, mine.estimate if mine and mine.estimate is not None else best.score) if other else 0.0
+    if other and ahead >= study.margin:
+        return (
+            f"Take {best.title} with the labels there are; with {_more(other, study)} more {other.arm} is probably "
+            f"{_points(ahead)} ahead of it."
+        )
+    if other and not mine:
+        still = f"still {_points(-ahead)} behind it" if ahead < -study.margin else "as good"
+        return f"Take {best.title}; with {_more(other, study)} more labels {other.arm} is probably {still}."
     return f"Take {best.title}{_labels(mine, study) if mine else _unknown(own)}."
+
+
+def _ahead(row: ForecastRow, score: float) -> float:
+    assert row.estimate is not None
+    return row.estimate - score
 
 
 def _bought(rows: Sequence[ForecastRow], study: StudyRequest) -> ForecastRow | None:
@@ -42,18 +49,15 @@ def _bought(rows: Sequence[ForecastRow], study: StudyRequest) -> ForecastRow | N
 
 def _labels(row: ForecastRow, study: StudyRequest) -> str:
     """Say whether to buy, by the verdict on so many labels."""
-    assert row.estimate is not None
-    bought = f"the next {_more(row, study)}"
-    if row.low is None or row.high is None:
-        return (
-            f" for now; whether to buy labels takes more seeds: {bought} probably bring {_points(row.estimate - row.score)}"
-        )
+    bought, brings = f"the next {_more(row, study)}", f"probably bring {_points(brought(row))}"
+    if row.low is None or row.high is None or row.fitted is None:
+        return f" for now; whether to buy labels takes more seeds: {bought} {brings}"
     if row.verdict is Verdict.SUPPORTED:
-        return f" and buy labels: {bought} probably bring {_points(row.estimate - row.score)}"
+        return f" and buy labels: {bought} {brings}"
     if row.verdict is Verdict.NOT_SUPPORTED:
         return f" and buy no more labels: {bought} probably bring less than {words.margin(study.margin)}"
-    least = "nothing" if row.low - row.score < LITTLE else f"{100 * (row.low - row.score):.1f}"
-    return f"; whether to buy labels is open: {bought} may bring between {least} and {_points(row.high - row.score)}"
+    least = "nothing" if row.low - row.fitted < LITTLE else f"{100 * (row.low - row.fitted):.1f}"
+    return f"; whether to buy labels is open: {bought} may bring between {least} and {_points(row.high - row.fitted)}"
 
 
 def _unknown(rows: Sequence[ForecastRow]) -> str:

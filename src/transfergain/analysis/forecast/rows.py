@@ -23,6 +23,9 @@ class ForecastRow(MeasureRow):
     """The most labels that were measured."""
     score: float
     """With so many; measured."""
+    fitted: float | None = None
+    """With so many, by the whole curve: the median. What more labels bring is read off it, as a measured score may be lucky
+    or not. None where there is no forecast."""
     points: int
     """Numbers of labels that were measured."""
     target: float | None = None
@@ -40,14 +43,13 @@ class ForecastRow(MeasureRow):
 def judge(rows: Sequence[ForecastRow], margin: float) -> Verdict:
     """Tell whether more labels help one of some arms or floors to a score that none of them has yet.
 
-    *Supported* where an interval lies above the best score that there is by the margin; *not supported* where all of them
-    lie below that.
+    *Supported* where an interval lies above the best score that there is, by the whole curves, by the margin; *not
+    supported* where all of them lie below that.
     """
-    best, ends = max(row.score for row in rows), [(row.low, row.high) for row in rows]
-    if any(row.budget <= row.largest for row in rows) or any(None in pair for pair in ends):
+    ends = [(row.low, row.high) for row in rows if row.low is not None and row.high is not None]
+    there = [row.fitted for row in rows if row.fitted is not None]
+    if any(row.budget <= row.largest for row in rows) or not len(rows) == len(ends) == len(there):
         return Verdict.NONE
-    if any(low is not None and low >= best + margin for low, _ in ends):
+    if any(low >= max(there) + margin for low, _ in ends):
         return Verdict.SUPPORTED
-    if all(high is not None and high < best + margin for _, high in ends):
-        return Verdict.NOT_SUPPORTED
-    return Verdict.INCONCLUSIVE
+    return Verdict.INCONCLUSIVE if any(high >= max(there) + margin for _, high in ends) else Verdict.NOT_SUPPORTED

@@ -52,13 +52,12 @@ def needed(row: ForecastRow, currency: str) -> str:
 
 def diminishing(row: ForecastRow, currency: str) -> str:
     """Say `beyond about 600 labels full probably gains less than a point per 500 (200 EUR)`."""
-    return _slower(row, currency, f"{row.arm} probably gains")
+    return f"{_slower(row, f'{row.arm} probably gains')}{words.in_money(row.cost, currency)}"
 
 
-def _slower(row: ForecastRow, currency: str, gains: str) -> str:
+def _slower(row: ForecastRow, gains: str) -> str:
     assert row.estimate is not None and row.per is not None
-    labels = f"{words.number(row.estimate)} labels {gains}"
-    per = f"per {row.per:,}{words.in_money(row.cost, currency)}"
+    labels, per = f"{words.number(row.estimate)} labels {gains}", f"per {row.per:,}"
     if row.censored is Censored.ABOVE:
         return f"up to {labels} a point or more {per}"
     return f"beyond {'' if row.censored is Censored.BELOW else 'about '}{labels} less than a point {per}"
@@ -87,8 +86,8 @@ def ahead(
     ]
     found[:1] = [text + careful(row) for text, row in zip(found[:1], chosen, strict=False)]
     found[1:1] = [_tail(row) for row in first if row.measure is Measure.LABELS_NEEDED]
-    found += [_point(first, study.currency)] * bool(chosen)
-    return [*filter(None, found), *(_tail(row) for row in even if not (row.low_open and row.high_open))]
+    found += [_tail(row) for row in even if not (row.low_open and row.high_open)]
+    return [*found, *([point] if (point := _point(first)) else [])]
 
 
 def _tail(row: ForecastRow | BreakEvenRow) -> str:
@@ -97,10 +96,10 @@ def _tail(row: ForecastRow | BreakEvenRow) -> str:
     return text.removesuffix(careful(row)) if isinstance(row, ForecastRow) else text
 
 
-def _point(rows: Sequence[ForecastRow], currency: str) -> str:
+def _point(rows: Sequence[ForecastRow]) -> str:
     """Say `the next point of full takes about 90 labels more, and beyond about 600 labels it is less than a point per 500`."""
     points = [_tail(row) for row in rows if row.measure is Measure.NEXT_POINT]
-    slower = [_slower(row, currency, "it is") for row in rows if row.measure is Measure.DIMINISHING]
+    slower = [_slower(row, "it is") for row in rows if row.measure is Measure.DIMINISHING]
     return ", and ".join([*points, *slower])
 
 
@@ -115,11 +114,24 @@ def _short(rows: Sequence[ForecastRow], study: StudyRequest) -> str:
         return forecast(first, study.currency)
     money = words.in_money(first.cost, study.currency)
     bought = f"{first.budget:,} labels, {more:,} more{money}," if study.forecast else f"the next {more:,} labels{money}"
-    known = [(row, row.estimate) for row in rows if row.estimate is not None]
-    little = all(abs(estimate - row.score) < LITTLE for row, estimate in known)
-    scores = [f"of {row.arm} from {words.from_to(row.score, estimate)}{_scores(row)}" for row, estimate in known]
+    little = all(abs(brought(row)) < LITTLE for row in rows)
+    scores = [f"of {row.arm} from {_from_to(row)}{_scores(row)}" for row in rows]
     does = f"probably {'change little:' if little else 'take'} {METRICS[first.metric].title}"
     return f"{HELP.get(judge(rows, study.margin), '')}{bought} {does} {', '.join(scores)}{_alone(first)}"
+
+
+def brought(row: ForecastRow) -> float:
+    """Compute what the labels of a forecast bring over those there are."""
+    assert row.estimate is not None and row.fitted is not None
+    return row.estimate - row.fitted
+
+
+def _from_to(row: ForecastRow) -> str:
+    """Write `81.2 to 84.0 %`; with the measured score where the whole curve says something else."""
+    assert row.estimate is not None and row.fitted is not None
+    if abs(row.fitted - row.score) < LITTLE:
+        return words.from_to(row.score, row.estimate)
+    return f"{100 * row.fitted:.1f} (measured: {100 * row.score:.1f}) to {words.score(row.estimate)}"
 
 
 def _scores(row: ForecastRow) -> str:

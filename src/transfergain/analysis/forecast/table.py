@@ -60,8 +60,9 @@ class _Forecast:
             row = replace(self.blank, missing=self._missing())
             yield _with(row, f"no forecast for {row.arm}: it takes {said.COUNTS[FEWEST]} numbers of labels or more")
         elif self._learns():
-            self.blank = replace(self.blank, falls=falling(self.labels, self.values))
             ensemble = Ensemble(measured.of(self.labels, self.values))
+            fitted = 1 - ensemble.at([self.most])[0].quantile(0.5)
+            self.blank = replace(self.blank, fitted=fitted, falls=falling(self.labels, self.values))
             yield from self._ahead(ensemble)
             yield from self._needed(ensemble)
 
@@ -98,7 +99,7 @@ class _Forecast:
     def _needed(self, ensemble: Ensemble) -> Iterator[ForecastRow]:
         """Say how many labels the next point takes, from where on they bring less, and how many the user's target takes."""
         farthest, alone = FARTHEST * self.most, len(self.seeds) < 2
-        target = min(1.0, 1 - ensemble.at([self.most])[0].quantile(0.5) + POINT)
+        target = min(1.0, (self.blank.fitted or 0.0) + POINT)
         found = needed(ensemble, target, (self.most, farthest), alone=True)
         yield self._counted(Measure.NEXT_POINT, target, found._replace(estimate=found.estimate - self.most), 0)
         if found.censored is Censored.NO and not self.blank.falls:
