@@ -22,18 +22,22 @@ def forecast(low, middle, high, arm="full", score=0.8):
     return replace(row, verdict=judge([row], STUDY.margin))
 
 
+NEXT = "the next 1,024 (512 EUR)"
+OPEN = f"; whether to buy labels is open: {NEXT} may bring between"
+
+
 @pytest.mark.parametrize(
     ("ends", "said"),
     [
-        ((0.82, 0.84, 0.86), "and buy labels: the next 1,024 (512 EUR) probably bring 4.0 points."),
-        ((0.79, 0.802, 0.809), "and buy no more labels: the next 1,024 (512 EUR) probably bring less than 1 point."),
-        ((0.79, 0.82, 0.85), "; whether to buy labels is open: the next 1,024 (512 EUR) may bring between nothing and 5.0 points."),
-        ((0.807, 0.82, 0.83), "; whether to buy labels is open: the next 1,024 (512 EUR) may bring between 0.7 and 3.0 points."),
-        ((None, 0.82, None), "for now; whether to buy labels takes more seeds: the next 1,024 (512 EUR) probably bring 2.0 points."),
+        ((0.82, 0.84, 0.86), f" and buy labels: {NEXT} probably bring 4.0 points."),
+        ((0.79, 0.802, 0.809), f" and buy no more labels: {NEXT} probably bring less than 1 point."),
+        ((0.79, 0.82, 0.85), f"{OPEN} nothing and 5.0 points."),
+        ((0.807, 0.82, 0.83), f"{OPEN} 0.7 and 3.0 points."),
+        ((None, 0.82, None), f" for now; whether to buy labels takes more seeds: {NEXT} probably bring 2.0 points."),
     ],
-)  # fmt: skip
+)
 def test_labels_are_advised_by_the_verdict_on_them(ends, said):
-    assert advice(BEST, [forecast(*ends)], [], STUDY) in (f"Take full fine-tuning{said}", f"Take full fine-tuning {said}")
+    assert advice(BEST, [forecast(*ends)], [], STUDY) == f"Take full fine-tuning{said}"
 
 
 def test_an_arm_that_more_labels_put_ahead_is_named():

@@ -28,7 +28,8 @@ SEEDS = (3, 5, 8, 10)
 def answers(rng, seeds, clusters, accuracies, sd, difficulty=0.5, own=0.15, together=0.3, arms=None):
     """Hits (cells, seeds, clusters) as floats. Cells of one arm (`arms`, all of their own without) share its difficulty.
 
-    `sd` between seeds is that of all cells, or one for each. A seed's luck is shared by all cells to `together`, and by the budgets of an arm to as much again: budgets nest.
+    `sd` between seeds is that of all cells, or one for each. A seed's luck is shared by all cells to `together`, and by the
+    budgets of an arm to as much again: budgets nest.
     """
     arms = range(len(accuracies)) if arms is None else arms
     normal = functools.partial(rng.standard_normal, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Find how many labels a score takes, by inverting the forecast over the number of labels; and from where on they bring little."""
+"""Invert a forecast over the number of labels: how many a score takes, and from where on more of them bring little."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ def _tail(row: ForecastRow | BreakEvenRow) -> str:
 
 
 def _point(rows: Sequence[ForecastRow]) -> str:
-    """Say `the next point of full takes about 90 labels more, and beyond about 600 labels it is less than a point per 500`."""
+    """Say `the next point of full takes about 90 labels more, and beyond 600 labels it is less than a point per 500`."""
     points = [_tail(row) for row in rows if row.measure is Measure.NEXT_POINT]
     slower = [_slower(row, "it is") for row in rows if row.measure is Measure.DIMINISHING]
     return ", and ".join([*points, *slower])

@@ -15,7 +15,6 @@ from transfergain.report.page.figures import MISSING, Column, RowGroup, TextTabl
 from transfergain.report.page.panels.base import DatasetView
 from transfergain.report.page.svg import padded
 
-
 LEAST_APART = 0.12
 """Distance between two ticks, as a share of the axis: room for `16,384` on the first screen."""
 FORECAST_BAND = 0.22
