@@ -82,6 +82,54 @@ def test_a_row_that_says_the_same_twice_is_no_mistake_and_one_that_contradicts_i
         attached(data, path)
 
 
+def test_ten_mistakes_in_one_file_are_ten_lines_one_after_the_other(data, tmp_path):
+    """Each line names the file, and the row where there is one; mending it leads to the next mistake, and then to scores."""
+    path, plain = tmp_path / "gpt.jsonl", [{"text": text, "prediction": label} for text, label in SEALED]
+    wrong = [dict(row) for row in plain]
+    mistakes = {
+        1: {"prediction": "postive"},
+        2: {"prediction": ""},
+        3: {"prediction": None},
+        4: {"prediction": ["negative", "positive"]},
+        5: {"prediction": 3},
+        6: {"text": "of another file altogether"},
+        7: {"split": "shift:nowhere"},
+        8: {"text": SEALED[9][0], "prediction": "positive" if SEALED[9][1] == "negative" else "negative"},
+    }
+    for i, change in mistakes.items():
+        wrong[i] |= change
+    wrong = [
+        {"body" if key == "text" else "label" if key == "prediction" else key: v for key, v in row.items()} for row in wrong
+    ]
+
+    def rename(old, new):
+        wrong[:] = [{new if key == old else key: value for key, value in row.items()} for row in wrong]
+
+    def mended(i):
+        return lambda: wrong.__setitem__(i, plain[i])
+
+    mends = [
+        ('gpt.jsonl has no column "prediction"; it has: body, label, split', lambda: rename("label", "prediction")),
+        ('gpt.jsonl: it has no column "text" that says which text a row is of', lambda: rename("body", "text")),
+        ('gpt.jsonl line 2: the prediction "postive" is no class of the data. Did you mean "positive"?', mended(1)),
+        ("gpt.jsonl line 3: the prediction is empty; give the class", mended(2)),
+        ("gpt.jsonl line 4: the prediction is empty; give the class", mended(3)),
+        ("gpt.jsonl line 5: the prediction is a list; one class is expected", mended(4)),
+        ('gpt.jsonl line 6: the prediction "3" is no class of the data', mended(5)),
+        ("gpt.jsonl line 10: predicts something else than gpt.jsonl line 9 for the same text", mended(8)),
+        ("gpt.jsonl: no prediction for 2 of the 40 texts .*; gpt.jsonl line 7 is of no sealed text", mended(6)),
+        ("gpt.jsonl: no prediction for 1 of the 40 texts .*; gpt.jsonl line 8 is of no sealed text", mended(7)),
+    ]
+    for says, mend in mends:
+        path.write_text("".join(json.dumps(row) + "\n" for row in wrong))
+        with pytest.raises(UserError, match=says) as raised:
+            attached(data, path)
+        assert "\n" not in str(raised.value)
+        mend()
+    path.write_text("".join(json.dumps(row) + "\n" for row in wrong))
+    assert attached(data, path).given["gpt"][0].predictions[TEST] == tuple(e.target for e in data.test)
+
+
 def test_files_of_one_name_are_for_the_same_splits(data, tmp_path):
     one = write_csv(tmp_path / "a.csv", SEALED, ("text", "prediction"))
     both = tmp_path / "b.json"

@@ -13,9 +13,10 @@ from transfergain.engine import doubts
 from transfergain.errors import UserError
 from transfergain.report.test_texts import SEALED_KEY
 from transfergain.running import next_labels
+from transfergain.running.next_labels import Asked
 from transfergain.split import TEST
 from transfergain.store import Store
-from transfergain.tasks import TASKS
+from transfergain.tasks import TASKS, find
 from transfergain.types import Example, Recipe
 
 pytestmark = pytest.mark.long
@@ -54,19 +55,23 @@ def study(tmp_path, monkeypatch):
         packed = pack(replace(data, ids={TEST: tuple(map(str, range(10)))}), TASKS["sentiment"])
         store.set_meta(SEALED_KEY, {"reviews": packed})
 
-    def read(folder, texts, task, recipe, device):
+    def read(folder, texts, task, labels, recipe, device):
         sure = np.array([1 - 1 / (2 + len(e.inputs["text"])) for e in texts])
-        return doubts.Read(np.stack([sure, 1 - sure], axis=1), np.eye(len(texts)))
+        return doubts.Read(list(np.stack([sure, 1 - sure], axis=1)[:, None]), np.eye(len(texts)))
 
     monkeypatch.setattr(doubts, "read", read)
     return tmp_path
+
+
+def choose(folder, pool, count, **changed):
+    return next_labels.choose(str(folder / "out"), Asked(pool, count, **changed))
 
 
 def test_they_are_written_in_order_without_sealed_and_repeated_texts(study):
     sealed = dataset().test[0].inputs["text"]
     pool = write_csv(study / "pool.csv", [("a", "aaaa"), ("b", "aa"), ("c", sealed.upper()), ("d", "AA "), ("e", "=aaa")],
                      ("id", "text"))  # fmt: skip
-    found = next_labels.choose(str(study / "out"), pool, 3)
+    found = choose(study, pool, 3)
     assert (found.arm, found.pool, found.left_out) == ("full", 3, 2)
     with found.path.open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -87,7 +92,7 @@ def test_they_are_written_in_order_without_sealed_and_repeated_texts(study):
 def test_mistakes_are_one_line(study, changed, says):
     pool = write_csv(study / "pool.csv", [("one",), ("two",)], ("text",))
     with pytest.raises(UserError, match=says):
-        next_labels.choose(**{"folder": str(study / "out"), "pool": pool, "count": 1} | changed)
+        choose(study, **{"pool": pool, "count": 1} | changed)
 
 
 def test_a_kept_model_reads_texts_as_its_task_does(checkpoints):
@@ -96,11 +101,67 @@ def test_a_kept_model_reads_texts_as_its_task_does(checkpoints):
 
     folder = checkpoints("bert", "AutoModelForSequenceClassification")
     texts = [Example({"text": text}, 0) for text in ("good film", "bad", "good film")]
-    found = doubts.read(str(folder), texts, TASKS["sentiment"], Recipe(1e-4, max_length=16), "cpu")
+    found = doubts.read(str(folder), texts, TASKS["sentiment"], ("no", "yes"), Recipe(1e-4, max_length=16), "cpu")
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     inputs = AutoTokenizer.from_pretrained(folder)(["bad"], return_tensors="pt")
     with torch.inference_mode():
         wanted = model(**inputs).logits.softmax(dim=1)[0].numpy()
-    assert found.probabilities[1] == pytest.approx(wanted, abs=1e-5)
+    assert found.probabilities[1] == pytest.approx(wanted[None], abs=1e-5)
     assert found.features[0] == pytest.approx(found.features[2], abs=1e-5)
     assert np.linalg.norm(found.features, axis=1) == pytest.approx(np.ones(3), abs=1e-5)
+
+
+def test_a_text_is_as_unsure_as_the_least_sure_of_its_decisions():
+    """Of five labels or words the model is in doubt about one; forty more that it is sure of change nothing."""
+    sure, doubt = [0.99, 0.01], [0.55, 0.45]
+    texts = [np.array([sure] * 4 + [doubt]), np.array([sure] * 5), np.array([sure] * 40 + [doubt]), np.empty((0, 1))]
+    for rule in next_labels.RULES.values():
+        scores = next_labels.doubts(texts, rule)
+        assert scores[0] == pytest.approx(scores[2]) and scores[0] > scores[1] > scores[3] == 0.0
+
+
+def test_pairs_are_read_and_written_as_pairs(study):
+    sealed = [Example({"text": "a", "text_pair": "b"}, 0)]
+    with Store(study / "out") as store:
+        store.set_meta(
+            SEALED_KEY, {"reviews": pack(replace(dataset(), test=sealed, ids={TEST: ("0",)}), TASKS["sentiment"])}
+        )
+    rows = [("a", "b"), ("a", "c"), ("a", "c"), ("b", "a"), ("a", "")]
+    pool = write_csv(study / "pool.csv", rows, ("premise", "hypothesis"))
+    found = choose(study, pool, 2, column="premise,hypothesis")
+    assert sorted(tuple(texts.values()) for texts in found.texts) == [("a", "c"), ("b", "a")] and found.left_out == 3
+    assert found.path.read_text().splitlines()[0] == "premise,hypothesis,score"
+    with pytest.raises(UserError, match="--text-column premise: a row of this study is text and text_pair; name 2 columns"):
+        choose(study, pool, 1, column="premise")
+
+
+def test_tasks_without_labels_or_tags_are_declined_in_one_line(study, monkeypatch):
+    monkeypatch.setattr(next_labels, "find", lambda name: TASKS["qa"])
+    pool = write_csv(study / "pool.csv", [("one",)], ("text",))
+    with pytest.raises(UserError, match="the answers of qa are neither; draw the texts to label at random"):
+        choose(study, pool, 1)
+
+
+def test_words_are_read_as_lists_or_with_spaces_between():
+    for written in ("Ada met Bo", '["Ada", "met", "Bo"]', "['Ada', 'met', 'Bo']"):
+        assert TASKS["ner"].unlabelled({"tokens": written}).inputs == {"tokens": ["Ada", "met", "Bo"]}
+
+
+def test_every_word_is_a_decision_in_long_sentences_too(checkpoints):
+    """A window shows ten tokens and two special ones; a sentence without a token decides nothing."""
+    folder = checkpoints("bert", "AutoModelForTokenClassification")
+    task, words = TASKS["ner"], ["good", "film"] * 15
+    texts = [task.unlabelled({"tokens": " ".join(words[:n])}) for n in (30, 3)] + [Example({"tokens": []}, ())]
+    found = doubts.read(str(folder), texts, task, ("O", "PER"), Recipe(1e-4, max_length=12), "cpu")
+    assert [len(each) for each in found.probabilities] == [30, 3, 0]
+    assert all(each.sum(axis=1) == pytest.approx(np.ones(len(each)), abs=1e-5) for each in found.probabilities[:2])
+    assert np.linalg.norm(found.features, axis=1) == pytest.approx([1, 1, 0], abs=1e-5)
+
+
+def test_every_label_is_a_decision(checkpoints):
+    task = find("multi-label")
+    folder = checkpoints("bert", "AutoModelForSequenceClassification")
+    texts = [task.unlabelled({"text": text}) for text in ("good film", "bad")]
+    found = doubts.read(str(folder), texts, task, ("a", "b"), Recipe(1e-4, max_length=16), "cpu")
+    (labels,) = {len(each) for each in found.probabilities}
+    assert labels >= 2 and all(each.shape == (labels, 2) for each in found.probabilities)

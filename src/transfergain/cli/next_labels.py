@@ -16,21 +16,26 @@ def next_labels(
     count: Annotated[int, typer.Option("--count", "-n", min=1, help="texts to choose")] = 100,
     rule: Annotated[str, typer.Option(help="what counts as unsure: margin, entropy")] = "margin",
     arm: Annotated[str, typer.Option(help="whose kept model reads them (default: the recommended one)")] = "",
-    text_column: Annotated[str, typer.Option(help="column of the texts (default: the study's)")] = "",
+    text_column: Annotated[
+        str,
+        typer.Option(
+            help="column of the texts, or of words to tag; of pairs two: premise,hypothesis (default: the study's)"
+        ),
+    ] = "",
     output: Annotated[str, typer.Option("--output", "-o", help="file to write (default: DIR/next-labels.csv)")] = "",
     as_json: Json = False,
 ) -> None:
     """Choose the texts to label next: those that a kept model is least sure of, spread over the pool."""
     from transfergain.running.console import busy, tell
-    from transfergain.running.next_labels import choose
+    from transfergain.running.next_labels import Asked, choose
     from transfergain.running.tryout import quiet_libraries
 
     console = Console(stderr=as_json)
     with busy(console, "reading the pool"), quiet_libraries():
-        found = choose(folder, pool, count, rule, arm, text_column, output)
+        found = choose(folder, Asked(pool, count, rule, arm, text_column, output))
     if as_json:
         pairs = zip(found.texts, found.scores, strict=True)
-        print_json([{"text": text, "score": score} for text, score in pairs])
+        print_json([{**texts, "score": score} for texts, score in pairs])
         return
     tell(console, "written", f"{found.path}: {len(found.texts):,} of {found.pool:,} texts, those that {found.arm} is least "
          f"sure of ({found.rule}), spread over what it sees")  # fmt: skip

@@ -2,13 +2,18 @@
 
 Uncertainty alone picks many texts that are alike; so the most uncertain ones are clustered by the model's features, and of
 each cluster one is taken (Zhdanov 2019, Diverse mini-batch active learning). Nothing of this is a gain that was measured.
+
+A text with one label is one decision; one with several labels is a decision a label, and a sentence whose words are tagged
+one a word. Such a text is as unsure as the least sure of its decisions (Brinker 2006 for labels; Liu et al. 2022, lowest
+token probability, for words): a model is sure that most labels are absent and that most words are no name, and a mean over
+all of them would bury the one that it does not know.
 """
 
 from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,12 +35,13 @@ from transfergain.report.test_texts import SEALED_KEY
 from transfergain.running.models import TRIAL_ID_FILE
 from transfergain.store import Store, StoredTrial
 from transfergain.tasks import find
-from transfergain.tasks.given import ID, SPLIT
-from transfergain.types import Example, Target
+from transfergain.tasks.given import ID, Given, as_text
 
 Floats = NDArray[np.floating[Any]]
 CANDIDATES = 10
 """The most uncertain texts that are clustered, times those that are wanted."""
+FLAG = flag_of("text_column")
+"""Of `next-labels`, whatever the task calls its columns."""
 
 
 def margin(probabilities: Floats) -> Floats:
@@ -50,7 +56,9 @@ def entropy(probabilities: Floats) -> Floats:
     return np.asarray(-(p * np.log(p)).sum(axis=1) / np.log(probabilities.shape[1]))
 
 
-RULES: dict[str, Callable[[Floats], Floats]] = {"margin": margin, "entropy": entropy}
+Rule = Callable[[Floats], Floats]
+"""Probabilities (decisions, classes) -> how unsure each decision is."""
+RULES: dict[str, Rule] = {"margin": margin, "entropy": entropy}
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,8 @@ class Chosen:
     path: Path
     arm: str
     rule: str
-    texts: tuple[str, ...]
+    texts: tuple[Mapping[str, str], ...]
+    """By the pool's columns: one, or two of a pair."""
     scores: tuple[float, ...]
     pool: int
     """Different texts that were chosen from."""
@@ -68,32 +77,52 @@ class Chosen:
     """Rows that repeat another text, or are a sealed text of the study."""
 
 
-def choose(
-    folder: str, pool: str, count: int, rule: str = "margin", arm: str = "", column: str = "", output: str = ""
-) -> Chosen:
+@dataclass(frozen=True)
+class Asked:
+    """What to choose, of what, and how."""
+
+    pool: str
+    count: int
+    rule: str = "margin"
+    arm: str = ""
+    column: str = ""
+    """Of the texts, or of the words that are tagged; of pairs two with a comma between. Empty: the study's."""
+    output: str = ""
+
+
+def choose(folder: str, asked: Asked) -> Chosen:
     """Choose texts of an unlabelled file and write them, in order. Raises UserError naming the file or flag."""
     from transfergain.engine.doubts import read
 
-    if rule not in RULES:
-        raise UserError(f'--rule: unknown rule "{rule}".{nearest(rule, RULES)}')
+    if asked.rule not in RULES:
+        raise UserError(f'--rule: unknown rule "{asked.rule}".{nearest(asked.rule, RULES)}')
     findings = load(folder)
-    trial, model = _kept(findings, arm)
+    trial, model = _kept(findings, asked.arm)
     task = find(trial.spec.task)
-    assert task.given is not None, "tasks with a label a text read predictions"
-    name, option = next(iter(task.given.columns.items()))
-    column = column or str(findings.study.request.get(option) or name)
-    texts, ids, left_out = _pool(Path(pool), (flag_of(option), column), _sealed(folder, name))
-    if count > len(texts):
-        raise UserError(f"-n {count}: {pool} holds {len(texts):,} texts to choose from; give a smaller number")
-    assert trial.spec.recipe is not None, "only trained models are kept"
-    examples = [Example({name: text}, 0) for text in texts]
-    found = read(str(model), examples, task, trial.spec.recipe, "auto")
-    scores = RULES[rule](found.probabilities)
-    picked = spread(scores, found.features, count)
-    path = Path(output or Path(folder) / "next-labels.csv")
-    _write(path, picked, texts, ids, scores)
-    chosen = tuple(texts[i] for i in picked), tuple(float(scores[i]) for i in picked)
-    return Chosen(path, trial.spec.arm, rule, *chosen, pool=len(texts), left_out=left_out)
+    assert trial.spec.recipe and task.unlabelled and task.given, "what has a kept model to read with"
+    sealed = _sealed(folder)
+    pool = _pool(asked, _columns(findings, sealed, task.given, asked), sealed)
+    if asked.count > len(pool.rows):
+        raise UserError(
+            f"-n {asked.count}: {asked.pool} holds {len(pool.rows):,} texts to choose from; give a smaller number"
+        )
+    examples = [task.unlabelled(row) for row in pool.rows]
+    labels = findings.data[trial.spec.dataset].labels
+    found = read(str(model), examples, task, labels, trial.spec.recipe, "auto")
+    scores = doubts(found.probabilities, RULES[asked.rule])
+    picked = spread(scores, found.features, asked.count)
+    path = Path(asked.output or Path(folder) / "next-labels.csv")
+    texts = tuple({pool.columns[name]: pool.rows[i][name] for name in pool.columns} for i in picked)
+    chosen = Chosen(
+        path, trial.spec.arm, asked.rule, texts, tuple(float(scores[i]) for i in picked), len(pool.rows), pool.left_out
+    )
+    _write(chosen, [pool.ids[i] for i in picked])
+    return chosen
+
+
+def doubts(probabilities: Sequence[Floats], rule: Rule) -> Floats:
+    """Score each text by the least sure of its decisions (decisions, classes); 0 where the model decides nothing."""
+    return np.array([float(rule(each).max()) if len(each) else 0.0 for each in probabilities])
 
 
 def _kept(findings: Findings, arm: str) -> tuple[StoredTrial, Path]:
@@ -102,8 +131,11 @@ def _kept(findings: Findings, arm: str) -> tuple[StoredTrial, Path]:
         raise UserError(f"{findings.folder}: next-labels reads a study of one data set; this has {len(findings.data)}")
     (name,) = findings.data
     task = find(findings.data[name].task)
-    if task.target is not Target.LABEL:
-        raise UserError(f"{findings.folder}: next-labels chooses texts with one label each, which {task.name} has not")
+    if task.unlabelled is None:
+        raise UserError(
+            f"{findings.folder}: next-labels asks how sure a model is of labels or tags, and the answers of {task.name} are "
+            "neither; draw the texts to label at random"
+        )
     trials = {row.spec.id: row for row in findings.rows}
     marks = sorted(Path(findings.folder, "models").glob(f"*/{TRIAL_ID_FILE}"))
     kept = {row.spec.arm: (row, path.parent) for path in marks if (row := trials.get(path.read_text("utf-8")))}
@@ -122,33 +154,62 @@ def _kept(findings: Findings, arm: str) -> tuple[StoredTrial, Path]:
     )
 
 
-def _sealed(folder: str, column: str) -> set[bytes]:
-    """Read the marks of the sealed texts, which must not be labelled for training."""
+def _sealed(folder: str) -> list[Mapping[str, str]]:
+    """Read the sealed texts, which must not be labelled for training; none of a study that keeps no texts."""
     with Store(folder) as store:
         packed: Mapping[str, str] = store.get_meta(SEALED_KEY) or {}
-    rows = [row for each in packed.values() for row in unpack(each)]
-    if any(set(row) - {ID, SPLIT, column} for row in rows):
-        raise UserError(f"{folder}: next-labels chooses single texts, and the texts of this study come in pairs")
-    return {mark(row[column]) for row in rows}
+    return [row for each in packed.values() for row in unpack(each)]
 
 
-def _pool(path: Path, wanted: tuple[str, str], sealed: set[bytes]) -> tuple[list[str], list[str], int]:
-    """Read the texts of the pool, each once and none that is sealed: (texts, their ids or "", rows left out).
+def _columns(findings: Findings, sealed: Sequence[Mapping[str, str]], given: Given, asked: Asked) -> dict[str, str]:
+    """Say which column of the pool each input is read from: the one asked for, else the study's."""
+    request = next(iter(findings.study.request["tasks"] or [findings.study.request]))
+    named = {name: request.get(option) for name, option in given.columns.items()}
+    of_study = set(sealed[0]) if sealed else {name for name, column in named.items() if column} | {next(iter(named))}
+    names = [name for name in named if name in of_study]
+    columns = [str(named[name] or name) for name in names]
+    if asked.column:
+        columns = asked.column.split(",") if len(names) > 1 else [asked.column]
+    if len(columns) != len(names):
+        raise UserError(
+            f"{FLAG} {asked.column}: a row of this study is {' and '.join(names)}; name {len(names)} "
+            f"column{'s, with a comma between' if len(names) > 1 else ''}"
+        )
+    return dict(zip(names, columns, strict=True))
 
-    `wanted` is the flag that names the column, and the column.
-    """
-    table, (_, column) = checked(read_file(path)), wanted
-    require_columns(table, [wanted])
-    texts, ids, seen = list[str](), list[str](), set(sealed)
+
+@dataclass(frozen=True)
+class _Pool:
+    """The texts to choose from, each once and none that is sealed."""
+
+    columns: Mapping[str, str]
+    """Input -> the column that it is read from."""
+    rows: Sequence[Mapping[str, str]]
+    """By input."""
+    ids: Sequence[str]
+    """The pool's own, or empty."""
+    left_out: int
+
+
+def _pool(asked: Asked, columns: Mapping[str, str], sealed: Sequence[Mapping[str, str]]) -> _Pool:
+    table = checked(read_file(Path(asked.pool)))
+    require_columns(table, [(FLAG, column) for column in columns.values()])
+    rows, ids, seen = list[Mapping[str, str]](), list[str](), {_marks(row, columns) for row in sealed}
     for row in table.rows:
-        text = str(row.get(column) or "").strip()
-        if text and mark(text) not in seen:
-            seen.add(mark(text))
-            texts.append(text)
-            ids.append(label(row.get("id")))
-    if not texts:
-        raise UserError(f"{path} holds no text to choose; give a file of unlabelled texts that are not in the test set")
-    return texts, ids, len(table.rows) - len(texts)
+        texts = {name: as_text(row.get(column)).strip() for name, column in columns.items()}
+        if all(texts.values()) and (marks := _marks(texts, columns)) not in seen:
+            seen.add(marks)
+            rows.append(texts)
+            ids.append(label(row.get(ID)))
+    if not rows:
+        raise UserError(
+            f"{asked.pool} holds no text to choose; give a file of unlabelled texts that are not in the test set"
+        )
+    return _Pool(columns, rows, ids, len(table.rows) - len(rows))
+
+
+def _marks(texts: Mapping[str, str], columns: Iterable[str]) -> tuple[bytes, ...]:
+    return tuple(mark(texts[name]) for name in columns)
 
 
 def spread(scores: Floats, features: Floats, count: int) -> list[int]:
@@ -172,13 +233,14 @@ def spread(scores: Floats, features: Floats, count: int) -> list[int]:
     return sorted(picked, key=lambda i: (-scores[i], i))
 
 
-def _write(path: Path, picked: Sequence[int], texts: Sequence[str], ids: Sequence[str], scores: Floats) -> None:
+def _write(chosen: Chosen, ids: Sequence[str]) -> None:
     with_ids = any(ids)
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
+        with chosen.path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
-            writer.writerow([*(["id"] if with_ids else []), "text", "score"])
-            for i in picked:
-                writer.writerow([*([harmless(ids[i])] if with_ids else []), harmless(texts[i]), f"{scores[i]:.4f}"])
+            writer.writerow([*([ID] if with_ids else []), *chosen.texts[0], "score"])
+            for name, texts, score in zip(ids, chosen.texts, chosen.scores, strict=True):
+                cells = map(harmless, [*([name] if with_ids else []), *texts.values()])
+                writer.writerow([*cells, f"{score:.4f}"])
     except OSError as error:
-        raise UserError(f"--output {path}: cannot write there ({error.strerror or error})") from None
+        raise UserError(f"--output {chosen.path}: cannot write there ({error.strerror or error})") from None

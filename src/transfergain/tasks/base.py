@@ -91,6 +91,9 @@ class Task:
     """(options, tokenizer) -> arguments of `generate` for tasks whose models generate; None for all others."""
     advise: Callable[[Checkpoint, Any, Mapping[str, Any]], Sequence[StudyWarning]] = lambda *_: ()
     """(checkpoint, tokenizer, options of `OptionKind.PARSE`) -> warnings about using this checkpoint for the task."""
+    unlabelled: Callable[[Mapping[str, str]], Example] | None = None
+    """(texts of a row, by the columns of `given`) -> an example whose target stands for none: what `probabilities` are asked
+    of where nobody has labelled a text yet. None: such texts are not read."""
     given: Given | None = None
     """How predictions that somebody else made stand in a file (`--predictions`); None: no such file is read."""
 

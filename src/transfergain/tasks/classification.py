@@ -130,6 +130,7 @@ ONE_CLASS = Task(
     decode=decode,
     chance=chance,
     probabilities=probabilities,
+    unlabelled=lambda texts: Example(texts, 0),
     given=Given({"text": TEXT_COLUMN.name, "text_pair": TEXT_PAIR_COLUMN.name}, read_label),
     citation="Lewis 1992, text categorisation as one class a document; scikit-learn's accuracy_score and f1_score",
 )

@@ -70,7 +70,7 @@ def read_labels(cell: Any, example: Example, classes: Sequence[str], options: Ma
 
 def read_tags(cell: Any, example: Example, classes: Sequence[str], options: Mapping[str, Any]) -> list[int]:
     """Read a tag for each word: a list, a list written as text, or tags with spaces between."""
-    tags = [str(tag) for tag in (cell if isinstance(cell, list | tuple) else _listed(as_text(cell)))]
+    tags = [str(tag) for tag in (cell if isinstance(cell, list | tuple) else listed(as_text(cell)))]
     words = len(example.inputs["tokens"])
     if len(tags) != words:
         raise ValueError(f"the prediction has {len(tags)} tags for {words} words; give one tag for each word")
@@ -80,7 +80,7 @@ def read_tags(cell: Any, example: Example, classes: Sequence[str], options: Mapp
     return [index[tag] for tag in tags]
 
 
-def _listed(text: str) -> list[Any]:
+def listed(text: str) -> list[Any]:
     """Read a list as JSON or Python writes it, else words."""
     if text.lstrip().startswith("["):
         for read in (json.loads, ast.literal_eval):

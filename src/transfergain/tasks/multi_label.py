@@ -177,6 +177,7 @@ def several(task: Task) -> Task:
         ),
         chance=chance,
         probabilities=probabilities,
+        unlabelled=lambda texts: Example(texts, ()),
         given=task.given and replace(task.given, read=read_labels),
         citation="Tsoumakas and Katakis 2007, Multi-label classification; scikit-learn's f1_score of label indicators; "
         "Lipton et al. 2014, Optimal thresholding of classifiers to maximize F1 measure",

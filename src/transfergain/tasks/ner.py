@@ -23,7 +23,7 @@ from transfergain.errors import UserError
 from transfergain.floors.frequent_tag import FREQUENT_TAG
 from transfergain.options import Option, OptionKind
 from transfergain.tasks.base import Encoded, Task
-from transfergain.tasks.given import Given, read_tags
+from transfergain.tasks.given import Given, listed, read_tags
 from transfergain.tasks.texts import LABEL_COLUMN, TEXT_COLUMN
 from transfergain.types import Checkpoint, Example, StudyWarning, Target, WarningKind
 
@@ -216,6 +216,12 @@ def probabilities(
     return np.stack([logits for logits, _ in words]), np.array([target for _, target in words])
 
 
+def unlabelled(texts: Mapping[str, str]) -> Example:
+    """Take words that have no tags yet: a list as JSON or Python writes it, or words with spaces between."""
+    words = listed(texts[TOKENS.default])
+    return Example({TOKENS.default: [str(word) for word in words]}, (0,) * len(words))
+
+
 def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> tuple[StudyWarning, ...]:
     """Warn of a tokenizer that lower-cases. Raises UserError without a fast tokenizer."""
     _require_fast(tokenizer)
@@ -287,6 +293,7 @@ NER = Task(
     chance=lambda examples, labels: 0.0,
     citation="Tjong Kim Sang and De Meulder 2003, CoNLL-2003 shared task; Ramshaw and Marcus 1995, tags a word",
     readers=readers,
+    unlabelled=unlabelled,
     recognise=recognise,
     recognise_file=recognise_file,
     sureness=1,

@@ -1,7 +1,17 @@
-"""Predictions that somebody else made: twelve mistakes in such a file or its flag, and those of `compare-predictions`."""
+"""Predictions that somebody else made: mistakes in such a file or its flag, and those of `compare-predictions`."""
+
+import json
 
 from bad_inputs.world import case, train
-from support.texts import sentences, tagged, write_conll
+from support.texts import (
+    articles,
+    sentences,
+    tagged,
+    translations,
+    write_conll,
+    write_parallel,
+    write_squad,
+)
 
 TEST = sentences(40, seed=9)
 SHOWN = "transfergain export DIR --table test-texts writes them"
@@ -84,16 +94,72 @@ def no_file(rows):
     return rows
 
 
+def lines(world, rows):
+    """A file of predictions with a JSON object a line."""
+    return world.put("gpt.jsonl", "\n".join(map(json.dumps, rows)))
+
+
 @case("gpt.jsonl line 2", "has 1 tags for", "give one tag for each word", name="predictions: too few tags")
 def too_few_tags(world):
+    return of_tags(world, 1, ["O"])
+
+
+@case("gpt.jsonl line 3", 'the tag "B-PERSON" is none of the data', name="predictions: unknown tag")
+def unknown_tag(world):
+    return of_tags(world, 2, lambda tags: ["B-PERSON", *tags[1:]])
+
+
+def of_tags(world, row, tags):
+    """Predictions for words, one row of which has these tags instead."""
     sealed = tagged(20, seed=3)
-    lines = [f'{{"tokens": "{" ".join(words)}", "prediction": "{" ".join(tags)}"}}' for words, tags in sealed]
-    lines[1] = lines[1].split('"prediction"')[0] + '"prediction": "O"}'
-    world.put("gpt.jsonl", "\n".join(lines))
+    rows = [{"tokens": words, "prediction": known} for words, known in sealed]
+    rows[row]["prediction"] = tags(rows[row]["prediction"]) if callable(tags) else tags
     write_conll(world.folder / "names.conll", tagged(60))
     write_conll(world.folder / "test.conll", sealed)
     files = ["--train-file", "names.conll", "--test-file", "test.conll"]
-    return ["run", "--task", "ner", *files, "--predictions", "gpt=gpt.jsonl"]
+    return ["run", "--task", "ner", *files, "--predictions", f"gpt={lines(world, rows)}"]
+
+
+@case("gpt.jsonl", 'no column "question" and "context"', "never joined by their place", name="predictions: no questions")
+def no_questions(world):
+    write_squad(world.folder / "places.json", articles(12))
+    write_squad(world.folder / "test.json", articles(4, seed=1))
+    rows = [{"number": i, "prediction": "Rome"} for i in range(20)]
+    files = ["--train-file", "places.json", "--test-file", "test.json"]
+    return ["run", "--task", "qa", *files, "--predictions", f"gpt={lines(world, rows)}"]
+
+
+@case("gpt.jsonl line 2", "the prediction is a list; one text is expected", name="predictions: several translations")
+def several_translations(world):
+    write_parallel(world.folder / "phrases", translations(60))
+    sealed = translations(20, seed=1)
+    write_parallel(world.folder / "test", sealed)
+    rows = [{"source": source, "prediction": target} for source, target in sealed]
+    rows[1]["prediction"] = [rows[1]["prediction"]] * 2
+    files = ["--train-file", "phrases.fr", "--test-file", "test.fr", "--source-lang", "fr", "--target-lang", "en"]
+    return ["run", "--task", "translation", *files, "--predictions", f"gpt={lines(world, rows)}"]
+
+
+SEVERAL = [(text, ("joy", "fear", "joy;fear")[i % 3]) for i, (text, _) in enumerate(sentences(160))]
+
+
+@case("gpt.csv row 4", 'the label "jou" is none of the data', 'Did you mean "joy"?', name="predictions: unknown of several")
+def unknown_of_several(world):
+    rows = [(text, "fear;jou" if i == 3 else labels) for i, (text, labels) in enumerate(SEVERAL[:40])]
+    world.csv("gpt.csv", rows, header=("text", "prediction"))
+    files = ["--train-file", world.csv("moods.csv", SEVERAL[40:]), "--test-file", world.csv("test.csv", SEVERAL[:40])]
+    return ["run", "--task", "classification", "--multi-label", *files, "--predictions", "gpt=gpt.csv"]
+
+
+@case("gpt.csv", 'no column "text" and "text_pair"', name="predictions: half of a pair")
+def half_of_a_pair(world):
+    pairs = [(f"{text} {i}", f"so {text}", label) for i, (text, label) in enumerate(sentences(160))]
+    world.csv("gpt.csv", [(text, label) for text, _, label in pairs[:40]], header=("text", "prediction"))
+    header = ("premise", "hypothesis", "label")
+    files = ["--train-file", world.csv("pairs.csv", pairs[40:], header=header)]
+    files += ["--test-file", world.csv("test.csv", pairs[:40], header=header)]
+    columns = ["--text-column", "premise", "--text-pair-column", "hypothesis"]
+    return ["run", "--task", "classification", *files, *columns, "--predictions", "gpt=gpt.csv"]
 
 
 @case("compare-predictions", "--test-file FILE", name="predictions: compared without a test file")
