@@ -210,7 +210,7 @@ def test_damaged_rows_run_again_and_give_the_same_findings(small, tmp_path, caps
     with pytest.raises(UserError, match="was changed after it was written"):
         load(out)
     tg.run(**small, output_dir=out)
-    assert "1 trials in the store are not as they were written" in " ".join(capsys.readouterr().err.split())
+    assert "1 trial in the store is not as it was written; it runs again" in " ".join(capsys.readouterr().err.split())
     assert len(InProcess.ran) == ran + 1
     assert (out / "findings.json").read_bytes() == first
     assert outcomes(out) == before

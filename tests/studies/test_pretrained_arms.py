@@ -30,7 +30,7 @@ def test_a_study_pretrains_once_and_all_its_trials_start_from_there(tmp_path, ch
     arguments = study(tmp_path / "run", train, checkpoints("bert"))
     assert command(monkeypatch, *arguments) == 0
     out = capsys.readouterr()
-    assert "unlabelled texts" in out.err and "left out that are dev or test texts" in out.err
+    assert "unlabelled texts" in out.err and "left out as dev or test texts" in out.err
     with Store(tmp_path / "run") as store:
         rows = store.rows()
     made = {row.spec.arm: row for row in rows if row.spec.phase is Phase.PRETRAIN}

@@ -13,6 +13,7 @@ from transfergain.arms.weights import build_pretrained
 from transfergain.checkpoint import check_vocabulary, load_config, load_tokenizer, resolve
 from transfergain.checkpoint.cleaned import cleaned_config, cleaned_tokenizer_config
 from transfergain.errors import UserError
+from transfergain.temporary import MARK
 
 CLASSES = "AutoModelForSequenceClassification"
 
@@ -92,6 +93,10 @@ def test_sentencepiece_files_are_part_of_the_revision(model):
 
 def test_the_private_folder_is_the_owners_alone(model):
     assert Path(resolve(str(model)).path).parent.stat().st_mode & 0o077 == 0
+
+
+def test_the_private_folder_is_one_that_a_later_run_removes_where_this_one_is_killed(model):
+    assert (Path(resolve(str(model)).path).parent / MARK).is_file()
 
 
 def test_settings_that_name_other_files_lead_nowhere(model, tmp_path):

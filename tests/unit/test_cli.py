@@ -108,7 +108,7 @@ def test_json_of_a_run_is_findings_alone_and_the_console_goes_to_stderr(command,
     monkeypatch.setattr("transfergain.api.run_study", fake)
     code, out, err = command("run", "--json", "-v")
     assert (code, out) == (1, '{"a": 1}\n')
-    assert err == "progress\ntransfergain: 1 trials failed; the warnings of the report say why\n"
+    assert err == "progress\ntransfergain: 1 trial failed; the warnings of the report say why\n"
     assert command("run", "-q")[1] == ""
     assert seen == [(False, True), (True, False)]
     assert command("run", "-q", "-v")[0] == 2

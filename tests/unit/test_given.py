@@ -61,7 +61,7 @@ def test_rows_are_joined_by_the_users_ids_and_other_rows_are_noted(data, tmp_pat
     rows = [(f"r{i}", label) for i, (_, label) in enumerate(SEALED)]
     found = attached(data, write_csv(tmp_path / "gpt.csv", [*rows, ("r40", "negative")], ("id", "prediction")))
     assert found.given["gpt"][0].predictions[TEST] == tuple(e.target for e in data.test)
-    assert found.notes[-1] == "gpt.csv: 1 of its 41 rows are of no sealed text and are left out"
+    assert found.notes[-1] == "gpt.csv: 1 of its 41 rows left out, of no sealed text"
 
 
 def test_the_sealed_texts_come_back_with_predictions_for_the_test_set_and_its_shifts(data, tmp_path):

@@ -102,7 +102,7 @@ def test_what_cannot_be_read_is_named(labels, given, says):
     [
         (["a", "b", "a", ""], "no text has more than one label; without --multi-label one class a text is predicted"),
         (["a;b", "a", "", "", ""], "3 of 5 texts have no label"),
-        (["a;none", "a", "b"], '"none" (1 rows) counts as a label'),
+        (["a;none", "a", "b"], '"none" (1 row) counts as a label'),
         (["Joy;fear", "joy", "fear"], '"Joy" and "joy" count as different classes'),
     ],
 )

@@ -258,7 +258,7 @@ def test_what_was_normalised_is_said():
     broken = Table("odd.jsonl", [{"tokens": ["Ada", "x", "y"], "ner_tags": ["B-PER", "O", "I-LOC"]}])
     notes = " · ".join(parse(table(), test=io, validation=broken).notes)
     assert "tags: IO in io.jsonl, read as BIO (entities of one type without a word between are one)" in notes
-    assert "odd.jsonl: 1 of 2 entities break BIO's rules" in notes
+    assert "odd.jsonl: 1 of 2 entities against the rules of BIO" in notes
 
 
 # For the model.

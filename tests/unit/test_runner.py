@@ -351,7 +351,7 @@ def test_a_kept_model_that_somebody_deleted_is_made_again_and_no_row_changes(tmp
 
     ran, counts = run(tmp_path, seeds=3, watcher=Noting())
     assert [(spec.arm, spec.replicate) for spec in ran] == [("full", 2)] and kept(tmp_path) == before
-    assert "kept models were deleted, so their trials run again: full (seed 2); --keep-models none keeps none" in said
+    assert "a kept model was deleted, so its trial runs again: full (seed 2); --keep-models none keeps none" in said
     with Store(tmp_path) as store:
         assert [(row.spec.id, row.outcome.dev_score, row.outcome.seconds) for row in store.rows()] == rows
         assert counts["done"] == len(store.get_meta("plan"))

@@ -248,7 +248,7 @@ def test_rows_that_nobody_accepted_are_left_out_and_the_others_keep_their_line(t
     studio[5]["annotations"] *= 2
     table, _ = parsed(write(tmp_path / "b.json", studio), "ner")
     assert table.left_out == {"rows without an annotation": 2} and table.where(1) == "b.json row 3"
-    assert "b.json: of 1 rows with several annotations the first is read" in table.notes
+    assert "b.json: of 1 row with several annotations the first is read" in table.notes
 
 
 @pytest.mark.parametrize("form", ["doccano", "label studio"])
@@ -283,7 +283,7 @@ def test_a_folder_a_class_is_a_data_set_and_a_shift(tmp_path):
     data = prepare.load(source, TASKS["sentiment"])
     assert size(data) == 160 and len(data.shifts["books"]) == 80 and data.labels == ("neg", "pos")
     assert (
-        "train: 1 texts without a class (unsup) left out" in data.notes
+        "train: 1 text without a class (unsup) left out" in data.notes
         and "train: 1 files that are no .txt left out" in data.notes
     )
     assert size(loaded(tmp_path / "films" / "train", "sentiment")) == 80

@@ -339,7 +339,7 @@ def test_several_labels_and_missing_ones_are_no_classes(values, says):
         (["0.0", "1.0"], ("0", "1"), None),
         (["1.0", "1.1"], ("1.0", "1.1"), None),
         (["1.0", "1", "good"], ("1", "1.0", "good"), '"1" and "1.0" count as different'),
-        (["None", "some", "none"], ("None", "none", "some"), 'the label "None" (1 rows) counts as a class'),
+        (["None", "some", "none"], ("None", "none", "some"), 'the label "None" (1 row) counts as a class'),
         (["a,b", "b,c", "c,a", "d"], ("a,b", "b,c", "c,a", "d"), "look like several at once"),
         (["Business, Finance", "Arts, Music", "Sport"], ("Arts, Music", "Business, Finance", "Sport"), None),
         ([["pos"], ["neg"]], ("neg", "pos"), None),

@@ -158,7 +158,8 @@ def _effort(trials: DatasetTrials, cell: Cell, name: str, methods: Mapping[str, 
     parameters, method = next((n, m) for n, m in known if shares[m] >= ENOUGH_GAIN_SHARE)
     steps = _detail(cell, splits[method], attrgetter("best_step"))
     text = f"{start}: {method} reaches {100 * shares[method]:.0f} % of the gain by {most}"
-    text += f" with {words.number(parameters)} trained parameters" + (f" in {words.number(steps)} steps." if steps else ".")
+    taken = f" in {words.of_unit(words.number(steps), 'steps')}" if steps else ""
+    text += f" with {words.number(parameters)} trained parameters{taken}."
     row = replace(row, split=splits[method], method=method, shares=shares, sentence=text)
     return replace(row, estimate=parameters, trained_parameters=parameters, steps=steps)
 

@@ -16,6 +16,7 @@ from transfergain.analysis.rows import AggregateRow, GainRow, Measure, Verdict
 from transfergain.analysis.stats import Floats
 from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.analysis.verdict import ALPHA, judge_sign
+from transfergain.counts import counted
 from transfergain.metrics import METRICS
 from transfergain.seeds import generator
 from transfergain.split import TEST
@@ -169,7 +170,7 @@ def _supported(row: AggregateRow, pairs: Sequence[Pair], gains: Sequence[GainRow
         if gain.arm == row.arm and gain.split == TEST and tops.get(gain.dataset) == (gain.metric, gain.budget)
     ]
     u, n = partial_conjunction(p_values), len(p_values)
-    surely = f"at least {u} of {n} data sets (partial conjunction, {100 * (1 - ALPHA):.0f} %)"
+    surely = f"at least {u} of {counted(n, 'data set')} (partial conjunction, {100 * (1 - ALPHA):.0f} %)"
     return replace(
         row,
         measure=Measure.TASKS_SUPPORTED,

@@ -20,6 +20,7 @@ from transfergain.analysis.rows import (
 )
 from transfergain.arms import ARMS, REFERENCE
 from transfergain.arms.full import FULL
+from transfergain.counts import counted
 
 Answer = tuple[Verdict, str]
 """A verdict, and the sentence that says why."""
@@ -118,8 +119,9 @@ def _robustness(rows: Sequence[RobustnessRow]) -> Answer:
         return _together(verdicts), f"{first.dataset}: {first.arm} over {first.reference} {'; '.join(parts)}."
     worst = min(rows, key=lambda row: _known(row.estimate))
     sentence = (
-        f"{worst.dataset}: {worst.arm} gains on {verdicts.count(Verdict.SUPPORTED)} of {len(rows)} perturbed test sets "
-        f"and loses on {verdicts.count(Verdict.NEGATIVE_TRANSFER)}; least on {worst.split.title}, {_gained(worst)}."
+        f"{worst.dataset}: {worst.arm} gains on {verdicts.count(Verdict.SUPPORTED)} of "
+        f"{counted(len(rows), 'perturbed test set')} and loses on "
+        f"{verdicts.count(Verdict.NEGATIVE_TRANSFER)}; least on {worst.split.title}, {_gained(worst)}."
     )
     return _together(verdicts), sentence
 

@@ -222,9 +222,9 @@ def _sentence(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Cr
         held = f"holds in {counts[1]} {of}" if counts[1] else "does not hold either"
         text = f"{start} never reaches scratch's level ({level}), which scratch {held}"
     elif not counts[1]:
-        text = f"{start} reaches {level} in {_mean(mine)} {row.unit}; scratch holds it in no seed"
+        text = f"{start} reaches {level} in {words.of_unit(_mean(mine), row.unit)}; scratch holds it in no seed"
     else:
-        text = f"{start} reaches scratch's level ({level}) in {_mean(mine)} {row.unit}"
+        text = f"{start} reaches scratch's level ({level}) in {words.of_unit(_mean(mine), row.unit)}"
         # The ratio counts the seeds that never got there as later than they were watched; a mean cannot.
         text += f" instead of {_mean(theirs)}" + (" where scratch does" if counts[1] < row.n_seeds else "")
     if counts[0] and counts != [row.n_seeds] * 2:
@@ -240,7 +240,8 @@ def _sentence(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Cr
 
 def _beyond(row: ConvergenceRow, flat: str, mine: Sequence[Crossing], theirs: Sequence[Crossing], over_looks: str) -> str:
     """Say how soon the arm was where scratch never came."""
-    start = f"{row.dataset}: with {row.budget:,} labels {REFERENCE} {flat} in {words.number(_horizon(theirs))} {row.unit}"
+    watched = words.of_unit(words.number(_horizon(theirs)), row.unit)
+    start = f"{row.dataset}: with {row.budget:,} labels {REFERENCE} {flat} in {watched}"
     there = f"{row.arm} reaches dev {_target(row)} in {_mean(mine)} ({_ratio(row, over_looks)})"
     return f"{start}; {there}, pretraining not counted: {row.verdict}{words.with_endless(row)}."
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from transfergain.analysis.flat import Flat
 from transfergain.arms import REFERENCE
+from transfergain.counts import counted
 from transfergain.types import Outcome
 
 Runs = Mapping[int, Outcome]
@@ -47,7 +48,7 @@ class Endless(Flat):
 
     def clause(self, arm: str) -> str:
         """Say the reading: `with endless training at most that: scratch had not ended by itself in 2 of 3 seeds`."""
-        start, of = "with endless training", f"of {self.of} seeds"
+        start, of = "with endless training", f"of {counted(self.of, 'seed')}"
         if self.reading is Reading.SAME:
             return f"{start} the same"
         if self.reading is Reading.LOWER_BOUND:
@@ -60,7 +61,7 @@ class Endless(Flat):
 
     def late(self) -> str:
         """Say in how many seeds scratch was cut short."""
-        return f"{REFERENCE} had not ended by itself in {self.unfinished} of {self.of} seeds"
+        return f"{REFERENCE} had not ended by itself in {self.unfinished} of {counted(self.of, 'seed')}"
 
     def _tipping(self, who: str) -> str:
         if self.to_gain is None:

@@ -26,6 +26,7 @@ from transfergain.analysis.rows import (
 )
 from transfergain.analysis.summary import BenefitLine
 from transfergain.arms import REFERENCE
+from transfergain.counts import counted
 
 Figure = GainRow | MeasureRow | Difference | LastLabelsRow
 UNLEARNED = {
@@ -169,13 +170,14 @@ def _speed(row: ConvergenceRow) -> str:
         return f"no speed to compare: neither {row.arm} nor {REFERENCE} rose on dev"
     mine, theirs = (_mean(times) for times in (row.times, row.times_reference))
     if not mine:
-        return f"never at {REFERENCE}'s level in {words.number(max(row.horizons))} steps"
+        return f"never at {REFERENCE}'s level in {words.of_unit(words.number(max(row.horizons)), 'steps')}"
     if not theirs:
-        return f"{mine} steps to a level that {REFERENCE} never held in {words.number(max(row.horizons_reference))}"
+        watched = words.number(max(row.horizons_reference))
+        return f"{words.of_unit(mine, 'steps')} to a level that {REFERENCE} never held in {watched}"
     if row.estimate is None:
-        return f"{mine} steps, {REFERENCE} {theirs}; too coarse a measurement for a ratio"
+        return f"{words.of_unit(mine, 'steps')}, {REFERENCE} {theirs}; too coarse a measurement for a ratio"
     at = {Censored.ABOVE: "at least ", Censored.BELOW: "at most ", Censored.NO: ""}[row.censored]
-    return f"{mine} steps instead of {theirs} ({at}{words.times(row.estimate)}{_ratio_interval(row)})"
+    return f"{words.of_unit(mine, 'steps')} instead of {theirs} ({at}{words.times(row.estimate)}{_ratio_interval(row)})"
 
 
 def _ratio_interval(row: ConvergenceRow) -> str:
@@ -196,7 +198,9 @@ def _away(own: Leading, beyond: Verdict | None) -> str:
         return f"{text}; {BEYOND[beyond]}" if beyond in BEYOND else text
     worst = min(own.away, key=lambda row: row.estimate or 0.0)
     better = [row.verdict for row in own.away].count(Verdict.SUPPORTED)
-    return f"better on {better} of {len(own.away)} noisy test sets; least on {worst.split.title}, {_points(worst)}"
+    return (
+        f"better on {better} of {counted(len(own.away), 'noisy test set')}; least on {worst.split.title}, {_points(worst)}"
+    )
 
 
 def _on_shift(row: RobustnessRow, gains: Sequence[GainRow]) -> str:

@@ -8,6 +8,7 @@ from transfergain.analysis import words
 from transfergain.analysis.power import detectable, needed
 from transfergain.analysis.rows import Verdict
 from transfergain.analysis.stats import Design, Estimate
+from transfergain.counts import counted
 
 ALPHA = 0.05
 RATIO_MARGIN = 1.25
@@ -94,7 +95,7 @@ def _what_it_takes(result: Estimate, margin: float, looks: Design | None) -> Jud
     effect = max(abs(result.estimate), margin)
     seeds, clusters = needed(result.components, effect, looks)
     found = detectable(result.components, result.components.seeds, result.components.clusters, looks=looks)
-    options = [f"{seeds} seeds"] if seeds else []
+    options = [counted(seeds, "seed")] if seeds else []
     options += [f"{clusters:,} test examples"] if clusters else []
     needs = f"needs about {' or '.join(options)}" if options else "needs far more seeds and test examples"
     return Judgement(Verdict.INCONCLUSIVE, f"{needs} (detectable now: {100 * found:.1f} points)", seeds)

@@ -11,6 +11,7 @@ from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.robustness import unseen
 from transfergain.analysis.rows import RecipeRow, ScoreRow
+from transfergain.counts import counted
 from transfergain.split import TEST
 from transfergain.store import StoredTrial
 from transfergain.types import Status, StudyWarning, WarningKind
@@ -46,10 +47,15 @@ def of_trials(trials: Sequence[StoredTrial], pending: int) -> list[StudyWarning]
     """Warn of trials without a score."""
     found = []
     if pending:
-        found.append(StudyWarning(WarningKind.PENDING, f"{pending} trials have not run yet; the same command continues"))
+        found.append(
+            StudyWarning(
+                WarningKind.PENDING,
+                f"{counted(pending, 'trial has', 'trials have')} not run yet; the same command continues",
+            )
+        )
     unscored = [trial.outcome for trial in trials if trial.outcome.status != Status.DONE]
     for reason, n in Counter(f"{outcome.status}: {outcome.error}" for outcome in unscored).items():
-        found.append(StudyWarning(WarningKind.FAILED, f"{n} trial{'s' if n > 1 else ''} {reason}"))
+        found.append(StudyWarning(WarningKind.FAILED, f"{counted(n, 'trial')} {reason}"))
     return found
 
 
@@ -99,7 +105,7 @@ class _Events:
     ) -> None:
         """Note that in `count` of a cell's `of` seeds `what` happened; nothing for none."""
         if count:
-            seeds = f" ({count} of {of} seeds)" if of else ""
+            seeds = f" ({count} of {words.seeds(of)})" if of else ""
             arms = self._found.setdefault((where.dataset, kind, what), {})
             arms.setdefault(where.arm, []).append(f"{where.budget:,} labels{seeds}")
 

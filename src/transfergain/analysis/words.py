@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from transfergain.analysis.endless import Reading
 from transfergain.analysis.rows import Censored, MeasureRow
+from transfergain.counts import counted
 from transfergain.split import Split
 
 LEVEL = "95 % interval"
@@ -26,6 +27,11 @@ def number(value: float) -> str:
     if value >= 1e6:
         return f"{value:.1e}"
     return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}".removesuffix(".0")
+
+
+def of_unit(amount: str, unit: str) -> str:
+    """Write an amount as `number` does, with its unit: `1 step`, `1,400 steps`."""
+    return f"{amount} {unit.removesuffix('s') if amount == '1' else unit}"
 
 
 def duration(seconds: float, tenths: bool = False) -> str:
@@ -109,7 +115,7 @@ def scored(estimate: float, low: float | None, high: float | None) -> str:
 
 def seeds(n: int) -> str:
     """Write a number of seeds: `1 seed`, `5 seeds`."""
-    return f"{n} seed{'s' if n != 1 else ''}"
+    return counted(n, "seed")
 
 
 def planned_seeds(planned: Sequence[int]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from transfergain.arms.base import Blueprint
+from transfergain.counts import counted
 from transfergain.errors import UserError
 
 BYTES = 4
@@ -26,7 +27,7 @@ def check_size(blueprint: Blueprint, free: int) -> None:
         if "layer" in key and number > tensors:
             raise UserError(
                 f"--model {name}: its config.json asks for {number:,} layers ({key}), and its weights hold "
-                f"{blueprint.checkpoint.tensors:,} tensors in all; correct config.json"
+                f"{counted(blueprint.checkpoint.tensors, 'tensor')} in all; correct config.json"
             )
     least = BYTES * _largest_matrix(blueprint.config, config)
     _refuse_beyond(free, least, name)

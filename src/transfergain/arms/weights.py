@@ -14,6 +14,7 @@ import torch
 
 from transfergain.arms import warm_start
 from transfergain.arms.base import Blueprint, Prepared
+from transfergain.counts import counted
 from transfergain.errors import UserError
 from transfergain.seeds import seed
 from transfergain.types import Checkpoint
@@ -97,8 +98,8 @@ def build_pretrained(blueprint: Blueprint) -> Prepared:
     absent = sorted((missing | mismatched) - head - new_pooler)
     if absent:
         raise UserError(
-            f"--model {checkpoint.name}: {len(absent)} weights of its encoder are missing or of another shape in the "
-            f"file (first: {absent[0]}); they would be trained from scratch unnoticed: save the whole model again"
+            f"--model {checkpoint.name}: {counted(len(absent), 'weight')} of its encoder missing or of another shape in the "
+            f"file (first: {absent[0]}), to be trained from scratch unnoticed: save the whole model again"
         )
     redraw = functools.partial(fresh_draw, blueprint, "initialisation")
     checks = _check_pretrained(model, fresh, redraw, head | new_pooler, checkpoint)

@@ -8,7 +8,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -29,6 +28,7 @@ from transfergain.checkpoint.files import (
 )
 from transfergain.checkpoint.hub import download_old
 from transfergain.errors import UserError, install
+from transfergain.temporary import TemporaryFolder
 
 SECONDS = 1800
 """The longest that a conversion may take, and a second more for every MB."""
@@ -65,7 +65,7 @@ def _converted(folder: Path, source: str, target: Path) -> Done:
     config = read_json(folder / CONFIG, source)
     cleaned_config(config, source)  # refuses what cannot be trained
     target.absolute().parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.absolute().parent) as made:
+    with TemporaryFolder(f".{target.name}-", target.absolute().parent) as made:
         half = Path(made) / "model"
         half.mkdir()
         _copy_texts(folder, half, config, source)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple
 from transfergain.checkpoint.cleaned import cleaned_config, cleaned_tokenizer_config
 from transfergain.checkpoint.files import CONFIG, Files, read_json, regular
 from transfergain.errors import UserError
+from transfergain.temporary import TemporaryFolder
 from transfergain.types import Checkpoint
 
 MODULES = "modules.json"
@@ -23,7 +23,7 @@ DEEPEST = 3
 STATES = "weights.json"
 """File beside the private folder: size and time of every weight file that it links to."""
 CLEANED = {CONFIG: cleaned_config, "tokenizer_config.json": cleaned_tokenizer_config}
-_MADE: dict[tuple[str, str], tempfile.TemporaryDirectory[str]] = {}
+_MADE: dict[tuple[str, str], TemporaryFolder] = {}
 """Private folders of this process by (folder, mark); they go with it."""
 
 
@@ -103,13 +103,13 @@ def private(files: Files, mark: str, name: str) -> Path:
     """
     key = (str(files.folder), mark)
     if key not in _MADE:
-        made = tempfile.TemporaryDirectory(prefix="transfergain-", ignore_cleanup_errors=True)
+        made = TemporaryFolder()
         # its own name is of the model: transformers caches code that comes with a model by it
-        folder = Path(made.name) / f"checkpoint-{mark[:16]}"
+        folder = made.path / f"checkpoint-{mark[:16]}"
         _fill(folder, files, name)
         _write(folder.parent / STATES, _states(folder))
         _MADE[key] = made
-    return Path(_MADE[key].name) / f"checkpoint-{mark[:16]}"
+    return _MADE[key].path / f"checkpoint-{mark[:16]}"
 
 
 def _fill(folder: Path, files: Files, name: str) -> None:

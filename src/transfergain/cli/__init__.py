@@ -27,6 +27,7 @@ from transfergain.cli import (
 from transfergain.cli.flags import init_flags, study_flags
 from transfergain.cli.generated import add
 from transfergain.cli.output import complain
+from transfergain.counts import counted
 from transfergain.errors import Interrupted, UserError
 
 app = typer.Typer(
@@ -79,7 +80,9 @@ def main() -> None:
         code = complain(str(error), 2)
     except Interrupted as error:
         code = 128 + error.signal
-        complain(f"interrupted with {error.findings.trials['done']} trials done; the same command continues", code)
+        complain(
+            f"interrupted with {counted(error.findings.trials['done'], 'trial')} done; the same command continues", code
+        )
     except Exception as error:
         if not hasattr(error, "format_message"):  # typer's complaints about flags, whose class moved between versions
             raise

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from transfergain.counts import counted
 from transfergain.options import Group
 
 Source = Annotated[str, typer.Argument(metavar="CHECKPOINT", help="a folder, or a Hub id")]
@@ -32,11 +33,11 @@ def convert(
         from transfergain.checkpoint.convert import convert as convert_checkpoint
 
         done = convert_checkpoint(source, out, revision, force)
-    typer.echo(f"{out} written: {done.architecture}, {done.tensors:,} tensors")
+    typer.echo(f"{out} written: {done.architecture}, {counted(done.tensors, 'tensor')}")
     if done.new:
         typer.echo(
             f"  not in the file, a head that training begins anew: {', '.join(done.new[:3])}{', ...' * (len(done.new) > 3)}"
         )
     if done.foreign:
-        typer.echo(f"  {len(done.foreign):,} weights that {done.architecture} has no place for: {done.foreign[0]}")
+        typer.echo(f"  {counted(len(done.foreign), 'weight')} that {done.architecture} has no place for: {done.foreign[0]}")
     typer.echo(f"Use it:  transfergain run --model {shlex.quote(out)} ...")

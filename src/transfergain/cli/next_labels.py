@@ -8,6 +8,12 @@ import typer
 from rich.console import Console
 
 from transfergain.cli.output import Folder, Json, print_json
+from transfergain.counts import Noun, counted
+
+LEFT_OUT = Noun(
+    "row that is empty, repeats another text, or is in the test set",
+    "rows that are empty, repeat another text, or are in the test set",
+)
 
 
 def next_labels(
@@ -37,9 +43,9 @@ def next_labels(
         pairs = zip(found.texts, found.scores, strict=True)
         print_json([{**texts, "score": score} for texts, score in pairs])
         return
-    tell(console, "written", f"{found.path}: {len(found.texts):,} of {found.pool:,} texts, those that {found.arm} is least "
-         f"sure of ({found.rule}), spread over what it sees")  # fmt: skip
+    chosen = f"{found.path}: {len(found.texts):,} of {counted(found.pool, 'text')}"
+    tell(console, "written", f"{chosen}, those that {found.arm} is least sure of ({found.rule}), spread over what it sees")
     if found.left_out:
-        tell(console, "left out", f"{found.left_out:,} rows that are empty, repeat another text, or are in the test set")
+        tell(console, "left out", counted(found.left_out, *LEFT_OUT))
     tell(console, "no gain yet", "what labels of these texts bring is not known before: add them to the train file, and run "
          "the study again in another folder")  # fmt: skip

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from transfergain.cli.flags import given
 from transfergain.cli.output import complain
+from transfergain.counts import counted
 from transfergain.errors import UserError
 from transfergain.options import Group
 
@@ -55,7 +56,7 @@ def run(
     if as_json:
         typer.echo(findings.to_json(), nl=False)
     if failed := findings.trials["failed"]:
-        raise typer.Exit(complain(f"{failed} trials failed; the warnings of the report say why", 1))
+        raise typer.Exit(complain(f"{counted(failed, 'trial')} failed; the warnings of the report say why", 1))
 
 
 def plan(

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from transfergain.analysis import words
+from transfergain.counts import counted
 from transfergain.running.comparing import Comparison
 from transfergain.running.console import say, tell, warn
 
@@ -17,10 +18,11 @@ def show(found: Comparison, console: Console) -> None:
         warn(console, note)
     say(console, answer(found))
     console.print()
-    of = "" if found.clusters == found.examples else f" of {found.clusters:,} articles"
+    of = "" if found.clusters == found.examples else f" of {counted(found.clusters, 'article')}"
     tell(console, "test", f"{found.test_file}, {found.examples:,} examples{of}")
     for name, files in (("A", found.a), ("B", found.b)):
-        tell(console, name, f"{', '.join(files)}{f' ({len(files)} replicates)' if len(files) > 1 else ''}")
+        several = f" ({counted(len(files), 'replicate')})" if len(files) > 1 else ""
+        tell(console, name, f"{', '.join(files)}{several}")
     table = Table(box=None, pad_edge=False)
     for header in ("in %", "A", "B", "A - B, points (95 %)", "p"):
         table.add_column(header, justify="left" if header == "in %" else "right", no_wrap=True)
@@ -31,7 +33,7 @@ def show(found: Comparison, console: Console) -> None:
         table.add_row(*map(Text, (row.metric, *scores, f"{words.in_points(row.difference)}{ends}", p)))
     console.print(table)
     if found.discordant is not None:
-        only = f"only A is right on {found.discordant.only_a:,} examples, only B on {found.discordant.only_b:,}"
+        only = f"only A is right on {counted(found.discordant.only_a, 'example')}, only B on {found.discordant.only_b:,}"
         tell(console, "McNemar", f"{only}; exact {words.format_p(found.discordant.p_value)}")
     tell(console, "sampled", _sampled(found))
 

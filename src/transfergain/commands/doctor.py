@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from transfergain.checkpoint import PACKAGED, resolve
+from transfergain.counts import counted
 from transfergain.errors import UserError, install
 from transfergain.version import __version__
 
@@ -98,7 +99,7 @@ def _describe(device: Any) -> str:
     import torch
 
     if device.type != "cuda":
-        return f"{device.type}, {os.cpu_count()} cores"
+        return f"{device.type}, {counted(os.cpu_count() or 1, 'core')}"
     memory = torch.cuda.get_device_properties(device).total_memory
     return f"{torch.cuda.get_device_name(device)}, {memory / 1e9:.0f} GB ({torch.cuda.device_count()} visible)"
 

@@ -16,6 +16,7 @@ from transfergain.analysis.rows import Benefit
 from transfergain.analysis.words import duration
 from transfergain.arms import ARMS
 from transfergain.arms.adapt import SHORTER, Adaptation
+from transfergain.counts import counted
 from transfergain.data.draws import budget_sizes
 from transfergain.executors import auto
 from transfergain.running.console import aside, say, tell, wrapped
@@ -284,9 +285,9 @@ def show(found: Plan, console: Console) -> None:
 def _total(found: Plan) -> str:
     """Say in one line what all of it takes."""
     total, done = sum(c.tuning + c.reports for c in found.cells), sum(c.done for c in found.cells)
-    workers = f"{found.workers} worker{'s' * (found.workers > 1)} of {found.threads} thread{'s' * (found.threads > 1)}"
+    workers = f"{counted(found.workers, 'worker')} of {counted(found.threads, 'thread')}"
     memory = f" · up to {found.worker_bytes / 2**30:.1f} GB a worker" if found.worker_bytes else ""
-    return f"{total} trials, {done} done, and {found.floors} of floors · {workers} on {found.device}{memory}"
+    return f"{counted(total, 'trial')}, {done} done, and {found.floors} of floors · {workers} on {found.device}{memory}"
 
 
 def _times(found: Plan) -> str:
@@ -295,6 +296,6 @@ def _times(found: Plan) -> str:
         return "all is done" + (", but for more seeds where a question is open" if found.seconds_most else "")
     times = {name: duration(seconds, tenths=True) for name, seconds in found.milestones().items()}
     seeds = max((cell.reports + cell.more for cell in found.cells if cell.more), default=0)
-    most = f"up to {seeds} seeds" if seeds else "all trials to the step cap"
+    most = f"up to {counted(seeds, 'seed')}" if seeds else "all trials to the step cap"
     said = " · ".join(f"{name} after about {time}" for name, time in times.items())
     return f"{said} · {most} at most {duration(found.seconds_most, tenths=True)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from transfergain.data.formats import class_folders, class_names, hub
 from transfergain.data.formats.table import ANY_ENDING, SPLIT_NAMES, Reader, Table
 from transfergain.data.read import READERS, ending, read_file
 from transfergain.errors import UserError
+from transfergain.temporary import TemporaryFolder
 
 CARD = "README.md"
 LARGEST_CARD = 2**20
@@ -92,7 +92,7 @@ def _repository(folder: Path, extra: Mapping[str, Reader] | None, config: str | 
 
     _settings(folder)
     try:
-        with tempfile.TemporaryDirectory() as cache:
+        with TemporaryFolder() as cache:
             builder = datasets.load_dataset_builder(str(folder.resolve()), config, cache_dir=cache)
         splits = {str(split): list(files) for split, files in (builder.config.data_files or {}).items()}
     except Exception as error:  # `datasets` raises many types here; the first line says which

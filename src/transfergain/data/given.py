@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from transfergain.counts import counted
 from transfergain.data.draws import mark
 from transfergain.data.formats.labels import label
 from transfergain.data.formats.table import Parsed, Table
@@ -117,7 +118,7 @@ class _Joining:
         wanted = {split: places for split, places in found.items() if split == TEST or places.values}
         for split, places in wanted.items():
             self._require_all(table, split, places, others)
-        notes = (f"{table.name}: {len(others):,} of its {len(table.rows):,} rows are of no sealed text and are left out",)
+        notes = (f"{table.name}: {len(others):,} of its {counted(len(table.rows), 'row')} left out, of no sealed text",)
         predictions = {s: tuple(p.values[i] for i in range(len(p.examples))) for s, p in wanted.items()}
         return _Joined(GivenPredictions(_fingerprint(predictions), predictions), notes if others else ())
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
+from transfergain.counts import counted
 from transfergain.data import contamination, given
 from transfergain.data import draws as splits
 from transfergain.data.formats.table import Table
@@ -90,7 +91,8 @@ def load_test(source: DataSource, task: Task) -> Dataset:
     parts, _ = splits.drop_duplicates({TEST: parsed.splits["test"]}, lambda e: splits.mark(task.text(e)))
     if len(parts[TEST]) < MIN_SPLIT_EXAMPLES:
         raise UserError(
-            f"{test.name} has {len(parts[TEST])} different texts; at least {MIN_SPLIT_EXAMPLES} are needed: give more"
+            f"{test.name} has {counted(len(parts[TEST]), 'different text')}; at least {MIN_SPLIT_EXAMPLES} are needed: give "
+            "more"
         )
     own = given.own_ids({"test": test}, parsed, task)
     return Dataset(
@@ -137,10 +139,11 @@ def _targets(parts: dict[Split, tuple[Example, ...]], task: Task, notes: list[st
             rows, parts[away] = splits.carve(rows, TEST_SHARE, task.stratum, name, task.cluster)
             notes.append(f"shift {name}: {len(parts[away]):,} carved from the examples to adapt with")
         found[name] = Pools(*splits.carve(rows, DEV_SHARE, task.stratum, f"{name} dev", task.cluster))
-        notes.append(f"adaptation to {name}: {len(rows):,} labelled examples")
+        notes.append(f"adaptation to {name}: {counted(len(rows), 'labelled example')}")
         if len(rows) < MIN_SPLIT_EXAMPLES:
             raise UserError(
-                f"--adapt {name}: {len(rows)} labelled examples; at least {MIN_SPLIT_EXAMPLES} are needed: give more"
+                f"--adapt {name}: {counted(len(rows), 'labelled example')}; at least {MIN_SPLIT_EXAMPLES} are needed: "
+                "give more"
             )
     return found
 
@@ -164,7 +167,7 @@ def _check_sizes(name: str, parts: Mapping[Split, tuple[Example, ...]], cluster:
     for split, rows in parts.items():
         if len(rows) < MIN_SPLIT_EXAMPLES:
             raise UserError(
-                f"{name}: the {split} split has {len(rows)} examples after duplicates are dropped; "
+                f"{name}: the {split} split has {counted(len(rows), 'example')} after duplicates are dropped; "
                 f"at least {MIN_SPLIT_EXAMPLES} are needed: give more data"
             )
         if cluster and split not in (TRAIN, DEV) and len({cluster(e) for e in rows}) < 2:
@@ -177,18 +180,19 @@ def _check_sizes(name: str, parts: Mapping[Split, tuple[Example, ...]], cluster:
 def _check_overlap(name: str, train: Iterable[str], test: Iterable[str]) -> tuple[str, tuple[str, ...]]:
     """Note how many texts of test overlap with train, and warn where more than 1 % do: (note, warnings)."""
     seen = contamination.overlap(train, test)
-    note = f"13-gram overlap of test with train: {seen.shared:,} of {seen.checked:,} test texts of 13 words or more"
+    note = f"13-gram overlap of test with train: {seen.shared:,} of {counted(seen.checked, 'test text')} of 13 words or more"
     if seen.shared <= 0.01 * seen.total:
         return note, ()
+    share = "shares" if seen.shared == 1 else "share"
     warning = (
-        f"{name}: {seen.shared:,} of {seen.total:,} test texts share a 13-gram with train: "
+        f"{name}: {seen.shared:,} of {seen.total:,} test texts {share} a 13-gram with train: "
         "scores may be too high for every arm; check the test set for leaks"
     )
     return note, (warning,)
 
 
 def _sizes(tables: Mapping[str, Table]) -> str:
-    return " · ".join(f"{table.name} {len(table.rows):,} rows" for table in tables.values())
+    return " · ".join(f"{table.name} {counted(len(table.rows), 'row')}" for table in tables.values())
 
 
 def _fingerprint(labels: tuple[str, ...], parts: Mapping[str, tuple[Example, ...]]) -> str:

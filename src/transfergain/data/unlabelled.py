@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from transfergain.counts import counted
 from transfergain.data import contamination
 from transfergain.data.draws import mark
 from transfergain.data.formats import unpacked
@@ -95,8 +96,8 @@ class Cleaned(NamedTuple):
     @property
     def note(self) -> str:
         """Say what was read and left out."""
-        left_out = f"{self.same:,} left out that are dev or test texts, {self.overlapping:,} that share a 13-gram with test"
-        return f"{self.texts.count:,} unlabelled texts, {self.texts.words:,} words; {left_out}"
+        left_out = f"left out as dev or test texts: {self.same:,}; for a 13-gram in common with test: {self.overlapping:,}"
+        return f"{counted(self.texts.count, 'unlabelled text')}, {counted(self.texts.words, 'word')}; {left_out}"
 
 
 def without(texts: Unlabelled, dev: Iterable[str], test: Sequence[str]) -> Cleaned:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import tempfile
 import uuid
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -11,6 +10,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from transfergain.temporary import TemporaryFolder
 
 INDEX = np.dtype([("key", "V16"), ("rows", "<i8")])
 ROWS_ENDING, INDEX_ENDING = ".rows.npy", ".index.npy"
@@ -25,8 +26,8 @@ class FeatureStore:
 
     def __init__(self, folder: Path | None) -> None:
         """Take the folder; None for one that is gone with this object."""
-        self._own = None if folder else tempfile.TemporaryDirectory(prefix="transfergain-")
-        self._folder = folder or Path(self._own.name if self._own else "")
+        self._own = None if folder else TemporaryFolder()
+        self._folder = folder or (self._own.path if self._own else Path())
         self._read: set[Path] = set()
         self._found: dict[bytes, NDArray[Any]] = {}
 

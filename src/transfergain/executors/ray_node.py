@@ -17,6 +17,7 @@ from typing import Any
 
 from transfergain.errors import UserError
 from transfergain.executors import worker
+from transfergain.temporary import TemporaryFolder
 from transfergain.trial import Bench
 from transfergain.types import SCHEMA_VERSION, Outcome, TrialSpec
 from transfergain.version import __version__
@@ -25,6 +26,8 @@ Refs = Sequence[Any]
 """References to a bench, the checkpoint's manifest and its files; within a sequence Ray does not fetch them unasked."""
 Manifest = Mapping[str, str]
 """File of a checkpoint -> its sha256."""
+_OWN_COPIES: list[TemporaryFolder] = []
+"""Copies of checkpoints that this process alone has, for as long as it lives."""
 
 
 class Board:
@@ -62,9 +65,10 @@ def run_task(driver: str, spec: TrialSpec, save: bool, refs: Refs, board: Any) -
 
     if not save:
         return worker.attempt(spec, bench, None, progress), {}
-    with tempfile.TemporaryDirectory(prefix="transfergain-") as folder:
-        outcome = worker.attempt(spec, bench, Path(folder), progress)
-        saved = [path for path in Path(folder).rglob("*") if path.is_file()]
+    with TemporaryFolder() as place:
+        folder = Path(place, "model")
+        outcome = worker.attempt(spec, bench, folder, progress)
+        saved = [path for path in folder.rglob("*") if path.is_file()]
         return outcome, {path.relative_to(folder).as_posix(): path.read_bytes() for path in saved}
 
 
@@ -93,12 +97,16 @@ def _checkpoint(path: str, manifest: Manifest, files: Any) -> str:
     for folder in (Path(path), copy):
         if has_files(folder, manifest):
             return str(folder)
-    partial = Path(tempfile.mkdtemp(prefix=f"{copy.name}-", dir=copy.parent))
+    made = TemporaryFolder(f"{copy.name}-", copy.parent)
+    partial = made.path / "checkpoint"
+    partial.mkdir(0o700)
     unpack_files(ray.get(files), partial)
     try:
         partial.replace(copy)
     except OSError:  # another worker of the node was first, or something else is there
-        return str(copy if has_files(copy, manifest) else partial)
+        if not has_files(copy, manifest):
+            _OWN_COPIES.append(made)
+            return str(partial)
     return str(copy)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
+from transfergain.counts import counted
 from transfergain.report.limits import limits
 from transfergain.report.steps import flags, labels_brought, recommended
 from transfergain.report.typeset import GAINS_LAYOUT, markdown, markdown_text
@@ -24,7 +25,8 @@ def _head(findings: Findings) -> Iterator[str]:
     yield f"## {markdown_text(findings.summary.question)}"
     yield ""
     version = markdown_text(findings.environment.get("transfergain", ""))
-    yield f"{counts} trials, {words.planned_seeds(findings.study.seeds)}, transfergain {version}."
+    trials = "trial" if sum(findings.trials.values()) == 1 else "trials"
+    yield f"{counts} {trials}, {words.planned_seeds(findings.study.seeds)}, transfergain {version}."
     yield ""
 
 
@@ -56,7 +58,7 @@ def _limits(findings: Findings) -> Iterator[str]:
         yield f"- {markdown_text(sentence)}"
     if findings.warnings:
         yield ""
-        yield f"<details><summary>{len(findings.warnings)} warnings</summary>"
+        yield f"<details><summary>{counted(len(findings.warnings), 'warning')}</summary>"
         yield ""
         for warning in findings.warnings[:MOST_WARNINGS]:
             yield f"- {markdown_text(warning)}"

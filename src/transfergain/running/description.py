@@ -11,6 +11,7 @@ from typing import Any
 from transfergain.analysis import words
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.arms import ARMS
+from transfergain.counts import counted
 from transfergain.data.sample import SAMPLE_SIZE, sample
 from transfergain.data.sealed import pack
 from transfergain.errors import UserError
@@ -176,15 +177,16 @@ def summary(setup: Setup, workers: int) -> dict[str, str]:
     counts = [count for looks in planner.looks.values() for count in (looks.counts[0], looks.counts[-1])]
     seeds = words.planned_seeds(counts)
     clear = ", until it is clear" if any(len(looks.counts) > 1 for looks in planner.looks.values()) else ""
+    most = f"at most {counted(recipe.epochs, 'epoch')} or {counted(recipe.min_steps, 'step')}"
     return {
         "model": f"{place} · revision {checkpoint.revision[:19]}",
         "study": f"{', '.join(study.arms)} · labels {budgets} · {seeds}{clear}, from {study.seed}",
-        "recipe": f"batches of {recipe.batch_size} · at most {recipe.epochs} epochs or {recipe.min_steps} steps · "
-        f"patience {recipe.patience} · {lengths} tokens · {recipe.precision} on {setup.tried.device}",
-        "tuning": f"{study.tune} learning rates an arm, at the largest budget"
+        "recipe": f"batches of {recipe.batch_size} · {most} · patience {recipe.patience} · "
+        f"{lengths} tokens · {recipe.precision} on {setup.tried.device}",
+        "tuning": f"{counted(study.tune, 'learning rate')} an arm, at the largest budget"
         if study.tune
         else "none: each arm's default rate",
-        "plan": f"{_trials(planner)} · {workers} worker{'s' if workers > 1 else ''} · Ctrl-C keeps what is done",
+        "plan": f"{_trials(planner)} · {counted(workers, 'worker')} · Ctrl-C keeps what is done",
     }
 
 
@@ -194,7 +196,10 @@ def _trials(planner: Planner) -> str:
     tuning = sum(sum(planner.rounds(cell.arm)) for cell in planner.tuned())
     made = sum(len(planner.pretrainings(cell.data.name, cell.arm)) for cell in planner.tuned())
     others = {"tuning": tuning, "pretraining": made, "floors": len(planner.floors()), "predictions": len(planner.given())}
-    parts = [f"{trials} trials", *(f"{count} of {what}" for what, count in others.items() if count or what == "floors")]
+    parts = [
+        counted(trials, "trial"),
+        *(f"{count} of {what}" for what, count in others.items() if count or what == "floors"),
+    ]
     found = words.listed(parts)
     later = {looks.counts for looks in planner.looks.values() if len(looks.counts) > 1}
     if not later:

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergain.analysis.findings import Findings, load
+from transfergain.counts import counted
 from transfergain.data.draws import mark
 from transfergain.data.formats.labels import label
 from transfergain.data.formats.table import require_columns
@@ -104,7 +105,7 @@ def choose(folder: str, asked: Asked) -> Chosen:
     pool = _pool(asked, _columns(findings, sealed, task.given, asked), sealed)
     if asked.count > len(pool.rows):
         raise UserError(
-            f"-n {asked.count}: {asked.pool} holds {len(pool.rows):,} texts to choose from; give a smaller number"
+            f"-n {asked.count}: {asked.pool} holds {counted(len(pool.rows), 'text')} to choose from; give a smaller number"
         )
     examples = [task.unlabelled(row) for row in pool.rows]
     labels = findings.data[trial.spec.dataset].labels

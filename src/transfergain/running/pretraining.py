@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from transfergain.analysis import words
+from transfergain.counts import counted
 from transfergain.data import unlabelled
 from transfergain.errors import UserError, nearest, writable
 from transfergain.running.console import aside, busy, say, tell, warn
@@ -69,8 +70,8 @@ def pretrain(
     folder, said = Path(output_dir), aside(console)
     with busy(said, "reading the text"):
         texts = unlabelled.read(files, text_column)
-    dropped = f", {texts.repeated:,} repeated ones left out" if texts.repeated else ""
-    tell(said, "text", f"{texts.count:,} texts, {texts.words:,} words{dropped}")
+    dropped = f", {counted(texts.repeated, 'repeated one')} left out" if texts.repeated else ""
+    tell(said, "text", f"{counted(texts.count, 'text')}, {counted(texts.words, 'word')}{dropped}")
     with busy(said, "loading the model"):
         from transfergain import checkpoint as checkpoints
         from transfergain.engine import pretraining
@@ -164,8 +165,8 @@ def _finish(folder: Path, key: str, found: Pretrained, card: str, console: Conso
         warn(said, "it has learned nothing yet that goes beyond how often each token occurs; give it more steps")
     say(
         console,
-        f"{folder}  {words.duration(found.seconds)}, {found.steps:,} steps, {found.epochs:.1f} times through the text: "
-        f"loss {found.loss:.3f} on held-out text (unigram model: {found.unigram_loss:.3f})",
+        f"{folder}  {words.duration(found.seconds)}, {counted(found.steps, 'step')}, {found.epochs:.1f} times through the "
+        f"text: loss {found.loss:.3f} on held-out text (unigram model: {found.unigram_loss:.3f})",
     )
     say(console, f"Next  transfergain run --model {folder} --train-file YOUR_LABELLED.csv")
     return _finished(folder, result)
@@ -191,9 +192,9 @@ def _card(model: str, asked: Asked, texts: Unlabelled, found: Pretrained, files:
             f"- starts from {start}",
             f"- objective: {found.objective}; loss {found.loss:.3f} nats a token on held-out text, that of a unigram model "
             f"{found.unigram_loss:.3f}",
-            f"- text: {texts.count:,} texts, {texts.words:,} words, {found.tokens:,} tokens, {100 * found.unknown:.2f} % of "
-            f"them unknown to the tokenizer; sha256 {texts.fingerprint}",
-            f"- {found.steps:,} steps of {asked.batch_size} sequences of {asked.max_length} tokens, "
+            f"- text: {counted(texts.count, 'text')}, {counted(texts.words, 'word')}, {found.tokens:,} tokens, "
+            f"{100 * found.unknown:.2f} % of them unknown to the tokenizer; sha256 {texts.fingerprint}",
+            f"- {counted(found.steps, 'step')} of {counted(asked.batch_size, 'sequence')} of {asked.max_length} tokens, "
             f"{found.epochs:.1f} times through the text; learning rate {found.learning_rate:g}, seed {asked.seed}",
             f"- {found.flops:.3g} floating-point operations, {words.duration(found.seconds)} of training",
             "",

@@ -11,6 +11,7 @@ from rich.table import Column
 from rich.text import Text
 
 from transfergain.analysis import words
+from transfergain.counts import counted
 from transfergain.running.watchers import Watcher
 from transfergain.types import Outcome, Phase, Status, TrialSpec
 
@@ -109,7 +110,7 @@ class Lines(Watcher):
     def begin(self, total: int, done: int) -> None:
         """Print once what there is to do; nothing where there are no trials."""
         if total and not self._total:
-            self._print(f"{total} trials, {done} done already")
+            self._print(f"{counted(total, 'trial')}, {done} done already")
         self._total, self._done = total, done
 
     def note(self, line: str) -> None:

@@ -61,7 +61,9 @@ class Runner:
         if not jobs:
             return
         names = ", ".join(f"{job.spec.arm} (seed {job.spec.replicate})" for job in jobs)
-        self._watcher.note(f"kept models were deleted, so their trials run again: {names}; --keep-models none keeps none")
+        one = "a kept model was deleted, so its trial runs again"
+        what = one if len(jobs) == 1 else "kept models were deleted, so their trials run again"
+        self._watcher.note(f"{what}: {names}; --keep-models none keeps none")
         self._watcher.begin(len(jobs), 0)
         for spec, outcome in self._executor.submit(jobs, self._watcher.step):
             if outcome.status == Status.DONE:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from transfergain.executors.local import LocalExecutor
 from transfergain.running.console import say
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.setup import Setup
+from transfergain.temporary import TemporaryFolder
 from transfergain.types import Dataset, Outcome, Phase, Status, TrialSpec
 
 SHORT_TRIAL_STEPS = (4, 12)
@@ -74,7 +74,7 @@ def measure_pretraining(setup: Setup, known: Collection[tuple[str, str]], consol
     speeds = dict[tuple[str, str], Speed]()
     if not planned:
         return speeds
-    with tempfile.TemporaryDirectory() as folder, LocalExecutor(setup.bench(), 1) as executor:
+    with TemporaryFolder() as folder, LocalExecutor(setup.bench(), 1) as executor:
         jobs = [Job(_short_pretraining(spec), Path(folder, str(i))) for i, spec in enumerate(planned.values())]
         for spec, ended in executor.submit(jobs, lambda *_: None):
             speed = pretraining_speed(ended)

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from transfergain import tracking
 from transfergain.analysis.findings import analyse
+from transfergain.counts import counted
 from transfergain.errors import writable
 from transfergain.executors.base import Executor
 from transfergain.report import next_steps, terminal
@@ -57,7 +58,12 @@ def carry_out(study: Study, console: Console, verbose: bool = False, began: floa
     folder = Path(study.folder())
     with setup.ahead, writable(folder), locked(folder), stoppable() as window, Store(folder, create=True) as store:
         if damaged := store.mend():
-            warn(progress_console, f"{folder}: {damaged} trials in the store are not as they were written; they run again")
+            changed = counted(
+                damaged,
+                "trial in the store is not as it was written; it runs again",
+                "trials in the store are not as they were written; they run again",
+            )
+            warn(progress_console, f"{folder}: {changed}")
         for line in changed_predictions(setup, store):
             warn(progress_console, line)
         describe(setup, store)

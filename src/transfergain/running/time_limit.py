@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from transfergain.analysis import words
+from transfergain.counts import counted
 from transfergain.running.agenda import Agenda
 from transfergain.running.watchers import Watcher
 from transfergain.types import Outcome, TrialSpec
@@ -88,7 +89,7 @@ def lines(seconds: float, agenda: Agenda) -> Sequence[str]:
         limit += " before the first trial had ended: nothing is measured yet"
         tail = "`transfergain plan` with the same flags says what it takes"
     else:
-        limit += f" with {agenda.ended} trials done"
+        limit += f" with {counted(agenda.ended, 'trial')} done"
         tail = "the same command goes on"
     missed = [f"Not reached on {dataset}: {', '.join(parts)}" for dataset, parts in reasons.items()]
-    return [f"{limit}; {agenda.left.total()} are left; {tail}.", *missed]
+    return [f"{limit}; {counted(agenda.left.total(), 'is left', 'are left')}; {tail}.", *missed]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from transfergain.counts import counted
+
 PARTS = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
 
 
@@ -15,5 +17,6 @@ def seconds_of(text: Any) -> float:
     if total := 3600 * hours + 60 * minutes + seconds:
         return float(total)
     number = str(text).strip()
-    example = f"{number}m for {number} minutes" if number.isdecimal() and int(number) else "20m for 20 minutes"
+    minutes = int(number) if number.isdecimal() and int(number) else 20
+    example = f"{minutes}m for {counted(minutes, 'minute')}"
     raise ValueError(f"needs a unit: write {example}, 90s or 1h30m")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergain.counts import counted
 from transfergain.data.formats import labels, lines
 from transfergain.data.formats.table import Parsed, Reader, Table, require_columns
 from transfergain.data.read import ending
@@ -56,7 +57,7 @@ def parse(tables: Mapping[str, Table], columns: Mapping[str, Any]) -> Parsed:
         splits[split] = tuple(Example(given, index[label]) for given, label in zip(inputs[split], values, strict=True))
     shares = Counter(e.target for e in splits["train"])
     balance = ", ".join(f"{names[i]} {shares[i] / len(found['train']):.0%}" for i in range(min(len(names), 6)))
-    more = f" and {len(names) - 6} more classes" if len(names) > 6 else ""
+    more = f" and {counted(len(names) - 6, 'more class', 'more classes')}" if len(names) > 6 else ""
     note = f"{texts.columns_said(columns)} · {len(names)} classes: {balance}{more}"
     notes = (note, f"labels such as {next(iter(whole))} read as {next(iter(whole.values()))}") if whole else (note,)
     doubts = [*(f"{where}: {doubt}" for doubt in (*doubts, *labels.alike(names))), *texts.unread(tables["train"], columns)]

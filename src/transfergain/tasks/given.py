@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from transfergain.counts import counted
 from transfergain.data.formats import label_sets
 from transfergain.data.formats.labels import WHOLE_NUMBER, is_missing, label
 from transfergain.errors import nearest
@@ -73,7 +74,9 @@ def read_tags(cell: Any, example: Example, classes: Sequence[str], options: Mapp
     tags = [str(tag) for tag in (cell if isinstance(cell, list | tuple) else listed(as_text(cell)))]
     words = len(example.inputs["tokens"])
     if len(tags) != words:
-        raise ValueError(f"the prediction has {len(tags)} tags for {words} words; give one tag for each word")
+        raise ValueError(
+            f"the prediction has {counted(len(tags), 'tag')} for {counted(words, 'word')}; give one tag for each word"
+        )
     index = {name: i for i, name in enumerate(classes)}
     if unknown := [tag for tag in tags if tag not in index]:
         raise ValueError(f'the tag "{unknown[0]}" is none of the data.{nearest(unknown[0], classes)}')

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
+from transfergain.counts import counted
 from transfergain.data.formats import label_sets as sets
 from transfergain.data.formats import labels as spelling
 from transfergain.data.formats.labels import DOUBTFUL_WORDS
@@ -49,7 +50,7 @@ def parse(tables: Mapping[str, Table], columns: Mapping[str, Any]) -> Parsed:
     names = sorted(counts, key=lambda label: (-counts[label], texts.label_order(label)))
     where = f'{tables["train"].name} column "{columns["label_column"]}"'
     if len(names) < 2:
-        raise UserError(f"{where} has {len(names)} different labels; {MULTI_LABEL.flag} takes at least two")
+        raise UserError(f"{where} has {counted(len(names), 'different label')}; {MULTI_LABEL.flag} takes at least two")
     if len(set(train)) < 2:
         raise UserError(f"{where} has the same labels in every row; a comparison needs texts that differ")
     if len(names) > 20 and len(names) > len(train) / 2:
@@ -91,7 +92,9 @@ def _doubts(train: Sequence[frozenset[str]]) -> list[str]:
     if all(len(labels) < 2 for labels in train):
         doubts.append(f"no text has more than one label; without {MULTI_LABEL.flag} one class a text is predicted")
     for name, count in Counter(label for labels in train for label in labels if label.casefold() in DOUBTFUL_WORDS).items():
-        doubts.append(f'"{name}" ({count:,} rows) counts as a label; if it stands for none, leave these cells empty')
+        doubts.append(
+            f'"{name}" ({counted(count, "row")}) counts as a label; if it stands for none, leave these cells empty'
+        )
     if (empty := sum(not labels for labels in train)) > len(train) / 2:
         doubts.append(f"{empty:,} of {len(train):,} texts have no label; if they were never labelled, remove these rows")
     return doubts

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergain.counts import counted
 from transfergain.data.formats import conll, offsets
 from transfergain.data.formats.spans import parse
 from transfergain.data.formats.table import ANY_ENDING, SAMPLE_ROWS, Reader, Table
@@ -109,7 +110,9 @@ def encode(examples: Sequence[Example], tokenizer: Any, options: Mapping[str, An
 
 def _room(max_length: int, fixed: int) -> int:
     if max_length <= fixed:
-        raise UserError(f"--max-length {max_length} leaves no room for words beside {fixed} special tokens; raise it")
+        raise UserError(
+            f"--max-length {max_length} leaves no room for words beside {counted(fixed, 'special token')}; raise it"
+        )
     return max_length - fixed
 
 

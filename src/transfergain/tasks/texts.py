@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from transfergain.counts import counted
 from transfergain.data.formats import labels
 from transfergain.data.formats.table import SAMPLE_ROWS, Table, require_columns
 from transfergain.data.recognise import Guess, named
@@ -101,7 +102,7 @@ def cells(table: Table, column: str, spell: Callable[[Any], str], one_is_well: b
     values = [spell(row.get(column)) for row in table.rows]
     bad = [i for i, value in enumerate(values) if not value]
     if bad:
-        more = f" (and {len(bad) - 1:,} rows more)" if len(bad) > 1 else ""
+        more = f" (and {counted(len(bad) - 1, 'row')} more)" if len(bad) > 1 else ""
         raise UserError(f'{table.where(bad[0])}{more}: "{column}" is empty; fill it or remove the row')
     return values
 

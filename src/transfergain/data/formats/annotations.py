@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from transfergain.counts import Noun, counted
 from transfergain.data.formats.table import Table
 
 ANSWERS = ("accept", "reject", "ignore")
+REJECTED = Noun("row that was rejected or ignored", "rows that were rejected or ignored")
+UNANNOTATED = Noun("row without an annotation", "rows without an annotation")
 """Prodigy's; only what was accepted is a row."""
 
 
@@ -22,7 +25,7 @@ def flattened(table: Table) -> Table:
     if not any(answers) or not all(answer in (*ANSWERS, None) for answer in answers):
         return table
     kept = [i for i, answer in enumerate(answers) if answer in (ANSWERS[0], None)]
-    left_out = {**table.left_out, "rows that were rejected or ignored": len(answers) - len(kept)}
+    left_out = {**table.left_out, REJECTED: len(answers) - len(kept)}
     return table.keeping(kept, [table.rows[i] for i in kept], left_out=left_out)
 
 
@@ -36,8 +39,8 @@ def _label_studio(table: Table) -> Table:
             kept.append(i)
             rows.append({**row["data"], "label": _label(done[0]["result"])})
             further += len(done) > 1
-    notes = (f"{table.name}: of {further:,} rows with several annotations the first is read",) if further else ()
-    left_out = {**table.left_out, "rows without an annotation": len(table.rows) - len(rows)}
+    notes = (f"{table.name}: of {counted(further, 'row')} with several annotations the first is read",) if further else ()
+    left_out = {**table.left_out, UNANNOTATED: len(table.rows) - len(rows)}
     return table.keeping(kept, rows, left_out=left_out, notes=(*table.notes, *notes))
 
 

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from transfergain.counts import Noun
 from transfergain.data.formats import unpacked
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 
 UNLABELLED = {"unsup", "unsupervised", "unlabeled", "unlabelled"}
+NO_TEXT = Noun("file that is no .txt", "files that are no .txt")
 """Folders that stand beside those of the classes and hold texts of none."""
 
 
@@ -33,13 +35,13 @@ def recognises(folder: Path) -> bool:
 
 def read(folder: Path) -> Texts:
     """Read a row a file: its text, and its folder's name as label. Raises UserError naming the file."""
-    rows, files, left_out = [], [], Counter[str]()
+    rows, files, left_out = [], [], Counter[Noun]()
     for inner in _folders(folder):
         for file in sorted(inner.iterdir()):
             if inner.name.lower() in UNLABELLED:
-                left_out[f"texts without a class ({inner.name})"] += 1
+                left_out[Noun(*(f"{what} without a class ({inner.name})" for what in ("text", "texts")))] += 1
             elif file.suffix.lower() != ".txt" or not file.is_file():
-                left_out["files that are no .txt"] += 1
+                left_out[NO_TEXT] += 1
             else:
                 rows.append({"text": unpacked.read_text(file), "label": inner.name})
                 files.append(f"{inner.name}/{file.name}")

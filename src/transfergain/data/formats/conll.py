@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from transfergain.counts import Noun, counted
 from transfergain.data.formats import brackets, schemes, unpacked
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 
 ENDINGS = (".conll", ".conllu", ".conllup", ".bio", ".iob", ".iob2", ".bioes")
 DOCUMENT_START = "-DOCSTART-"
+BETWEEN_DOCUMENTS = Noun(f"{DOCUMENT_START} line", f"{DOCUMENT_START} lines")
+COMMENTS = Noun("comment line", "comment lines")
 DOCUMENT_BOUNDARY = re.compile(r"#\s*(begin|end) document\b")
 KEY_AND_VALUE = re.compile(r"#\s*[\w.:-]+\s*=")
 COLUMN_NAMES = re.compile(r"#\s*global\.columns\s*=\s*(.+)")
@@ -64,14 +67,14 @@ def read(path: Path, tokens_column: str = "tokens", tags_column: str = "ner_tags
     last = Counter(fields[-1] for line in lines if line[:1] != "#" and len(fields := separator.split(line)) == width)
     sentences: list[list[Word]] = [[]]
     names: list[str] = []
-    left_out: Counter[str] = Counter()
+    left_out: Counter[Noun] = Counter()
     for number, line in enumerate(lines, 1):
         fields = separator.split(line)[: width if of_2012 else None]
         if not line.strip() or line.startswith(DOCUMENT_START):
-            left_out[f"{DOCUMENT_START} lines"] += line.startswith(DOCUMENT_START)
+            left_out[BETWEEN_DOCUMENTS] += line.startswith(DOCUMENT_START)
             sentences.append([])
         elif not sentences[-1] and _is_comment(line, fields, width, last):
-            left_out["comment lines"] += 1
+            left_out[COMMENTS] += 1
             names = found[1].split() if (found := COLUMN_NAMES.match(line)) else names
         else:
             _check(path, number, fields, width)
@@ -130,7 +133,7 @@ def _chosen(name: str, column: str, names: Sequence[str], width: int) -> int | N
 def _table(
     name: str,
     sentences: Sequence[list[Word]],
-    left_out: Counter[str],
+    left_out: Counter[Noun],
     given: tuple[str, str],
     chosen: Sequence[int | None],
 ) -> Sentences:
@@ -201,8 +204,7 @@ def _entities(column: Sequence[Sequence[str]]) -> str:
     except UserError:
         return "tags, and some that are none"
     kinds = sorted({tag[2:] for row in found.tags for tag in row if tag != "O"})
-    what = "entity" if found.entities == 1 else "entities"
-    return f"{found.entities:,} {what} of {', '.join(kinds[:6])}{', ...' if len(kinds) > 6 else ''}"
+    return f"{counted(found.entities, 'entity', 'entities')} of {', '.join(kinds[:6])}{', ...' if len(kinds) > 6 else ''}"
 
 
 def _word_column(sentences: Sequence[list[Word]], tag: int) -> int:

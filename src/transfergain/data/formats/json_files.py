@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from transfergain.counts import Noun
 from transfergain.data.formats import unpacked
 from transfergain.data.formats.annotations import flattened
 from transfergain.data.formats.table import SPLIT_NAMES, Table
@@ -51,7 +52,7 @@ def _splits(path: Path, content: Any) -> Table | None:
     tables = {split: Table(f"{path.name}[{key}]", content[key]) for key, split in known.items()}
     if "train" not in tables or not all(isinstance(row, dict) for table in tables.values() for row in table.rows):
         return None
-    others = {f"rows under {key}": len(rows) for key, rows in content.items() if key not in known}
+    others = {Noun(f"row under {key}", f"rows under {key}"): len(rows) for key, rows in content.items() if key not in known}
     return replace(tables.pop("train"), beside=tables, left_out=others)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from transfergain.counts import counted
 from transfergain.errors import UserError, printable
 
 MISSING_WORDS = {"nan", "<na>", "nat"}
@@ -71,7 +72,8 @@ def check(labels: Sequence[str], where: Callable[[int], str]) -> list[str]:
             "keep one, or where it is a number with a decimal comma write a point"
         )
     doubts = [
-        f'the label "{name}" ({counts[name]:,} rows) counts as a class; if it stands for a missing one, remove these rows'
+        f'the label "{name}" ({counted(counts[name], "row")}) counts as a class; if it stands for a missing one, remove '
+        "these rows"
         for name in counts
         if name.casefold() in DOUBTFUL_WORDS
     ]

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from transfergain.counts import counted
 from transfergain.data.formats import unpacked
 from transfergain.data.formats.labels import SEVERAL
 from transfergain.data.formats.table import Table
@@ -62,8 +63,8 @@ def _pair(path: Path, labels_file: Path, text_column: str, label_column: str) ->
     sides = [unpacked.read_text(file).rstrip("\n").split("\n") for file in (path, labels_file)]
     if len(sides[0]) != len(sides[1]):
         raise UserError(
-            f"{path} has {len(sides[0]):,} lines and {labels_file.name} {len(sides[1]):,}; line n of the one belongs to "
-            "line n of the other"
+            f"{path} has {counted(len(sides[0]), 'line')} and {labels_file.name} {len(sides[1]):,}; line n of the one "
+            "belongs to line n of the other"
         )
     names = _names(path.with_name(NAMES))
     rows = [

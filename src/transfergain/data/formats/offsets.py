@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from transfergain.counts import counted
 from transfergain.data.formats import marks, schemes
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
@@ -197,5 +198,5 @@ def notes(name: str, counts: Counts) -> list[str]:
         (counts.overlapping, "left out that overlaps a longer one", "left out that overlap a longer one"),
         (counts.repeated, "that stands twice counted once", "that stand twice counted once"),
     )
-    found = [f"{name}: 1 entity {one}" if n == 1 else f"{name}: {n:,} entities {more}" for n, one, more in said if n]
+    found = [f"{name}: {counted(n, f'entity {one}', f'entities {more}')}" for n, one, more in said if n]
     return [f"{name}: offsets count units of UTF-16", *found] if counts.utf16 else found

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from transfergain.counts import counted
 from transfergain.data.formats import parallel
 from transfergain.data.formats.table import Parsed, Table
 from transfergain.errors import UserError
@@ -39,7 +40,7 @@ def parse(tables: Mapping[str, Table], options: Mapping[str, Any]) -> Parsed:
             kept = [(source.lower(), target.lower()) for source, target in kept]
         splits[split] = tuple(Example({"source": source}, target) for source, target in kept)
     notes = [" · ".join([f"{options['source_lang']} → {options['target_lang']}", *renamed])]
-    notes += [f"{name}: {count:,} pairs skipped, empty on both sides" for name, count in skipped.items()]
+    notes += [f"{name}: {counted(count, 'pair')} skipped, empty on both sides" for name, count in skipped.items()]
     notes += ["sources and references of every split lower-cased (--lowercase)"] if options["lowercase"] else []
     return Parsed((), splits, tuple(notes), tuple(_warnings(tables, splits)))
 

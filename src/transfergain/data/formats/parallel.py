@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from transfergain.counts import counted
 from transfergain.data.formats import unpacked
 from transfergain.data.formats.table import ANY_ENDING, Reader, Table
 from transfergain.errors import UserError
@@ -68,7 +69,7 @@ def read(path: Path, source: str, target: str) -> Table:
     other = _sibling(path, target)
     sides = _lines(path), _lines(other)
     if len(sides[0]) != len(sides[1]):
-        counts = [f"{file} has {len(lines):,} lines" for file, lines in zip((path, other), sides, strict=True)]
+        counts = [f"{file} has {counted(len(lines), 'line')}" for file, lines in zip((path, other), sides, strict=True)]
         end = min(map(len, sides))
         raise UserError(
             f"{' and '.join(counts)}: from line {end + 1:,} on there is nothing to pair; "

@@ -8,6 +8,7 @@ import re
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+from transfergain.counts import counted
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 
@@ -44,7 +45,7 @@ def gathered(table: Table, options: Mapping[str, Any]) -> Table:
         for name, values in rows[key][options["answers_column"]].items():
             values += found[name]
     note = (
-        (f"{table.name}: {len(table.rows):,} rows of one answer are {len(rows):,} questions",)
+        (f"{table.name}: {len(table.rows):,} rows of one answer are {counted(len(rows), 'question')}",)
         if len(kept) < len(table.rows)
         else ()
     )

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from transfergain.counts import counted
 from transfergain.data.formats import conll, marks, offsets, schemes
 from transfergain.data.formats.table import Parsed, Table, require_columns
 from transfergain.errors import UserError, nearest
@@ -133,7 +134,9 @@ def _read(table: Table, options: Mapping[str, Any], names: Sequence[str]) -> Tag
     written = [_list(row.get(tags), table.where(i), tags) for i, row in enumerate(table.rows)]
     for i, (sentence, given) in enumerate(zip(words, written, strict=True)):
         if len(sentence) != len(given):
-            raise UserError(f"{table.where(i)}: {len(sentence)} words, but {len(given)} tags; give every word one")
+            raise UserError(
+                f"{table.where(i)}: {counted(len(sentence), 'word')}, but {counted(len(given), 'tag')}; give every word one"
+            )
         for k, word in enumerate(sentence):
             if not isinstance(word, str) or not word:
                 raise UserError(f'{_where(table, i, k)}: "{tokens}" holds {word!r} where a word is expected')
@@ -176,7 +179,8 @@ def _is_number(tag: Any) -> bool:
 def _nothing_tagged(train: Tagged, options: Mapping[str, Any]) -> str:
     name, dropped = train.table.name, train.found.entities
     if dropped:
-        return f"{name}: --label-map drops all {dropped:,} entities; keep at least one type"
+        every = "the only entity" if dropped == 1 else f"all {dropped:,} entities"
+        return f"{name}: --label-map drops {every}; keep at least one type"
     if train.found.scheme == INLINE_MARKS:
         return (
             f'{name}: no entity is marked in "{options["text_column"]}"; mark them as in "[Ada Lovelace|PER] met him", or '
@@ -199,8 +203,8 @@ def _unknown(split: Tagged, tags: Sequence[Sequence[str]], new: Sequence[str], t
 def _balance(types: Counter[str]) -> str:
     total = sum(types.values())
     shares = [f"{kind} {n / total:.0%}" for kind, n in types.most_common(6)]
-    more = f" and {len(types) - 6} more types" if len(types) > 6 else ""
-    return f"{total:,} entities in train · {len(types)} types: {', '.join(shares)}{more}"
+    more = f" and {counted(len(types) - 6, 'more type')}" if len(types) > 6 else ""
+    return f"{counted(total, 'entity', 'entities')} in train · {counted(len(types), 'type')}: {', '.join(shares)}{more}"
 
 
 def _schemes(raw: Mapping[str, Tagged]) -> list[str]:
@@ -210,9 +214,10 @@ def _schemes(raw: Mapping[str, Tagged]) -> list[str]:
         if t.found.scheme:
             files.setdefault(t.found.scheme, []).append(t.table.name)
         if t.found.irregular:
+            of = counted(t.found.entities, "entity", "entities")
             notes.append(
-                f"{t.table.name}: {t.found.irregular:,} of {t.found.entities:,} entities break {t.found.scheme}'s rules "
-                "(an I- without a B- before it, or the like) and are read as the tags suggest"
+                f"{t.table.name}: {t.found.irregular:,} of {of} against the rules of {t.found.scheme} (an I- without a B- "
+                "before it, or the like), read as the tags suggest"
             )
     for scheme, names in files.items():
         how = "" if scheme == "BIO" else ", read as BIO"

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from transfergain.counts import counted
 from transfergain.data.formats import qa_rows
 from transfergain.data.formats.table import Parsed, Table, require_columns
 from transfergain.errors import UserError
@@ -223,8 +224,8 @@ def _quoted(value: Any, most: int = 60) -> str:
 
 
 def _report(problem: Problem, where: list[str]) -> str:
-    what, they = (problem.one, "it was") if len(where) == 1 else (problem.many, "they were")
-    return f"{len(where):,} {what} (first: {where[0]}); {they} {problem.done}"
+    they = "it was" if len(where) == 1 else "they were"
+    return f"{counted(len(where), problem.one, problem.many)} (first: {where[0]}); {they} {problem.done}"
 
 
 def _check_answerable(tables: Mapping[str, Table], splits: Mapping[str, tuple[Example, ...]]) -> None:
@@ -233,14 +234,14 @@ def _check_answerable(tables: Mapping[str, Table], splits: Mapping[str, tuple[Ex
     trained_on_some = 0 < answerable["train"] < len(splits["train"])
     for split, count in answerable.items():
         if not count and not (split != "train" and trained_on_some):
-            questions = f"none of its {len(splits[split]):,} questions has an answer"
+            questions = f"none of its {counted(len(splits[split]), 'question')} has an answer"
             raise UserError(f"{tables[split].name}: {questions}; give a file with the answers, or leave this one out")
 
 
 def _note(name: str, rows: tuple[Example, ...]) -> str:
     passages = len({e.inputs["context"] for e in rows})
     titles = len({e.inputs["title"] for e in rows} - {""})
-    articles = f" of {titles:,} articles" if titles else ""
+    articles = f" of {counted(titles, 'article')}" if titles else ""
     unanswerable = sum(not e.target["text"] for e in rows)
     answers = f"{unanswerable:,} unanswerable" if unanswerable else "all answerable"
-    return f"{name}: {len(rows):,} questions on {passages:,} passages{articles}, {answers}"
+    return f"{name}: {counted(len(rows), 'question')} on {counted(passages, 'passage')}{articles}, {answers}"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from transfergain.counts import Noun, counted
 from transfergain.errors import UserError
 from transfergain.types import Example
 
@@ -38,8 +39,8 @@ class Table:
     """What was read differently from how it is written."""
     warnings: tuple[str, ...] = ()
     """What may have been misread."""
-    left_out: Mapping[str, int] = field(default_factory=dict)
-    """What is no row, in words in the plural -> how many the file has."""
+    left_out: Mapping[Noun, int] = field(default_factory=dict)
+    """What is no row -> how many the file has."""
     beside: Mapping[str, Table] = field(default_factory=dict)
     """Further splits that the same file holds."""
 
@@ -60,7 +61,7 @@ class Table:
 
     def said(self) -> list[str]:
         """List the notes, what was left out among them."""
-        return [*(f"{self.name}: {n:,} {what} left out" for what, n in self.left_out.items() if n), *self.notes]
+        return [*(f"{self.name}: {counted(n, *what)} left out" for what, n in self.left_out.items() if n), *self.notes]
 
     def columns(self) -> list[str]:
         """List the column names in order of first appearance."""

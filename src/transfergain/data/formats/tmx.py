@@ -7,10 +7,12 @@ from collections import Counter
 from pathlib import Path
 from xml.etree import ElementTree
 
+from transfergain.counts import Noun
 from transfergain.data.formats import unpacked
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 
+ALONE = Noun("unit of one language", "units of one language")
 LANGUAGE = "{http://www.w3.org/XML/1998/namespace}lang"
 CODES = {"bpt", "ept", "ph", "it", "ut"}
 """Elements within a sentence that hold codes of its layout, and no words."""
@@ -25,7 +27,7 @@ def read(path: Path) -> Table:
     raw = unpacked.read_text_bytes(path)
     if "<!ENTITY" in unpacked.decoded(path, raw):
         raise UserError(f"{path}: declares entities of XML, which are not read; save it without them")
-    rows, left_out = [], Counter[str]()
+    rows, left_out = [], Counter[Noun]()
     try:
         for _, element in ElementTree.iterparse(io.BytesIO(raw)):
             if _tag(element) != "tu":
@@ -34,7 +36,7 @@ def read(path: Path) -> Table:
             if len(sentences) > 1:
                 rows.append({"translation": sentences})
             else:
-                left_out["units of one language"] += 1
+                left_out[ALONE] += 1
             element.clear()
     except (ElementTree.ParseError, UnicodeDecodeError, LookupError, ValueError) as error:
         raise UserError(f"{path}: not XML ({error}); export it again as TMX") from None

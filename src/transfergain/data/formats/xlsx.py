@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transfergain.counts import Noun, counted
 from transfergain.data.formats import unpacked
 from transfergain.data.formats.table import Table
 from transfergain.errors import UserError, install
 
 MOST_ROWS, MOST_COLUMNS = 2**20, 1000
 """Rows that a sheet can have, and columns that are looked at."""
+EMPTY = Noun("empty row of the sheet", "empty rows of the sheet")
 MEMORY_RATIO = 10
 """Memory that rows take, as times the size of the XML that they are in: the shortest row has 30 bytes."""
 ROW = re.compile(rb"<(?:\w+:)?row\b[^>]*?\sr=[\"'](\d+)[\"']")
@@ -54,7 +56,7 @@ def read(path: Path) -> Sheet:
         raise UserError(f"{path}: not a readable workbook ({reason}); save it again as xlsx, or as csv") from None
     if not sheets:
         raise UserError(f"{path} holds no rows; a sheet needs a header and rows below it")
-    notes = tuple(f"{path.name}: {len(other.rows):,} rows of a further sheet not read" for other in sheets[1:])
+    notes = tuple(f"{path.name}: {counted(len(other.rows), 'row')} of a further sheet not read" for other in sheets[1:])
     return Sheet(path.name, sheets[0].rows, numbers=sheets[0].numbers, left_out=sheets[0].left_out, notes=notes)
 
 
@@ -87,12 +89,12 @@ def _sheet(path: Path, sheet: Any, title: str) -> Sheet:
     """Read one sheet; its first row that is not empty is the header."""
     columns: list[str] = []
     rows: list[dict[str, Any]] = []
-    numbers, left_out = list[int](), Counter[str]()
+    numbers, left_out = list[int](), Counter[Noun]()
     cells = sheet.iter_rows(min_row=1, max_row=MOST_ROWS, max_col=MOST_COLUMNS, values_only=True)
     for number, values in enumerate(cells, 1):
         filled = {place: _plain(value) for place, value in enumerate(values) if value is not None and str(value).strip()}
         if not filled:
-            left_out["empty rows of the sheet"] += bool(columns)
+            left_out[EMPTY] += bool(columns)
         elif not columns:
             columns = _header(path, title, number, filled)
         elif beyond := [place for place in filled if place >= len(columns) or not columns[place]]:

@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from transfergain.counts import counted
 from transfergain.engine import schedule
 from transfergain.engine.batching import IGNORED_LABEL, Feature, collate
 from transfergain.engine.fit import Progress, silent
@@ -123,7 +124,7 @@ def pretrain(
             loss = step(features, what.recipe.learning_rate * min(1.0, (run.steps + 1) / max(1, what.recipe.warmup_steps)))
             if not math.isfinite(loss):
                 rate = f"--learning-rate {what.recipe.learning_rate:g}"
-                raise UserError(f"{rate}: after {run.steps:,} steps the loss is no number; give a lower one")
+                raise UserError(f"{rate}: after {counted(run.steps, 'step')} the loss is no number; give a lower one")
             run.steps += 1
             run.losses.append(loss)
             average.take(run.steps)

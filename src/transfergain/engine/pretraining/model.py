@@ -12,6 +12,7 @@ from torch import nn
 
 from transfergain.arms.base import Blueprint
 from transfergain.arms.weights import POOLER, fresh_model, load_weights
+from transfergain.counts import counted
 from transfergain.engine.batching import IGNORED_LABEL, Feature, collate
 from transfergain.engine.pretraining.objectives import Objective
 from transfergain.errors import UserError
@@ -42,7 +43,7 @@ def build(blueprint: Blueprint, objective: Objective, from_scratch: bool) -> Bui
     absent = sorted(name for name in missing | mismatched if name.startswith(prefix) and not POOLER.search(name))
     if absent:
         raise UserError(
-            f"--model {checkpoint.name}: {len(absent)} weights are missing or of another shape in the file (first: "
+            f"--model {checkpoint.name}: {counted(len(absent), 'weight')} missing or of another shape in the file (first: "
             f"{absent[0]}); save the whole model again, or pretrain its architecture with --from-scratch"
         )
     _fill_new_biases(model, missing)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergain.counts import counted
 from transfergain.errors import UserError
 from transfergain.seeds import generator
 
@@ -160,7 +161,7 @@ def pack(files: Iterable[Sequence[str]], tokenizer: Any, length: int, batch: int
     if packed.steps_an_epoch < 1 or len(held_out.ids) < packed.content:
         least = int((batch + 1) * packed.content / (1 - HELD_OUT)) + packed.content
         raise UserError(
-            f"--unlabelled-file: {tokens:,} tokens are fewer than a batch of {batch} sequences of {length} and one that is "
-            f"held out (about {least:,}); give more text, or a smaller --batch-size or --max-length"
+            f"--unlabelled-file: {tokens:,} tokens are fewer than a batch of {counted(batch, 'sequence')} of {length} and "
+            f"one that is held out (about {least:,}); give more text, or a smaller --batch-size or --max-length"
         )
     return packed

@@ -10,6 +10,7 @@ from typing import Any
 
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.findings import Findings
+from transfergain.counts import counted
 from transfergain.data.sample import SampledText, flat
 from transfergain.metrics import entity_f1
 from transfergain.report import reading
@@ -38,7 +39,7 @@ def disagreements(findings: Findings, dataset: str) -> list[TextTable]:
     say = _wording(findings.data[dataset])
     rows = [_compared(text, by_reference, by_arm, say) for text in kept]
     groups = [
-        RowGroup(f"{title}: {len(body)} of {len(kept):,} sampled texts", body[:MOST_SHOWN])
+        RowGroup(f"{title}: {len(body)} of {counted(len(kept), 'sampled text')}", body[:MOST_SHOWN])
         for title, want in (
             (f"{arm} right, {reference} wrong", (False, True)),
             (f"{reference} right, {arm} wrong", (True, False)),
@@ -99,7 +100,7 @@ def _compared(
     """Compare the two on one text: (reference right, arm right), and the cells of its row."""
     answers = [_usual(found, text.split, text.index) for found in (by_reference, by_arm)]
     said = [
-        "" if answer is None else f"{say(answer.value, text.text)} ({answer.seeds} of {len(found)} seeds)"
+        "" if answer is None else f"{say(answer.value, text.text)} ({answer.seeds} of {counted(len(found), 'seed')})"
         for answer, found in zip(answers, (by_reference, by_arm), strict=True)
     ]
     cells = [text.text, text.split.title, say(text.target, text.text), *said]

@@ -18,6 +18,7 @@ from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.findings import PENDING, Findings
 from transfergain.analysis.rows import Benefit, Verdict
 from transfergain.analysis.verdict import VERDICTS
+from transfergain.counts import counted
 from transfergain.metrics import METRICS
 from transfergain.report.limits import limits
 from transfergain.report.page import ASSETS, dots, downloads, examples, svg, tables
@@ -115,8 +116,9 @@ def _about(findings: Findings) -> str:
 
 def _trial_words(findings: Findings) -> str:
     """Count the trials by what became of them."""
-    named = ((Status.DONE, "trials done"), (Status.FAILED, "failed"), (Status.SKIPPED, "skipped"), (PENDING, "not run yet"))
-    return ", ".join(f"{n:,} {word}" for key, word in named if (n := findings.trials[key]) or key == Status.DONE)
+    others = ((Status.FAILED, "failed"), (Status.SKIPPED, "skipped"), (PENDING, "not run yet"))
+    done = counted(findings.trials[Status.DONE], "trial done", "trials done")
+    return ", ".join([done, *(f"{n:,} {word}" for key, word in others if (n := findings.trials[key]))])
 
 
 @cache

@@ -11,6 +11,7 @@ from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import GainRow, RecipeRow
 from transfergain.analysis.trial_rows import trial_score
+from transfergain.counts import counted
 from transfergain.metrics import METRICS
 from transfergain.report.page.figures import MISSING, Column, RowGroup, TextTable, gain_text, percent, score_text
 from transfergain.split import TEST, Kind, Split
@@ -191,7 +192,7 @@ def _modules(names: Sequence[str]) -> str:
     while depth > 1 and len({tuple(p[:depth]) for p in parts}) > LISTED_NAMES:
         depth -= 1
     counts = Counter(".".join(p[:depth]) for p in parts)
-    return f"{len(names)} tensors: " + ", ".join(f"{part} ({count})" for part, count in counts.items())
+    return f"{counted(len(names), 'tensor')}: " + ", ".join(f"{part} ({count})" for part, count in counts.items())
 
 
 def trials(findings: Findings) -> TextTable:

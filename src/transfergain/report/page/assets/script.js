@@ -175,7 +175,7 @@
       chosen.push([column, select]);
       labelled(head.textContent, select);
     });
-    count.textContent = rows.length.toLocaleString("en") + " trials";
+    count.textContent = rows.length.toLocaleString("en") + (rows.length === 1 ? " trial" : " trials");
     bar.appendChild(count);
     bar.hidden = false;
   });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from transfergain.analysis.rows import Measure
+from transfergain.counts import counted
 from transfergain.report.page.figures import Column, Figure, RowGroup, TextTable, Trace, axis, layout, line, percent, rule
 from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
 from transfergain.split import TEST, Split
@@ -40,7 +41,10 @@ def reliability_diagram(view: DatasetView, split: Split, measure: Measure) -> Fi
         bins = [b for b in row.bins if b[2] and b[0] is not None and b[1] is not None]
         style = view.styles.get(row.arm)
         if bins and style:
-            hover = [f"{row.arm}: confidence {percent(c)} %, right {percent(a)} %, {n:,.0f} cases" for c, a, n in bins]
+            hover = [
+                f"{row.arm}: confidence {percent(c)} %, right {percent(a)} %, {counted(round(n), 'case')}"
+                for c, a, n in bins
+            ]
             traces.append(line(row.arm, style, [100 * b[0] for b in bins], [100 * b[1] for b in bins], hover))
             body += [[row.arm, percent(c), percent(a), f"{n:,.0f}"] for c, a, n in bins]
     where = "the test set" if split == TEST else str(split)
