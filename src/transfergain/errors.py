@@ -64,11 +64,17 @@ def printable(text: str) -> str:
 
     Line ends and odd spaces become spaces, other control characters escapes; the middle of a very long text is left out.
     """
-    kept = (c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode() for c in text)
-    line = "".join(kept)
+    line = visible(text)
     if len(line) <= LONGEST_MESSAGE:
         return line
     return f"{line[: LONGEST_MESSAGE * 2 // 3]} [...] {line[-LONGEST_MESSAGE // 4 :]}"
+
+
+def visible(text: str) -> str:
+    """Write line ends and odd spaces as spaces, and other characters that cannot be shown as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else " " if c.isspace() else c.encode("unicode_escape").decode() for c in text)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

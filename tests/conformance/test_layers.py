@@ -14,7 +14,7 @@ import transfergain
 ROOT = Path(transfergain.__file__).parent
 LAYERS = (
     ("split",),
-    ("errors", "types", "seeds", "version", "sharing", "temporary", "counts"),
+    ("errors", "types", "seeds", "version", "sharing", "temporary", "counts", "shell"),
     ("options",),
     ("data", "metrics", "perturbations", "analysis.stats"),
     ("floors",),

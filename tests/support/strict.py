@@ -17,6 +17,7 @@ FORBIDDEN = {"iframe", "object", "embed", "base", "form", "link", "img", "frame"
 TAG = re.compile(r"""<[a-zA-Z][\w-]*(\s+[a-zA-Z][\w:-]*(="[^"<>]*")?)*\s*/?>""")
 LINK = re.compile(r"#[\w-]+|data:text/plain;base64,[A-Za-z0-9+/=]*|https://[\w./-]+")
 """Where the page's own links lead: to itself, to the study file within, and to papers."""
+CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 """Signs that steer a terminal, or turn the order of what stands around them."""
 
@@ -50,7 +51,7 @@ class _Page(HTMLParser):
             self.open.pop()
 
     def handle_starttag(self, tag, attrs):
-        text = self.get_starttag_text()
+        text = str(self.get_starttag_text())
         if not TAG.fullmatch(text):
             self.note(f"tag {text}")
         names = [name for name, _ in attrs]
@@ -80,7 +81,7 @@ class _Page(HTMLParser):
             return
         if "<" in data or "&" in data:
             self.note(f"unescaped {data[:80]!r}")
-        if sign := STEERING.search(data):
+        if sign := CONTROL.search(data):
             self.note(f"{sign[0]!r} in {data[:80]!r}")
 
 
@@ -144,7 +145,7 @@ def _is_number(text):
     return True
 
 
-CONTROL = set("begin end centering caption toprule midrule bottomrule textbackslash textasciitilde textasciicircum "
+COMMANDS = set("begin end centering caption toprule midrule bottomrule textbackslash textasciitilde textasciicircum "
               "textless textgreater times textbar textquotedbl".split())  # fmt: skip
 LATEX = re.compile(r"\\([a-zA-Z]+)|\\(.)|([{}&$%#_^~])|([\x00-\x08\x0b-\x1f\x7f-\x9f])|(.)", re.DOTALL)
 
@@ -161,7 +162,7 @@ def latex_problems(text):
         for control, escaped, special, steering, _ in LATEX.findall(maths):
             depth += {"{": 1, "}": -1}.get(special, 0)
             cells += special == "&"
-            if control and control not in CONTROL:
+            if control and control not in COMMANDS:
                 found.append(f"{number}: \\{control}")
             elif escaped and escaped not in "&%$#_{}\\":
                 found.append(f"{number}: \\{escaped}")
@@ -182,31 +183,26 @@ def latex_problems(text):
     return found
 
 
+OWN_HTML = re.compile(r"(</?(details|summary)>|[\d,]+ warnings?|\s)*")
+"""What report.md folds its warnings with."""
+GITHUB = re.compile(r"(?:https?|ftp|mailto):\S{0,20}|\bwww\.\S{0,20}|(?<![\w`])@\w+")
+"""What GitHub turns into a link or a mention though the standard does not."""
+
+
 def markdown_problems(text):
-    """What is shown as anything but text: HTML, links, pictures and mentions, but for the `<details>` of the project's own."""
-    found = []
+    """What is shown as anything but text: HTML, links, pictures and mentions, but for what the project writes itself."""
+    found, code = [], re.compile(r"```.*?```|(?<!\\)`[^`\n]*`", re.DOTALL)
 
     def walk(tokens):
         for token in tokens:
-            own = token.type == "html_block" and re.fullmatch(r"(</?(details|summary)>|[\d,]+ warnings?|\s)*", token.content)
+            own = token.type == "html_block" and OWN_HTML.fullmatch(token.content)
             if token.type in ("html_block", "html_inline", "link_open", "image") and not own:
                 found.append(f"{token.type}: {token.content[:80] or token.attrs}")
-            if token.type == "text":
-                found.extend(f"GitHub links {part}" for part in re.findall(r"\b(?:https?://|ftp://|www\.)\S*", _shown(token, text)))
             walk(token.children or [])
 
     walk(MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text))
-    found += [f"GitHub links or calls {part}" for part in re.findall(r"(?:https?:|ftp:)//\S{0,20}|\bwww\.\S{0,20}|(?<![\w`])@\w+", _outside_code(text))]
+    found += [f"GitHub links or calls {part}" for part in GITHUB.findall(code.sub("", text))]
     return found + ([f"{sign[0]!r}"] if (sign := STEERING.search(text)) else [])
-
-
-def _shown(token, text):
-    return token.content if token.content in text else ""
-
-
-def _outside_code(text):
-    """The source without its code, which no renderer looks into."""
-    return re.sub(r"```.*?```|(?<!\\)`[^`\n]*`", "", text, flags=re.DOTALL)
 
 
 def front_matter(text):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from transfergain.data.formats.conll import ENDINGS, read
+from transfergain.data.formats.conll import COMMENTS, ENDINGS, read
 from transfergain.data.formats.schemes import BARE_TYPES, to_bio
 from transfergain.data.read import read_file
 from transfergain.errors import UserError
@@ -238,7 +238,7 @@ def test_tags_are_found_wherever_they_stand(tmp_path, content, tokens):
 def test_comments_of_as_many_fields_as_words_are_no_words(tmp_path, comment):
     table = read(put(tmp_path, f"{comment}\nAda _ _ B-PER\nran _ _ O\n\n{comment}\nAl _ _ O\n"))
     assert [row["tokens"] for row in table.rows] == [["Ada", "ran"], ["Al"]]
-    assert table.left_out == {"comment lines": 2}
+    assert table.left_out == {COMMENTS: 2}
 
 
 def test_wikiann_keeps_no_language_before_its_words(tmp_path):
@@ -265,7 +265,7 @@ def test_brackets_of_conll_2012_are_entities_however_many_verbs_a_sentence_has(t
     table = read(put(tmp_path, ONTONOTES))
     assert [row["tokens"] for row in table.rows] == [["The", "Bank", "met", "Ada"], ["#", "Rome"]]
     assert [row["ner_tags"] for row in table.rows] == [["B-ORG", "I-ORG", "O", "B-PERSON"], ["O", "B-GPE"]]
-    assert table.word(1, 1).endswith("line 8") and table.left_out == {"comment lines": 2}
+    assert table.word(1, 1).endswith("line 8") and table.left_out == {COMMENTS: 2}
 
 
 def test_brackets_in_two_columns_are_entities(tmp_path):

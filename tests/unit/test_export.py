@@ -1,3 +1,4 @@
+import itertools
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -8,6 +9,7 @@ import pytest
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run
 from support.findings_fixture import synthetic
+from support.strict import latex_problems
 from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.findings import BENEFITS, load
 from transfergain.analysis.forecast.rows import ForecastRow
@@ -15,6 +17,8 @@ from transfergain.analysis.rows import Measure
 from transfergain.errors import UserError
 from transfergain.report import export
 from transfergain.report.export import FORMATS, PICTURES, write_table
+from transfergain.report.formulas import harmless
+from transfergain.report.page.panels.base import DatasetView
 from transfergain.report.typeset import latex_text, markdown_text
 from transfergain.types import Outcome
 
@@ -218,6 +222,21 @@ def test_a_cell_of_text_is_no_formula(tmp_path, monkeypatch, start):
     assert not re.search(r'(^|,)"?[=+@\t\r]', path.read_text("utf-8"), re.MULTILINE)
 
 
+@pytest.mark.parametrize("sign", [";", "\t", "\n"])
+def test_a_formula_behind_another_separator_is_none_either(sign):
+    """Spreadsheets of some languages split the lines of a csv at semicolons, others ask."""
+    assert harmless(f"reviews{sign}=1+1;2; -3;@x") == f"reviews{sign}'=1+1;2; -3;'@x"
+    assert harmless("＝1") == "'＝1" and harmless("a = b; -0.2 points") == "a = b; -0.2 points"
+
+
+@pytest.mark.parametrize("name", ["[5cm]", "*"])
+def test_a_row_of_latex_that_begins_as_an_argument_is_a_row(whole, tmp_path, name):
+    """LaTeX would read it as the space, or the star, of the end of the row before."""
+    whole.gains[:] = [replace(row, dataset=name) for row in whole.gains]
+    assert latex_problems(write_table(str(tmp_path), "gains", "latex").read_text("utf-8")) == []
+    assert latex_problems("\\begin{tabular}{l}\na \\\\\n[5cm] \\\\\n") == ["3: begins with ["]
+
+
 def test_latex_is_a_booktabs_table_with_its_text_escaped(whole, tmp_path):
     whole.gains[0] = replace(whole.gains[0], dataset=r"a_b & 50 % \input{x} $y$ #1 ~^")
     text = write_table(str(tmp_path), "gains", "latex").read_text("utf-8")
@@ -251,6 +270,17 @@ def test_figures_are_written_as_svg_that_parses(whole, tmp_path):
         root = ElementTree.fromstring(file.read_text("utf-8"))
         assert root.tag == "{http://www.w3.org/2000/svg}svg"
         assert not [n for n in root.iter() if n.tag.endswith(("script", "image", "foreignObject"))]
+
+
+def test_every_figure_has_a_file_of_its_own(monkeypatch, tmp_path):
+    """Whatever the data sets are called: names of other scripts have no letter that a file's name keeps, others are long."""
+    names = ["отзывы", "новости", "a" * 300, "a" * 301]
+    found = [replace(figure, name=DatasetView(None, name).name("paired")) for name, figure in zip(
+        names, itertools.cycle(list(export.figures(synthetic(datasets=1, seeds=3)))[:1]), strict=False)]  # fmt: skip
+    monkeypatch.setattr(export, "load", lambda folder: synthetic(datasets=1, seeds=3))
+    monkeypatch.setattr(export, "figures", lambda findings: iter(found))
+    path = write_table(str(tmp_path), format="svg")
+    assert len(list(path.iterdir())) == 4 and max(len(file.name) for file in path.iterdir()) < 100
 
 
 def test_figures_as_png_or_a_word_on_what_is_missing(whole, tmp_path, monkeypatch):

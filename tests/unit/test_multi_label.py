@@ -84,7 +84,7 @@ def test_a_separator_that_is_named_leaves_the_others_in_the_labels():
         ([["a"], {"label": {"b": 1}}], {}, "a.csv row 2: the labels are a dict"),
         (["['a' 'b']", "['a']"], {}, "a.csv row 1: the labels ['a' 'b'] are no list that can be read"),
         (["[4 27]", "[4]"], {}, "a.csv row 1: the labels [4 27] are no list"),
-        (["a", "a", ""], {}, "has 1 different labels; --multi-label takes at least two"),
+        (["a", "a", ""], {}, "has 1 different label; --multi-label takes at least two"),
         (["a;b", "b;a"], {}, "has the same labels in every row"),
         ([f"tag {i};tag {i + 1}" for i in range(40)], {}, "has 41 different labels in 40 rows; these are no labels"),
         ([{"x": 1, "y": 0}, {"x": 0, "y": 2}], {"label_column": "x,y"}, 'a.csv row 2: "y" is 2; 0 or 1 is expected'),

@@ -102,7 +102,7 @@ def test_a_complaint_names_the_line_of_the_word(tmp_path):
         ([{"tokens": ["a"], "ner_tags": ["O"]}, {"tokens": [], "ner_tags": []}], 'row 2: "tokens" is empty'),
         ([{"tokens": None, "ner_tags": ["O"]}], 'row 1: "tokens" is empty'),
         ([{"tokens": "['a']", "ner_tags": "['O']"}], 'row 1: "tokens" holds a str, not a list'),
-        ([{"tokens": ["a", "b"], "ner_tags": ["O"]}], "row 1: 2 words, but 1 tags"),
+        ([{"tokens": ["a", "b"], "ner_tags": ["O"]}], "row 1: 2 words, but 1 tag;"),
         ([{"tokens": ["a", ""], "ner_tags": ["O", "O"]}], "row 1 word 2: \"tokens\" holds '' where a word"),
         ([{"tokens": ["a", None], "ner_tags": ["O", "O"]}], 'row 1 word 2: "tokens" holds None'),
         ([{"tokens": ["a", "b"], "ner_tags": ["O", None]}], "row 1 word 2: the tag None is neither"),

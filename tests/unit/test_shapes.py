@@ -9,6 +9,7 @@ import pytest
 from transfergain.commands import init
 from transfergain.data import prepare
 from transfergain.data.folders import read_folder
+from transfergain.data.formats import annotations, tmx
 from transfergain.data.read import read_file
 from transfergain.errors import UserError
 from transfergain.options import OptionKind
@@ -241,7 +242,7 @@ def test_rows_that_nobody_accepted_are_left_out_and_the_others_keep_their_line(t
     rows = list(span_rows("prodigy"))
     rows[0]["answer"], rows[2]["answer"] = "reject", "ignore"
     table, _ = parsed(write(tmp_path / "a.jsonl", rows), "ner")
-    assert table.left_out == {"rows that were rejected or ignored": 2} and table.where(1) == "a.jsonl line 4"
+    assert table.left_out == {annotations.REJECTED: 2} and table.where(1) == "a.jsonl line 4"
     studio = list(span_rows("label studio"))
     studio[1]["annotations"][0]["was_cancelled"] = True
     studio[4]["annotations"] = []
@@ -284,7 +285,7 @@ def test_a_folder_a_class_is_a_data_set_and_a_shift(tmp_path):
     assert size(data) == 160 and len(data.shifts["books"]) == 80 and data.labels == ("neg", "pos")
     assert (
         "train: 1 text without a class (unsup) left out" in data.notes
-        and "train: 1 files that are no .txt left out" in data.notes
+        and "train: 1 file that is no .txt left out" in data.notes
     )
     assert size(loaded(tmp_path / "films" / "train", "sentiment")) == 80
 
@@ -483,7 +484,8 @@ def test_a_translation_memory(tmp_path):
     )
     (tmp_path / "a.tmx").write_text(f'<?xml version="1.0"?><!DOCTYPE tmx SYSTEM "tmx14.dtd"><tmx><body>{units}</body></tmx>')
     table, found = parsed(tmp_path / "a.tmx", "translation", source_lang="fr", target_lang="en")
-    assert len(table.rows) == 30 and table.left_out == {"units of one language": 1}
+    assert len(table.rows) == 30 and table.left_out == {tmx.ALONE: 1}
+    assert "a.tmx: 1 unit of one language left out" in table.said()
     assert (found.splits["train"][2].inputs, found.splits["train"][2].target) == ({"source": "la soupe 2"}, "the soup 2")
     both = "".join(UNIT.format("en-US", i, "en-GB", i) for i in range(3))
     (tmp_path / "b.tmx").write_text(f"<tmx><body>{both}</body></tmx>")

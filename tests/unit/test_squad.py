@@ -146,9 +146,9 @@ def test_whole_floating_point_offsets_are_offsets(expected):
 
 
 def test_notes_count_questions_passages_articles_and_the_unanswerable():
-    assert parse(*flat()).notes == ("train.jsonl: 4 questions on 1 passages of 1 articles, 1 unanswerable",)
+    assert parse(*flat()).notes == ("train.jsonl: 4 questions on 1 passage of 1 article, 1 unanswerable",)
     only = [{k: v for k, v in row.items() if k != "title"} for row in flat() if row["id"] != "q3"]
-    assert parse(*only).notes == ("train.jsonl: 3 questions on 1 passages, all answerable",)
+    assert parse(*only).notes == ("train.jsonl: 3 questions on 1 passage, all answerable",)
 
 
 def test_answers_off_their_offset_are_dropped_counted_and_named(tmp_path):
@@ -231,7 +231,7 @@ WRONG = [
     (row(context=["a"]), r't\.jsonl row 1: "context" holds a list'),
     (row(is_impossible="no"), r't\.jsonl row 1: "is_impossible" is "no"; true or false'),
     ([{"passage": "x", "question": "y", "answers": []}], r'no column "context".*passage.*--context-column'),
-    (row(answers=EMPTY), r"t\.jsonl: none of its 1 questions has an answer"),
+    (row(answers=EMPTY), r"t\.jsonl: its only question has no answer"),
     (
         row(answers=at("1712") | {"text": ["1712"], "answer_start": [0]}),
         r"t\.jsonl holds no question.*1 answer does not stand",

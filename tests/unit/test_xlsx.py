@@ -6,7 +6,7 @@ import zipfile
 import pytest
 
 from transfergain.commands import init
-from transfergain.data.formats import unpacked
+from transfergain.data.formats import unpacked, xlsx
 from transfergain.data.read import read_file
 from transfergain.errors import UserError
 
@@ -34,7 +34,7 @@ def test_rows_are_those_below_the_header_and_named_as_the_spreadsheet_shows_them
     table = read_file(path)
     assert table.rows[:2] == [{"text": "a fine film", "label": 1}, {"text": "a cold room", "label": 0}]
     assert table.rows[2]["label"].startswith("2026-01-02")
-    assert table.left_out == {"empty rows of the sheet": 1}
+    assert table.left_out == {xlsx.EMPTY: 1}
     assert [table.where(i) for i in range(3)] == [f"a.xlsx sheet row {n}" for n in (3, 5, 6)]
     kept = table.keeping([1], [table.rows[1]])
     assert kept.where(0) == "a.xlsx sheet row 5"

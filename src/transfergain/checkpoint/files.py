@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 import stat
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from transfergain.checkpoint.tensors import Tensors, read_header
 from transfergain.errors import UserError
+from transfergain.shell import command
 
 CONFIG, WEIGHTS, INDEX, ADAPTER = "config.json", "model.safetensors", "model.safetensors.index.json", "adapter_config.json"
 TEXT_KINDS = frozenset({".json", ".txt", ".model", ".spm", ".codes", ".bpe", ".tokenizer", ".vocab", ".tiktoken", ".jinja"})
@@ -152,7 +152,7 @@ def _inside(relative: str) -> bool:
 
 def conversion(name: str) -> str:
     """Say the command that converts a checkpoint, and where to."""
-    return f"transfergain convert {shlex.quote(name)} {shlex.quote(Path(name).name + '-safetensors')}"
+    return command("transfergain", "convert", name, f"{Path(name).name}-safetensors")
 
 
 def _found_instead(folder: Path, name: str) -> str:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from transfergain import shell
 from transfergain.counts import counted
 from transfergain.options import Group
 
@@ -40,4 +40,4 @@ def convert(
         )
     if done.foreign:
         typer.echo(f"  {counted(len(done.foreign), 'weight')} that {done.architecture} has no place for: {done.foreign[0]}")
-    typer.echo(f"Use it:  transfergain run --model {shlex.quote(out)} ...")
+    typer.echo(f"Use it:  {shell.command('transfergain', 'run', '--model', out)} ...")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import Annotated, Any
 
 import typer
 
+from transfergain import shell
 from transfergain.cli.flags import given
 from transfergain.errors import UserError
 from transfergain.options import Group
@@ -41,7 +41,7 @@ def init(
     typer.echo(f"{path} written: {proposal.keys['task']}, {len(proposal.data.train):,} training texts")
     typer.echo("Look through it, then see what it takes, and run it:")
     for command in ("plan", "run"):
-        typer.echo(f"  transfergain {command} {shlex.quote(str(path))}")
+        typer.echo(f"  {shell.command('transfergain', command, path)}")
 
 
 def _ask(question: str, proposed: str) -> str:

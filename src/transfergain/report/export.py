@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from transfergain.report.page import forest, svg
 from transfergain.report.page.figures import Figure
 from transfergain.report.page.panels import PANELS
 from transfergain.report.page.panels.base import DatasetView
+from transfergain.shell import command
 
 TABLES = ("gains", "scores", "trials", *BENEFITS, PREDICTIONS, test_texts.TABLE)
 PICTURES = ("svg", "png")
@@ -60,7 +62,8 @@ def write_table(
     if format not in PICTURES:
         if not findings.table(table):
             raise UserError(
-                f"--table {table}: the study in {folder} has no such rows; transfergain report {folder} says why"
+                f"--table {table}: the study in {folder} has no such rows; "
+                f"{command('transfergain', 'report', folder)} says why"
             )
         findings = _of_metric(findings, table, format, metric)
     ending = {"markdown": "md", "latex": "tex"}.get(format, format)
@@ -154,10 +157,18 @@ def figures(findings: Findings) -> Iterator[Figure]:
             yield from (*panel.figures, *panel.more)
 
 
+def _named(drawn: Iterable[Figure]) -> Iterator[tuple[str, Figure]]:
+    """Give every figure a name of its own: those of data sets in other scripts may share one."""
+    seen = Counter[str]()
+    for figure in drawn:
+        seen[figure.name] += 1
+        yield figure.name if seen[figure.name] == 1 else f"{figure.name}-{seen[figure.name]}", figure
+
+
 def _svg(findings: Findings, table: str, path: Path) -> None:
     path.mkdir(exist_ok=True)
-    for figure in figures(findings):
-        (path / f"{figure.name}.svg").write_text(svg.draw(figure, alone=True), "utf-8")
+    for name, figure in _named(figures(findings)):
+        (path / f"{name}.svg").write_text(svg.draw(figure, alone=True), "utf-8")
 
 
 def _png(findings: Findings, table: str, path: Path) -> None:
@@ -167,9 +178,9 @@ def _png(findings: Findings, table: str, path: Path) -> None:
     except ImportError:
         raise UserError(f"--format png: needs the package resvg-py; {install('png')}; or use svg") from None
     path.mkdir(exist_ok=True)
-    for figure in figures(findings):
+    for name, figure in _named(figures(findings)):
         picture = resvg_py.svg_to_bytes(svg_string=svg.draw(figure, alone=True), zoom=2)
-        (path / f"{figure.name}.png").write_bytes(bytes(picture))
+        (path / f"{name}.png").write_bytes(bytes(picture))
 
 
 FORMATS: dict[str, Writer] = {

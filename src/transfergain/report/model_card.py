@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from html import escape
 from pathlib import Path
 from typing import Any
 
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.trial_rows import trial_scores
-from transfergain.report.typeset import markdown_text
+from transfergain.report.typeset import markdown_prose, markdown_text
 from transfergain.split import TEST, Split
 from transfergain.store import StoredTrial
 from transfergain.tasks import find
@@ -41,11 +40,6 @@ def _yaml(value: Any) -> str:
 
 def _escape(code: int) -> str:
     return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
-
-
-def _prose(sentence: str) -> str:
-    """Escape a sentence with names in it, so that it is no HTML, no link and no code."""
-    return escape(sentence, quote=False).replace("`", "\\`").replace("](", "]\\(")
 
 
 def _front(findings: Findings, trial: StoredTrial) -> dict[str, Any]:
@@ -90,7 +84,7 @@ def _page(findings: Findings, trial: StoredTrial) -> list[str]:
         "",
         *_score_table(trial),
         "",
-        *(f"- {_prose(line)}" for line in gains),
+        *(f"- {markdown_prose(line)}" for line in gains),
         "",
         "## Recipe",
         "",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from transfergain.report.formulas import harmless
 from transfergain.store import Store
 
 TABLE = "test-texts"
+MOST_OF_A_NAME = 40
+"""Characters of a data set's name in that of a file: file systems take 255 bytes in all."""
 SEALED_KEY = "sealed"
 """Where the store keeps the texts, by data set."""
 Rows = Sequence[Mapping[str, str]]
@@ -31,8 +34,11 @@ def write(folder: str, format: str = "csv", output: str | None = None) -> list[P
     if output and len(found) > 1:
         raise UserError(f"--output names one file, and the study has {len(found)} data sets, a file each; leave it out")
     paths = []
+    seen = Counter[str]()
     for name, rows in found.items():
-        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)
+        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:MOST_OF_A_NAME]
+        seen[safe] += 1
+        safe += f"-{seen[safe]}" if seen[safe] > 1 else ""
         path = Path(output or Path(folder) / f"{TABLE}{f'-{safe}' if len(found) > 1 else ''}.{format}")
         try:
             WRITERS[format](rows, path)

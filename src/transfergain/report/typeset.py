@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from transfergain.analysis import words
 from transfergain.analysis.rows import GainRow, MeasureRow, ScoreRow
 from transfergain.analysis.trial_rows import TrialRow
+from transfergain.errors import visible
 from transfergain.report import reading
 from transfergain.report.page.figures import MISSING
 
@@ -116,7 +117,7 @@ def markdown(fields: Layout[R], rows: Sequence[R]) -> str:
 def latex(fields: Layout[R], rows: Sequence[R], caption: str) -> str:
     """Typeset a `table` for the booktabs package. Needs T1 or a Unicode engine for text that is not ASCII."""
     columns = "".join("r" if field.numeric else "l" for field in fields)
-    body = [" & ".join(latex_text(field.cell(row)) for field in fields) + r" \\" for row in rows]
+    body = [_latex_row(" & ".join(latex_text(field.cell(row)) for field in fields)) for row in rows]
     head = " & ".join(latex_text(field.title) for field in fields) + r" \\"
     lines = (
         *("% needs \\usepackage{booktabs}", r"\begin{table}", r"\centering", rf"\caption{{{latex_text(caption)}}}"),
@@ -126,6 +127,13 @@ def latex(fields: Layout[R], rows: Sequence[R], caption: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _latex_row(cells: str) -> str:
+    """End a row. One that begins with a bracket or a star would give the end of the row before it an argument."""
+    return ("{}" if cells[:1] in ("[", "*") else "") + cells + r" \\"
+
+
+ADDRESS = re.compile(r"\b(https?|ftp|mailto|xmpp|www)([:.])", re.IGNORECASE)
+"""Where GitHub begins a link by itself."""
 LATEX_ESCAPES: Mapping[str, str] = {
     **{c: "\\" + c for c in "&%$#_{}"},
     "\\": r"\textbackslash{}",
@@ -136,20 +144,28 @@ LATEX_ESCAPES: Mapping[str, str] = {
     "–": "--",
     "−": "$-$",
     "×": r"$\times$",
-    "\n": " ",
-    "\r": " ",
-    "\t": " ",
 }
 
 
 def latex_text(text: Any) -> str:
     """Escape text, so that LaTeX prints it as it is; a minus sign in front of a number is one."""
-    escaped = "".join(LATEX_ESCAPES.get(c, c) for c in str(text))
+    escaped = "".join(LATEX_ESCAPES.get(c, c) for c in visible(str(text)))
     return re.sub(r"(?<![\w.])-(?=[\d.])", "$-$", escaped)
 
 
 def markdown_text(text: Any) -> str:
     """Escape text, so that GitHub shows it as it is: no markup, no links, no mentions, on one line."""
-    one_line = " ".join(str(text).split())
-    escaped = re.sub(r"([\\`*_{}\[\]()#!|~$])", r"\\\1", one_line)
-    return escaped.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("@", "&#64;")
+    return _escaped(text, r"([\\`*_{}\[\]()#!|~$])")
+
+
+def markdown_prose(sentence: str) -> str:
+    """Escape a sentence, so that names in it are shown as they are; its own brackets and dots need no escape."""
+    return _escaped(sentence, r"([\\`*_\[\]#!|~$]|^[-+](?=\s)|(?<=^\d)[.)])")
+
+
+def _escaped(text: Any, signs: str) -> str:
+    one_line = " ".join(visible(str(text)).split())
+    escaped = re.sub(signs, r"\\\1", one_line)
+    for sign, entity in {"&": "&amp;", "<": "&lt;", ">": "&gt;", "@": "&#64;"}.items():
+        escaped = escaped.replace(sign, entity)
+    return ADDRESS.sub(lambda found: f"{found[1]}&#{ord(found[2])};", escaped)

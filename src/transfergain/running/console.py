@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
+from transfergain.errors import visible
+
 LABEL = 16
 """Columns for what a line is about."""
 
@@ -26,7 +28,7 @@ def aside(console: Console) -> Console:
 
 def say(console: Console, line: str) -> None:
     """Print a line as it is."""
-    console.print(Text(line), soft_wrap=True)
+    console.print(Text("\n".join(map(visible, line.split("\n")))), soft_wrap=True)
 
 
 def tell(console: Console, what: str, line: str) -> None:
@@ -56,4 +58,4 @@ def busy(console: Console, what: str) -> Iterator[None]:
 
 def warn(console: Console, line: str) -> None:
     """Print a line as a warning."""
-    console.print(Text("warning  ", style="yellow") + Text(line), soft_wrap=True)
+    console.print(Text("warning  ", style="yellow") + Text(visible(line)), soft_wrap=True)

@@ -17,8 +17,10 @@ from transfergain.analysis import words
 from transfergain.counts import counted
 from transfergain.data import unlabelled
 from transfergain.errors import UserError, nearest, writable
+from transfergain.report.typeset import markdown_text
 from transfergain.running.console import aside, busy, say, tell, warn
 from transfergain.running.signals import locked, stoppable
+from transfergain.shell import command
 from transfergain.study.times import seconds_of
 
 if TYPE_CHECKING:
@@ -168,14 +170,15 @@ def _finish(folder: Path, key: str, found: Pretrained, card: str, console: Conso
         f"{folder}  {words.duration(found.seconds)}, {counted(found.steps, 'step')}, {found.epochs:.1f} times through the "
         f"text: loss {found.loss:.3f} on held-out text (unigram model: {found.unigram_loss:.3f})",
     )
-    say(console, f"Next  transfergain run --model {folder} --train-file YOUR_LABELLED.csv")
+    say(console, f"Next  {command('transfergain', 'run', '--model', folder, '--train-file', 'YOUR_LABELLED.csv')}")
     return _finished(folder, result)
 
 
 def _card(model: str, asked: Asked, texts: Unlabelled, found: Pretrained, files: Sequence[str]) -> str:
     """Write the folder's README.md."""
     name = Path(model).name if Path(model).exists() else model
-    start = f"the architecture of `{name}`, weights drawn afresh" if asked.from_scratch else f"`{name}`"
+    shown = markdown_text(name)
+    start = f"the architecture of {shown}, weights drawn afresh" if asked.from_scratch else shown
     rows = [
         f"| {point.step:,} | {point.loss:.3f} | {loss:.3f} |"
         for point, loss in zip(found.curve, found.training_losses, strict=True)
@@ -187,7 +190,7 @@ def _card(model: str, asked: Asked, texts: Unlabelled, found: Pretrained, files:
             "tags:\n- transfergain\n- pretraining",
             "---",
             "",
-            f"# Pretrained on {', '.join(Path(file).name for file in files)}",
+            f"# Pretrained on {markdown_text(', '.join(Path(file).name for file in files))}",
             "",
             f"- starts from {start}",
             f"- objective: {found.objective}; loss {found.loss:.3f} nats a token on held-out text, that of a unigram model "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,6 +15,7 @@ from transfergain.errors import UserError
 from transfergain.running.console import aside, busy
 from transfergain.running.tabular import Tabular
 from transfergain.running.tryout import quiet_libraries
+from transfergain.shell import command
 from transfergain.study import Study
 from transfergain.tasks import TASKS, find
 from transfergain.types import Dataset
@@ -110,4 +110,4 @@ def _command(model: str, study: Study) -> str:
             words += [part for name, file in value.items() for part in (flag, f"{name}={file}")]
         else:
             words += [flag] if value is True else [flag, str(value)]
-    return shlex.join(words)
+    return command(*words)

@@ -234,7 +234,8 @@ def _check_answerable(tables: Mapping[str, Table], splits: Mapping[str, tuple[Ex
     trained_on_some = 0 < answerable["train"] < len(splits["train"])
     for split, count in answerable.items():
         if not count and not (split != "train" and trained_on_some):
-            questions = f"none of its {counted(len(splits[split]), 'question')} has an answer"
+            asked = len(splits[split])
+            questions = "its only question has no answer" if asked == 1 else f"none of its {asked:,} questions has an answer"
             raise UserError(f"{tables[split].name}: {questions}; give a file with the answers, or leave this one out")
 
 

@@ -23,6 +23,7 @@ from transfergain.metrics import METRICS
 from transfergain.report.limits import limits
 from transfergain.report.page import ASSETS, dots, downloads, examples, svg, tables
 from transfergain.report.page.answer import Answer, answers, common_steps, panel_id
+from transfergain.report.page.controls import without_controls
 from transfergain.report.page.figures import Figure, TextTable
 from transfergain.report.page.panels import PANELS
 from transfergain.report.page.panels.base import DatasetView, Panel, PanelKind, overall_table
@@ -130,6 +131,7 @@ def template(name: str) -> jinja2.Template:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=without_controls,
     )
     environment.filters["flags"] = _flags
     return environment.get_template(name)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from html import escape, unescape
 from typing import Any, NamedTuple
 
+from transfergain.report.page.controls import without_controls
 from transfergain.report.page.figures import Figure, Trace
 
 DASH_PATTERNS = {"dot": "2 4", "dash": "8 5", "dashdot": "8 4 2 4", "longdash": "14 5"}
@@ -293,7 +294,7 @@ def _legend(traces: Sequence[Trace], frame: Frame) -> tuple[list[str], int]:
 
 def _words(text: str, x: float, y: float, anchor: str, more: str = "") -> str:
     """Write text; what is escaped already stays so."""
-    return f'<text x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}"{more}>{escape(unescape(text))}</text>'
+    return f'<text x="{_n(x)}" y="{_n(y)}" text-anchor="{anchor}"{more}>{escape(without_controls(unescape(text)))}</text>'
 
 
 def _n(value: float) -> str:

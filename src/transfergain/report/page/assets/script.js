@@ -195,7 +195,8 @@
     function cell(value) {
       if (value === null || value === undefined) { return ""; }
       var text = typeof value === "object" ? JSON.stringify(value) : String(value);
-      if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) { text = "'" + text; }  // no spreadsheet takes it for a formula
+      // no spreadsheet takes it for a formula, whichever separator it splits lines by
+      if (typeof value === "string") { text = text.replace(/(^|[;\t\r\n])(?=[=+\-@\t\r＝＋－＠])/g, "$1'"); }
       return /[",\n\r]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
     }
     return [columns].concat(rows.map(function (row) { return columns.map(function (k) { return row[k]; }); }))

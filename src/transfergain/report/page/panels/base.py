@@ -22,6 +22,8 @@ from transfergain.types import Phase, Status
 
 R = TypeVar("R", bound=OfDataset)
 M = TypeVar("M", bound=MeasureRow)
+MOST_OF_A_NAME = 60
+"""Characters of each half of a file's name: file systems take 255 bytes in all."""
 
 
 @dataclass(frozen=True)
@@ -74,9 +76,11 @@ class DatasetView:
         return reading.of(rows, self.dataset)
 
     def name(self, what: str) -> str:
-        """Name a figure's file: the data set's letters and digits, and what it shows."""
-        kept = "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in f"{self.dataset}-{what}")
-        return kept.strip("-").lower()
+        """Name a figure's file: letters and digits of the data set and of what it shows, not too many."""
+        kept = (
+            "".join(c if c.isascii() and (c.isalnum() or c in "-_") else "-" for c in text) for text in (self.dataset, what)
+        )
+        return "-".join(text[:MOST_OF_A_NAME] for text in kept).strip("-").lower()
 
 
 def floor_label(name: str) -> str:
