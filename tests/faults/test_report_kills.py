@@ -67,14 +67,15 @@ def die_while_writing(number, moment):
     Path.write_text, Path.replace = written, moved
 
 
+KILLS = [(number, moment) for number in range(1, 7) for moment in (("begun", "moved"), ("half", "written"))[number % 2]]
+"""Twelve: two at each file."""
+
+
 @pytest.mark.long
-@pytest.mark.parametrize("moment", ["begun", "half", "written", "moved"])
-def test_a_kill_leaves_old_or_new_files_and_report_writes_what_one_in_peace_does(
-    study, tmp_path, moment, monkeypatch, capsys
-):
+def test_a_kill_leaves_old_or_new_files_and_report_writes_what_one_in_peace_does(study, tmp_path, monkeypatch, capsys):
     source, old, new = study
-    for number, name in enumerate(FILES, 1):
-        folder = Path(shutil.copytree(source, tmp_path / str(number)))
+    for number, moment in KILLS:
+        folder = Path(shutil.copytree(source, tmp_path / f"{number}-{moment}"))
         findings = load(folder)
         if not (child := fork()):
             die_while_writing(number, moment)
@@ -82,7 +83,7 @@ def test_a_kill_leaves_old_or_new_files_and_report_writes_what_one_in_peace_does
             os._exit(0)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         done = number if moment == "moved" else number - 1
-        assert content(folder) == {each: (new if i < done else old)[each] for i, each in enumerate(FILES)}, name
+        assert content(folder) == {name: (new if i < done else old)[name] for i, name in enumerate(FILES)}, (number, moment)
         assert command(monkeypatch, "report", folder) == 0
         assert content(folder) == new and not list(folder.rglob("*.part"))
     capsys.readouterr()

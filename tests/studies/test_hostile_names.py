@@ -6,9 +6,6 @@ spreadsheets, shells and terminals.
 
 import csv
 import os
-import socket
-import subprocess
-import threading
 import tomllib
 from pathlib import Path
 
@@ -17,36 +14,15 @@ import pytest
 
 import transfergain as tg
 from support import hostile, strict
-from support.browser import CHROMIUM
+from support.browser import CHROMIUM, Listener
 from support.tiny import InProcess, command
 from transfergain.errors import printable
 from transfergain.executors import EXECUTORS
+from transfergain.report import export
 from transfergain.report.export import TABLES, write, write_table
 from transfergain.report.toml import study_toml
-from transfergain.store import Store
 
 pytestmark = pytest.mark.long
-
-
-class Listener:
-    """A port of this machine that counts who calls."""
-
-    def __init__(self):
-        self._server, self.calls = socket.create_server(("127.0.0.1", 0)), 0
-        self.port = self._server.getsockname()[1]
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        while True:
-            try:
-                connection, _ = self._server.accept()
-            except OSError:
-                return
-            self.calls += 1
-            connection.close()
-
-    def close(self):
-        self._server.close()
 
 
 @pytest.fixture(scope="module")
@@ -79,11 +55,24 @@ def out(study):
     return study[0]
 
 
-def test_the_names_are_there(out, names):
+@pytest.fixture(scope="module")
+def found(out):
+    return tg.load(out)
+
+
+@pytest.fixture
+def loaded(found, monkeypatch):
+    """The folder of the study, whose findings `export` need not make anew for each table."""
+    monkeypatch.setattr(export, "load", lambda folder: found)
+    return str(found.folder)
+
+
+def test_the_names_are_there(out, found, names):
     """Else all that follows would prove nothing."""
-    found = tg.load(out)
     ((name, entry),) = found.data.items()
-    assert name == printable(names.dataset.split(".")[0]) and set(entry.labels) == set(map(printable, names.labels))
+    assert name == printable(names.dataset.split(".")[0]) and set(entry.labels) == {
+        printable(label.strip()) for label in names.labels
+    }
     assert list(entry.shifts) == [names.shift] and list(entry.predictions) == [names.predictions]
     assert found.study.model == names.model and found.trials["failed"] == 0
     assert {path.name for path in out.glob("models/*/README.md")} == {"README.md"}
@@ -95,29 +84,30 @@ def test_the_page_is_strict_html_that_loads_and_runs_nothing_of_its_names(out, n
     assert page.count("onerror") > 50, "the names are shown, as text"
 
 
-def test_a_notebook_shows_names_as_text(out):
-    assert strict.fragment_problems(tg.load(out)._repr_html_()) == []
+def test_a_notebook_shows_names_as_text(found):
+    assert strict.fragment_problems(found._repr_html_()) == []
 
 
-def test_figures_are_xml_without_a_way_out(out, tmp_path):
-    for file in write_table(str(out), format="svg", output=str(tmp_path / "svg")).iterdir():
+def test_figures_are_xml_without_a_way_out(loaded, tmp_path):
+    for file in write_table(loaded, format="svg", output=str(tmp_path / "svg")).iterdir():
         assert strict.svg_problems(file.read_text("utf-8")) == [], file.name
 
 
-def test_figures_become_pictures(out, tmp_path):
+def test_figures_become_pictures(loaded, tmp_path):
     pytest.importorskip("resvg_py")
-    assert list(write_table(str(out), format="png", output=str(tmp_path / "png")).iterdir())
+    assert list(write_table(loaded, format="png", output=str(tmp_path / "png")).iterdir())
 
 
-def exported(out, tmp_path, format):
+def exported(found, tmp_path, format):
     """Every table of the study that has rows, in a format: name -> file."""
-    known = {name for name in TABLES if name != "test-texts" and tg.load(out).table(name)}
+    known = {name for name in TABLES if name != "test-texts" and found.table(name)}
     assert known >= {"gains", "scores", "trials", "robustness", "predictions"}
-    return {name: write_table(str(out), name, format, str(tmp_path / f"{name}.{format}"), None) for name in known}
+    return {name: write_table(found.folder, name, format, str(tmp_path / f"{name}.{format}")) for name in known}
 
 
-def test_csv_holds_no_formula(out, tmp_path, names):
-    for name, file in exported(out, tmp_path, "csv").items():
+@pytest.mark.usefixtures("loaded")
+def test_csv_holds_no_formula(out, found, tmp_path, names):
+    for name, file in exported(found, tmp_path, "csv").items():
         with file.open(newline="", encoding="utf-8") as opened:
             assert strict.csv_problems(opened.read()) == [], name
     (file,) = write(str(out), "test-texts", "csv", str(tmp_path / "test-texts.csv"))
@@ -125,26 +115,29 @@ def test_csv_holds_no_formula(out, tmp_path, names):
     assert strict.csv_problems(text) == [] and names.text[:20] in text
 
 
-def test_latex_runs_nothing(out, tmp_path):
-    for name, file in exported(out, tmp_path, "latex").items():
+@pytest.mark.usefixtures("loaded")
+def test_latex_runs_nothing(found, tmp_path):
+    for name, file in exported(found, tmp_path, "latex").items():
         assert strict.latex_problems(file.read_text("utf-8")) == [], name
 
 
-def test_markdown_is_text(out, tmp_path):
-    for file in (out / "report.md", *exported(out, tmp_path, "markdown").values()):
+@pytest.mark.usefixtures("loaded")
+def test_markdown_is_text(out, found, tmp_path):
+    for file in (out / "report.md", *exported(found, tmp_path, "markdown").values()):
         assert strict.markdown_problems(file.read_text("utf-8")) == [], file.name
 
 
-def test_json_and_parquet_hold_the_names_as_they_are(out, tmp_path):
-    name = next(iter(tg.load(out).data))
-    for file in (out / "findings.json", out / "timings.json", *exported(out, tmp_path, "json").values()):
+@pytest.mark.usefixtures("loaded")
+def test_json_and_parquet_hold_the_names_as_they_are(out, found, tmp_path):
+    name = next(iter(found.data))
+    for file in (out / "findings.json", out / "timings.json", *exported(found, tmp_path, "json").values()):
         assert strict.strict_json(file.read_text("utf-8")), file.name
-    assert set(pd.read_parquet(exported(out, tmp_path, "parquet")["scores"])["dataset"]) == {name}
+    assert set(pd.read_parquet(exported(found, tmp_path, "parquet")["scores"])["dataset"]) == {name}
     assert strict.strict_json((out / "findings.json").read_text("utf-8"))["data"].keys() == {name}
 
 
-def test_cards_are_yaml_that_says_what_it_should_and_text(out):
-    name = next(iter(tg.load(out).data))
+def test_cards_are_yaml_that_says_what_it_should_and_text(out, found):
+    name = next(iter(found.data))
     cards = list(out.glob("models/*/README.md"))
     assert len(cards) == 2
     for card in cards:
@@ -155,8 +148,8 @@ def test_cards_are_yaml_that_says_what_it_should_and_text(out):
         assert strict.markdown_problems(text.split("---\n", 2)[2]) == []
 
 
-def test_the_study_file_of_the_page_is_the_study(out):
-    request = tg.load(out).study.request
+def test_the_study_file_of_the_page_is_the_study(found):
+    request = found.study.request
     read = tomllib.loads(study_toml(request))
     assert {key: read[key] for key in ("train_file", "model", "shift", "predictions")} == {
         key: request[key] for key in ("train_file", "model", "shift", "predictions")
@@ -170,13 +163,7 @@ def test_the_terminal_is_not_steered_and_commands_can_be_copied(out, monkeypatch
     said = capsys.readouterr().out
     assert not strict.STEERING.search(said) and "onerror" in said
     (line,) = [line for line in said.splitlines() if line.startswith("Details")]
-    assert words(line) == ["Details", "transfergain", "report", str(relative), "--full"]
-
-
-def words(line):
-    """What bash makes of a line, without running it."""
-    script = f"words=({line}); printf '%s\\0' \"${{words[@]}}\""
-    return subprocess.run(["bash", "-c", script], capture_output=True, check=True).stdout.decode().split("\0")[:-1]
+    assert strict.words(line) == ["Details", "transfergain", "report", str(relative), "--full"]
 
 
 def test_a_ranking_is_strict_html_and_its_commands_can_be_copied(study, monkeypatch, tmp_path, capsys):
@@ -184,11 +171,13 @@ def test_a_ranking_is_strict_html_and_its_commands_can_be_copied(study, monkeypa
     monkeypatch.chdir(out.parents[1])
     arguments = ["--task", "classification", "--train-file", train.name, "--examples", 40, "--max-length", 16]
     assert command(monkeypatch, "rank", "./" + model.name, *arguments, "--page", tmp_path / "rank.html") == 0
-    assert strict.html_problems((tmp_path / "rank.html").read_text("utf-8")) == []
+    page = (tmp_path / "rank.html").read_text("utf-8")
+    assert strict.html_problems(page) == []
+    assert all(f"{rule} 'none'" in page.split("</head>")[0] for rule in ("default-src", "form-action", "base-uri"))
     said = capsys.readouterr().out
     assert not strict.STEERING.search(said)
     (line,) = [line for line in said.splitlines() if "transfergain run --model" in line]
-    given = words(line[line.index("transfergain run") :])
+    given = strict.words(line[line.index("transfergain run") :])
     assert given[given.index("--model") + 1] == f"./{model.name}"
     assert given[given.index("--train-file") + 1] == train.name
     assert not (out.parents[1] / "evil").exists()
@@ -208,7 +197,7 @@ def test_the_card_of_a_pretraining_is_text(study, names, monkeypatch, tmp_path, 
     assert strict.markdown_problems(text.split("---\n", 2)[2]) == []
     assert not strict.STEERING.search(said.out + said.err)
     (line,) = [line for line in said.out.splitlines() if line.startswith("Next")]
-    assert words(line)[4] == str(made)
+    assert strict.words(line)[4] == str(made)
 
 
 def test_a_study_file_of_init_holds_its_names_as_values(study, monkeypatch, tmp_path, capsys):
@@ -232,11 +221,6 @@ def test_texts_to_label_next_hold_no_formula(study, names, monkeypatch, tmp_path
     )
     assert strict.csv_problems((tmp_path / "next.csv").read_bytes().decode("utf-8")) == []
     assert not strict.STEERING.search(capsys.readouterr().out)
-
-
-def test_the_store_is_read_back(out):
-    with Store(out) as store:
-        assert {row.outcome.status for row in store.rows()} == {"done"}
 
 
 # In a browser.
@@ -305,8 +289,8 @@ def test_tables_from_the_page_hold_no_formula(watched, out):
     assert count > 3
 
 
-def test_pictures_in_a_browser_run_and_ask_for_nothing(watched, listener, out, tmp_path):
-    for file in write_table(str(out), format="svg", output=str(tmp_path / "svg")).iterdir():
+def test_pictures_in_a_browser_run_and_ask_for_nothing(watched, listener, loaded, tmp_path):
+    for file in write_table(loaded, format="svg", output=str(tmp_path / "svg")).iterdir():
         before = listener.calls
         watched.open(file)
         assert was_asked(watched, listener, before) == [], file.name

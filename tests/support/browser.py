@@ -5,8 +5,10 @@ import itertools
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -113,3 +115,24 @@ class Browser:
         """Write a picture of the window, or of the whole page."""
         shot = self.call("Page.captureScreenshot", captureBeyondViewport=whole)
         Path(path).write_bytes(base64.b64decode(shot["data"]))
+
+
+class Listener:
+    """A port of this machine that counts who calls."""
+
+    def __init__(self):
+        self._server, self.calls = socket.create_server(("127.0.0.1", 0)), 0
+        self.port = self._server.getsockname()[1]
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def _listen(self):
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self.calls += 1
+            connection.close()
+
+    def close(self):
+        self._server.close()

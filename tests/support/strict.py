@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import subprocess
 import xml.etree.ElementTree as ElementTree
 from html.entities import html5
 from html.parser import HTMLParser
@@ -223,3 +224,13 @@ def strict_json(text):
 
 def refuse(word):
     raise ValueError(word)
+
+
+def words(line):
+    """What bash makes of a line, without running it."""
+    script = f"words=({line}); printf '%s\\0' \"${{words[@]}}\""
+    return (
+        subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+        .stdout.decode("utf-8", "surrogateescape")
+        .split("\0")[:-1]
+    )

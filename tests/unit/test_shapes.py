@@ -248,7 +248,7 @@ def test_rows_that_nobody_accepted_are_left_out_and_the_others_keep_their_line(t
     studio[4]["annotations"] = []
     studio[5]["annotations"] *= 2
     table, _ = parsed(write(tmp_path / "b.json", studio), "ner")
-    assert table.left_out == {"rows without an annotation": 2} and table.where(1) == "b.json row 3"
+    assert table.left_out == {annotations.UNANNOTATED: 2} and table.where(1) == "b.json row 3"
     assert "b.json: of 1 row with several annotations the first is read" in table.notes
 
 

@@ -161,7 +161,7 @@ for name, says, content, arguments in [
     ("labels that are no list", ("row 41", "no list that can be read"), SETS + "text,['a' 'b']\n", SEVERAL),
     ("one of several labels is missing", ("row 41", "missing one"), SETS + "text,a;nan\n", SEVERAL),
     ("a mark that is none", ("row 1", '"y" is', "0 or 1"), "text,x,y\nfine,1,7\n", (*SEVERAL, "--label-column", "x,y")),
-    ("one label in all", ("has 1 different labels",), "text,label\nso it was,b\nand is,b\n", SEVERAL),
+    ("one label in all", ("has 1 different label;",), "text,label\nso it was,b\nand is,b\n", SEVERAL),
     ("several labels for sentiment", ("--multi-label is for the task classification",), SETS, ("--multi-label",)),
 ]:
     case(*says, name=name)(with_file("a.csv", content, *arguments))

@@ -63,7 +63,7 @@ for name, says, build in [
         ("names.jsonl line 2 word 1", "7 has no name", "0 to 2"),
         ner_lists(["Al", "ran"], [7, 0], "--label-names", "O,B-PER,I-PER"),
     ),
-    ("fewer tags than words", ("names.jsonl line 2", "2 words, but 1 tags"), ner_lists(["Al", "ran"], ["O"])),
+    ("fewer tags than words", ("names.jsonl line 2", "2 words, but 1 tag;"), ner_lists(["Al", "ran"], ["O"])),
     ("number for a word", ("names.jsonl line 2 word 2", "3 where a word"), ner_lists(["Al", 3], ["O", "O"])),
     ("null for a tag", ("names.jsonl line 2 word 2", "None", "B-PER"), ner_lists(["Al", "ran"], ["O", None])),
     ("text for a list of words", ("names.jsonl line 2", "holds a str, not a list"), ner_lists("Al ran", ["O", "O"])),

@@ -99,7 +99,7 @@ def lines(world, rows):
     return world.put("gpt.jsonl", "\n".join(map(json.dumps, rows)))
 
 
-@case("gpt.jsonl line 2", "has 1 tags for", "give one tag for each word", name="predictions: too few tags")
+@case("gpt.jsonl line 2", "has 1 tag for", "give one tag for each word", name="predictions: too few tags")
 def too_few_tags(world):
     return of_tags(world, 1, ["O"])
 
