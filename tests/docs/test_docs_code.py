@@ -177,8 +177,17 @@ def literal(node):
     if isinstance(node, ast.Constant):
         return str(node.value)
     if isinstance(node, ast.JoinedStr):
-        return "".join("{}" if isinstance(part, ast.FormattedValue) else part.value for part in node.values)
+        return "".join(varying(part) if isinstance(part, ast.FormattedValue) else part.value for part in node.values)
     return ""
+
+
+def varying(part):
+    """What stands for a value in a message: {}, and for a count the plural of what is counted."""
+    call = part.value
+    if not (isinstance(call, ast.Call) and ast.unparse(call.func) == "counted"):
+        return "{}"
+    one, *many = [literal(word) for word in call.args[1:]]
+    return f"{{}} {many[0] if many else f'{one}s'}"
 
 
 def refusals():

@@ -20,7 +20,7 @@ from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Job
 from transfergain.executors.local import TRIES_PER_JOB
 from transfergain.executors.ray import RayExecutor
-from transfergain.executors.ray_node import has_files, unpack_files
+from transfergain.executors.ray_node import has_files, is_own, unpack_files
 from transfergain.trial import Bench
 from transfergain.types import Checkpoint, Dataset, Example, Recipe, TrialSpec
 
@@ -184,6 +184,13 @@ def test_a_file_that_would_leave_its_folder_is_not_written(name, tmp_path):
     with pytest.raises(UserError, match="leads out of its folder"):
         unpack_files({"good/one": b"1", name: b"2"}, tmp_path / "in")
     assert [p.name for p in tmp_path.rglob("*") if p.is_file()] in ([], ["one"])
+
+
+def test_a_copy_of_another_user_is_not_taken(tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(tmp_path)
+    assert is_own(tmp_path) and is_own(tmp_path / "link") and not is_own(tmp_path / "nowhere")
+    monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
+    assert not is_own(tmp_path)
 
 
 def test_a_folder_holds_a_checkpoint_only_byte_for_byte(tmp_path):

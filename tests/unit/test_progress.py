@@ -25,12 +25,12 @@ def test_lines_say_what_finished_and_how_much_is_left():
         lines.begin(3, 0)
         lines.step(spec(), 5, 10, 0.5)
         lines.end_trial(spec(replicate=4), Outcome("done", dev_score=0.91234, seconds=10))
-        lines.end_trial(spec(arm="lora"), Outcome("failed", error="RuntimeError: [no] luck", seconds=20))
+        lines.end_trial(spec(arm="lora"), Outcome("failed", error="RuntimeError: [no] luck\x1b[31m", seconds=20))
         lines.end_trial(spec(arm="majority", recipe=None), Outcome("done", dev_score=0.5))
     assert output().splitlines() == [
         "3 trials, 0 done already",
         "1/3 · reviews · full · 20 labels · seed 4 · dev 0.912 · 20 s left",
-        "2/3 · reviews · lora · 20 labels · seed 0 · failed: RuntimeError: [no] luck · 15 s left",
+        "2/3 · reviews · lora · 20 labels · seed 0 · failed: RuntimeError: [no] luck\\x1b[31m · 15 s left",
         "3/3 · reviews · majority · 20 labels · seed 0 · dev 0.500",
     ]
 

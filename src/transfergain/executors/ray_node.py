@@ -95,7 +95,7 @@ def _checkpoint(path: str, manifest: Manifest, files: Any) -> str:
     user = os.getuid() if hasattr(os, "getuid") else 0
     copy = Path(tempfile.gettempdir()) / f"transfergain-{user}-{mark}"
     for folder in (Path(path), copy):
-        if has_files(folder, manifest):
+        if is_own(folder) and has_files(folder, manifest):
             return str(folder)
     made = TemporaryFolder(f"{copy.name}-", copy.parent)
     partial = made.path / "checkpoint"
@@ -104,10 +104,18 @@ def _checkpoint(path: str, manifest: Manifest, files: Any) -> str:
     try:
         partial.replace(copy)
     except OSError:  # another worker of the node was first, or something else is there
-        if not has_files(copy, manifest):
+        if not (is_own(copy) and has_files(copy, manifest)):
             _OWN_COPIES.append(made)
             return str(partial)
+    made.cleanup()
     return str(copy)
+
+
+def is_own(folder: Path) -> bool:
+    """Tell whether a folder is this user's: others can make one among the temporary files, and change it later."""
+    with contextlib.suppress(OSError):
+        return not hasattr(os, "getuid") or folder.lstat().st_uid == os.getuid()
+    return False
 
 
 def has_files(folder: Path, manifest: Manifest) -> bool:

@@ -12,6 +12,8 @@ from rich.text import Text
 
 from transfergain.analysis import words
 from transfergain.counts import counted
+from transfergain.errors import visible
+from transfergain.running.console import say
 from transfergain.running.watchers import Watcher
 from transfergain.types import Outcome, Phase, Status, TrialSpec
 
@@ -78,7 +80,7 @@ class Bar(Watcher):
 
     def note(self, line: str) -> None:
         """Print above the bar what results have decided."""
-        self._progress.console.print(Text(line), soft_wrap=True)
+        say(self._progress.console, line)
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
         """Write the running trial beside the bar."""
@@ -92,7 +94,7 @@ class Bar(Watcher):
         self._update(advance=1, left=self._forecast.left(self._remaining), now="")
         if outcome.status != Status.DONE:
             self._progress.console.print(
-                Text(f"{outcome.status}  ", style="yellow") + Text(f"{spec.describe()}: {outcome.error}")
+                Text(f"{outcome.status}  ", style="yellow") + Text(visible(f"{spec.describe()}: {outcome.error}"))
             )
 
     def _update(self, **fields: object) -> None:
@@ -134,7 +136,7 @@ class Lines(Watcher):
         self._print(f"{self._done}/{self._total} · {spec.describe()}{what}{tail}")
 
     def _print(self, text: str) -> None:
-        self._console.print(Text(text), soft_wrap=True)
+        say(self._console, text)
 
 
 class NotebookLine(Lines):
@@ -154,7 +156,7 @@ class NotebookLine(Lines):
         """Write the trial into the line, and print a failure below it."""
         super().end_trial(spec, outcome)
         if outcome.status != Status.DONE:
-            self._console.print(Text(f"{outcome.status}  {spec.describe()}: {outcome.error}"), soft_wrap=True)
+            say(self._console, f"{outcome.status}  {spec.describe()}: {outcome.error}")
 
     def _print(self, text: str) -> None:
         self._finished = text
