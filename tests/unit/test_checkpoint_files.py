@@ -15,6 +15,7 @@ from transfergain.checkpoint.cleaned import cleaned_config, cleaned_tokenizer_co
 from transfergain.errors import UserError
 from transfergain.temporary import MARK
 
+OPEN_FILES = Path("/proc/self/fd")
 CLASSES = "AutoModelForSequenceClassification"
 
 
@@ -96,7 +97,16 @@ def test_the_private_folder_is_the_owners_alone(model):
 
 
 def test_the_private_folder_is_one_that_a_later_run_removes_where_this_one_is_killed(model):
-    assert (Path(resolve(str(model)).path).parent / MARK).is_file()
+    assert (Path(resolve(str(model)).path).parents[1] / MARK).is_file()
+
+
+@pytest.mark.skipif(not OPEN_FILES.exists(), reason="counts open files in /proc")
+def test_any_number_of_checkpoints_takes_one_open_file(model):
+    before = len(list(OPEN_FILES.iterdir()))
+    for i in range(5):
+        edit(model / "config.json", mark=i)
+        resolve(str(model))
+    assert len(list(OPEN_FILES.iterdir())) <= before + 1
 
 
 def test_settings_that_name_other_files_lead_nowhere(model, tmp_path):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,7 +25,7 @@ DEEPEST = 3
 STATES = "weights.json"
 """File beside the private folder: size and time of every weight file that it links to."""
 CLEANED = {CONFIG: cleaned_config, "tokenizer_config.json": cleaned_tokenizer_config}
-_MADE: dict[tuple[str, str], TemporaryFolder] = {}
+_MADE: dict[tuple[str, str], Path] = {}
 """Private folders of this process by (folder, mark); they go with it."""
 
 
@@ -103,13 +105,19 @@ def private(files: Files, mark: str, name: str) -> Path:
     """
     key = (str(files.folder), mark)
     if key not in _MADE:
-        made = TemporaryFolder()
+        made = Path(tempfile.mkdtemp(dir=_place().path))
         # its own name is of the model: transformers caches code that comes with a model by it
-        folder = made.path / f"checkpoint-{mark[:16]}"
+        folder = made / f"checkpoint-{mark[:16]}"
         _fill(folder, files, name)
         _write(folder.parent / STATES, _states(folder))
-        _MADE[key] = made
-    return _MADE[key].path / f"checkpoint-{mark[:16]}"
+        _MADE[key] = folder
+    return _MADE[key]
+
+
+@functools.cache
+def _place() -> TemporaryFolder:
+    """Make the folder that all private ones of this process are in; one, as it takes an open file."""
+    return TemporaryFolder()
 
 
 def _fill(folder: Path, files: Files, name: str) -> None:
