@@ -1,5 +1,6 @@
 """kill -9 while the files of a study's end are written: each is the old or the new one, and `report` makes all new."""
 
+import json
 import os
 import shutil
 import signal
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from support.fakes import run
+from support.fakes import FakeExecutor, outcome_of, run
 from support.processes import fork
 from support.tiny import command
 from transfergain.analysis.findings import load
@@ -86,4 +87,24 @@ def test_a_kill_leaves_old_or_new_files_and_report_writes_what_one_in_peace_does
         assert content(folder) == {name: (new if i < done else old)[name] for i, name in enumerate(FILES)}, (number, moment)
         assert command(monkeypatch, "report", folder) == 0
         assert content(folder) == new and not list(folder.rglob("*.part"))
+    capsys.readouterr()
+
+
+@pytest.mark.long
+def test_a_report_in_the_midst_of_a_run_is_of_what_is_done_and_changes_nothing(tmp_path, monkeypatch, capsys):
+    seen = []
+
+    def behave(spec, data):
+        if len(executor.ran) in (5, 9):
+            assert command(monkeypatch, "report", tmp_path / "run") == 0
+            seen.append(json.loads((tmp_path / "run" / "findings.json").read_text("utf-8"))["trials"]["done"])
+        return outcome_of(spec, data)
+
+    executor = FakeExecutor(behave=behave)
+    run(tmp_path / "run", executor=executor, seeds=3)
+    write_files(load(tmp_path / "run"))
+    run(tmp_path / "clean", seeds=3)
+    write_files(load(tmp_path / "clean"))
+    assert seen == [4, 8]
+    assert content(tmp_path / "run") == content(tmp_path / "clean")
     capsys.readouterr()
