@@ -82,7 +82,8 @@ def test_dev_chooses_the_view_that_tells_the_classes_apart_and_its_strength():
     told = [part.copy() for part in noise]
     for part, labels in zip(told, (y, held_out), strict=True):
         part[:, 0] += 3 * labels
-    solved = solve([noise[0], told[0], noise[0]], Classes(y, 2), [noise[1], told[1], noise[1]], Classes(held_out, 2))
+    train, dev = ([view[part].copy for view in (noise, told, noise)] for part in (0, 1))
+    solved = solve(train, Classes(y, 2), dev, Classes(held_out, 2))
     assert solved.view == 1 and solved.strength in STRENGTHS
     assert solved.tried == 3 + len(STRENGTHS) - 1 and FIRST_STRENGTH in STRENGTHS
     assert Classes(held_out, 2).loss(solved.linear(told[1])) == pytest.approx(solved.loss, abs=1e-4)

@@ -1,6 +1,8 @@
 """Features of a frozen encoder: the same in any company, right, kept once, and safe to share."""
 
 import multiprocessing
+import tracemalloc
+from functools import partial
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import torch
 from support.texts import sentences
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms.probe_model import ALL_LAYERS
-from transfergain.engine.feature_store import FeatureStore
+from transfergain.engine.convex import Linear, solve
+from transfergain.engine.feature_store import FeatureStore, each, stack
 from transfergain.engine.features import Features, View, compute, mark, text_views, token_views, tokens_read
 from transfergain.tasks import TASKS
 from transfergain.types import Example
@@ -73,6 +76,11 @@ def test_a_text_has_the_same_features_bit_for_bit_in_any_company(bert):
     assert all(np.array_equal(apart[j], together[i]) for j, i in enumerate(few))
 
 
+def arrays(places):
+    """What is kept of each text, (rows, views, width)."""
+    return [np.stack([stack([place], view) for view in range(place.shape[0])], axis=1) for place in places]
+
+
 def made(encoder, folder):
     views = text_views(2, begins=True)
     store = FeatureStore(folder and folder / mark(encoder, views, "fp32", "cpu"))
@@ -82,14 +90,54 @@ def made(encoder, folder):
 def test_what_is_on_disk_is_not_computed_again(bert, tmp_path):
     encoder, features = bert
     first, again = made(encoder, tmp_path), made(encoder, tmp_path)
-    read = first.read(features[:20])
+    read = arrays(first.read(features[:20]))
     assert first.computed == len({str(f["input_ids"]) for f in features[:20]})
-    assert all(np.array_equal(a, b) for a, b in zip(read, again.read(features[:20]), strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(read, arrays(again.read(features[:20])), strict=True))
     assert again.computed == 0
     again.read(features)
     assert 0 < again.computed <= len(features) - 20
     first.read(features)
     assert first.computed <= 20, "it sees what the other has written meanwhile"
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32])
+def test_rows_of_texts_of_any_length_are_read_by_view_in_the_order_asked_for(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    kept = {f"{i:016d}".encode(): rng.normal(size=(i % 4, 3, 5)).astype(kind) for i in range(200)}
+    store = FeatureStore(tmp_path)
+    for part in (0, 1):
+        store.add(list(kept.items())[part::2])
+    keys = list(rng.permutation(np.array([*kept, *kept]).astype("S16")))
+    known = FeatureStore(tmp_path).known(keys)
+    places = [known[key] for key in keys]
+    for view in range(3):
+        expected = [kept[key][:, view].astype(np.float32) for key in keys]
+        np.testing.assert_array_equal(stack(places, view), np.concatenate(expected))
+        assert all(np.array_equal(a, b) for a, b in zip(each(places, view), expected, strict=True))
+
+
+class Nothing:
+    """A problem that takes no memory of its own."""
+
+    def fit(self, rows, strength, start):
+        return Linear(np.zeros((2, rows.shape[1]), np.float32), np.zeros(2, np.float32))
+
+    def loss(self, outputs):
+        return 0.0
+
+
+def test_a_layer_is_solved_for_with_the_rows_of_one_view_in_memory(tmp_path):
+    texts, views, width = 100, 6, 2400
+    rng, one_view = np.random.default_rng(0), texts * width * 4
+    store, keys = FeatureStore(tmp_path), [f"{i:016d}".encode() for i in range(texts)]
+    store.add([(key, rng.normal(size=(1, views, width)).astype(np.float32)) for key in keys])
+    places = [*store.known(keys).values()]
+    train, dev = ([partial(stack, part, view) for view in range(views)] for part in (places, places[:9]))
+    tracemalloc.start()
+    solved = solve(train, Nothing(), dev, Nothing())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert solved.tried == views + 6 and one_view < peak < 1.5 * one_view
 
 
 def test_other_weights_have_features_of_their_own(bert, tmp_path):
@@ -101,16 +149,16 @@ def test_other_weights_have_features_of_their_own(bert, tmp_path):
         other.encoder.layer[0].attention.self.query.weight.add_(0.5)
     made(encoder, tmp_path).read(features)
     changed = made(other, tmp_path)
-    assert not np.array_equal(changed.read(features)[0], made(encoder, tmp_path).read(features)[0])
+    ours, theirs = arrays(made(encoder, tmp_path).read(features)), arrays(changed.read(features))
+    assert not np.array_equal(ours[0], theirs[0])
     assert changed.computed and len(list(tmp_path.iterdir())) == 2
 
 
 @pytest.mark.parametrize("damage", ["index", "rows", "missing", "part"])
 def test_what_cannot_be_read_is_computed_again(bert, tmp_path, damage):
     encoder, features = bert
-    expected = made(encoder, tmp_path).read(features)
-    expected = [np.array(array) for array in expected]
-    (index,), (rows,) = tmp_path.rglob("*.index.npy"), tmp_path.rglob("*.rows.npy")
+    expected = arrays(made(encoder, tmp_path).read(features))
+    (index,), (rows,) = tmp_path.rglob("*.index.npy"), tmp_path.rglob("*.rows")
     if damage == "index":
         index.write_bytes(index.read_bytes()[:150])
     elif damage == "rows":
@@ -120,7 +168,7 @@ def test_what_cannot_be_read_is_computed_again(bert, tmp_path, damage):
     else:
         index.rename(index.with_name(index.name + ".part"))
     again = made(encoder, tmp_path)
-    assert all(np.array_equal(a, b) for a, b in zip(again.read(features), expected, strict=True))
+    assert all(np.array_equal(a, b) for a, b in zip(arrays(again.read(features)), expected, strict=True))
     assert again.computed
 
 
@@ -128,7 +176,10 @@ def test_a_disk_that_takes_nothing_costs_only_the_sharing(bert, tmp_path):
     encoder, features = bert
     (tmp_path / "file").write_text("no folder")
     first = made(encoder, tmp_path / "file")
-    assert len(first.read(features)) == len(features) and first.computed
+    held = arrays(first.read(features))
+    assert first.computed and all(
+        np.array_equal(a, b) for a, b in zip(held, arrays(made(encoder, tmp_path / "disk").read(features)), strict=True)
+    )
     before = first.computed
     first.read(features)
     assert first.computed == before, "they are held in memory"
@@ -168,5 +219,6 @@ def test_two_processes_share_a_folder(tmp_path):
     assert [process.exitcode for process in both] == [0, 0]
     keys = [f"{i:016d}".encode() for i in range(40)]
     known = FeatureStore(tmp_path).known(keys)
-    assert all((known[key] == i).all() and known[key].shape == (2, 3, 4) for i, key in enumerate(keys))
+    found = arrays([known[key] for key in keys])
+    assert all((array == i).all() and array.shape == (2, 3, 4) for i, array in enumerate(found))
     assert not list(tmp_path.glob("*.part"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -18,7 +18,11 @@ MOST_ITERATIONS = 500
 LEAST_SPREAD = 1e-6
 """Standard deviation below which a feature counts as one that does not vary."""
 LBFGS = {"maxiter": MOST_ITERATIONS, "gtol": 1e-4}
+COLUMNS_AT_ONCE = 32
+"""Features whose spread is measured at once, in double precision."""
 Rows = NDArray[np.float32]
+Read = Callable[[], Rows]
+"""Makes the rows in one view anew, in an array that may be changed: those of one view alone are in memory."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +58,15 @@ class Scale:
     @classmethod
     def of(cls, rows: Rows) -> Scale:
         """Measure rows; a feature that does not vary is left as it is."""
-        spread = rows.std(axis=0, dtype=np.float64)
+        columns = np.array_split(rows, -(-rows.shape[1] // COLUMNS_AT_ONCE), axis=1)
+        spread = np.concatenate([some.std(axis=0, dtype=np.float64) for some in columns])
         spread[spread < LEAST_SPREAD] = 1
         return cls(rows.mean(axis=0, dtype=np.float64).astype(np.float32), spread.astype(np.float32))
 
-    def apply(self, rows: Rows) -> Rows:
-        """Bring rows to mean 0 and variance 1, by the measured ones."""
-        return (rows - self.mean) / self.spread
+    def apply(self, rows: Rows, out: Rows | None = None) -> Rows:
+        """Bring rows to mean 0 and variance 1, by the measured ones; into `out` where it is given."""
+        centred = np.subtract(rows, self.mean, out=out)
+        return np.divide(centred, self.spread, out=centred)
 
     def undo(self, linear: Linear) -> Linear:
         """Turn a layer on scaled features into one on the features themselves."""
@@ -228,10 +234,10 @@ class Solved:
     """Settings of view and strength that were fitted."""
 
 
-def solve(train: Sequence[Rows], problem: Problem, dev: Sequence[Rows], judge: Problem) -> Solved:
+def solve(train: Sequence[Read], problem: Problem, dev: Sequence[Read], judge: Problem) -> Solved:
     """Choose a view and a strength by the loss on dev: first the view at one strength, then the strength.
 
-    `train[v]` and `dev[v]` are the rows in view v. Dev's rows are never fitted: temperature and thresholds need them.
+    `train[v]` and `dev[v]` read the rows in view v. Dev's rows are never fitted: temperature and thresholds need them.
     """
     first = [_fit(train[v], problem, dev[v], judge, v, (FIRST_STRENGTH,))[0] for v in range(len(train))]
     view = min(first, key=lambda solved: solved.loss).view
@@ -241,10 +247,12 @@ def solve(train: Sequence[Rows], problem: Problem, dev: Sequence[Rows], judge: P
     return Solved(best.linear, best.view, best.strength, best.loss, len(every))
 
 
-def _fit(train: Rows, problem: Problem, dev: Rows, judge: Problem, view: int, strengths: Sequence[float]) -> list[Solved]:
+def _fit(train: Read, problem: Problem, dev: Read, judge: Problem, view: int, strengths: Sequence[float]) -> list[Solved]:
     """Fit one view at each strength, each from the one before."""
-    scale = Scale.of(train)
-    rows, held_out = scale.apply(train), scale.apply(dev)
+    rows, held_out = train(), dev()
+    scale = Scale.of(rows)
+    for part in (rows, held_out):
+        scale.apply(part, out=part)
     found, linear = list[Solved](), None
     for strength in strengths:
         linear = problem.fit(rows, strength, linear)

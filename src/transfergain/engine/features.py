@@ -17,15 +17,15 @@ from numpy.typing import NDArray
 
 from transfergain.arms.probe_model import ALL_LAYERS, at_layer, hidden_states, pooled
 from transfergain.engine.batching import IGNORED_LABEL, Feature, collate
-from transfergain.engine.feature_store import FeatureStore
+from transfergain.engine.feature_store import FeatureStore, Place
 from transfergain.engine.precision import autocast
 
 BATCH_TOKENS = {"cpu": 512, "cuda": 16384}
 """Padded tokens of a batch, by device: on CPUs more of them make nothing faster, and fill up with copies."""
 LENGTH_STEP = 8
 """Texts are padded to the next multiple of so many tokens."""
-CHUNK_ROWS = 4096
-"""Rows that are computed before they are written: what is held in memory."""
+CHUNK_BYTES = 2**25
+"""So much is computed before it is written: what is held in memory."""
 LARGEST_HALF = 65504.0
 """The largest number of float16, in which features of tokens are stored: there are many, and they differ by much. Those of
 texts, whose means over random weights differ by little, are stored in float32."""
@@ -84,8 +84,8 @@ class Features:
         self.computed = 0
         """Texts that have been computed, and not found."""
 
-    def read(self, features: Sequence[Feature]) -> list[NDArray[Any]]:
-        """Give each feature's array (rows, views, hidden size), in memory or mapped from disk; computes those not known."""
+    def read(self, features: Sequence[Feature]) -> list[Place]:
+        """Find where each feature's array (views, rows, hidden size) is; computes those not known."""
         keys = [self._key(feature) for feature in features]
         known = self._store.known(keys)
         missing = {key: i for i, key in enumerate(keys) if key not in known}
@@ -96,13 +96,13 @@ class Features:
 
     def _compute(self, features: Sequence[Feature], keys: Sequence[bytes]) -> None:
         made: list[tuple[bytes, NDArray[Any]]] = []
-        rows = 0
+        held = 0
         for index, array in compute(self._encoder, features, self.views, self._pad, self._most, self._precision):
             made.append((keys[index], array))
-            rows += len(array)
-            if rows >= CHUNK_ROWS:
+            held += array.nbytes
+            if held >= CHUNK_BYTES:
                 self._store.add(made)
-                made, rows = [], 0
+                made, held = [], 0
         self._store.add(made)
         self.computed += len(keys)
 

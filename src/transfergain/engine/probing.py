@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,8 @@ from transfergain.engine import contrast, convex
 from transfergain.engine.answering import Answering
 from transfergain.engine.batching import Feature
 from transfergain.engine.contrast import Contrasted
-from transfergain.engine.convex import Classes, Positions, Problem, Several, Solved
-from transfergain.engine.feature_store import FeatureStore
+from transfergain.engine.convex import Classes, Positions, Problem, Read, Several, Solved
+from transfergain.engine.feature_store import FeatureStore, each, stack
 from transfergain.engine.features import Features, mark, text_views, token_views, tokens_read
 from transfergain.engine.learner import Learner
 from transfergain.engine.material import Material, PartName
@@ -111,11 +112,6 @@ def count_layers(encoder: Any, ids: Sequence[int]) -> int:
     return len(hidden_states(encoder, {"input_ids": inputs, "attention_mask": torch.ones_like(inputs)})) - 1
 
 
-def in_view(arrays: Sequence[NDArray[Any]], view: int) -> NDArray[np.float32]:
-    """Stack the rows of one view."""
-    return np.concatenate([array[:, view] for array in arrays]).astype(np.float32, copy=False)
-
-
 @dataclass(frozen=True)
 class Probe:
     """A frozen encoder with its task and all that it reads, ready for its linear layer."""
@@ -139,11 +135,11 @@ class Probe:
         self._set(solved)
         return Probed(self, solved, self.parts[dev], time.perf_counter() - since)
 
-    def _given(self, name: str) -> tuple[list[NDArray[np.float32]], Problem]:
+    def _given(self, name: str) -> tuple[list[Read], Problem]:
         features = self.parts[name].features
-        arrays = self.features.read(features)
-        problem = self.head.problem(features, [len(array) for array in arrays], len(self.reader.labels))
-        return [in_view(arrays, view) for view in self._tried()], problem
+        places = self.features.read(features)
+        problem = self.head.problem(features, [place.rows for place in places], len(self.reader.labels))
+        return [partial(stack, places, view) for view in self._tried()], problem
 
     def _tried(self) -> tuple[int, ...]:
         return self.choices or tuple(range(len(self.features.views)))
@@ -185,11 +181,9 @@ class Probed(Answering):
         return self._outputs(self.parts[name])
 
     def _outputs(self, part: Part) -> list[NDArray[np.float32]]:
-        give, linear, view = self.probe.head.outputs, self.solved.linear, self.solved.view
-        return [
-            give(linear(array[:, view].astype(np.float32, copy=False)), feature, tokens_read(feature))
-            for array, feature in zip(self.probe.features.read(part.features), part.features, strict=True)
-        ]
+        give, linear = self.probe.head.outputs, self.solved.linear
+        read = each(self.probe.features.read(part.features), self.solved.view)
+        return [give(linear(rows), feature, tokens_read(feature)) for rows, feature in zip(read, part.features, strict=True)]
 
     def outcome(self, splits: Sequence[Split]) -> Outcome:
         """Evaluate sealed splits, and say what was chosen of how much."""

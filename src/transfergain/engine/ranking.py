@@ -19,9 +19,10 @@ from transfergain.arms.base import Blueprint
 from transfergain.checkpoint import check_length, load_config, load_tokenizer
 from transfergain.data.draws import stratified_order
 from transfergain.engine.convex import Classes, Several
+from transfergain.engine.feature_store import Place, stack
 from transfergain.engine.material import PartName, Rows
 from transfergain.engine.precision import pick_device
-from transfergain.engine.probing import HEADS, Probe, in_view, make_features
+from transfergain.engine.probing import HEADS, Probe, make_features
 from transfergain.engine.rank_row import RankRow
 from transfergain.engine.reading import Part, Reader
 from transfergain.engine.threads import torch_threads
@@ -73,10 +74,10 @@ def _measure(
     features = make_features(model.encoder, head, whole.features, reader, None)
     _forget_peak()
     since = time.perf_counter()
-    arrays = features.read(whole.features)
+    places = features.read(whole.features)
     seconds, memory = time.perf_counter() - since, _peak()
-    problem = head.problem(whole.features, [len(array) for array in arrays], len(data.labels))
-    found = _without_training(arrays, problem, len(features.views))
+    problem = head.problem(whole.features, [place.rows for place in places], len(data.labels))
+    found = _without_training(places, problem, len(features.views))
     best = found.best if found else 0
     layers = max(view.layer for view in features.views)
     probe = Probe(model, head, reader, {}, features, choices=tuple(dict.fromkeys((0, best))))
@@ -120,17 +121,20 @@ class Evidence(NamedTuple):
     h_score_all: float
 
 
-def _without_training(arrays: Sequence[NDArray[Any]], problem: Any, views: int) -> Evidence | None:
+def _without_training(places: Sequence[Place], problem: Any, views: int) -> Evidence | None:
     """Score each view by LogME, and the best and the first, which is of all layers, by H-score; None without classes."""
     if not isinstance(problem, Classes | Several):
         return None
     few = np.sort(generator("rank rows").permutation(len(problem.hits))[:MOST_ROWS])
     hits = problem.hits[few]
     hits = hits[:, hits.any(axis=0)]
-    rows = [in_view(arrays, view)[few].astype(np.float64) for view in range(views)]
-    evidence = [log_me(view, hits) for view in rows]
+
+    def rows(view: int) -> NDArray[np.float64]:
+        return stack(places, view)[few].astype(np.float64)
+
+    evidence = [log_me(rows(view), hits) for view in range(views)]
     best = int(np.argmax(evidence))
-    return Evidence(best, evidence[best], evidence[0], _h_score(rows[best], hits), _h_score(rows[0], hits))
+    return Evidence(best, evidence[best], evidence[0], _h_score(rows(best), hits), _h_score(rows(0), hits))
 
 
 def _h_score(rows: NDArray[np.float64], hits: NDArray[np.bool_]) -> float:
@@ -142,7 +146,7 @@ def _h_score(rows: NDArray[np.float64], hits: NDArray[np.bool_]) -> float:
 
 def _cross_fitted(probe: Probe, rows: Sequence[Example], draw: int) -> float:
     """Halve the examples at random and score what a probe of each half predicts of the other."""
-    stratum, reader = probe.reader.task.stratum, probe.reader
+    stratum, reader = probe.reader.task.stratum, replace(probe.reader, memo=Memo())  # the next draw has other halves
     halves = in_halves(rows, [stratum(example) for example in rows], draw)
     answers, asked = list[Any](), list[Example]()
     for side, (mine, other) in enumerate((halves, halves[::-1])):
@@ -150,7 +154,7 @@ def _cross_fitted(probe: Probe, rows: Sequence[Example], draw: int) -> float:
         dev, train = mine[:few], mine[few:]
         parts: dict[PartName, Part] = {name: _part(reader, part, (draw, side, name)) for name, part in
                  (("train", train), ("dev", dev), ("other", other))}  # fmt: skip
-        trained = replace(probe, parts=parts).train("train", "dev")
+        trained = replace(probe, reader=reader, parts=parts).train("train", "dev")
         setting = reader.setting(parts["dev"], trained.dev_outputs())
         answers += reader.answers(parts["other"], trained.outputs("other"), setting)
         asked += other
