@@ -74,7 +74,7 @@ def probe(options: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
                         outcome = run_trial(spec, bench)
                         assert not outcome.error, outcome.error
                         errors.append(1 - next(iter(trial_scores(outcome)[TEST].values())))
-                        choice = dict(outcome.details.choice)
+                        choice = vars(outcome.details.choice) if outcome.details.choice else {}
                         single.append({"data": name, "budget": budget, "arm": arm, "seed": spec.replicate,
                                        "error": errors[-1], "seconds": outcome.seconds} | choice)  # fmt: skip
                         if arm == "probe":

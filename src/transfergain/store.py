@@ -23,6 +23,7 @@ from transfergain.split import Split
 from transfergain.types import (
     SCHEMA_VERSION,
     AdaptationDetails,
+    Choice,
     CurvePoint,
     Details,
     Evaluated,
@@ -237,8 +238,9 @@ def _pack_details(details: Details) -> Mapping[str, Any]:
     if details == Details():
         return {}
     adapted = {str(split): _pack_adaptation(adaptation) for split, adaptation in details.adapted.items()}
-    alike = [str(split) for split in details.read_as_test]
-    return asdict(replace(details, adapted={}, read_as_test=())) | {"adapted": adapted, "read_as_test": alike}
+    alike, chosen = [str(split) for split in details.read_as_test], asdict(details.choice) if details.choice else {}
+    rest = asdict(replace(details, adapted={}, read_as_test=(), choice=None))
+    return rest | {"adapted": adapted, "read_as_test": alike, "choice": chosen}
 
 
 def _pack_adaptation(details: AdaptationDetails) -> Mapping[str, Any]:
@@ -252,7 +254,8 @@ def _unpack_details(packed: Mapping[str, Any]) -> Details:
     known = {field.name: packed[field.name] for field in fields(Details) if field.name in packed}
     adapted = {Split.parse(split): _unpack_adaptation(values) for split, values in packed.get("adapted", {}).items()}
     alike = tuple(Split.parse(split) for split in packed.get("read_as_test", ()))
-    return Details(**known | {"adapted": adapted, "read_as_test": alike})
+    chosen = Choice(**packed["choice"]) if packed.get("choice") else None
+    return Details(**known | {"adapted": adapted, "read_as_test": alike, "choice": chosen})
 
 
 def _unpack_adaptation(packed: Mapping[str, Any]) -> AdaptationDetails:

@@ -317,6 +317,21 @@ class AdaptationDetails:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What dev chose for an arm that takes no steps."""
+
+    reads: str
+    """Which tokens and which layer, in words."""
+    strength: float
+    """Of L2."""
+    tried: int
+    """Settings of both that were fitted."""
+
+    def __str__(self) -> str:
+        return f"{self.reads}; L2 {self.strength:g}; of {self.tried} settings"
+
+
+@dataclass(frozen=True)
 class Details:
     """What is known of a trial beside its scores: checks, steps, costs. None is what is not known.
 
@@ -327,8 +342,8 @@ class Details:
     """The task's own, fitted on dev (`Task.calibrate`); JSON."""
     temperature: float | None = None
     """Of probabilities, fitted on dev."""
-    choice: Mapping[str, Any] = field(default_factory=dict)
-    """What dev chose where no steps are taken: what is read, the strength of L2, and of how many settings; JSON."""
+    choice: Choice | None = None
+    """None where steps are taken."""
     checks: Mapping[str, Any] = field(default_factory=dict)
     """What the arm checked about the weights it prepared; JSON."""
     steps: int | None = None

@@ -1,6 +1,7 @@
 """Aggregates over data sets and what stands beside gains, against published definitions on worked examples."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from transfergain.analysis.performance import expected_best, normalised, recipe_
 from transfergain.analysis.stats import holm
 from transfergain.data.contamination import overlap
 from transfergain.split import TEST
+from transfergain.types import Choice, Details
 
 
 def test_interquartile_mean_of_a_worked_example_and_scipys():
@@ -97,9 +99,32 @@ def test_expected_best_is_the_mean_over_all_draws():
 def test_recipes_gain_the_curve():
     recipe = {"dataset": "d", "budget": 64, "learning_rate": 1e-4, "at_edge": False, "problem": "", "recipe": {}}
     tried, untried = recipe_rows(
-        [recipe | {"arm": "full", "tried": [[1e-4, 0.5], [1e-3, 0.7]]}, recipe | {"arm": "probe", "tried": []}]
+        [recipe | {"arm": "full", "tried": [[1e-4, 0.5], [1e-3, 0.7]]}, recipe | {"arm": "probe", "tried": []}], []
     )
     assert tried.expected_best == pytest.approx([0.6, 0.65]) and untried.expected_best == []
+    assert tried.settings == untried.settings == 0
+
+
+def test_recipes_count_the_settings_that_an_arm_without_steps_chose_among():
+    rows = study(World(seeds=2, budgets=(64, 256)))
+    chosen = Details(choice=Choice("mean of tokens, all layers", 0.1, 14))
+    rows = [
+        replace(row, outcome=replace(row.outcome, details=chosen))
+        if (row.spec.arm, row.spec.budget) == ("full", 64)
+        else row
+        for row in rows
+    ]
+    recipe = {
+        "dataset": rows[0].spec.dataset,
+        "learning_rate": 0.0,
+        "at_edge": False,
+        "problem": "",
+        "recipe": {},
+        "tried": [],
+    }
+    cells = [(arm, budget) for arm in ("scratch", "full") for budget in (64, 256)]
+    found = recipe_rows([recipe | {"arm": arm, "budget": budget} for arm, budget in cells], rows)
+    assert [row.settings for row in found] == [14 * (cell == ("full", 64)) for cell in cells]
 
 
 def test_scores_against_chance_and_collapsed_seeds():

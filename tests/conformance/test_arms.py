@@ -298,7 +298,7 @@ def test_a_trials_model_loads_in_a_pipeline_and_repeats_its_predictions(prepare,
         assert bool(differ) == (not ARMS[arm].pretrained or contrasts)
         assert (outcome.curve, outcome.converged) == ((), None)
         assert (outcome.details.trained_parameters == 2 * 32 + 2) == (not contrasts)
-        assert outcome.details.choice["tried"] == 4 + 6 and outcome.details.choice["reads"]
+        assert outcome.details.choice.tried == 4 + 6 and outcome.details.choice.reads
         return
     assert differ and (len(differ) > len(same) or arm == "lora")
     before = head(finished(prepare(kind, arm)))

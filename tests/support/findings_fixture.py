@@ -337,7 +337,7 @@ def recipe_rows(dataset, budgets, tune):
         RecipeRow(
             dataset=dataset, arm=arm, budget=budget, learning_rate=rates[-1] if rates else 1e-4,
             tried=[[rate, 0.6 + 0.05 * i - 0.02 * (arm == "scratch"), 300] for i, rate in enumerate(rates)],
-            expected_best=[0.6 + 0.02 * i for i in range(tune)], at_edge=bool(rates), problem="",
+            expected_best=[0.6 + 0.02 * i for i in range(tune)], settings=0, at_edge=bool(rates), problem="",
             recipe=vars(Recipe(rates[-1] if rates else 1e-4)),
         )
         for budget in budgets for arm in ARMS

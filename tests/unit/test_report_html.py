@@ -69,7 +69,7 @@ def entry(**changes):
 
 def recipes(dataset="reviews", **changes):
     known = {"dataset": dataset, "budget": 64, "learning_rate": 0.000173, "at_edge": False, "problem": "",
-             "tried": [[1.96e-5, 0.5, 300], [0.000173, 0.75, 620]], "expected_best": [0.625, 0.6875],
+             "tried": [[1.96e-5, 0.5, 300], [0.000173, 0.75, 620]], "settings": 0, "expected_best": [0.625, 0.6875],
              "recipe": vars(Recipe(0.000173))}  # fmt: skip
     return [RecipeRow(arm=arm, **known | changes) for arm in PRETRAINED]
 
@@ -397,6 +397,15 @@ def test_negative_gains_keep_their_sign(usual, page):
     assert worse.estimate < 0
     estimate, low, high = (f"{100 * x:+.1f}" for x in (worse.estimate, worse.low, worse.high))
     assert f"{estimate} [{low}, {high}]" in page.text
+
+
+def test_an_arm_without_steps_says_of_how_many_settings_each_trial_chose():
+    none = {"learning_rate": 0.0, "tried": [], "expected_best": []}
+    found = [*recipes(), replace(recipes()[0], arm="probe", settings=14, **none)]
+    text = Page(render(findings(grid(), recipes=found))).text
+    assert "takes no steps: each trial chooses on dev, among 14 settings of layer, tokens and L2" in text
+    assert "In every trial dev chooses among 14 settings of layer, tokens and L2" in text
+    assert "Without steps" not in Page(render(findings(grid()))).text
 
 
 def test_recipes_show_the_choice_and_what_was_tried(page):

@@ -122,7 +122,10 @@ STORED = (
 """The details of a trial as they are written."""
 
 
-@pytest.mark.parametrize("text", [STORED, "{}"])
+CHOSEN = STORED.replace('"choice": {}', '"choice": {"reads": "mean of tokens, all layers", "strength": 0.1, "tried": 14}')
+
+
+@pytest.mark.parametrize("text", [STORED, CHOSEN, "{}"])
 def test_details_are_stored_as_they_always_were(tmp_path, text):
     details = _unpack_details(json.loads(text))
     with Store(tmp_path, create=True) as store:

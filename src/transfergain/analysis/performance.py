@@ -9,6 +9,7 @@ from typing import Any
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.rows import RecipeRow, ScoreRow
 from transfergain.split import Kind
+from transfergain.store import StoredTrial
 
 
 def against_chance(rows: Sequence[ScoreRow], data: Mapping[str, DatasetEntry]) -> list[ScoreRow]:
@@ -45,6 +46,18 @@ def expected_best(scores: Sequence[float]) -> list[float]:
     return [sum(v * ((i / n) ** k - ((i - 1) / n) ** k) for i, v in enumerate(ranked, start=1)) for k in range(1, n + 1)]
 
 
-def recipe_rows(stored: Sequence[Mapping[str, Any]]) -> list[RecipeRow]:
-    """Read recipes as stored, with the expected best of those tried."""
-    return [RecipeRow(**recipe, expected_best=expected_best([tried[1] for tried in recipe["tried"]])) for recipe in stored]
+def recipe_rows(stored: Sequence[Mapping[str, Any]], trials: Sequence[StoredTrial]) -> list[RecipeRow]:
+    """Read recipes as stored, with the expected best of those tried, and with what trials tried by themselves."""
+    settings = {
+        (t.spec.dataset, t.spec.arm, t.spec.budget): t.outcome.details.choice.tried
+        for t in trials
+        if t.outcome.details.choice
+    }
+    return [
+        RecipeRow(
+            **recipe,
+            settings=settings.get((recipe["dataset"], recipe["arm"], recipe["budget"]), 0),
+            expected_best=expected_best([tried[1] for tried in recipe["tried"]]),
+        )
+        for recipe in stored
+    ]

@@ -291,6 +291,8 @@ class RecipeRow(Flat):
     learning_rate: float
     tried: Sequence[Sequence[float]]
     """(learning rate, dev score, steps that it ran) of every rate tried; none without tuning."""
+    settings: int
+    """Settings of layer, tokens and L2 that each trial tries on dev, of an arm that takes no steps; 0 for others."""
     at_edge: bool
     """Whether the rate is the smallest or largest of those tried, so that a better one may lie outside."""
     problem: str

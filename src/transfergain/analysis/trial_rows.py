@@ -43,7 +43,8 @@ class TrialRow:
     learning_rate: float | None
     """None where no steps are taken."""
     choice: str
-    """What dev chose in place of steps, and of how many settings; empty for arms that train by steps, and for floors."""
+    """What dev chose in place of steps, such as `mean of tokens, all layers; L2 0.1; of 14 settings`; empty where steps are
+    taken, and for floors."""
     status: str
     error: str
     dev_score: float | None
@@ -70,7 +71,7 @@ class TrialRow:
             seed=spec.replicate,
             phase=spec.phase,
             learning_rate=(spec.recipe.learning_rate or None) if spec.recipe else None,
-            choice=_choice(details.choice),
+            choice=str(details.choice or ""),
             status=outcome.status,
             error=outcome.error,
             dev_score=outcome.dev_score,
@@ -87,8 +88,3 @@ class TrialRow:
         """Flatten the row, each score under `SPLIT METRIC`."""
         flat = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "scores"}
         return flat | {f"{split} {metric}": score for split, found in self.scores.items() for metric, score in found.items()}
-
-
-def _choice(choice: Mapping[str, Any]) -> str:
-    """Say what dev chose: `mean of tokens, all layers; L2 0.1; of 14 settings`."""
-    return "{reads}; L2 {strength:g}; of {tried} settings".format(**choice) if choice else ""

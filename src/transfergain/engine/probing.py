@@ -31,7 +31,7 @@ from transfergain.engine.reading import Part, Reader
 from transfergain.engine.shortcuts.frozen import base_flops
 from transfergain.errors import Declined
 from transfergain.split import Split
-from transfergain.types import Outcome, Recipe, Status
+from transfergain.types import Choice, Outcome, Recipe, Status
 
 NOT_TUNED = Contrasted(0, 0.0, 0.0)
 
@@ -192,11 +192,7 @@ class Probed(Answering):
         read = base_flops(self.probe.model, self.parts["train"].features, int(self.reader.tokenizer.pad_token_id))
         details = replace(
             answers.details,
-            choice={
-                "reads": views[self.solved.view].describe(layers),
-                "strength": self.solved.strength,
-                "tried": self.solved.tried,
-            },
+            choice=Choice(views[self.solved.view].describe(layers), self.solved.strength, self.solved.tried),
             steps=tuned.steps or None,
             flops=float(read) + tuned.flops,
             train_seconds=self.seconds + tuned.seconds,

@@ -93,6 +93,7 @@ def render(findings: Findings, live: bool = False) -> str:
         aggregate=overall_table(findings.aggregate),
         warnings=[warning.text for warning in findings.warnings],
         recipe_table=tables.full_recipes(findings.recipes),
+        stepless=tables.stepless(findings.recipes),
         search_space=" to ".join(f"{rate:g}" for rate in LEARNING_RATES),
         checks=tables.checks(findings),
         failed=tables.failed(findings),

@@ -125,11 +125,31 @@ def recipes(findings: Findings, dataset: str) -> TextTable:
         if row.dataset == dataset:
             tried = [f"{rate:.3g}: {percent(score)} % (step {steps:,.0f})" for rate, score, steps in row.tried]
             edge = "at the edge of those tried" if row.at_edge else ""
-            untuned = "not tuned: the arm's default" if row.learning_rate else "takes no steps: each trial chooses on dev"
-            note = row.problem or edge or ("" if tried else untuned)
+            note = row.problem or edge or ("" if tried else _untuned(row))
             rate = f"{row.learning_rate:.3g}" if row.learning_rate else MISSING
             body.append([f"{row.budget:,}", row.arm, rate, " · ".join(tried), note])
     return TextTable(f"Learning rates on {dataset}", RECIPE_COLUMNS, [RowGroup("", body)] if body else [])
+
+
+def _untuned(row: RecipeRow) -> str:
+    """Say how an arm came to its setting without learning rates to try."""
+    if row.learning_rate:
+        return "not tuned: the arm's default"
+    among = f", among {row.settings} settings of layer, tokens and L2" if row.settings else ""
+    return f"takes no steps: each trial chooses on dev{among}"
+
+
+def stepless(recipes: Sequence[RecipeRow]) -> str:
+    """Say which arms take no steps, and among how many settings they choose; empty where all take steps."""
+    arms = list(dict.fromkeys(row.arm for row in recipes if row.settings))
+    if not arms:
+        return ""
+    counts = sorted({row.settings for row in recipes if row.settings})
+    among = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    return (
+        f"Without steps, and so without a learning rate: {' and '.join(arms)}. In every trial dev chooses among {among} "
+        "settings of layer, tokens and L2; transfergain export --table trials says which."
+    )
 
 
 def full_recipes(recipes: Sequence[RecipeRow]) -> TextTable:
