@@ -1,16 +1,17 @@
 """Warnings know what they are about, those of studies stored without a kind too."""
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import pytest
 
 from support.fakes import FakeExecutor, dataset, describe, outcome_of, run
+from support.synthetic import World, study
 from transfergain.analysis import warnings
 from transfergain.analysis.findings import load
 from transfergain.running.planner import Planner
 from transfergain.store import Store
 from transfergain.study import Study
-from transfergain.types import StudyWarning, WarningKind
+from transfergain.types import Outcome, Status, StudyWarning, WarningKind
 
 LEAK = (
     "reviews: 5 of 55 test texts share a 13-gram with train: scores may be too high for every arm; "
@@ -63,3 +64,15 @@ def test_the_leading_arm_is_the_one_that_the_benefits_are_about(tmp_path):
     run(tmp_path, arms="scratch,lora,probe")
     findings = load(tmp_path)
     assert findings.leading_arm == "lora" == findings.benefits()[0].arm
+
+
+def test_trials_without_a_score_are_counted_by_reason_with_their_arms():
+    rows = study(World(seeds=2, budgets=(64,)))
+    lost = {"full": Outcome(Status.SKIPPED, error="not for this task"), "scratch": Outcome(Status.FAILED, error="no memory")}
+    rows = [replace(row, outcome=lost[row.spec.arm]) if row.spec.arm in lost else row for row in rows]
+    rows += [replace(row, spec=replace(row.spec, arm="lora")) for row in rows if row.outcome.status is Status.SKIPPED]
+    dataset = rows[0].spec.dataset
+    assert set(warnings.of_trials(rows, 0)) == {
+        StudyWarning(WarningKind.SKIPPED, f"{dataset}: 4 trials of full and lora skipped: not for this task"),
+        StudyWarning(WarningKind.FAILED, f"{dataset}: 2 trials of scratch failed: no memory"),
+    }

@@ -124,3 +124,25 @@ def test_a_task_without_floors_takes_scratch(monkeypatch):
     monkeypatch.setitem(TASKS, "sentiment", dataclasses.replace(TASKS["sentiment"], floors=()))
     with pytest.raises(UserError, match=r"^--arms: reviews has no floor to compare with; name scratch among the arms"):
         Planner(Study(arms="full", budgets=[20]), {"reviews": dataset()}, "x", "fp32")
+
+
+@pytest.mark.parametrize("arms", ["probe", "scratch,probe-random", "scratch,probe,setfit"])
+def test_arms_none_of_which_is_for_the_task_are_refused_at_the_start(arms):
+    pairs = dataclasses.replace(dataset(), task="translation")
+    with pytest.raises(
+        UserError, match=r"with --task translation: a text that is generated .*; name another arm, such as full"
+    ):
+        Planner(Study(arms=arms, budgets=[20]), {"reviews": pairs}, "x", "fp32")
+
+
+@pytest.mark.parametrize("arms", ["scratch", "probe,lora", "scratch,probe,full"])
+def test_an_arm_that_is_not_for_the_task_is_no_matter_beside_one_that_is(arms):
+    pairs = dataclasses.replace(dataset(), task="translation")
+    assert Planner(Study(arms=arms, budgets=[20]), {"reviews": pairs}, "x", "fp32").cells()
+
+
+def test_an_arm_that_is_for_one_of_two_tasks_is_planned_for_both():
+    both = {"reviews": dataset(), "phrases": dataclasses.replace(dataset("phrases"), task="translation")}
+    tasks = [{"task": "sentiment"}, {"task": "translation"}]
+    cells = list(Planner(Study(tasks=tasks, arms="scratch,probe"), both, "x", "fp32").cells())
+    assert {(cell.data.name, cell.arm) for cell in cells} == {(name, arm) for name in both for arm in ("scratch", "probe")}

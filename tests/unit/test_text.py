@@ -235,7 +235,8 @@ def test_warnings_and_failures_are_shown_literally(tmp_path):
 
     run(tmp_path, executor=FakeExecutor(behave=behave), seeds=3)
     _, output = shown(tmp_path)
-    assert "warning  1 trial failed: RuntimeError: [bold]x[/bold] [/nonsense]" in output
+    said = " ".join(output.split())
+    assert "warning reviews: 1 trial of full failed: RuntimeError: [bold]x[/bold] [/nonsense]" in said
 
 
 def test_nothing_finished_is_said(tmp_path):

@@ -26,7 +26,7 @@ LEAST_BUDGET = 10
 """Labels that a study takes at least."""
 PENDING = "pending"
 """What `Findings.trials` counts under beside each `Status`: trials of the plan that the store has no outcome of."""
-WEIGHTIEST = (WarningKind.CONTAMINATION, WarningKind.DIVERGED, WarningKind.DESIGN)
+WEIGHTIEST = (WarningKind.SKIPPED, WarningKind.CONTAMINATION, WarningKind.DIVERGED, WarningKind.DESIGN)
 """Kinds of warnings that are caveats, in order."""
 
 

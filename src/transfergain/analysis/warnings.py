@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from transfergain.analysis import words
@@ -47,15 +46,17 @@ def of_trials(trials: Sequence[StoredTrial], pending: int) -> list[StudyWarning]
     """Warn of trials without a score."""
     found = []
     if pending:
-        found.append(
-            StudyWarning(
-                WarningKind.PENDING,
-                f"{counted(pending, 'trial has', 'trials have')} not run yet; the same command continues",
-            )
-        )
-    unscored = [trial.outcome for trial in trials if trial.outcome.status != Status.DONE]
-    for reason, n in Counter(f"{outcome.status}: {outcome.error}" for outcome in unscored).items():
-        found.append(StudyWarning(WarningKind.FAILED, f"{counted(n, 'trial')} {reason}"))
+        text = f"{counted(pending, 'trial has', 'trials have')} not run yet; the same command continues"
+        found.append(StudyWarning(WarningKind.PENDING, text))
+    unscored = dict[tuple[str, Status, str], list[str]]()
+    for trial in trials:
+        if trial.outcome.status != Status.DONE:
+            place = (trial.spec.dataset, trial.outcome.status, trial.outcome.error)
+            unscored.setdefault(place, []).append(trial.spec.arm)
+    for (dataset, status, error), arms in unscored.items():
+        kind = WarningKind.SKIPPED if status == Status.SKIPPED else WarningKind.FAILED
+        which = f"{counted(len(arms), 'trial')} of {words.listed(list(dict.fromkeys(arms)))}"
+        found.append(StudyWarning(kind, f"{dataset}: {which} {status}: {error}"))
     return found
 
 

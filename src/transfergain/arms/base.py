@@ -72,6 +72,8 @@ class Arm:
     """Whether a study that names no arms runs it."""
     pretrains: Start | None = None
     """Where the arm is pretrained on unlabelled text first: from what; `prepare` is given the checkpoint that came out."""
+    declines: Callable[[str], str] = lambda auto_class: ""
+    """(auto class) -> why the arm is not for tasks with that head; empty where it is. `prepare` raises it as Declined."""
     as_costly_as: str = ""
     """Name of an arm whose pretraining this one is given the operations of, as further steps of fine-tuning."""
 

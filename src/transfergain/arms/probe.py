@@ -23,10 +23,17 @@ def prepare(blueprint: Blueprint) -> Prepared:
     return frozen(build_pretrained(blueprint), blueprint)
 
 
+def declines(auto_class: str) -> str:
+    """Say why no linear layer gives a task's answers; empty where they are choices between classes or positions."""
+    if auto_class in READABLE:
+        return ""
+    return "a text that is generated is no choice between classes, which is all that a linear layer makes"
+
+
 def require_choice(blueprint: Blueprint) -> None:
-    """Raise Declined for a task whose answer is no choice between classes or positions."""
-    if blueprint.auto_class not in READABLE:
-        raise Declined("a text that is generated is no choice between classes, which is all that a linear layer makes")
+    """Raise Declined for a task whose answers no linear layer gives."""
+    if reason := declines(blueprint.auto_class):
+        raise Declined(reason)
 
 
 def frozen(built: Prepared, blueprint: Blueprint) -> Prepared:
@@ -44,6 +51,7 @@ PROBE = Arm(
     pretrained=True,
     default_learning_rate=0.0,
     prepare=prepare,
+    declines=declines,
     citation="Alain and Bengio 2016, Understanding intermediate layers using linear classifier probes; Garbas et al. 2024, "
     "TransformerRanker (averaging layers)",
 )

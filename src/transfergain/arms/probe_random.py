@@ -6,7 +6,7 @@ What it scores is due to the architecture, the tokenizer and the linear layer al
 from __future__ import annotations
 
 from transfergain.arms.base import Arm, Blueprint, Prepared
-from transfergain.arms.probe import frozen, require_choice
+from transfergain.arms.probe import declines, frozen, require_choice
 
 
 def prepare(blueprint: Blueprint) -> Prepared:
@@ -24,5 +24,6 @@ PROBE_RANDOM = Arm(
     pretrained=False,
     default_learning_rate=0.0,
     prepare=prepare,
+    declines=declines,
     citation="Conneau et al. 2018, What you can cram into a single vector (probes of untrained encoders)",
 )

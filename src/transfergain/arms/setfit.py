@@ -16,13 +16,18 @@ def prepare(blueprint: Blueprint) -> Prepared:
     """Load the checkpoint under a linear layer, as the probe does; its encoder is tuned first."""
     from transfergain.arms.weights import build_pretrained
 
-    if blueprint.auto_class != TEXTS:
-        raise Declined("SetFit pairs whole texts by their class, which this task's texts have not")
+    if reason := declines(blueprint.auto_class):
+        raise Declined(reason)
     if getattr(blueprint.config, "problem_type", None) == "multi_label_classification":
         raise Declined("SetFit pairs texts by their one class, and these have several labels")
     built = frozen(build_pretrained(blueprint), blueprint)
     built.model.encoder.requires_grad_(True)
     return replace(built, contrasts=True)
+
+
+def declines(auto_class: str) -> str:
+    """Say why texts of a task come in no pairs; empty where they do."""
+    return "" if auto_class == TEXTS else "SetFit pairs whole texts by their class, which this task's texts have not"
 
 
 SETFIT = Arm(
@@ -32,6 +37,7 @@ SETFIT = Arm(
     pretrained=True,
     default_learning_rate=0.0,
     prepare=prepare,
+    declines=declines,
     citation="Tunstall et al. 2022, Efficient few-shot learning without prompts",
     by_default=False,
 )

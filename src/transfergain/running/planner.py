@@ -84,8 +84,19 @@ class Planner:
             takes = [name for name in (ARMS[arm].as_costly_as, REFERENCE) if name] if ARMS[arm].as_costly_as else []
             if lacking := [name for name in takes if name not in study.arms]:
                 raise UserError(f"--arms: {arm} is measured against {' and '.join(takes)}; name {lacking[0]}, too")
+        self._require_an_arm()
         if alone := [name for name, against in self.references.items() if not against]:
             raise UserError(f"--arms: {alone[0]} has no floor to compare with; name scratch among the arms, too")
+
+    def _require_an_arm(self) -> None:
+        """Raise UserError where none of the arms beside the reference is for any of the tasks: there is nothing to find."""
+        tasks = [find(data.task) for data in self.datasets.values()]
+        others = [arm for arm in self.study.arms if arm != REFERENCE]
+        reasons = [ARMS[arm].declines(task.auto_class) for task in tasks for arm in others]
+        if reasons and all(reasons):
+            raise UserError(
+                f"--arms {','.join(others)} with --task {tasks[0].name}: {reasons[0]}; name another arm, such as full"
+            )
 
     def cells(self) -> Iterable[StudyCell]:
         """Yield the cells of all trainings, floors left out."""
