@@ -205,6 +205,17 @@ def test_sources_that_cannot_be(source, says):
         load(DataSource(**source), SENTIMENT)
 
 
+def test_where_there_are_about_as_many_classes_as_examples_that_is_said(tmp_path):
+    rows = [(f"a text of number {i}", f"label{i % 12}") for i in range(24)]
+    source = DataSource(train_file=str(write_csv(tmp_path / "few.csv", rows)))
+    with pytest.raises(UserError, match=r"needed: give more data, or fewer classes: 24 examples are of 12$"):
+        load(source, TASKS["classification"])
+    rows = [(f"a text of number {i}", f"label{i % 2}") for i in range(24)]
+    source = DataSource(train_file=str(write_csv(tmp_path / "few.csv", rows)))
+    with pytest.raises(UserError, match=r"needed: give more data$"):
+        load(source, TASKS["classification"])
+
+
 def test_a_split_too_small_to_say_anything_is_refused(tmp_path):
     rows = sentences(100)
     with pytest.raises(UserError, match="the test split has 3 examples"):

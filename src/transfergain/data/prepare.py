@@ -27,6 +27,8 @@ DEV_SHARE = 0.2
 Cluster = Callable[[Example], Hashable]
 MIN_SPLIT_EXAMPLES = 10
 """The fewest examples that a split may have."""
+FEW_OF_A_CLASS = 3
+"""With fewer examples a class on average a split may lack examples because there are many classes."""
 
 
 def load(source: DataSource, task: Task) -> Dataset:
@@ -52,7 +54,7 @@ def load(source: DataSource, task: Task) -> Dataset:
     _carve_missing(source.name(), parts, task, notes)
     targets = _targets(parts, task, notes)
     notes.append("train {:,} · dev {:,} · test {:,}".format(*(len(parts[s]) for s in (TRAIN, DEV, TEST))))
-    _check_sizes(source.name(), parts, task.cluster)
+    _check_sizes(source.name(), parts, len(parsed.labels), task.cluster)
     note, overlap = _check_overlap(source.name(), *((task.text(e) for e in parts[s]) for s in (TRAIN, TEST)))
     notes.append(note)
     shifts = {split.name: rows for split, rows in parts.items() if split.kind is Kind.SHIFT}
@@ -163,12 +165,14 @@ def _leave_out_hidden_test(
     return [f'{test.name}: "{hidden[0]}" is empty throughout, so it is left out, and a test set is carved from train']
 
 
-def _check_sizes(name: str, parts: Mapping[Split, tuple[Example, ...]], cluster: Cluster | None) -> None:
+def _check_sizes(name: str, parts: Mapping[Split, tuple[Example, ...]], classes: int, cluster: Cluster | None) -> None:
+    there = sum(len(parts[split]) for split in (TRAIN, DEV, TEST))
+    few = f", or fewer classes: {there} examples are of {classes}" if there < FEW_OF_A_CLASS * classes else ""
     for split, rows in parts.items():
         if len(rows) < MIN_SPLIT_EXAMPLES:
             raise UserError(
                 f"{name}: the {split} split has {counted(len(rows), 'example')} after duplicates are dropped; "
-                f"at least {MIN_SPLIT_EXAMPLES} are needed: give more data"
+                f"at least {MIN_SPLIT_EXAMPLES} are needed: give more data{few}"
             )
         if cluster and split not in (TRAIN, DEV) and len({cluster(e) for e in rows}) < 2:
             raise UserError(
