@@ -10,7 +10,7 @@ from transfergain.report.files import write_files
 from transfergain.report.model_card import cards
 from transfergain.split import TEST
 from transfergain.store import Store
-from transfergain.types import Outcome
+from transfergain.types import Choice, Details, Outcome
 
 
 def written(folder):
@@ -130,3 +130,18 @@ def test_names_are_text_in_the_body_of_a_card(tmp_path):
     _, text = next(iter(cards(load(tmp_path)).items()))
     body = text.split("---", 2)[2]
     assert "<script" not in body and "<img" not in body and "[x](" not in body and "script" in body
+
+
+def test_a_card_says_how_a_model_with_code_of_its_own_is_loaded(tmp_path):
+    def behave(spec, data):
+        done = outcome_of(spec, data)
+        return (
+            replace(done, details=Details(choice=Choice("mean of tokens, all layers", 0.1, 14)))
+            if spec.arm == "full"
+            else done
+        )
+
+    run(tmp_path, executor=FakeExecutor(behave=behave), seeds=3)
+    _, readme = written(tmp_path)
+    line = "`AutoModelForSequenceClassification.from_pretrained(FOLDER, trust_remote_code=True)`, or a pipeline with"
+    assert line in readme["full"].read_text("utf-8") and "trust_remote_code" not in readme["scratch"].read_text("utf-8")

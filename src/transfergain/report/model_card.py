@@ -97,8 +97,13 @@ def _page(findings: Findings, trial: StoredTrial) -> list[str]:
 def _how_to_use(trial: StoredTrial) -> list[str]:
     """Say that a linear layer on a frozen encoder comes with code of its own, and what dev set beside the weights."""
     details, lines = trial.outcome.details, list[str]()
-    if details.choice:  # no class of `transformers` is one
-        lines = ["Its code, `probe_model.py`, is in this folder: load it with `trust_remote_code=True`.", ""]
+    if details.choice:
+        load = f"{find(trial.spec.task).auto_class}.from_pretrained(FOLDER, trust_remote_code=True)"
+        lines = [
+            f"`{load}`, or a pipeline with the same argument, loads it: no class of `transformers` puts a linear layer on "
+            "such features, so it brings its own in `probe_model.py`.",
+            "",
+        ]
     said = "" if details.setting is None else find(trial.spec.task).setting_said(details.setting)
     return lines + ([said, ""] if said else [])
 

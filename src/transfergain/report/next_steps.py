@@ -14,8 +14,16 @@ def lines(findings: Findings) -> list[str]:
     folder = Path(findings.folder)
     shown = [visible(f"Report   {folder / 'report.html'} · findings {folder / 'findings.json'}")]
     if kept := sorted(mark.parent for mark in (folder / "models").glob("*/trial") if is_whole(mark.parent)):
-        shown.append(visible(f"Models   {folder / 'models'} · transformers.pipeline loads {kept[0]} as it is"))
+        first, how = next(
+            ((model, "as it is") for model in kept if not brings_code(model)), (kept[0], "with trust_remote_code=True")
+        )
+        shown.append(visible(f"Models   {folder / 'models'} · transformers.pipeline loads {first} {how}"))
     return [*shown, f"Details  {command('transfergain', 'report', folder, '--full')}"]
+
+
+def brings_code(model: Path) -> bool:
+    """Tell whether a kept model is of a class of its own, whose code lies beside its weights."""
+    return any(model.glob("*.py"))
 
 
 def is_whole(model: Path) -> bool:
