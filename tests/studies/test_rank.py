@@ -1,20 +1,23 @@
 """`transfergain rank` on tiny checkpoints."""
 
+import io
 import json
 import re
 import shlex
 
 import pytest
 import torch
+from rich.console import Console
 
 import transfergain as tg
 from support.checkpoints import build_checkpoint
 from support.texts import articles, sentences, tagged, write_conll, write_csv, write_squad
 from support.tiny import command
-from transfergain.commands.rank import answer, names
+from transfergain.commands.rank import answer, names, show
 from transfergain.engine.rank_row import RankRow
 from transfergain.engine.threads import torch_threads
-from transfergain.running.ranking import Ranking
+from transfergain.running.ranking import Ranking, next_commands
+from transfergain.study import Study
 
 FIELDS = set(RankRow.__dataclass_fields__)
 
@@ -70,11 +73,13 @@ def test_the_command_prints_the_ranking_and_ends_with_the_next_commands(models, 
     assert command(monkeypatch, "rank", *models, *flags) == 0
     said = capsys.readouterr().out
     assert "95 %" in said and "LogME" in said and "by size" in said
-    last = said.strip().splitlines()[-1]
-    assert shlex.split(last)[:3] == ["transfergain", "run", "--model"] and files["sentiment"] in last
+    *runs, compare = (shlex.split(line.removeprefix("Next")) for line in said.strip().splitlines()[-3:])
+    assert [run[:3] for run in runs] == [["transfergain", "run", "--model"]] * 2 and files["sentiment"] in runs[0]
+    folders = [run[run.index("--output-dir") + 1] for run in runs]
+    assert len(set(folders)) == 2 and compare == ["transfergain", "compare", *folders]
     assert command(monkeypatch, "rank", *models, *flags, "--json") == 0
     found = json.loads(capsys.readouterr().out)
-    assert {row["model"] for row in found["rows"]} == set(models) and len(found["next"]) == 2
+    assert {row["model"] for row in found["rows"]} == set(models) and len(found["next"]) == 3
     assert found["examples"] == 60 and found["metric"] == "accuracy"
 
 
@@ -120,6 +125,30 @@ def test_folders_are_shown_by_their_last_part_where_that_names_one_alone():
     rows = tuple(RankRow(model, probe=0.5) for model in ("/a/x", "/b/x", "/b/y", "builtin:minilm", "me/y2"))
     short = names(Ranking("sentiment", "reviews", "accuracy", 60, rows, ()))
     assert short == {"/a/x": "/a/x", "/b/x": "/b/x", "/b/y": "y", "builtin:minilm": "builtin:minilm", "me/y2": "me/y2"}
+
+
+def test_lines_are_broken_between_words_on_a_terminal_but_commands_are_not():
+    why = 'model "me/y" is no folder here, and the Hub cannot be reached: ' + "try again later " * 9
+    rows = (*rows_of((0.9, 0.05), (0.88, 0.05)).rows, RankRow("me/y", problem=why), RankRow("z", problem="it failed"))
+    command = "transfergain run --model m0 " + "--train-file a/long/path/to/reviews.csv " * 3
+    out = io.StringIO()
+    show(Ranking("sentiment", "reviews", "accuracy", 60, rows, (command,)), Console(file=out, force_terminal=True, width=80))
+    *lines, last = re.sub(r"\x1b\[[0-9;]*m", "", out.getvalue()).splitlines()
+    assert max(map(len, lines)) <= 80 and last == f"Next            {command}"
+    said = " ".join(" ".join(lines).split())
+    assert said.count("me/y") == 2 and why.strip() in said and "not ranked z: it failed" in said
+
+
+def test_the_next_studies_have_folders_of_their_own_and_all_that_was_asked_for():
+    keys = {"task": "qa", "train_file": "my data.json", "doc_stride": 0, "trust_remote_code": True, "device": "cpu"}
+    first, second, compare = map(shlex.split, next_commands(["/a/x", "/b/x"], Study(**keys)))
+    read = ["--task", "qa", "--train-file", "my data.json", "--doc-stride", "0", "--trust-remote-code", "--output-dir"]
+    assert first == ["transfergain", "run", "--model", "/a/x", *read, "runs/my data-x-1"]
+    assert second == ["transfergain", "run", "--model", "/b/x", *read, "runs/my data-x-2"]
+    assert compare == ["transfergain", "compare", "runs/my data-x-1", "runs/my data-x-2"]
+    ours, theirs = (shlex.split(line)[-1] for line in next_commands(["builtin:minilm", "me/small"], Study(**keys))[:2])
+    assert (ours, theirs) == ("runs/my data-builtin-minilm", "runs/my data-small")
+    assert len(next_commands(["me/small"], Study(**keys))) == 1
 
 
 def translation(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 from transfergain.checkpoint.files import CODE, CONVERTED, TEXT_KINDS, conversion
@@ -57,7 +58,7 @@ def _why_not(name: str, revision: str | None, error: Exception) -> str:
 
     hub = "the Hub" if constants.ENDPOINT == "https://huggingface.co" else f"the Hub at {constants.ENDPOINT}"
     answer = getattr(getattr(error, "response", None), "status_code", None)
-    reason = " ".join(str(error).split())[:160] or type(error).__name__
+    reason = textwrap.shorten(str(error), 160, placeholder=" ...") or type(error).__name__
     if isinstance(error, errors.HFValidationError):
         return f'--model "{name}" is neither a folder here nor a well-formed Hub id'
     if isinstance(error, errors.GatedRepoError) or answer == 403:

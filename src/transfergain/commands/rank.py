@@ -12,7 +12,7 @@ from rich.text import Text
 from transfergain.engine.rank_row import RankRow
 from transfergain.metrics import METRICS
 from transfergain.report.page.figures import MISSING, percent
-from transfergain.running.console import say
+from transfergain.running.console import LABEL, say, tell, wrapped
 from transfergain.running.ranking import Ranking
 
 TEXT_COLUMNS = ("checkpoint", "best layer")
@@ -22,7 +22,7 @@ EVIDENCE_HEADS = ("checkpoint", "LogME", "all layers", "H-score", "all layers", 
 
 def show(found: Ranking, console: Console) -> None:
     """Print the answer, the scores as tables, the order by size, and what to run next."""
-    say(console, answer(found))
+    say(console, "\n".join(wrapped(console, answer(found))))
     console.print()
     named = names(found)
     _print(console, heads(found), [(named[row.model], *promised(row)) for row in found.rows])
@@ -32,12 +32,17 @@ def show(found: Ranking, console: Console) -> None:
     console.print()
     for row in found.rows:
         if row.problem:
-            say(console, f"not ranked    {row.model}: {row.problem}")
-    say(console, f"score         {what_scores(found)}")
+            tell(console, "not ranked", why_not(row))
+    tell(console, "score", what_scores(found))
     if len(found.ranked) > 1:
-        say(console, f"by size       {', '.join(named[model] for model in found.by_size())} (for comparison)")
+        tell(console, "by size", f"{', '.join(named[model] for model in found.by_size())} (for comparison)")
     for i, command in enumerate(found.next):
-        say(console, f"{'' if i else 'Next':<14}{command}")
+        say(console, f"{'' if i else 'Next':<{LABEL}}{command}")  # in one line each, however long: they are copied
+
+
+def why_not(row: RankRow) -> str:
+    """Say which checkpoint is not ranked, and why: most reasons name it."""
+    return row.problem if row.model in row.problem else f"{row.model}: {row.problem}"
 
 
 def names(found: Ranking) -> dict[str, str]:

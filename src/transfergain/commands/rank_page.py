@@ -6,7 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from transfergain.analysis.rows import Verdict
-from transfergain.commands.rank import EVIDENCE_HEADS, TEXT_COLUMNS, answer, evidence, heads, names, promised, what_scores
+from transfergain.commands.rank import (
+    EVIDENCE_HEADS,
+    TEXT_COLUMNS,
+    answer,
+    evidence,
+    heads,
+    names,
+    promised,
+    what_scores,
+    why_not,
+)
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.report.page.dots import Dot, DotPlot, scale
@@ -40,7 +50,7 @@ def render(found: Ranking) -> str:
         evidence=_table(
             "Scores that need no probe", EVIDENCE_HEADS, [[named[row.model], *evidence(row)] for row in found.ranked]
         ),
-        problems=[row for row in found.rows if row.problem],
+        problems=[why_not(row) for row in found.rows if row.problem],
         by_size=[named[model] for model in found.by_size()],
     )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 
 from rich.console import Console
 
-from transfergain.arms.probe import READABLE
+from transfergain.arms.probe import PROBE
 from transfergain.checkpoint import resolve
 from transfergain.data import prepare
 from transfergain.engine.rank_row import RankRow
@@ -35,7 +37,7 @@ class Ranking(Tabular):
     examples: int
     rows: tuple[RankRow, ...]
     next: tuple[str, ...]
-    """Commands of the studies that compare the two best with training from scratch."""
+    """Commands of the studies that compare the two best with training from scratch, and then with each other."""
 
     @property
     def ranked(self) -> list[RankRow]:
@@ -54,7 +56,7 @@ def rank(models: Sequence[str], study: Study, examples: int = MOST_EXAMPLES, con
     models, task, entry = list(dict.fromkeys(models)), TASKS[study.task], study.entries()[0]
     if not models:
         raise UserError("name the checkpoints to rank: transfergain rank MODEL MODEL --task TASK --train-file FILE")
-    if task.auto_class not in READABLE:
+    if PROBE.declines(task.auto_class):
         raise UserError(
             f"--task {task.name}: its answers are texts, which no linear probe can give, so nothing ranks checkpoints "
             "before they are trained; compare them with transfergain run"
@@ -69,7 +71,7 @@ def rank(models: Sequence[str], study: Study, examples: int = MOST_EXAMPLES, con
     if all(row.problem for row in found):
         raise UserError(f"no checkpoint could be ranked: {found[0].problem}")
     rows = tuple(sorted(found, key=lambda row: (row.probe is None, -(row.probe or 0.0))))
-    commands = tuple(_command(row.model, study) for row in rows[:2] if not row.problem)
+    commands = next_commands([row.model for row in rows[:2] if not row.problem], study)
     count = min(examples, len(data.train) + len(data.dev))
     return Ranking(data.task, data.name, find(data.task).metrics[0], count, rows, commands)
 
@@ -97,17 +99,26 @@ def _row(model: str, study: Study, data: Dataset, examples: int) -> RankRow:
         return RankRow(model, problem=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
 
 
-def _command(model: str, study: Study) -> str:
-    """Write the command of the study of one checkpoint on this data."""
+def next_commands(models: Sequence[str], study: Study) -> tuple[str, ...]:
+    """Write the command of the study of each checkpoint on this data, and the one that compares two of them."""
+    names = [re.sub(r"[^\w.-]+", "-", PurePath(model).name) for model in models]
+    alike = len(set(names)) < len(names)
+    folders = [f"{study.folder()}-{f'{name}-{i}' if alike else name}" for i, name in enumerate(names, start=1)]
+    runs = [_command(model, study, folder) for model, folder in zip(models, folders, strict=True)]
+    return (*runs, *([shlex.join(["transfergain", "compare", *folders])] if len(folders) > 1 else []))
+
+
+def _command(model: str, study: Study, folder: str) -> str:
+    """Write the command of the study of one checkpoint on this data, into a folder of its own."""
     entry = study.entries()[0]
     given = entry.model_dump(exclude_unset=True) if study.tasks else study.model_dump(exclude_unset=True)
     words = ["transfergain", "run", "--model", model]
     for key, value in given.items():
-        if key in ("model", "tasks", "threads", "device") or value in (None, "", False):
+        if key in ("model", "tasks", "threads", "device") or value is None or value is False or value == "":
             continue
         flag = f"--{key.replace('_', '-')}"
         if isinstance(value, dict):
             words += [part for name, file in value.items() for part in (flag, f"{name}={file}")]
         else:
             words += [flag] if value is True else [flag, str(value)]
-    return command(*words)
+    return command(*words, "--output-dir", folder)
