@@ -105,7 +105,7 @@ def next_commands(models: Sequence[str], study: Study) -> tuple[str, ...]:
     alike = len(set(names)) < len(names)
     folders = [f"{study.folder()}-{f'{name}-{i}' if alike else name}" for i, name in enumerate(names, start=1)]
     runs = [_command(model, study, folder) for model, folder in zip(models, folders, strict=True)]
-    return (*runs, *([shlex.join(["transfergain", "compare", *folders])] if len(folders) > 1 else []))
+    return (*runs, *([command("transfergain", "compare", *folders)] if len(folders) > 1 else []))
 
 
 def _command(model: str, study: Study, folder: str) -> str:
