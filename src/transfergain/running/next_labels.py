@@ -4,7 +4,7 @@ Uncertainty alone picks many texts that are alike; so the most uncertain ones ar
 each cluster one is taken (Zhdanov 2019, Diverse mini-batch active learning). Nothing of this is a gain that was measured.
 
 A text with one label is one decision; one with several labels is a decision a label, and a sentence whose words are tagged
-one a word. Such a text is as unsure as the least sure of its decisions (Brinker 2006 for labels; Liu et al. 2022, lowest
+one a word. Such a text is as unsure as the least sure of its decisions (Brinker 2006 for labels; Liu et al. 2020, lowest
 token probability, for words): a model is sure that most labels are absent and that most words are no name, and a mean over
 all of them would bury the one that it does not know.
 """
