@@ -103,6 +103,10 @@ class Target(enum.Enum):
     """A text that follows it, such as its translation."""
 
 
+LEAST_BUDGET = 10
+"""Labels that a budget holds at least."""
+
+
 class Pools(NamedTuple):
     """The labelled examples that budgets draw from."""
 

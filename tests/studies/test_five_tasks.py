@@ -270,6 +270,8 @@ def test_predictions_of_all_five_come_back_and_are_compared(first, datasets, mon
             )
     rows = [row for row in found["predictions"] if row["reference"] == "oracle"]
     assert {row["dataset"] for row in rows} == set(DATASETS) and all(row["estimate"] <= 0 for row in rows)
+    even = {(row["dataset"], row["arm"]) for row in found["break_even"] if row["reference"] == "oracle"}
+    assert even == {(name, arm) for name, task in DATASETS.items() for arm in arms_of(task)}
     (folder / "report.html").unlink()
     for name in DATASETS:
         (tmp_path / f"{name}.csv").unlink()

@@ -17,13 +17,11 @@ from transfergain.analysis.short import hidden
 from transfergain.analysis.summary import MoreLabels, NextStep
 from transfergain.arms import REFERENCE
 from transfergain.split import TEST
-from transfergain.types import Status, StudyWarning, WarningKind
+from transfergain.types import LEAST_BUDGET, Status, StudyWarning, WarningKind
 
 MOST = 3
 FEWEST = 3
 """Seeds that an interval takes."""
-LEAST_BUDGET = 10
-"""Labels that a study takes at least."""
 PENDING = "pending"
 """What `Findings.trials` counts under beside each `Status`: trials of the plan that the store has no outcome of."""
 WEIGHTIEST = (WarningKind.SKIPPED, WarningKind.CONTAMINATION, WarningKind.DIVERGED, WarningKind.DESIGN)

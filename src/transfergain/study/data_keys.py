@@ -13,7 +13,7 @@ from transfergain.errors import nearest, printable
 from transfergain.options import Flag, Group, OptionKind
 from transfergain.study.fields import with_options_of
 from transfergain.tasks import TASKS, floors
-from transfergain.types import Recipe
+from transfergain.types import LEAST_BUDGET, Recipe
 
 NAMED_FILE = "NAME=FILE"
 
@@ -80,7 +80,7 @@ class TaskEntry(TaskData):
     ] = Field(default_factory=dict)
     """Shift name -> file with labelled examples of its domain, to adapt trained models to it with."""
     budgets: Annotated[
-        list[Annotated[int, Field(ge=10)]] | Literal["auto"],
+        list[Annotated[int, Field(ge=LEAST_BUDGET)]] | Literal["auto"],
         Flag("label budgets, train and dev together: 64,256,1024 or auto", Group.QUESTION),
     ] = "auto"
     seeds: Annotated[

@@ -13,6 +13,7 @@ from transfergain.options import Flag, Group
 from transfergain.perturbations import GROUPS, PERTURBATIONS, expand
 from transfergain.study.data_keys import TaskEntry, split_words
 from transfergain.study.times import seconds_of
+from transfergain.types import LEAST_BUDGET
 
 QUICK: Mapping[str, Any] = {"arms": ["scratch", "full"], "seeds": 3, "tune": 0}
 """Keys that a quick study decides, and how."""
@@ -100,7 +101,7 @@ class Study(TaskEntry):
     ] = 1
     tasks: list[TaskEntry] = Field(default_factory=list)
     forecast: Annotated[
-        list[Annotated[int, Field(ge=10)]],
+        list[Annotated[int, Field(ge=LEAST_BUDGET)]],
         Flag("labels to forecast scores for: 1000,2000", Group.QUESTION, default="2 and 4 times the largest budget"),
     ] = Field(default_factory=list)
     target_error: Annotated[

@@ -104,6 +104,16 @@ class Mixture:
         """Give the probability that the error is below this one, which is none for an error of 0."""
         return float(self.weights @ ndtr((logit(error) - self.means) / self.spreads))
 
+    @property
+    def median(self) -> float:
+        """Return the error that the truth is as probably below as above."""
+        return self.quantile(0.5)
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return the ends of the interval of LEVEL."""
+        return self.quantile((1 - LEVEL) / 2), self.quantile((1 + LEVEL) / 2)
+
     def quantile(self, p: float) -> float:
         """Find the error that the truth is below with probability p, by bisection."""
         low, high = float((self.means - 8 * self.spreads).min()), float((self.means + 8 * self.spreads).max())

@@ -44,7 +44,7 @@ def needed(ensemble: Ensemble, score: float, ends: tuple[int, int], alone: bool)
 def diminishing(ensemble: Ensemble, per: int, gained: float, ends: tuple[int, int]) -> Needed:
     """Find the fewest labels between two ends beyond which `per` more never bring so much, by the medians."""
     x = np.linspace(ends[0], ends[1] - per, POINTS)
-    before, after = (np.array([each.quantile(0.5) for each in ensemble.at(n)]) for n in (x, x + per))
+    before, after = (np.array([each.median for each in ensemble.at(n)]) for n in (x, x + per))
     brings = before - after - gained
     still = np.flatnonzero(brings >= 0)
     if not len(still):

@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from transfergain.analysis.rows import MeasureRow, Verdict
 
+FEWEST = 3
+"""Numbers of labels that a forecast takes."""
+FARTHEST = 4
+"""Times the most labels that were measured: beyond, nothing is said."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastRow(MeasureRow):

@@ -7,18 +7,13 @@ from collections.abc import Sequence
 from transfergain.analysis import words
 from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.entries import StudyRequest
-from transfergain.analysis.forecast.rows import ForecastRow, judge
+from transfergain.analysis.forecast.rows import FARTHEST, FEWEST, ForecastRow, judge
 from transfergain.analysis.rows import Censored, Measure, Verdict
 from transfergain.metrics import METRICS
 
-COUNTS = {3: "three", 4: "four"}
+COUNTS = {FEWEST: "three", FARTHEST: "four"}
 LITTLE = 0.005
 """A change of score below this is no change worth a number."""
-
-
-def quantiles(level: float) -> tuple[float, float, float]:
-    """Give the quantiles of an error whose scores are the lower end, the median and the upper end of an interval."""
-    return (1 + level) / 2, 0.5, (1 - level) / 2
 
 
 def forecast(row: ForecastRow, currency: str) -> str:
@@ -35,7 +30,7 @@ def forecast(row: ForecastRow, currency: str) -> str:
 def needed(row: ForecastRow, currency: str) -> str:
     """Say how many labels a score takes."""
     assert row.estimate is not None and row.target is not None
-    money, most = words.in_money(row.cost, currency), f"{4 * row.largest:,}"
+    money, most = words.in_money(row.cost, currency), f"{FARTHEST * row.largest:,}"
     if row.measure is Measure.NEXT_POINT:
         if row.censored is Censored.ABOVE:
             return f"all labels up to {most} probably bring {row.arm} less than a point"
@@ -61,6 +56,18 @@ def _slower(row: ForecastRow, gains: str) -> str:
     if row.censored is Censored.ABOVE:
         return f"up to {labels} a point or more {per}"
     return f"beyond {'' if row.censored is Censored.BELOW else 'about '}{labels} less than a point {per}"
+
+
+def too_few(row: ForecastRow) -> str:
+    """Say that a forecast takes more numbers of labels."""
+    return f"no forecast for {row.arm}: it takes {COUNTS[FEWEST]} numbers of labels or more"
+
+
+def too_far(row: ForecastRow) -> str:
+    """Say that nothing is said of a number of labels so far from those that were measured."""
+    more = f"more than {COUNTS[FARTHEST]} times the {row.largest:,} that were measured"
+    far = more if row.budget > row.largest else "fewer than were measured"
+    return f"no forecast for {row.arm}: {row.budget:,} labels are {far}"
 
 
 def careful(row: ForecastRow) -> str:
