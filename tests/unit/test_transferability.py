@@ -40,6 +40,29 @@ def test_log_me_is_the_evidence_at_mackays_fixed_point(n, width, classes):
     assert log_me(rows, targets[:, None] == np.arange(classes)) == pytest.approx(np.mean(total), abs=1e-6)
 
 
+@pytest.mark.parametrize(("n", "told"), [(30, 3.0), (60, 1.5), (60, 6.0)])
+def test_log_me_has_a_limit_where_features_tell_all_of_few_examples(n, told):
+    rng = np.random.default_rng(n)
+    targets = np.arange(n) % 2
+    rows = rng.normal(size=(n, 384))
+    rows[np.arange(n), targets] += told * np.sqrt(384)
+    hits, total = targets[:, None] == np.arange(2), []
+    kernel = rows @ rows.T
+    for y in hits.T.astype(float):  # without noise y is drawn from N(0, F F' / alpha), with the alpha that is likeliest
+        alpha = n / (y @ np.linalg.solve(kernel, y))
+        total.append(multivariate_normal(np.zeros(n), kernel / alpha).logpdf(y) / n)
+    assert log_me(rows, hits) == pytest.approx(np.mean(total), abs=1e-6)
+
+
+def test_log_me_of_features_that_tell_nothing_at_all_is_that_of_noise():
+    rows = np.zeros((40, 5))
+    rows[:20] = np.random.default_rng(0).normal(size=(20, 5))
+    hits = np.zeros((40, 1), bool)
+    hits[30:] = True  # where all features are 0
+    noise = multivariate_normal(np.zeros(40), np.eye(40) / 4).logpdf(hits[:, 0].astype(float)) / 40
+    assert log_me(rows, hits) == pytest.approx(noise, abs=1e-6)
+
+
 def shrunk(rows):
     """Ledoit and Wolf 2004, equations of their section 3.3, example by example."""
     n, width = rows.shape
