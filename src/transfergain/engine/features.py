@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -71,47 +72,45 @@ def tokens_read(feature: Feature) -> list[int]:
     return [i for i in tokens if labels[i] != IGNORED_LABEL] if isinstance(labels, list) else list(tokens)
 
 
+@dataclass
 class Features:
-    """Compute and remember the features of a frozen encoder, by the views asked for."""
+    """The features of a frozen encoder in some views: those in its store are found, the others computed."""
 
-    def __init__(
-        self, encoder: Any, views: Sequence[View], pad_token_id: int, max_length: int, precision: str, store: FeatureStore
-    ) -> None:
-        self.views = tuple(views)
-        self._encoder, self._pad, self._most, self._precision, self._store = (
-            encoder, pad_token_id, max_length, precision, store,
-        )  # fmt: skip
-        self.computed = 0
-        """Texts that have been computed, and not found."""
+    encoder: Any
+    views: Sequence[View]
+    pad_token_id: int
+    max_length: int
+    precision: str
+    store: FeatureStore
+    computed: int = field(default=0, init=False)
+    """Texts that have been computed, and not found."""
 
     def read(self, features: Sequence[Feature]) -> list[Place]:
         """Find where each feature's array (views, rows, hidden size) is; computes those not known."""
         keys = [self._key(feature) for feature in features]
-        known = self._store.known(keys)
+        known = self.store.known(keys)
         missing = {key: i for i, key in enumerate(keys) if key not in known}
         if missing:
             self._compute([features[i] for i in missing.values()], list(missing))
-            known = self._store.known(keys)
+            known = self.store.known(keys)
         return [known[key] for key in keys]
 
     def _compute(self, features: Sequence[Feature], keys: Sequence[bytes]) -> None:
-        made: list[tuple[bytes, NDArray[Any]]] = []
-        held = 0
-        for index, array in compute(self._encoder, features, self.views, self._pad, self._most, self._precision):
+        made, held = list[tuple[bytes, NDArray[Any]]](), 0
+        for index, array in compute(self.encoder, features, self.views, self.pad_token_id, self.max_length, self.precision):
             made.append((keys[index], array))
             held += array.nbytes
             if held >= CHUNK_BYTES:
-                self._store.add(made)
+                self.store.add(made)
                 made, held = [], 0
-        self._store.add(made)
+        self.store.add(made)
         self.computed += len(keys)
 
     def _key(self, feature: Feature) -> bytes:
         """Hash all that a text's features depend on beside the encoder."""
-        read = [list(feature[name]) for name in MODEL_INPUTS if name in feature]
-        return hashlib.sha256(json.dumps([read, tokens_read(feature) if of_tokens(self.views) else []]).encode()).digest()[
-            :16
-        ]
+        inputs = [list(feature[name]) for name in MODEL_INPUTS if name in feature]
+        tokens = tokens_read(feature) if of_tokens(self.views) else []
+        return hashlib.sha256(json.dumps([inputs, tokens]).encode()).digest()[:16]
 
 
 def mark(model: Any, views: Sequence[View], precision: str, device: Any) -> str:

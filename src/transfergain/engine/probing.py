@@ -42,38 +42,38 @@ class Head:
 
     of_tokens: bool
     """Whether it reads each token, or the text as a whole."""
-    problem: Callable[[Sequence[Feature], Sequence[int], int], Problem]
-    """(features, rows of each, classes) -> what the layer is fitted to."""
-    outputs: Callable[[NDArray[np.float32], Feature, Sequence[int]], NDArray[np.float32]]
-    """(the layer's outputs of a feature's rows, feature, tokens of the rows) -> what the task decodes."""
+    problem: Callable[[Sequence[Feature], int], Problem]
+    """(features, classes) -> what the layer is fitted to."""
+    outputs: Callable[[NDArray[np.float32], Feature], NDArray[np.float32]]
+    """(the layer's outputs of a feature's rows, feature) -> what the task decodes."""
 
 
-def _classes_of_texts(features: Sequence[Feature], counts: Sequence[int], classes: int) -> Problem:
+def _classes_of_texts(features: Sequence[Feature], classes: int) -> Problem:
     targets = [feature["labels"] for feature in features]
     return Several(np.array(targets) > 0) if isinstance(targets[0], tuple) else Classes(np.array(targets), classes)
 
 
-def _classes_of_tokens(features: Sequence[Feature], counts: Sequence[int], classes: int) -> Problem:
+def _classes_of_tokens(features: Sequence[Feature], classes: int) -> Problem:
     labels = [np.array(feature["labels"])[tokens_read(feature)] for feature in features]
     return Classes(np.concatenate(labels), classes)
 
 
-def _positions(features: Sequence[Feature], counts: Sequence[int], classes: int) -> Problem:
-    starts = np.cumsum([0, *counts[:-1]])
+def _positions(features: Sequence[Feature], classes: int) -> Problem:
+    starts = np.cumsum([0, *(len(tokens_read(feature)) for feature in features[:-1])])
     targets = [[feature["start_positions"], feature["end_positions"]] for feature in features]
     return Positions(starts, starts[:, None] + np.array(targets))
 
 
-def _spread(scores: NDArray[np.float32], feature: Feature, rows: Sequence[int]) -> NDArray[np.float32]:
+def _spread(scores: NDArray[np.float32], feature: Feature) -> NDArray[np.float32]:
     whole = np.zeros((len(feature["input_ids"]), scores.shape[1]), np.float32)
-    whole[list(rows)] = scores
+    whole[tokens_read(feature)] = scores
     return whole
 
 
 HEADS = {
-    "AutoModelForSequenceClassification": Head(False, _classes_of_texts, lambda scores, feature, rows: scores[0]),
+    "AutoModelForSequenceClassification": Head(False, _classes_of_texts, lambda scores, feature: scores[0]),
     "AutoModelForTokenClassification": Head(True, _classes_of_tokens, _spread),
-    "AutoModelForQuestionAnswering": Head(True, _positions, lambda scores, feature, rows: scores.T),
+    "AutoModelForQuestionAnswering": Head(True, _positions, lambda scores, feature: scores.T),
 }
 """Auto class -> how its linear layer is fitted and read."""
 
@@ -87,20 +87,18 @@ def make_probe(
     """
     rows = material.parts()
     parts = {name: Part(rows[name].examples, e, e.features) for name, e in reader.encode_all(material).items()}
-    model, head = prepared.model.to(device), HEADS[reader.task.auto_class]
-    tuned, own = None, parts["train"].features
+    model, train, tuned = prepared.model.to(device), parts["train"].features, NOT_TUNED
     if prepared.contrasts:
-        tuned, folder = contrast.tune(model, own, int(reader.tokenizer.pad_token_id), reader.recipe, replicate), None
-    features = make_features(model.encoder, head, own, reader, folder)
-    return Probe(model, head, reader, parts, features, tuned=tuned)
+        tuned, folder = contrast.tune(model, train, int(reader.tokenizer.pad_token_id), reader.recipe, replicate), None
+    return Probe(model, reader, parts, make_features(model.encoder, train, reader, folder), tuned=tuned)
 
 
-def make_features(encoder: Any, head: Head, sample: Sequence[Feature], reader: Reader, folder: Path | None) -> Features:
-    """Choose the views of an encoder that a head may read, and where their features are kept."""
+def make_features(encoder: Any, sample: Sequence[Feature], reader: Reader, folder: Path | None) -> Features:
+    """Choose the views of an encoder that the task's layer may read, and where their features are kept."""
     tokenizer, recipe, device = reader.tokenizer, reader.recipe, next(encoder.parameters()).device
     layers = count_layers(encoder, sample[0]["input_ids"][:1])
     begins = tokenizer.cls_token_id is not None and sample[0]["input_ids"][0] == tokenizer.cls_token_id
-    views = token_views(layers) if head.of_tokens else text_views(layers, begins)
+    views = token_views(layers) if HEADS[reader.task.auto_class].of_tokens else text_views(layers, begins)
     store = FeatureStore(folder and folder / mark(encoder, views, recipe.precision, device))
     return Features(encoder, views, int(tokenizer.pad_token_id), recipe.max_length, recipe.precision, store)
 
@@ -117,14 +115,18 @@ class Probe:
     """A frozen encoder with its task and all that it reads, ready for its linear layer."""
 
     model: Any
-    head: Head
     reader: Reader
     parts: Mapping[PartName, Part]
     features: Features
     choices: tuple[int, ...] = ()
     """The views that are tried; all where none is named."""
-    tuned: Contrasted | None = None
-    """What tuning the encoder on pairs of texts took; None where it is as the checkpoint has it."""
+    tuned: Contrasted = NOT_TUNED
+    """What tuning the encoder on pairs of texts took."""
+
+    @property
+    def head(self) -> Head:
+        """How a linear layer answers the task."""
+        return HEADS[self.reader.task.auto_class]
 
     def train(self, train: str, dev: str, *_: Any) -> Probed:
         """Solve for the linear layer on one part, choosing what it reads and its strength by another."""
@@ -137,8 +139,7 @@ class Probe:
 
     def _given(self, name: str) -> tuple[list[Read], Problem]:
         features = self.parts[name].features
-        places = self.features.read(features)
-        problem = self.head.problem(features, [place.rows for place in places], len(self.reader.labels))
+        places, problem = self.features.read(features), self.head.problem(features, len(self.reader.labels))
         return [partial(stack, places, view) for view in self._tried()], problem
 
     def _tried(self) -> tuple[int, ...]:
@@ -183,12 +184,12 @@ class Probed(Answering):
     def _outputs(self, part: Part) -> list[NDArray[np.float32]]:
         give, linear = self.probe.head.outputs, self.solved.linear
         read = each(self.probe.features.read(part.features), self.solved.view)
-        return [give(linear(rows), feature, tokens_read(feature)) for rows, feature in zip(read, part.features, strict=True)]
+        return [give(linear(rows), feature) for rows, feature in zip(read, part.features, strict=True)]
 
     def outcome(self, splits: Sequence[Split]) -> Outcome:
         """Evaluate sealed splits, and say what was chosen of how much."""
         answers, views = self.answer(splits), self.probe.features.views
-        layers, tuned = max(view.layer for view in views), self.probe.tuned or NOT_TUNED
+        layers, tuned = max(view.layer for view in views), self.probe.tuned
         read = base_flops(self.probe.model, self.parts["train"].features, int(self.reader.tokenizer.pad_token_id))
         details = replace(
             answers.details,
@@ -196,7 +197,7 @@ class Probed(Answering):
             steps=tuned.steps or None,
             flops=float(read) + tuned.flops,
             train_seconds=self.seconds + tuned.seconds,
-            frozen_features=self.probe.tuned is None,
+            frozen_features=tuned is NOT_TUNED,
         )
         dev = self.reader.score(self.dev, self.dev_outputs()).score
         return Outcome(Status.DONE, dev_score=dev, evaluated=answers.evaluated, details=details)

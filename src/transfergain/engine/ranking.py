@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit
 
-from transfergain.arms import ARMS
 from transfergain.arms.base import Blueprint
+from transfergain.arms.probe import PROBE
 from transfergain.checkpoint import check_length, load_config, load_tokenizer
 from transfergain.data.draws import stratified_order
-from transfergain.engine.convex import Classes, Several
+from transfergain.engine.convex import Classes, Problem, Several
 from transfergain.engine.feature_store import Place, stack
 from transfergain.engine.material import PartName, Rows
 from transfergain.engine.precision import pick_device
-from transfergain.engine.probing import HEADS, Probe, make_features
+from transfergain.engine.probing import Probe, make_features
 from transfergain.engine.rank_row import RankRow
 from transfergain.engine.reading import Part, Reader
 from transfergain.engine.threads import torch_threads
@@ -30,12 +30,15 @@ from transfergain.engine.transferability import h_score, log_me
 from transfergain.seeds import generator
 from transfergain.sharing import Memo
 from transfergain.tasks import find
+from transfergain.tasks.scoring import score
 from transfergain.types import Checkpoint, Dataset, Example, Recipe
 
 DEV_SHARE = 5
 """One in so many examples of a half chooses what the probe reads and its strength."""
 MOST_ROWS = 4000
 """Rows that LogME and H-score are computed on: words are many."""
+ALL = "all"
+"""The part that holds all examples."""
 
 
 def measure(
@@ -49,54 +52,50 @@ def measure(
     draws: int,
 ) -> RankRow:
     """Measure one checkpoint, with so many threads. Raises UserError where it cannot be used."""
+    recipe, rows = Recipe(0.0, max_length=max_length, options=tuple(encoding)), sample(data, examples)
     with torch_threads(threads):
-        return _measure(checkpoint, data, max_length, encoding, device, examples, draws)
-
-
-def _measure(
-    checkpoint: Checkpoint,
-    data: Dataset,
-    max_length: int,
-    encoding: Sequence[tuple[str, Any]],
-    device: str,
-    examples: int,
-    draws: int,
-) -> RankRow:
-    task, rows = find(data.task), sample(data, examples)
-    tokenizer = load_tokenizer(checkpoint)
-    config = load_config(checkpoint, tokenizer, data.labels, head=task.head)
-    check_length(checkpoint, tokenizer, config, max_length)
-    memo = Memo()
-    prepared = ARMS["probe"].prepare(Blueprint(checkpoint, task.auto_class, config, 0, memo))
-    recipe = Recipe(0.0, max_length=max_length, options=tuple(encoding))
-    reader = Reader(task, data.labels, tokenizer, checkpoint.revision, recipe, None, memo)
-    model, head, whole = prepared.model.to(pick_device(device)), HEADS[task.auto_class], _part(reader, rows, "all")
-    features = make_features(model.encoder, head, whole.features, reader, None)
-    _forget_peak()
-    since = time.perf_counter()
-    places = features.read(whole.features)
-    seconds, memory = time.perf_counter() - since, _peak()
-    problem = head.problem(whole.features, [place.rows for place in places], len(data.labels))
-    found = _without_training(places, problem, len(features.views))
-    best = found.best if found else 0
-    layers = max(view.layer for view in features.views)
-    probe = Probe(model, head, reader, {}, features, choices=tuple(dict.fromkeys((0, best))))
-    mean, low, high = _interval([_cross_fitted(probe, rows, draw) for draw in range(draws)])
+        probe = _probe(checkpoint, data, rows, recipe, device)
+        places, seconds, megabytes = _read(probe)
+        features, encoder = probe.features, probe.model.encoder
+        layers = max(view.layer for view in features.views)
+        problem = probe.head.problem(probe.parts[ALL].features, len(data.labels))
+        found = _without_training(places, problem, len(features.views))
+        probe = replace(probe, choices=tuple(dict.fromkeys((0, found.best))))
+        mean, low, high = _interval([_cross_fitted(probe, rows, draw) for draw in range(draws)])
     return RankRow(
         model=checkpoint.name,
         probe=mean,
         low=low,
         high=high,
-        log_me=found and found.log_me,
-        log_me_all=found and found.log_me_all,
-        h_score=found and found.h_score,
-        h_score_all=found and found.h_score_all,
-        best=features.views[best].describe(layers) if found else "",
-        parameters=sum(p.numel() for p in model.encoder.parameters()),
-        hidden=int(model.encoder.config.hidden_size),
+        log_me=found.log_me,
+        log_me_all=found.log_me_all,
+        h_score=found.h_score,
+        h_score_all=found.h_score_all,
+        best="" if found.log_me is None else features.views[found.best].describe(layers),
+        parameters=sum(p.numel() for p in encoder.parameters()),
+        hidden=int(encoder.config.hidden_size),
         seconds=seconds / len(rows) * 1000,
-        megabytes=memory,
+        megabytes=megabytes,
     )
+
+
+def _probe(checkpoint: Checkpoint, data: Dataset, rows: Sequence[Example], recipe: Recipe, device: str) -> Probe:
+    """Prepare a probe of a checkpoint, as its arm does, that has read nothing yet but knows all examples."""
+    task, tokenizer, memo = find(data.task), load_tokenizer(checkpoint), Memo()
+    config = load_config(checkpoint, tokenizer, data.labels, head=task.head)
+    check_length(checkpoint, tokenizer, config, recipe.max_length)
+    model = PROBE.prepare(Blueprint(checkpoint, task.auto_class, config, 0, memo)).model.to(pick_device(device))
+    reader = Reader(task, data.labels, tokenizer, checkpoint.revision, recipe, None, memo)
+    whole = _part(reader, rows, ALL)
+    return Probe(model, reader, {ALL: whole}, make_features(model.encoder, whole.features, reader, None))
+
+
+def _read(probe: Probe) -> tuple[list[Place], float, float | None]:
+    """Compute the features of all examples: where they are, the seconds it took, and the most memory held in MB."""
+    _forget_peak()
+    since = time.perf_counter()
+    places = probe.features.read(probe.parts[ALL].features)
+    return places, time.perf_counter() - since, _peak()
 
 
 def sample(data: Dataset, most: int) -> list[Example]:
@@ -113,18 +112,18 @@ def _part(reader: Reader, rows: Sequence[Example], key: object) -> Part:
 class Evidence(NamedTuple):
     """What LogME and the H-score say of the view where LogME is largest, and of that of all layers."""
 
-    best: int
-    """The number of the view where LogME is largest."""
-    log_me: float
-    log_me_all: float
-    h_score: float
-    h_score_all: float
+    best: int = 0
+    """The number of the view where LogME is largest; the first, which is of all layers, where there is no LogME."""
+    log_me: float | None = None
+    log_me_all: float | None = None
+    h_score: float | None = None
+    h_score_all: float | None = None
 
 
-def _without_training(places: Sequence[Place], problem: Any, views: int) -> Evidence | None:
-    """Score each view by LogME, and the best and the first, which is of all layers, by H-score; None without classes."""
+def _without_training(places: Sequence[Place], problem: Problem, views: int) -> Evidence:
+    """Score each view by LogME, and the best and the first, which is of all layers, by H-score; nothing without classes."""
     if not isinstance(problem, Classes | Several):
-        return None
+        return Evidence()
     few = np.sort(generator("rank rows").permutation(len(problem.hits))[:MOST_ROWS])
     hits = problem.hits[few]
     hits = hits[:, hits.any(axis=0)]
@@ -146,8 +145,8 @@ def _h_score(rows: NDArray[np.float64], hits: NDArray[np.bool_]) -> float:
 
 def _cross_fitted(probe: Probe, rows: Sequence[Example], draw: int) -> float:
     """Halve the examples at random and score what a probe of each half predicts of the other."""
-    stratum, reader = probe.reader.task.stratum, replace(probe.reader, memo=Memo())  # the next draw has other halves
-    halves = in_halves(rows, [stratum(example) for example in rows], draw)
+    reader = replace(probe.reader, memo=Memo())  # of the next draw's halves, nothing is encoded here
+    halves = in_halves(rows, [reader.task.stratum(example) for example in rows], draw)
     answers, asked = list[Any](), list[Example]()
     for side, (mine, other) in enumerate((halves, halves[::-1])):
         few = max(1, len(mine) // DEV_SHARE)
@@ -158,8 +157,6 @@ def _cross_fitted(probe: Probe, rows: Sequence[Example], draw: int) -> float:
         setting = reader.setting(parts["dev"], trained.dev_outputs())
         answers += reader.answers(parts["other"], trained.outputs("other"), setting)
         asked += other
-    from transfergain.tasks.scoring import score
-
     return score(reader.task, answers, asked, reader.labels).score
 
 
