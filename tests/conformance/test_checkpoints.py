@@ -73,7 +73,7 @@ def test_one_missing_norm_is_refused(folder):
     path = folder()
     gone = "encoder.layer.0.output.LayerNorm.weight"
     edit_weights(path, lambda tensors: {n: t for n, t in tensors.items() if n != gone})
-    assert refused(path, "full", "1 weights", gone)
+    assert refused(path, "full", "1 weight of its encoder", gone)
 
 
 def test_weights_under_other_names_are_refused(folder):
