@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from support.feature_writer import write
 from support.texts import sentences
 from transfergain import checkpoint as checkpoints_
 from transfergain.arms.probe_model import ALL_LAYERS
@@ -201,17 +202,9 @@ def test_a_folder_of_sentence_transformers_is_read_where_its_model_is(checkpoint
     assert found.revision == plain.revision and found.within == path
 
 
-def _write(folder, name):
-    store = FeatureStore(folder)
-    for i in range(40):
-        key = f"{i:016d}".encode()
-        if key not in store.known([key]):
-            store.add([(key, np.full((2, 3, 4), i, np.float32))])
-
-
 def test_two_processes_share_a_folder(tmp_path):
     spawn = multiprocessing.get_context("spawn")
-    both = [spawn.Process(target=_write, args=(tmp_path, name)) for name in "ab"]
+    both = [spawn.Process(target=write, args=(tmp_path,)) for _ in range(2)]
     for process in both:
         process.start()
     for process in both:
