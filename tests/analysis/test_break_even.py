@@ -78,6 +78,7 @@ def test_the_leading_arm_is_compared_with_all_others():
     assert any("scratch overtakes full at about" in said for said in known.summary.datasets[0].more_labels.forecast)
 
 
+@pytest.mark.long
 def test_what_is_not_sure_is_said_to_be_probable():
     """Full ends a little ahead, a little behind, or begins a little ahead: no test tells the ends apart."""
     gained = np.array([-0.12, -0.08, -0.04, 0.012])
@@ -110,6 +111,7 @@ def over_a_file(score, level, files=1, seeds=6, **asked):
     return {row.arm: row for row in pick(rows, reference="gpt")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("files", [1, 3])
 def test_an_arm_overtakes_predictions_of_files(files):
     found = over_a_file(rises, 0.74, files, label_cost=0.4, currency="EUR")
@@ -148,6 +150,7 @@ def test_one_seed_against_a_file_has_a_place_and_no_interval():
     assert found["full"].low is None and found["full"].sentence.endswith("(no interval from one seed).")
 
 
+@pytest.mark.long
 def test_predictions_of_files_have_no_learning_curve_of_their_own():
     world = World(score=rises, budgets=BUDGETS, seeds=2, n_test=200)
     known = findings([*trials(world), *of_files(world, "gpt", 0.74)])

@@ -6,12 +6,17 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from support.planted import findings, planted, trials, usual
+from support.planted import REQUEST, findings, planted, trials, usual
 from support.synthetic import DATA, World, pick
+from support.synthetic import study as trials_of
+from transfergain.analysis import gain
+from transfergain.analysis.entries import StudyRequest
 from transfergain.analysis.forecast import families
+from transfergain.analysis.forecast import table as forecasting
 from transfergain.analysis.forecast.fit import RESIDUAL_PRIOR, Ensemble
 from transfergain.analysis.forecast.measured import Measured, of
 from transfergain.analysis.forecast.needed import diminishing, needed
+from transfergain.analysis.forecast.said import ahead
 from transfergain.analysis.forecast.said import diminishing as said_of
 from transfergain.analysis.rows import Censored
 from transfergain.analysis.stats import Values
@@ -157,9 +162,12 @@ def test_from_where_on_labels_bring_less_than_a_point(errors, censored, labels):
 
 
 def accuracies(power, left=0.05, most=1024, seeds=6, **asked):
-    """A study of full on a power law from 1,024 labels on down, with little noise, and the sentence about its next point."""
-    found = study(lambda arm, n: 1 - left - power * n**-0.5, (most // 8, most // 4, most // 2, most), seeds, 4000, **asked)
-    return {row.measure: row for row in of_full(found)}, found.summary.datasets[0].more_labels.forecast
+    """Rows by measure of full on a power law with little noise, and what is said of it in short."""
+    budgets = (most // 8, most // 4, most // 2, most)
+    world = World(score=lambda arm, n: 1 - left - power * n**-0.5, budgets=budgets, seeds=seeds, n_test=4000, arms=("full",))
+    request = StudyRequest.of({**REQUEST, **asked})
+    rows = forecasting.rows(gain.cells(trials_of(world), {"full": True}, {}), {"reviews": DATA}, request)
+    return {row.measure: row for row in rows}, ahead(rows, [], [], request)
 
 
 def test_a_curve_that_flattens_says_from_where_on_labels_bring_little():

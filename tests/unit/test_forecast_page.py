@@ -55,6 +55,7 @@ def test_the_first_screen_says_what_the_next_labels_cost(known):
     assert "dotted: forecast, 90 %" in page
 
 
+@pytest.mark.long
 def test_numbers_of_labels_too_close_for_their_words_share_a_tick():
     """2,000 and 4,000 were asked for, and stand for 2,048 and 4,096, which are drawn without being asked for."""
     world = World(score=usual, budgets=(64, 256, 1024), seeds=2, n_test=100)
