@@ -68,6 +68,14 @@ def test_checkpoints_are_rows_the_best_probe_first_and_broken_ones_say_why(model
     assert [row.probe for row in again.rows] == [row.probe for row in found.rows]
 
 
+@pytest.mark.long
+def test_checkpoints_with_other_tokenizers_each_read_with_their_own(models, files, tmp_path):
+    others = [str(build_checkpoint(kind, tmp_path / kind, spread=0.3)) for kind in ("roberta", "gpt2", "t5")]
+    found = tg.rank([models[0], *others], task="sentiment", train_file=files["sentiment"], examples=60, quiet=True)
+    assert {row.model for row in found.ranked} == {models[0], *others} and not any(row.problem for row in found.rows)
+    assert len({row.log_me for row in found.rows}) == 4
+
+
 def test_the_command_prints_the_ranking_and_ends_with_the_next_commands(models, files, monkeypatch, capsys):
     flags = ["--task", "sentiment", "--train-file", files["sentiment"], "--examples", "60"]
     assert command(monkeypatch, "rank", *models, *flags) == 0

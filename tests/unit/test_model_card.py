@@ -145,5 +145,5 @@ def test_a_card_says_how_a_model_with_code_of_its_own_is_loaded(tmp_path):
     _, readme = written(tmp_path)
     text = readme["full"].read_text("utf-8")
     assert "`AutoModelForSequenceClassification.from_pretrained(FOLDER, trust_remote_code=True)`, or a pipeline with" in text
-    assert "It reads, as dev chose: mean of tokens, all layers; L2 0.1; of 14 settings." in text
+    assert "Chosen on dev: mean of tokens, all layers; L2 0.1; of 14 settings." in text
     assert "trust_remote_code" not in readme["scratch"].read_text("utf-8")

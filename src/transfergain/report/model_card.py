@@ -100,7 +100,7 @@ def _how_to_use(trial: StoredTrial) -> list[str]:
     if details.choice:
         load = f"{find(trial.spec.task).auto_class}.from_pretrained(FOLDER, trust_remote_code=True)"
         lines = [
-            f"It reads, as dev chose: {details.choice}.",
+            f"Chosen on dev: {details.choice}.",
             "",
             f"`{load}`, or a pipeline with the same argument, loads it: no class of `transformers` puts a linear layer on "
             "such features, so it brings its own in `probe_model.py`.",
