@@ -202,6 +202,17 @@ def test_a_folder_of_sentence_transformers_is_read_where_its_model_is(checkpoint
     assert found.revision == plain.revision and found.within == path
 
 
+def test_a_disk_that_is_full_is_left_without_half_a_file(tmp_path, monkeypatch):
+    def full(file, array):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "save", full)
+    store, key = FeatureStore(tmp_path), b"0" * 16
+    store.add([(key, np.ones((2, 3, 4), np.float32))])
+    assert not list(tmp_path.glob("*.part")) and (stack([store.known([key])[key]], 1) == 1).all()
+    assert not FeatureStore(tmp_path).known([key]), "the rows without their index are not there for others"
+
+
 def test_two_processes_share_a_folder(tmp_path):
     spawn = multiprocessing.get_context("spawn")
     both = [spawn.Process(target=write, args=(tmp_path,)) for _ in range(2)]

@@ -88,9 +88,9 @@ class FeatureStore:
         sizes = [(array.shape[1], array.shape[0], array.shape[2]) for _, array in pairs]
         entries = [(key, *size, array.dtype.str) for (key, array), size in zip(pairs, sizes, strict=True)]
         index, name = np.array(entries, INDEX), uuid.uuid4().hex
+        part = self._folder / f"{name}.part"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            part = self._folder / f"{name}.part"
             with part.open("wb") as file:
                 file.writelines(_by_view(array) for _, array in pairs)
             part.replace(self._folder / f"{name}{ROWS_ENDING}")
@@ -98,6 +98,8 @@ class FeatureStore:
                 np.save(file, index)
             part.replace(self._folder / f"{name}{INDEX_ENDING}")
         except OSError:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
             held = io.BytesIO(b"".join(_by_view(array) for _, array in pairs))
             for (key, _), place in zip(pairs, _places(index, held), strict=True):
                 self._found.setdefault(key, place)
