@@ -33,7 +33,7 @@ OPEN = f"; whether to buy labels is open: {NEXT} may bring between"
         ((0.79, 0.802, 0.809), f" and buy no more labels: {NEXT} probably bring less than 1 point."),
         ((0.79, 0.82, 0.85), f"{OPEN} nothing and 5.0 points."),
         ((0.807, 0.82, 0.83), f"{OPEN} 0.7 and 3.0 points."),
-        ((None, 0.82, None), f" for now; whether to buy labels takes more seeds: {NEXT} probably bring 2.0 points."),
+        ((None, 0.82, None), f" for now; more seeds would tell whether to buy labels: {NEXT} probably bring 2.0 points."),
     ],
 )
 def test_labels_are_advised_by_the_verdict_on_them(ends, said):
@@ -61,7 +61,7 @@ def test_beside_what_learns_from_no_labels_the_arm_is_named(estimate, said):
 def test_without_a_forecast_it_says_what_to_take_and_what_it_takes():
     missing = replace(ROW, estimate=None, low=None, high=None, missing=(128, 256, 512))
     assert advice(BEST, [missing], [], STUDY) == (
-        "Take full fine-tuning; whether to buy labels takes results with three numbers of them."
+        "Take full fine-tuning. Results with three numbers of labels would tell whether to buy more."
     )
     assert advice(BEST, [], [], STUDY) == "Take full fine-tuning."
     assert advice(replace(BEST, score=None), [], [], STUDY) == ""

@@ -51,7 +51,7 @@ def _labels(row: ForecastRow, study: StudyRequest) -> str:
     """Say whether to buy, by the verdict on so many labels."""
     bought, brings = f"the next {_more(row, study)}", f"probably bring {_points(brought(row))}"
     if row.low is None or row.high is None or row.fitted is None:
-        return f" for now; whether to buy labels takes more seeds: {bought} {brings}"
+        return f" for now; more seeds would tell whether to buy labels: {bought} {brings}"
     if row.verdict is Verdict.SUPPORTED:
         return f" and buy labels: {bought} {brings}"
     if row.verdict is Verdict.NOT_SUPPORTED:
@@ -62,7 +62,7 @@ def _labels(row: ForecastRow, study: StudyRequest) -> str:
 
 def _unknown(rows: Sequence[ForecastRow]) -> str:
     missing = any(row.missing for row in rows)
-    return "; whether to buy labels takes results with three numbers of them" if missing else ""
+    return ". Results with three numbers of labels would tell whether to buy more" if missing else ""
 
 
 def _more(row: ForecastRow, study: StudyRequest) -> str:
