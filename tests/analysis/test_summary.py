@@ -225,6 +225,7 @@ def test_next_steps_follow_the_request(request_, step):
     assert step in [(each.key, each.value) for each in of.next]
 
 
+@pytest.mark.long
 def test_a_study_that_looks_gets_a_higher_maximum():
     known = planted("equal arms")
     looking = {name: replace(entry, looks=(3, 4, 5)) for name, entry in known.data.items()}

@@ -139,6 +139,7 @@ def auto(rows, seeds):
     return findings(some, dict.fromkeys(dict.fromkeys(row.spec.dataset for row in some), entry))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("world", ["usual", "negative transfer", "scratch never learned"])
 def test_before_the_first_look_nothing_is_decided_however_clear_the_figures(world):
     rows = trials(WORLDS[world])

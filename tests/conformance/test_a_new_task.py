@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 TESTS = Path(__file__).parents[1]
 TOY = Path(__file__).parent / "toy"
 """`toy_task.py` is the file, `sitecustomize.py` the entry: every process that starts with this folder on its path has it."""

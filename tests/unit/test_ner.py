@@ -527,6 +527,7 @@ def test_the_floor_looks_at_train_alone():
 # Public corpora.
 
 
+@pytest.mark.long
 def test_noisy_text_with_wikipedia_as_its_shift(real_data):
     files = (str(real_data / "wnut17" / f"{split}.conll") for split in ("train", "validation", "test"))
     label_map = "person=PER,corporation=ORG,group=ORG,creative-work=MISC,product=MISC,location=LOC"
