@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from transfergain.analysis.trial_rows import TrialRow
 from transfergain.arms import REFERENCE
 from transfergain.errors import UserError, install, nearest
 from transfergain.report import test_texts, typeset
+from transfergain.report.file_names import distinct
 from transfergain.report.formulas import harmless
 from transfergain.report.page import forest, svg
 from transfergain.report.page.figures import Figure
@@ -157,17 +157,15 @@ def figures(findings: Findings) -> Iterator[Figure]:
             yield from (*panel.figures, *panel.more)
 
 
-def _named(drawn: Iterable[Figure]) -> Iterator[tuple[str, Figure]]:
-    """Give every figure a name of its own: those of data sets in other scripts may share one."""
-    seen = Counter[str]()
-    for figure in drawn:
-        seen[figure.name] += 1
-        yield figure.name if seen[figure.name] == 1 else f"{figure.name}-{seen[figure.name]}", figure
+def _named(findings: Findings) -> list[tuple[str, Figure]]:
+    """Draw all figures of the page, each with the name of its file."""
+    drawn = list(figures(findings))
+    return list(zip(distinct(figure.name for figure in drawn), drawn, strict=True))
 
 
 def _svg(findings: Findings, table: str, path: Path) -> None:
     path.mkdir(exist_ok=True)
-    for name, figure in _named(figures(findings)):
+    for name, figure in _named(findings):
         (path / f"{name}.svg").write_text(svg.draw(figure, alone=True), "utf-8")
 
 
@@ -178,7 +176,7 @@ def _png(findings: Findings, table: str, path: Path) -> None:
     except ImportError:
         raise UserError(f"--format png: needs the package resvg-py; {install('png')}; or use svg") from None
     path.mkdir(exist_ok=True)
-    for name, figure in _named(figures(findings)):
+    for name, figure in _named(findings):
         picture = resvg_py.svg_to_bytes(svg_string=svg.draw(figure, alone=True), zoom=2)
         (path / f"{name}.png").write_bytes(bytes(picture))
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from transfergain.data.sealed import unpack
 from transfergain.errors import UserError
+from transfergain.report.file_names import distinct
 from transfergain.report.formulas import harmless
 from transfergain.store import Store
 
@@ -34,11 +34,8 @@ def write(folder: str, format: str = "csv", output: str | None = None) -> list[P
     if output and len(found) > 1:
         raise UserError(f"--output names one file, and the study has {len(found)} data sets, a file each; leave it out")
     paths = []
-    seen = Counter[str]()
-    for name, rows in found.items():
-        safe = "".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:MOST_OF_A_NAME]
-        seen[safe] += 1
-        safe += f"-{seen[safe]}" if seen[safe] > 1 else ""
+    names = distinct("".join(c if c.isalnum() or c in "-_" else "-" for c in name)[:MOST_OF_A_NAME] for name in found)
+    for safe, rows in zip(names, found.values(), strict=True):
         path = Path(output or Path(folder) / f"{TABLE}{f'-{safe}' if len(found) > 1 else ''}.{format}")
         try:
             WRITERS[format](rows, path)

@@ -40,14 +40,19 @@ class _Forecast:
     study: StudyRequest
 
     @cached_property
+    def seeds(self) -> Sequence[int]:
+        """Return the seeds that the study's looks allow."""
+        return self.curve.look().seeds
+
+    @cached_property
     def values(self) -> list[Values]:
-        """Return the scores with every number of labels, of the seeds that the study's looks allow."""
-        return self.curve.values(self.curve.look().seeds)
+        """Return the scores of those seeds with every number of labels."""
+        return self.curve.values(self.seeds)
 
     @property
     def alone(self) -> bool:
         """Tell whether there is one seed, which says nothing of the spread between seeds."""
-        return len(self.curve.look().seeds) < 2
+        return len(self.seeds) < 2
 
     @property
     def least(self) -> int:
@@ -66,7 +71,7 @@ class _Forecast:
             **self.curve.place(self.most),
             measure=Measure.FORECAST,
             reference="",
-            n_seeds=len(self.curve.look().seeds),
+            n_seeds=len(self.seeds),
             level=LEVEL,
             largest=self.most,
             score=float(self.values[-1].scores.mean()),

@@ -8,9 +8,9 @@ from transfergain.counts import Noun, counted
 from transfergain.data.formats.table import Table
 
 ANSWERS = ("accept", "reject", "ignore")
+"""Prodigy's; only what was accepted is a row."""
 REJECTED = Noun("row that was rejected or ignored", "rows that were rejected or ignored")
 UNANNOTATED = Noun("row without an annotation", "rows without an annotation")
-"""Prodigy's; only what was accepted is a row."""
 
 
 def flattened(table: Table) -> Table:

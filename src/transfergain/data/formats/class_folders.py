@@ -13,8 +13,8 @@ from transfergain.data.formats.table import Table
 from transfergain.errors import UserError
 
 UNLABELLED = {"unsup", "unsupervised", "unlabeled", "unlabelled"}
-NO_TEXT = Noun("file that is no .txt", "files that are no .txt")
 """Folders that stand beside those of the classes and hold texts of none."""
+NO_TEXT = Noun("file that is no .txt", "files that are no .txt")
 
 
 @dataclass(frozen=True)
