@@ -45,7 +45,7 @@ def trials(study: Study, replicates: int):
     bench = Bench({data.name: data}, checkpoint, "cpu", 1)
     name = TASKS[data.task].metrics[0]
     for replicate in range(replicates):
-        for _, arm, budget in planner.cells():
+        for _, arm, budget, _ in planner.cells():
             for rate in learning_rates(study.tune):
                 spec = planner.reporting(StudyCell(data, arm, budget), planner.recipe(data, rate))[0]
                 spec = replace(spec, phase=Phase.TUNE, replicate=900 + replicate)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from transfergain.arms import ARMS
 from transfergain.arms.adapt import Adaptation
 from transfergain.arms.base import Blueprint, Start
+from transfergain.course import Course
 from transfergain.data.draws import Drawn, draw
 from transfergain.data.unlabelled import Unlabelled
 from transfergain.engine.material import adaptations, gather, learned_parts, sealed
@@ -51,8 +52,8 @@ class Bench:
     """Trials that share a GPU."""
     features: Path | None = None
     """The folder that features of frozen encoders are kept in; None: each trial computes its own."""
-    unlabelled: Mapping[str, Unlabelled] = field(default_factory=dict)
-    """Data set -> text without labels, where an arm is pretrained on it."""
+    unlabelled: Mapping[tuple[str, str], Unlabelled] = field(default_factory=dict)
+    """(data set, corpus) -> text without labels, where an arm is pretrained on it (`course.Course`)."""
     pretrained: Path | None = None
     """The folder of the checkpoints that the study pretrained, each under the id of its trial."""
     shared: Shared = field(default_factory=Shared, compare=False)
@@ -115,10 +116,10 @@ def _run_pretraining(spec: TrialSpec, bench: Bench, ends: Ends) -> Outcome:
     from transfergain.engine.saves import Saves
 
     assert spec.recipe is not None and ends.save_to is not None
-    options = dict(spec.recipe.options)
+    course = Course.of(spec.recipe)
     asked = pretraining.Asked(
-        from_scratch=options["start"] == Start.FRESH,
-        steps=options["steps"],
+        from_scratch=ARMS[spec.arm].pretrains is Start.FRESH,
+        steps=course.steps,
         learning_rate=spec.recipe.learning_rate,
         batch_size=spec.recipe.batch_size,
         max_length=spec.recipe.max_length,
@@ -130,7 +131,7 @@ def _run_pretraining(spec: TrialSpec, bench: Bench, ends: Ends) -> Outcome:
     def progress(step: int, steps: int, score: float | None) -> None:
         ends.progress(step, steps, None)
 
-    texts = bench.unlabelled[spec.dataset]
+    texts = bench.unlabelled[spec.dataset, course.corpus]
     done = pretraining.pretrain(bench.checkpoint, texts, asked, ends.save_to, progress, Saves(ends.state))
     checks = {name: getattr(done, name) for name in ("objective", "loss", "unigram_loss", "unknown", "tokens", "epochs")}
     details = Details(checks=checks, steps=done.steps, max_steps=done.steps, flops=done.flops, train_seconds=done.seconds)

@@ -253,7 +253,7 @@ class TrialSpec:
     @property
     def is_given(self) -> bool:
         """Tell whether its predictions come from a file: nothing is trained."""
-        return self.budget == 0
+        return self.budget == 0 and self.phase is not Phase.PRETRAIN
 
     def describe(self) -> str:
         """Name the trial in few words, for progress lines and errors."""

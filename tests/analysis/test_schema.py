@@ -7,6 +7,7 @@ import jsonschema
 import pytest
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run
+from support.findings_fixture import course_rows
 from support.synthetic import DATA, World, analysed, study
 from transfergain.analysis import gain
 from transfergain.analysis.entries import StudyRequest
@@ -33,6 +34,7 @@ def every_table():
     rows = [row for world in worlds for row in study(world)]
     tables = analysed(rows)
     tables["predictions"] = tables["gains"][:1]
+    tables["courses"] = course_rows("reviews", 1024, 6)
     warnings = [StudyWarning(WarningKind.CONTAMINATION, "a leak")]
     data = {"reviews": DATA, "news": DATA}
     asked = StudyRequest.of(REQUEST)

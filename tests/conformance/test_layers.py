@@ -19,7 +19,7 @@ LAYERS = (
     ("data", "metrics", "perturbations", "analysis.stats"),
     ("floors",),
     ("tasks", "checkpoint", "arms"),
-    ("data.given", "data.sealed"),
+    ("data.given", "data.sealed", "course"),
     ("engine", "data.prepare"),
     ("study",),
     ("trial", "store", "running.console", "running.search", "running.watchers"),

@@ -1,10 +1,12 @@
 """Arms that are pretrained on unlabelled text: a study makes their checkpoints once, for all budgets and seeds."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from support.tiny import KEYS, InProcess, command, files, findings, flags, outcomes
+from transfergain.course import Course
 from transfergain.data import unlabelled
 from transfergain.executors import EXECUTORS
 from transfergain.running import models
@@ -112,3 +114,69 @@ def test_what_is_evaluated_on_is_never_pretrained_on():
     assert found.texts.files == (("kept", "kept too"),)
     assert (found.same, found.overlapping) == (2, 1) and "2 texts" not in found.note and "2 unlabelled texts" in found.note
     assert found.texts.fingerprint != texts.fingerprint
+
+
+def test_several_lengths_and_corpora_are_compared(tmp_path, checkpoints, in_process, monkeypatch, capsys):
+    """The arm is what the longest pretraining on the study's own text makes of it; the others are beside it."""
+    train, _ = files(tmp_path)
+    backwards = [
+        " ".join(reversed(line.rpartition(",")[0].split())) for line in Path(train).read_text("utf-8").splitlines()[1:]
+    ]
+    (tmp_path / "sea.txt").write_text("\n".join(backwards), "utf-8")
+    keys = {"arms": "scratch,self", "pretrain_steps": "3,6", "unlabelled": f"sea={tmp_path / 'sea.txt'}"}
+    arguments = study(tmp_path / "run", train, checkpoints("bert"), **keys)
+    assert command(monkeypatch, *arguments) == 0
+    err = capsys.readouterr().err
+    assert "sea: " in err and "pretraining · seed 0" in err and "predictions given" not in err
+    assert "23 trials, 0 done already" in err
+    with Store(tmp_path / "run") as store:
+        rows = store.rows()
+    made = {Course.of(row.spec.recipe): row for row in rows if row.spec.phase is Phase.PRETRAIN}
+    assert set(made) == {Course(6), Course(3), Course(6, "sea")}
+    assert made[Course(6)].spec.data_fingerprint != made[Course(6, "sea")].spec.data_fingerprint
+    started = Counter((row.spec.checkpoint_revision, row.spec.budget) for row in rows if row.spec.arm == "self")
+    for course, row in made.items():
+        budgets = KEYS["budgets"] if course == Course(6) else [max(KEYS["budgets"])]
+        assert {budget: started[row.spec.id, budget] for budget in budgets} == dict.fromkeys(budgets, 2)
+        assert sum(count for (revision, _), count in started.items() if revision == row.spec.id) == 2 * len(budgets)
+    found = findings(tmp_path / "run")
+    assert [(row["steps"], row["corpus"], row["n_seeds"]) for row in found["courses"]] == [
+        (6, "", 2), (3, "", 2), (6, "sea", 2)
+    ]  # fmt: skip
+    assert {row["n_seeds"] for row in found["gains"] if row["arm"] == "self"} == {2}
+    kept = (tmp_path / "run" / "models" / "self" / models.TRIAL_ID_FILE).read_text("utf-8")
+    assert {row.spec.id: row.spec.checkpoint_revision for row in rows}[kept] == made[Course(6)].spec.id
+
+    before, ran = outcomes(tmp_path / "run"), len(InProcess.ran)
+    assert command(monkeypatch, *arguments) == 0
+    assert len(InProcess.ran) == ran and outcomes(tmp_path / "run") == before
+
+
+def test_a_course_that_fails_costs_the_other_ones_nothing(tmp_path, checkpoints, in_process, monkeypatch):
+    train, _ = files(tmp_path)
+    (tmp_path / "few.txt").write_text("a good film\n", "utf-8")
+    keys = {"arms": "scratch,self", "budgets": "60", "unlabelled": f"few={tmp_path / 'few.txt'}"}
+    assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), **keys)) == 1
+    with Store(tmp_path / "run") as store:
+        status = Counter((r.spec.arm, r.spec.phase, r.outcome.status) for r in store.rows())
+    assert status["self", Phase.PRETRAIN, Status.FAILED] == 1 and status["self", Phase.PRETRAIN, Status.DONE] == 1
+    assert status["self", Phase.REPORT, Status.DONE] == 2 and status["self", Phase.REPORT, Status.SKIPPED] == 2
+
+
+@pytest.mark.parametrize(
+    ("keys", "said"),
+    [
+        (
+            {"arms": "scratch,full", "unlabelled": "a=b.txt"},
+            "--unlabelled: no arm of the study reads it; add self or adapted",
+        ),
+        ({"unlabelled": "b.txt"}, '--unlabelled: "b.txt" is not of the form name=FILE'),
+        ({"unlabelled": "a=nowhere.txt"}, "nowhere.txt: no such file"),
+        ({"pretrain_steps": "6,many"}, "--pretrain-steps: must be whole numbers such as 500,2000"),
+        ({"pretrain_steps": "0"}, "--pretrain-steps: input should be greater than or equal to 1"),
+    ],
+)
+def test_a_course_that_cannot_be_is_one_line(keys, said, tmp_path, checkpoints, in_process, monkeypatch, capsys):
+    train, _ = files(tmp_path)
+    assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), **keys)) == 2
+    assert said in capsys.readouterr().err

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from transfergain.analysis import candidates, gain
+from transfergain.analysis.courses import CourseRow
 from transfergain.analysis.endless import Endless, Reading
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
 from transfergain.analysis.findings import Findings
@@ -27,6 +28,7 @@ from transfergain.analysis.rows import (
     ScoreRow,
     Verdict,
 )
+from transfergain.course import Course
 from transfergain.data.sample import SampledText
 from transfergain.split import DEV, TEST, Kind, adapted, perturbed, shift
 from transfergain.store import StoredTrial
@@ -324,6 +326,18 @@ def part_row(dataset, budget, seeds):
     return row(PartRow, dataset, "full", budget, TEST, Measure.PART, high - low, high - low - 0.02, high - low + 0.02,
                seeds=seeds, part=Part.READ, p_value=0.001, score=high, reference_score=low,
                says=(Verdict.SUPPORTED, f"{dataset}: what the checkpoint has read"))  # fmt: skip
+
+
+def course_rows(dataset, budget, seeds):
+    """Two courses of one arm: what it is named for, and one on other text that brought less."""
+    gains = {Course(2000): (0.2, None), Course(2000, "wiki"): (0.09, -0.11)}
+    return [
+        row(CourseRow, dataset, "full", budget, TEST, Measure.COURSE, gain, gain - 0.03, gain + 0.03, seeds=seeds,
+            corpus=course.corpus, steps=course.steps, flops=1e12 * course.steps, loss=3.5 - gain, score=0.6 + gain,
+            over_first=over, over_first_low=over and over - 0.03, over_first_high=over and over + 0.03,
+            says=(Verdict.SUPPORTED, f"{dataset}: full after {course}"))
+        for course, (gain, over) in gains.items()
+    ]  # fmt: skip
 
 
 def timing_rows(dataset, budget, seeds):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run
-from support.findings_fixture import synthetic
+from support.findings_fixture import course_rows, synthetic
 from support.strict import latex_problems
 from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.findings import BENEFITS, load
@@ -188,7 +188,7 @@ def ahead(like):
                            score=0.88, points=3)  # fmt: skip
     overtakes = BreakEvenRow(**place, measure=Measure.BREAK_EVEN, reference="tfidf", estimate=90.0, overtakes="full",
                              n_min=64, n_max=1024, cost=None)  # fmt: skip
-    return {"forecast": [forecast], "break_even": [overtakes]}
+    return {"forecast": [forecast], "break_even": [overtakes], "courses": course_rows("reviews", 1024, 5)}
 
 
 @pytest.mark.parametrize("format", [f for f in FORMATS if f not in PICTURES])

@@ -31,7 +31,7 @@ def row(spec, seconds=2.0):
 
 
 def cell(planned, rows=(), speeds=None, arm="full", budget=20):
-    return _cell(planned, list(rows), speeds or {}, planned.datasets["reviews"], arm, budget)
+    return _cell(planned, list(rows), speeds or {}, StudyCell(planned.datasets["reviews"], arm, budget))
 
 
 def test_counts_are_those_of_both_rounds_and_of_the_seeds():

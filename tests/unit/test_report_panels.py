@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from support.fakes import dataset
-from support.findings_fixture import BUDGETS, N_TEST, SAME, Told, entry, row, synthetic
+from support.findings_fixture import BUDGETS, N_TEST, SAME, Told, course_rows, entry, row, synthetic
 from transfergain import split
 from transfergain.analysis.endless import Reading
 from transfergain.analysis.findings import BENEFITS
@@ -35,7 +35,7 @@ def whole():
 
 @pytest.fixture(scope="module")
 def view(whole):
-    return DatasetView(whole, "reviews")
+    return DatasetView(dataclasses.replace(whole, courses=course_rows("reviews", 1024, 5)), "reviews")
 
 
 def bare(**changes):

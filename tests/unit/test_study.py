@@ -271,7 +271,7 @@ def planner(**keys):
 
 def test_arms_of_the_largest_budget_alone_are_left_out_below_it():
     plan = planner(arms="scratch,full,probe", largest_only="probe")
-    cells = [(arm, budget) for _, arm, budget in plan.cells()]
+    cells = [(arm, budget) for _, arm, budget, _ in plan.cells()]
     assert cells == [("scratch", 10), ("full", 10), ("scratch", 20), ("full", 20), ("probe", 20)]
 
 
@@ -339,7 +339,7 @@ def test_arms_get_the_same_trials_but_for_their_name():
 def test_a_larger_study_holds_the_trials_of_the_smaller_one():
     def ids(plan):
         specs = plan.floors()
-        for data, arm, budget in plan.cells():
+        for data, arm, budget, _ in plan.cells():
             specs += plan.tuning(StudyCell(data, arm, budget))
             specs += plan.reporting(StudyCell(data, arm, budget), plan.recipe(data, 1e-4))
         return {spec.id for spec in specs}

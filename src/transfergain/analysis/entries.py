@@ -9,6 +9,7 @@ from typing import Any
 from transfergain.analysis.flat import Flat
 from transfergain.analysis.sequential import Looks
 from transfergain.arms import REFERENCE
+from transfergain.course import Course, courses
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +69,8 @@ class StudyRequest:
     """The error whose labels are wanted."""
     label_cost: float | None = None
     currency: str = ""
+    courses: Sequence[Course] = ()
+    """What arms that are pretrained on text read; the first is what they are named for."""
 
     @classmethod
     def of(cls, request: Mapping[str, Any]) -> StudyRequest:
@@ -90,7 +93,14 @@ class StudyRequest:
             target_error=request.get("target_error"),
             label_cost=request.get("label_cost"),
             currency=request.get("currency") or "",
+            courses=_courses(request),
         )
+
+
+def _courses(request: Mapping[str, Any]) -> Sequence[Course]:
+    """Read the courses of pretraining; a study of an earlier version had one length, and one text."""
+    steps = request.get("pretrain_steps", 1)
+    return courses(steps if isinstance(steps, list) else [steps], request.get("unlabelled") or ())
 
 
 def _planned_seeds(entry: Mapping[str, Any]) -> Sequence[int]:

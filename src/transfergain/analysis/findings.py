@@ -18,6 +18,7 @@ from transfergain.analysis import (
     calibration,
     candidates,
     convergence,
+    courses,
     data_efficiency,
     gain,
     last_labels,
@@ -29,6 +30,7 @@ from transfergain.analysis import (
 from transfergain.analysis.advice import PENDING as PENDING
 from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.candidates import CandidateRow
+from transfergain.analysis.courses import CourseRow
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
 from transfergain.analysis.forecast import table as forecasting
 from transfergain.analysis.forecast.rows import ForecastRow
@@ -63,7 +65,7 @@ if TYPE_CHECKING:
 FINDINGS_SCHEMA_VERSION = 4
 """Of findings.json, whose schema `analysis.schema` writes: raise it when a field changes or goes."""
 BENEFITS = ("data_efficiency", "convergence", "robustness", "adaptation", "calibration", "aggregate", "parts", "forecast",
-            "break_even")  # fmt: skip
+            "break_even", "courses")  # fmt: skip
 """Tables of findings beside `scores` and `gains`, and the next."""
 PREDICTIONS = "predictions"
 """The table of predictions that files give."""
@@ -94,6 +96,8 @@ class Findings:
     """With how many labels the leading arm overtakes the others, or they it."""
     parts: Sequence[PartRow] = ()
     """What the gain is made of, in a study with arms that are pretrained on text."""
+    courses: Sequence[CourseRow] = ()
+    """What other text and other lengths of pretraining bring, where `--unlabelled` or `--pretrain-steps` asks for some."""
     candidates: Sequence[CandidateRow] = ()
     """All arms and floors at the largest budget; findings.json has them in `summary`, as it has of `last_labels`
     that of the leading arm."""
@@ -106,7 +110,9 @@ class Findings:
     timings: Sequence[ConvergenceRow | AdaptationRow] = ()
     """Rows like those of `convergence` and `adaptation`, in seconds: measured, so no part of findings.json."""
     rows: Sequence[StoredTrial] = field(default=(), repr=False)
-    """The trials behind the figures, the failed and skipped ones included."""
+    """The trials behind the figures, the failed and skipped ones included; without those of other courses."""
+    other_rows: Sequence[StoredTrial] = field(default=(), repr=False)
+    """Those: see `analysis.courses.apart`."""
     examples: Sequence[SampledText] = field(default=(), repr=False)
     """A sample of the sealed texts."""
     folder: str = ""
@@ -120,6 +126,11 @@ class Findings:
     def summary(self) -> Summary:
         """Answer what was asked, in words: what every view of the findings begins with."""
         return summarise(self)
+
+    @property
+    def all_rows(self) -> Sequence[StoredTrial]:
+        """Return all trials of the plan that have ended."""
+        return [*self.rows, *self.other_rows]
 
     def is_auto(self, dataset: str) -> bool:
         """Tell whether the study looks at a data set's results after each few seeds (`--seeds auto`)."""
@@ -167,7 +178,7 @@ class Findings:
         Raises ValueError for another name.
         """
         if name == "trials":
-            return [TrialRow.of(trial).to_dict() for trial in self.rows]
+            return [TrialRow.of(trial).to_dict() for trial in self.all_rows]
         if name not in ("gains", "scores", "timings", PREDICTIONS, *BENEFITS):
             raise ValueError(
                 f'unknown table "{name}": gains, scores, trials, timings, {", ".join((PREDICTIONS, *BENEFITS))}'
@@ -198,10 +209,11 @@ def analyse(store: Store, asked: Mapping[str, Any] | None = None) -> Findings:
     study = StudyRequest.of({**store.get_meta("study"), **(asked or {})})
     data = {name: DatasetEntry(**entry) for name, entry in store.get_meta("data").items()}
     pretrained: dict[str, bool] = dict(store.get_meta("arms"))
-    found = gain.cells(rows, pretrained, {name: entry.labels for name, entry in data.items()})
+    by_course = courses.apart(rows, study.courses)
+    found = gain.cells(by_course.first, pretrained, {name: entry.labels for name, entry in data.items()})
     scores = performance.against_chance(gain.scores(found), data)
     gains = gain.gains(found, scores, study.margin, data)
-    recipes = performance.recipe_rows(store.get_meta("recipes") or [], rows)
+    recipes = performance.recipe_rows(store.get_meta("recipes") or [], by_course.first)
     status = Counter(row.outcome.status for row in rows)
     trials = {name.value: status[name] for name in Status} | {PENDING: len(wanted) - len(rows)}
     said = [
@@ -217,13 +229,15 @@ def analyse(store: Store, asked: Mapping[str, Any] | None = None) -> Findings:
         scores=scores,
         gains=gains,
         **tables(found, data, gains, study.margin),
+        courses=courses.rows(by_dataset(found, data), by_course, study.courses[0], study.margin),
         candidates=candidates.rows(found, data, study.margin),
         predictions=gain.given(found, scores, study.margin, data),
         last_labels=last_labels.rows(found, data, study.margin),
         **ahead(found, data, study),
         recipes=recipes,
         data=data,
-        rows=rows,
+        rows=by_course.first,
+        other_rows=[row for rows in by_course.others.values() for row in rows],
         examples=[SampledText.from_dict(text) for text in store.get_meta("examples") or ()],
         folder=str(store.path.parent),
     )

@@ -71,6 +71,7 @@ class Measure(StrEnum):
     DIMINISHING = "diminishing"
     BREAK_EVEN = "break_even"
     PART = "part"
+    COURSE = "course"
 
 
 class Censored(StrEnum):

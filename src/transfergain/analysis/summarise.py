@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
-from transfergain.analysis import advice, parts, short, words
+from transfergain.analysis import advice, courses, parts, short, words
 from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.candidates import CandidateRow, Difference
+from transfergain.analysis.courses import CourseRow
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.forecast import said
 from transfergain.analysis.forecast.advised import advice as advised_by
@@ -39,6 +40,8 @@ class SummaryTables(BenefitTables, advice.AdviceTables, Protocol):
     def break_even(self) -> Sequence[BreakEvenRow]: ...
     @property
     def parts(self) -> Sequence[parts.PartRow]: ...
+    @property
+    def courses(self) -> Sequence[CourseRow]: ...
     @property
     def leading_arm(self) -> str: ...
     def benefits(self) -> list[BenefitRow]: ...
@@ -124,7 +127,7 @@ def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) ->
         candidates=candidates,
         next=advice.steps(tables, name, facts.gain),
         caveats=advice.caveats(tables, name, facts.gain),
-        parts=parts.said(tables.parts, name),
+        parts=" ".join(filter(None, (parts.said(tables.parts, name), courses.said(tables.courses, name)))),
     )
 
 

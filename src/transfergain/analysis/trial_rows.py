@@ -11,6 +11,9 @@ from transfergain.split import Split
 from transfergain.store import StoredTrial
 from transfergain.types import Outcome
 
+HASHED = "sha256:"
+"""What the revision of a local checkpoint begins with."""
+
 
 def trial_score(outcome: Outcome, split: Split, metric: str) -> float | None:
     """Score one trial on one split; None where it was not evaluated there, or not with this metric."""
@@ -40,6 +43,8 @@ class TrialRow:
     budget: int
     seed: int
     phase: str
+    starts_from: str
+    """The checkpoint's revision, shortened, or the `id` of the pretraining that made it; empty of floors."""
     learning_rate: float | None
     """None where no steps are taken."""
     choice: str
@@ -70,6 +75,7 @@ class TrialRow:
             budget=spec.budget,
             seed=spec.replicate,
             phase=spec.phase,
+            starts_from=_short(spec.checkpoint_revision),
             learning_rate=(spec.recipe.learning_rate or None) if spec.recipe else None,
             choice=str(details.choice or ""),
             status=outcome.status,
@@ -88,3 +94,8 @@ class TrialRow:
         """Flatten the row, each score under `SPLIT METRIC`."""
         flat = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "scores"}
         return flat | {f"{split} {metric}": score for split, found in self.scores.items() for metric, score in found.items()}
+
+
+def _short(revision: str) -> str:
+    """Shorten a revision to twelve signs of its hash, `sha256:` before it where it has that."""
+    return revision[: 12 + len(HASHED) if revision.startswith(HASHED) else 12]

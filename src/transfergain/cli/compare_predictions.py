@@ -37,7 +37,7 @@ def compare_predictions(
     from transfergain.commands.compare_predictions import show
     from transfergain.running.comparing import compare
     from transfergain.study import load
-    from transfergain.study.data_keys import split_words
+    from transfergain.study.values import split_words
 
     asked = load(given({**keys, "test_file": test_file, "train_file": train_file}), None)
     found = compare(split_words(a), split_words(b), asked)

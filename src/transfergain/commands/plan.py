@@ -60,6 +60,8 @@ class CellPlan:
     """Of a reported trial that goes to the step cap."""
     source: str
     """`measured`: from a few steps taken now. `store`: from trials that have run."""
+    course: str = ""
+    """Of an arm that is pretrained on other text, or for fewer steps, than it is named for."""
 
     @property
     def left(self) -> float:
@@ -141,7 +143,8 @@ def plan(study: Study, console: Console) -> Plan:
         made = [row for row in rows if row.spec.phase == Phase.PRETRAIN]
         pretraining = measure_pretraining(setup, {(r.spec.dataset, r.spec.arm) for r in made}, console)
     before = pretrainings(planner, made, pretraining)
-    cells = [*before, *(_longer(_cell(planner, rows, speeds, *cell), before) for cell in planner.cells())]
+    asked = (*planner.cells(), *planner.courses())
+    cells = [*before, *(_longer(_cell(planner, rows, speeds, cell), before) for cell in asked)]
     device = setup.tried.device
     peak = peak and peak + auto.KERNEL_BYTES * (device == "cpu")
     return Plan(cells, len(planner.floors()), workers.count or 1, workers.threads, device, peak)
@@ -149,22 +152,28 @@ def plan(study: Study, console: Console) -> Plan:
 
 def pretrainings(planner: Planner, made: Sequence[StoredTrial], speeds: Speeds) -> list[CellPlan]:
     """Count the pretrainings of each arm and estimate their seconds: from the store, or else from the speeds."""
-    found, steps = list[CellPlan](), planner.study.pretrain_steps
-    for dataset, arm in dict.fromkeys((cell.data.name, cell.arm) for cell in planner.cells()):
-        if not (planned := planner.pretrainings(dataset, arm)):
+    found = list[CellPlan]()
+    for cell in (*planner.tuned(), *planner.courses()):
+        dataset, course = cell.data.name, cell.course or planner.course
+        if not (planned := planner.pretrainings(dataset, cell.arm, course)):
             continue
         done = [row for row in made if row.spec in planned]
-        speed = speeds.get((dataset, arm))
-        each = _mean_seconds(done) if done else speed.fixed + steps * speed.step if speed else 0.0
+        speed = speeds.get((dataset, cell.arm))
+        each = _mean_seconds(done) if done else speed.fixed + course.steps * speed.step if speed else 0.0
         known = (0, len(planned), 0, len(done), 0.0, each, each, "store" if done else "measured")
-        found.append(CellPlan(dataset, arm, 0, Purpose.PRETRAINING, *known))
+        found.append(CellPlan(dataset, cell.arm, 0, purpose(planner, planned[0]), *known, _named(cell)))
     return found
+
+
+def _named(cell: StudyCell) -> str:
+    return str(cell.course) if cell.course else ""
 
 
 def _longer(cell: CellPlan, before: Sequence[CellPlan]) -> CellPlan:
     """Add to the trials of an arm what they are given of another's pretraining."""
     place = (cell.dataset, ARMS[cell.arm].as_costly_as)
-    more = sum(made.seconds_report for made in before if (made.dataset, made.arm) == place and cell.source != "store")
+    first = [made for made in before if (made.dataset, made.arm) == place and not made.course]
+    more = sum(made.seconds_report for made in first if cell.source != "store")
     return replace(cell, seconds_report=cell.seconds_report + more, seconds_most=cell.seconds_most + more)
 
 
@@ -180,11 +189,12 @@ def _reported(rows: Iterable[StoredTrial]) -> list[StoredTrial]:
     return [row for row in rows if row.spec.phase == Phase.REPORT and row.spec.recipe]
 
 
-def _cell(planner: Planner, rows: Sequence[StoredTrial], speeds: Speeds, data: Dataset, arm: str, budget: int) -> CellPlan:
+def _cell(planner: Planner, rows: Sequence[StoredTrial], speeds: Speeds, cell: StudyCell) -> CellPlan:
     """Count the trials of one cell and estimate their seconds: from the store, or else from the speeds."""
-    rungs, largest = planner.rungs(), budget == max(planner.budgets[data.name])
-    rounds = planner.rounds(arm) if largest else [0] * len(planner.rungs())
-    tuned, reports = _of_cell(planner, rows, data, arm, budget)
+    data, arm, budget, course = cell
+    rungs, tunes = planner.rungs(), budget == max(planner.budgets[data.name]) and not course
+    rounds = planner.rounds(arm) if tunes else [0] * len(rungs)
+    tuned, reports = _of_cell(planner, rows, cell)
     done = min(len(tuned), sum(rounds)) + len({r.spec.replicate for r in reports})
     guess = _seconds(planner, speeds, data, arm, budget) or TrialSeconds(dict.fromkeys(rungs, 0.0), 0.0, 0.0)
     tuning = sum(n * guess.tuning[rung] for n, rung in zip(rounds, rungs, strict=True)) / max(1, sum(rounds))
@@ -192,14 +202,14 @@ def _cell(planner: Planner, rows: Sequence[StoredTrial], speeds: Speeds, data: D
     if known := reports or [r for r in _reported(rows) if (r.spec.dataset, r.spec.arm) == (data.name, arm)]:
         report = most = _mean_seconds(known)
         tuning = _mean_seconds(tuned) if tuned else report
-    looks, asked = planner.looks[data.name], {(cell.arm, cell.budget) for cell in planner.cells() if cell.data is data}
-    asked |= {(cell.arm, cell.budget) for cell in planner.floors_compared(data.name)}
-    read = (arm, budget) in read_by(Benefit, asked, planner.leading, planner.references[data.name])
+    looks, asked = planner.looks[data.name], {(c.arm, c.budget) for c in planner.cells() if c.data is data}
+    asked |= {(c.arm, c.budget) for c in planner.floors_compared(data.name)}
+    read = not course and (arm, budget) in read_by(Benefit, asked, planner.leading, planner.references[data.name])
     return CellPlan(
         dataset=data.name,
         arm=arm,
         budget=budget,
-        purpose=purpose(planner, planner.reporting(StudyCell(data, arm, budget), planner.recipe(data, 0.0))[0]),
+        purpose=purpose(planner, planner.reporting(cell, planner.recipe(data, 0.0))[0]),
         tuning=sum(rounds),
         reports=looks.counts[0],
         more=looks.counts[-1] - looks.counts[0] if read else 0,
@@ -208,15 +218,14 @@ def _cell(planner: Planner, rows: Sequence[StoredTrial], speeds: Speeds, data: D
         seconds_report=report,
         seconds_most=most,
         source="store" if known else "measured",
+        course=_named(cell),
     )
 
 
-def _of_cell(
-    planner: Planner, rows: Sequence[StoredTrial], data: Dataset, arm: str, budget: int
-) -> tuple[list[StoredTrial], list[StoredTrial]]:
+def _of_cell(planner: Planner, rows: Sequence[StoredTrial], cell: StudyCell) -> tuple[list[StoredTrial], list[StoredTrial]]:
     """Find the tuning and the reported trials of one cell among stored ones, whatever learning rate tuning chose."""
-    cell, most = StudyCell(data, arm, budget), planner.looks[data.name].counts[-1]
-    possible = {_anonymous(s) for s in planner.reporting(cell, planner.recipe(data, 0.0), most)}
+    most = planner.looks[cell.data.name].counts[-1]
+    possible = {_anonymous(s) for s in planner.reporting(cell, planner.recipe(cell.data, 0.0), most)}
     first = {_anonymous(s) for s in planner.tuning(cell)}
     possible |= {replace(s, stop_at=rung) for s in first for rung in planner.rungs()}
     mine = [r for r in rows if r.spec.recipe and _anonymous(r.spec) in possible]
@@ -276,7 +285,7 @@ def show(found: Plan, console: Console) -> None:
         what = f"{c.budget:,}" if c.budget else "text"
         counts = (what, str(c.tuning), str(c.reports), f"≤ {c.more}" if c.more else "", str(c.done))
         times = (duration(c.seconds_report, tenths=True), duration(c.left, tenths=True))
-        table.add_row(*map(Text, (c.dataset, c.arm, *counts, *times, c.source)))
+        table.add_row(*map(Text, (c.dataset, f"{c.arm}, {c.course}" if c.course else c.arm, *counts, *times, c.source)))
     console.print(table)
     for line in (_total(found), _times(found)):
         say(console, "\n".join(wrapped(console, line)))

@@ -136,7 +136,7 @@ def _markdown(findings: Findings, table: str, path: Path) -> None:
 def _typeset(findings: Findings, table: str) -> tuple[typeset.Layout[Any], Sequence[Any]]:
     """Choose the columns of a table, and its rows."""
     if table == "trials":
-        return typeset.TRIALS_LAYOUT, [TrialRow.of(trial) for trial in findings.rows]
+        return typeset.TRIALS_LAYOUT, [TrialRow.of(trial) for trial in findings.all_rows]
     known: dict[str, typeset.Layout[Any]] = {
         "gains": typeset.GAINS_LAYOUT,
         "scores": typeset.SCORES_LAYOUT,

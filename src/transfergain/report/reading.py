@@ -95,6 +95,7 @@ MEASURES: dict[Measure, Wording] = {
     Measure.DIMINISHING: Wording("labels beyond which so many more bring less than a point", COUNT),
     Measure.BREAK_EVEN: Wording("labels where one overtakes the other", COUNT),
     Measure.PART: Wording("part of the gain", POINTS),
+    Measure.COURSE: Wording("gain after a course of pretraining", POINTS),
 }
 BOUNDS = {Censored.NO: "", Censored.ABOVE: "> ", Censored.BELOW: "< "}
 

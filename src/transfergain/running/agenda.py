@@ -133,8 +133,31 @@ class Agendas:
             draft.waiting[arm] = Purpose.PRETRAINING
             draft.left[cell.data.name, Purpose.MORE_TUNING] += sum(self._planner.rounds(cell.arm))
             return ""
-        failed = [row.outcome.error for row in self._ended.rows(planned) if row.outcome.status != Status.DONE]
+        return self._failed(planned)
+
+    def _failed(self, pretrainings: Sequence[TrialSpec]) -> str:
+        """Say why one of these pretrainings came to nothing; empty where none has."""
+        failed = [row.outcome.error for row in self._ended.rows(pretrainings) if row.outcome.status != Status.DONE]
         return f"its pretraining did not finish: {failed[0]}" if failed else ""
+
+    def _courses(self, dataset: str, needed: Seeds, choices: Choices, draft: _Draft) -> None:
+        """Put the trials of other courses of pretraining on the agenda: by the recipe and with the seeds of their arm."""
+        planner = self._planner
+        for cell in planner.courses():
+            if cell.data.name != dataset:
+                continue
+            seeds, made = needed[cell.arm, cell.budget], planner.pretrainings(dataset, cell.arm, cell.course)
+            if not (choice := choices.get((dataset, cell.arm))):
+                draft.left[dataset, Purpose.COURSES] += len(made) + seeds
+                continue
+            draft.known += made
+            if self._ended.missing(made):
+                draft.left[dataset, Purpose.COURSES] += seeds
+                continue
+            reports = planner.reporting(cell, choice.recipe, seeds)
+            draft.known += reports
+            if problem := choice.problem or self._failed(made):
+                draft.blocked |= dict.fromkeys(reports, problem)
 
     def _look(self, dataset: str, choices: Choices, draft: _Draft) -> list[Look]:
         """Put the reported trials of a data set on the agenda; returns the looks that say how many."""
@@ -159,6 +182,7 @@ class Agendas:
             draft.known += reports
             draft.chosen.append(replace(choice, budget=cell.budget))
             draft.blocked |= dict.fromkeys(reports, choice.problem) if choice.problem else {}
+        self._courses(dataset, needed, choices, draft)
         return looks
 
     def _as_costly(self, cell: StudyCell, choices: Choices) -> Chosen | None:

@@ -43,7 +43,7 @@ class Models:
         if spec.phase == Phase.PRETRAIN:
             return self._unfinished / spec.id
         largest = max(self._planner.budgets[spec.dataset])
-        if self._planner.study.keep_models == "none" or spec.recipe is None:
+        if self._planner.study.keep_models == "none" or spec.recipe is None or self._planner.is_of_other_course(spec):
             return None
         return self._unfinished / spec.id if spec.phase == Phase.REPORT and spec.budget == largest else None
 

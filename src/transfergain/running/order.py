@@ -37,7 +37,9 @@ class Purpose(IntEnum):
     """Of arms that are pretrained on unlabelled text."""
     REST = 7
     """Other arms, and scratch at smaller budgets."""
-    MORE_SEEDS = 8
+    COURSES = 8
+    """Arms that are pretrained on other text, or for fewer steps, than they are named for."""
+    MORE_SEEDS = 9
 
     @property
     def title(self) -> str:
@@ -54,6 +56,7 @@ TITLES = {
     Purpose.MORE_TUNING: "tuning of other arms",
     Purpose.PRETRAINING: "pretraining on unlabelled text",
     Purpose.REST: "other arms and budgets",
+    Purpose.COURSES: "other text and lengths of pretraining",
     Purpose.MORE_SEEDS: "more seeds",
 }
 
@@ -64,7 +67,7 @@ Count = Counter[tuple[str, Purpose]]
 def purpose(planner: Planner, spec: TrialSpec) -> Purpose:
     """Tell what a trial adds to the answer."""
     if spec.phase is Phase.PRETRAIN:
-        return Purpose.PRETRAINING
+        return Purpose.COURSES if planner.is_of_other_course(spec) else Purpose.PRETRAINING
     pair = spec.arm in (REFERENCE, planner.leading)
     if spec.phase is Phase.TUNE:
         return Purpose.TUNING if pair else Purpose.MORE_TUNING
@@ -74,6 +77,8 @@ def purpose(planner: Planner, spec: TrialSpec) -> Purpose:
         return Purpose.MORE_SEEDS
     if spec.recipe is None:
         return Purpose.FLOORS
+    if planner.is_of_other_course(spec):
+        return Purpose.COURSES
     if pair and spec.budget == max(planner.budgets[spec.dataset]):
         return Purpose.GAIN
     if not pair and not ARMS[spec.arm].takes_steps:

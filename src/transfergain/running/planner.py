@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -10,6 +11,7 @@ from transfergain.analysis.reference import reference
 from transfergain.analysis.sequential import Looks
 from transfergain.arms import ARMS, REFERENCE
 from transfergain.arms.adapt import ADAPTATION_LABELS, METHODS, Adaptation
+from transfergain.course import Course
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
 from transfergain.perturbations import chosen_splits
@@ -56,6 +58,8 @@ class StudyCell(NamedTuple):
     data: Dataset
     arm: str
     budget: int
+    course: Course | None = None
+    """Of an arm that is pretrained on text, where that is not the first of the study's courses."""
 
 
 class Planner:
@@ -67,9 +71,9 @@ class Planner:
         datasets: Mapping[str, Dataset],
         revision: str,
         precision: str,
-        unlabelled: Mapping[str, str] | None = None,
+        unlabelled: Mapping[tuple[str, str], str] | None = None,
     ) -> None:
-        """Take `unlabelled`: the fingerprint of each data set's unlabelled text, where an arm is pretrained on it."""
+        """Take `unlabelled`: (data set, corpus) -> the fingerprint of its text, where an arm is pretrained on it."""
         self.unlabelled = unlabelled or {}
         self.study, self.datasets, self.revision, self.precision = study, datasets, revision, precision
         entries = dict(zip(datasets, study.entries(), strict=True))
@@ -79,6 +83,7 @@ class Planner:
         self.options = {name: entry.encoding() for name, entry in entries.items()}
         self.looks = {name: _looks(entry) for name, entry in entries.items()}
         self.leading = leading_arm(study.arms)
+        self.course, *self.other_courses = study.courses()
         self.references = {name: reference(data.task, study.arms) for name, data in datasets.items()}
         for arm in study.arms:
             takes = [name for name in (ARMS[arm].as_costly_as, REFERENCE) if name] if ARMS[arm].as_costly_as else []
@@ -105,6 +110,12 @@ class Planner:
                 for arm in self.study.arms:
                     if arm not in self.study.largest_only or budget == max(self.budgets[name]):
                         yield StudyCell(data, arm, budget)
+
+    def courses(self) -> Iterable[StudyCell]:
+        """Yield the cells of arms that are pretrained on text, for every other course of it: at the largest budget alone."""
+        for cell in self.tuned():
+            if ARMS[cell.arm].pretrains:
+                yield from (cell._replace(course=course) for course in self.other_courses)
 
     def floors_compared(self, dataset: str) -> Iterable[StudyCell]:
         """Yield the cells of the floor that gains are over, in a study without scratch: it needs the seeds that arms get."""
@@ -160,19 +171,22 @@ class Planner:
         count = self.looks[cell.data.name].counts[0] if seeds is None else seeds
         return [self._spec(cell, first + i, Phase.REPORT, recipe) for i in range(count)]
 
-    def pretrainings(self, dataset: str, arm: str) -> list[TrialSpec]:
-        """Plan the pretrainings of an arm on a data set's unlabelled text, one a seed of pretraining; none for most arms."""
+    def pretrainings(self, dataset: str, arm: str, course: Course | None = None) -> list[TrialSpec]:
+        """Plan the pretrainings of an arm on a data set's unlabelled text, one a seed of pretraining; none for most arms.
+
+        By the first course of the study, or by another.
+        """
         start = ARMS[arm].pretrains if arm in ARMS else None
         if start is None:
             return []
+        course = course or self.course
         data, first = self.datasets[dataset], self.study.seed * REPLICATES_PER_SEED
-        options = (("start", str(start)), ("steps", self.study.pretrain_steps))
         recipe = Recipe(
             start.learning_rate,
             batch_size=PRETRAINING_BATCH,
             max_length=self.max_length[dataset],
             precision=self.precision,
-            options=options,
+            options=course.options(start),
         )
         return [
             TrialSpec(
@@ -184,15 +198,26 @@ class Planner:
                 Phase.PRETRAIN,
                 recipe,
                 (),
-                self.unlabelled.get(dataset, ""),
+                self.unlabelled.get((dataset, course.corpus), ""),
                 self.revision,
             )
             for i in range(self.study.pretraining_seeds)
         ]
 
-    def checkpoint(self, dataset: str, arm: str, replicate: int) -> str:
+    def is_of_other_course(self, spec: TrialSpec) -> bool:
+        """Tell whether it is a pretraining by another course than the first, or a trial that starts from such a one."""
+        if spec.phase is Phase.PRETRAIN and spec.recipe:
+            return Course.of(spec.recipe) != self.course
+        return spec.checkpoint_revision in self._made_by_other_courses
+
+    @functools.cached_property
+    def _made_by_other_courses(self) -> frozenset[str]:
+        made = (self.pretrainings(cell.data.name, cell.arm, cell.course) for cell in self.courses())
+        return frozenset(spec.id for specs in made for spec in specs)
+
+    def checkpoint(self, cell: StudyCell, replicate: int) -> str:
         """Name the checkpoint that a trial starts from: the study's, or the pretraining that made it."""
-        made = self.pretrainings(dataset, arm)
+        made = self.pretrainings(cell.data.name, cell.arm, cell.course)
         return made[replicate % len(made)].id if made else self.revision
 
     def floors(self) -> list[TrialSpec]:
@@ -233,7 +258,7 @@ class Planner:
     def _spec(
         self, cell: StudyCell, replicate: int, phase: Phase, recipe: Recipe | None, stop_at: int | None = None
     ) -> TrialSpec:
-        data, arm, budget = cell
+        data, arm, budget, _ = cell
         sealed = self._natural(data)
         sealed += chosen_splits(find(data.task).target, self.study.perturbations)
         if arm in ARMS and ARMS[arm].adapts and budget == max(self.budgets[data.name]):
@@ -248,7 +273,7 @@ class Planner:
             recipe=recipe,
             splits=() if phase == Phase.TUNE else sealed,
             data_fingerprint=data.fingerprint,
-            checkpoint_revision=self.checkpoint(data.name, arm, replicate) if recipe else "",
+            checkpoint_revision=self.checkpoint(cell, replicate) if recipe else "",
             stop_at=stop_at,
         )
 

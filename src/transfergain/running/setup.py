@@ -27,6 +27,9 @@ from transfergain.tasks import TASKS, find
 from transfergain.trial import Bench
 from transfergain.types import Checkpoint, Dataset, StudyWarning
 
+Corpus = tuple[str, str]
+"""(data set, name of a corpus): see `course.Course`."""
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -53,8 +56,8 @@ class Setup:
     executor: type[Executor]
     ahead: Ahead
     """What the executor has started so far; to be closed."""
-    unlabelled: Mapping[str, Cleaned] = field(default_factory=dict)
-    """Data set -> text without labels, where an arm is pretrained on it."""
+    unlabelled: Mapping[Corpus, Cleaned] = field(default_factory=dict)
+    """The text without labels, where an arm is pretrained on it."""
 
     @property
     def study(self) -> Study:
@@ -87,7 +90,7 @@ class Setup:
             workers.threads,
             workers.per_gpu,
             folder / FEATURES_FOLDER,
-            {name: cleaned.texts for name, cleaned in self.unlabelled.items()},
+            {corpus: cleaned.texts for corpus, cleaned in self.unlabelled.items()},
             folder.resolve() / PRETRAINED_FOLDER,
         )
 
@@ -105,15 +108,13 @@ def set_up(study: Study, console: Console) -> Setup:
         with busy(console, "reading the data"):
             datasets = _load_data(study, console)
             texts = _load_unlabelled(study, datasets, console)
-            datasets |= {
-                name: replace(datasets[name], notes=(*datasets[name].notes, text.note)) for name, text in texts.items()
-            }
+            datasets = {name: replace(data, notes=(*data.notes, *_notes(name, texts))) for name, data in datasets.items()}
         with busy(console, "trying the checkpoint"):
             checkpoint = checkpoints.resolve(study.model, study.revision, study.trust_remote_code)
             tried = ahead.ask(try_out, checkpoint, _samples(study, datasets), study.device, study.precision)
             workers = _count_workers(study, checkpoint, tried, executor.own_machine, ahead)
         study = study.model_copy(update={"threads": workers.threads})
-        marks = {name: cleaned.texts.fingerprint for name, cleaned in texts.items()}
+        marks = {corpus: cleaned.texts.fingerprint for corpus, cleaned in texts.items()}
         planner = Planner(study, datasets, checkpoint.revision, tried.precision, marks)
         return Setup(planner, checkpoint, tried, workers, executor, ahead, texts)
     except BaseException:
@@ -139,29 +140,43 @@ def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
     return datasets
 
 
-def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Console) -> dict[str, Cleaned]:
-    """Read the text that arms are pretrained on, if any are: the files that were given, or each data set's training texts.
+def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Console) -> dict[Corpus, Cleaned]:
+    """Read the text that arms are pretrained on, if any are: the files that were given, or each data set's training texts;
+    and further corpora by name.
 
     What the study evaluates on is left out. Raises UserError where nothing is left.
     """
     if not any(ARMS[arm].pretrains for arm in study.arms):
-        if study.unlabelled_file:
+        if study.unlabelled_file or study.unlabelled:
+            flag = "--unlabelled-file" if study.unlabelled_file else "--unlabelled"
             reading = [name for name, arm in ARMS.items() if arm.pretrains]
-            raise UserError(f"--unlabelled-file: no arm of the study reads it; add {' or '.join(reading)} to --arms")
+            raise UserError(f"{flag}: no arm of the study reads it; add {' or '.join(reading)} to --arms")
         return {}
-    given = unlabelled.read(study.unlabelled_file) if study.unlabelled_file else None
+    given = {name: unlabelled.read(files) for name, files in study.unlabelled.items()}
+    if study.unlabelled_file:
+        given = {"": unlabelled.read(study.unlabelled_file), **given}
     found = {}
-    for name, data in datasets.items():
+    for dataset, data in datasets.items():
         text = find(data.task).text
-        own = given or unlabelled.collect([[text(example) for example in data.train]])
         test = [text(example) for rows in (data.test, *data.shifts.values()) for example in rows]
-        found[name] = unlabelled.without(own, (text(example) for example in data.dev), test)
-        if not found[name].texts.count:
-            raise UserError(
-                f"--unlabelled-file: nothing is left of it without the dev and test texts of {name}; give more text"
-            )
-        tell(console, "unlabelled", f"{name}: {found[name].note}")
+        if not study.unlabelled_file:
+            given = {"": unlabelled.collect([[text(example) for example in data.train]]), **given}
+        for corpus, texts in given.items():
+            cleaned = unlabelled.without(texts, (text(example) for example in data.dev), test)
+            if not cleaned.texts.count:
+                flag = f"--unlabelled {corpus}" if corpus else "--unlabelled-file"
+                raise UserError(f"{flag}: nothing is left of it without the dev and test texts of {dataset}; give more text")
+            found[dataset, corpus] = cleaned
+            tell(console, "unlabelled", f"{dataset}: {_note(corpus, cleaned)}")
     return found
+
+
+def _notes(dataset: str, texts: Mapping[Corpus, Cleaned]) -> list[str]:
+    return [_note(corpus, cleaned) for (name, corpus), cleaned in texts.items() if name == dataset]
+
+
+def _note(corpus: str, cleaned: Cleaned) -> str:
+    return f"{corpus}: {cleaned.note}" if corpus else cleaned.note
 
 
 def _samples(study: Study, datasets: Mapping[str, Dataset]) -> list[Sample]:

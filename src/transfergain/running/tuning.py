@@ -76,7 +76,7 @@ class Tuning:
 
         Without tuning, the arm's default. An arm none of whose tuning trials finished cannot run.
         """
-        data, arm, budget = cell
+        data, arm, budget, _ = cell
         default = self._planner.recipe(data, ARMS[arm].default_learning_rate)
         if not rounds[0]:
             return Chosen(data.name, arm, budget, default)

@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from transfergain.arms import ARMS
 from transfergain.data.source import DataSource
-from transfergain.errors import nearest, printable
+from transfergain.errors import nearest
 from transfergain.options import Flag, Group, OptionKind
 from transfergain.study.fields import with_options_of
+from transfergain.study.values import named_files, require_a_file, require_printable, several_files, split_words, whole
 from transfergain.tasks import TASKS, floors
 from transfergain.types import LEAST_BUDGET, Recipe
 
 NAMED_FILE = "NAME=FILE"
-
-
-def split_words(value: Any) -> Any:
-    """Split a text at its commas; what is no text stays as it is."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
-        raise ValueError
-    return int(value)
 
 
 def _lengths() -> str:
@@ -120,7 +109,7 @@ class TaskEntry(TaskData):
         if value == "auto":
             return value
         try:
-            budgets = sorted({_whole(part) for part in split_words(value)})
+            budgets = sorted({whole(part) for part in split_words(value)})
         except (TypeError, ValueError):
             budgets = []
         if not budgets:
@@ -130,34 +119,19 @@ class TaskEntry(TaskData):
     @field_validator("shift", "adapt", mode="before")
     @classmethod
     def _named_files(cls, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return dict(value)
-        parts = [value] if isinstance(value, str) else value
-        if not isinstance(parts, list | tuple):
-            raise ValueError("must be name=FILE, a list of these, or a table of names and files")
-        pairs = {}
-        for part in parts:
-            name, equals, path = str(part).partition("=")
-            if not equals or not name.strip() or not path.strip():
-                raise ValueError(f'"{part}" is not of the form name=FILE')
-            if name.strip() in pairs:
-                raise ValueError(f'two files are called "{name.strip()}"')
-            pairs[name.strip()] = path.strip()
-        return pairs
+        return named_files(value)
 
     @field_validator("shift", "adapt")
     @classmethod
     def _printable_names(cls, value: dict[str, str]) -> dict[str, str]:
         for name in value:
-            if name != printable(name):
-                raise ValueError(f'the name "{name}" holds signs that cannot be shown; choose another')
+            require_printable(name)
         return value
 
     @field_validator("predictions", mode="before")
     @classmethod
     def _files_of_names(cls, value: Any) -> Any:
-        pairs = cls._named_files(value)
-        return {name: split_words(files) for name, files in pairs.items()}
+        return several_files(value)
 
     @field_validator("predictions")
     @classmethod
@@ -166,10 +140,8 @@ class TaskEntry(TaskData):
             if name in ARMS or name in floors():
                 kind = "an arm" if name in ARMS else "a floor"
                 raise ValueError(f'"{name}" is the name of {kind}; choose another name for these predictions')
-            if name != printable(name):
-                raise ValueError(f'the name "{name}" holds signs that cannot be shown; choose another')
-            if not files:
-                raise ValueError(f'"{name}" names no file; give {name}=FILE')
+            require_printable(name)
+            require_a_file(name, files)
         return value
 
     def tokens(self) -> int:

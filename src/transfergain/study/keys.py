@@ -11,15 +11,17 @@ from transfergain.arms import ARMS, DEFAULT_ARMS, REFERENCE
 from transfergain.errors import nearest
 from transfergain.options import Flag, Group
 from transfergain.perturbations import GROUPS, PERTURBATIONS, expand
-from transfergain.study.data_keys import TaskEntry, split_words
+from transfergain.study.data_keys import TaskEntry
+from transfergain.study.pretraining_keys import PretrainingKeys
 from transfergain.study.times import seconds_of
+from transfergain.study.values import split_words
 from transfergain.types import LEAST_BUDGET
 
 QUICK: Mapping[str, Any] = {"arms": ["scratch", "full"], "seeds": 3, "tune": 0}
 """Keys that a quick study decides, and how."""
 
 
-class Study(TaskEntry):
+class Study(TaskEntry, PretrainingKeys):
     """A whole study. Keys are those of the command line with underscores; `tasks` lists several data sets, each entry
     overriding the keys of the top level.
     """
@@ -88,17 +90,6 @@ class Study(TaskEntry):
     no_texts: Annotated[
         bool, Field(strict=True), Flag("keep no text of your data in any file that is written", Group.OUTPUT)
     ] = False
-    unlabelled_file: Annotated[
-        list[str],
-        Flag(
-            "text without labels that self and adapted are pretrained on; repeatable",
-            Group.INPUT, default="the training texts", type=list[str], metavar="FILE",
-        ),
-    ] = Field(default_factory=list)  # fmt: skip
-    pretrain_steps: Annotated[int, Field(ge=1), Flag("steps of pretraining of self and adapted", Group.TRAINING)] = 1000
-    pretraining_seeds: Annotated[
-        int, Field(ge=1, le=100), Flag("pretrainings of self and adapted, shared out among the seeds", Group.QUESTION)
-    ] = 1
     tasks: list[TaskEntry] = Field(default_factory=list)
     forecast: Annotated[
         list[Annotated[int, Field(ge=LEAST_BUDGET)]],
@@ -119,11 +110,6 @@ class Study(TaskEntry):
             return sorted({int(part) for part in split_words(value)})
         except (TypeError, ValueError):
             raise ValueError("must be numbers of labels such as 1000,2000") from None
-
-    @field_validator("unlabelled_file", mode="before")
-    @classmethod
-    def _files(cls, value: Any) -> Any:
-        return [value] if isinstance(value, str) else value
 
     @field_validator("workers", mode="before")
     @classmethod

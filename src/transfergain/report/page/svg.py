@@ -234,11 +234,12 @@ def _markers(marker: Any, places: Sequence[tuple[tuple[float, float], float]]) -
     stroke, width = (
         (marker["color"], edge.get("width", 1.5)) if hollow else (edge.get("color", "none"), edge.get("width", 0))
     )
-    paint = f'fill="{"none" if hollow else marker["color"]}" stroke="{stroke}" stroke-width="{width}"'
+    paint = f'fill="{"none" if hollow else marker["color"]}" stroke="{stroke}"'
     faint = f' opacity="{marker["opacity"]}"' if "opacity" in marker else ""
     return [
-        f'<path transform="translate({_n(x)} {_n(at)}) scale({_n(size / 2)})" vector-effect="non-scaling-stroke" '
-        f'd="{shape}" {paint}{faint}/>'
+        # Not every program knows strokes that do not scale, so the width is divided by the scale.
+        f'<path transform="translate({_n(x)} {_n(at)}) scale({_n(size / 2)})" '
+        f'd="{shape}" {paint} stroke-width="{width / (size / 2):.3g}"{faint}/>'
         for (x, at), size in places
     ]
 

@@ -217,14 +217,14 @@ def _modules(names: Sequence[str]) -> str:
 
 def trials(findings: Findings) -> TextTable:
     """List every trial, those without a score included; the scores are those of the primary metric."""
-    body = [_trial_cells(trial, findings.data[trial.spec.dataset].metric) for trial in findings.rows]
+    body = [_trial_cells(trial, findings.data[trial.spec.dataset].metric) for trial in findings.all_rows]
     return TextTable("Every trial of the plan that has run", TRIAL_COLUMNS, [RowGroup("", body)] if body else [])
 
 
 def failed(findings: Findings) -> TextTable:
     """List the trials without a score and those that diverged, with the reason."""
     body = [
-        _trial_cells(trial, findings.data[trial.spec.dataset].metric)[:8] for trial in findings.rows
+        _trial_cells(trial, findings.data[trial.spec.dataset].metric)[:8] for trial in findings.all_rows
         if trial.outcome.status != Status.DONE or trial.outcome.details.diverged
     ]  # fmt: skip
     return TextTable("Failed, skipped and diverged trials", TRIAL_COLUMNS[:8], [RowGroup("", body)] if body else [])

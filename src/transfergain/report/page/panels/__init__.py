@@ -7,6 +7,7 @@ from transfergain.report.page.panels import (
     adaptation,
     calibration,
     convergence,
+    courses,
     data_efficiency,
     effort,
     parts,
@@ -25,6 +26,9 @@ PANELS: dict[str, PanelKind] = {
     "robustness": PanelKind("Robustness", "Does it hold on other text?", robustness.build, Benefit.ROBUSTNESS),
     "adaptation": PanelKind("Adaptation", "What do a few labels of a new domain buy?", adaptation.build),
     "parts": PanelKind("Parts of the gain", "Where does the gain come from?", parts.build, applies=parts.applies),
+    "courses": PanelKind(
+        "Courses of pretraining", "Does longer, or other text, help?", courses.build, applies=courses.applies
+    ),
     "effort": PanelKind("Effort", "What does training less of the model cost?", effort.build),
     "calibration": PanelKind("Calibration", "Can its confidence be believed?", calibration.build),
     "tuning": PanelKind("Tuning", "Were the arms tuned alike?", tuning.build),
