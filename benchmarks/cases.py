@@ -21,10 +21,11 @@ from transfergain.engine.precision import pick_precision
 from transfergain.engine.predict import predict
 from transfergain.engine.shortcuts import ALL_SHORTCUTS, Shortcuts
 from transfergain.engine.training import Training
+from transfergain.outcome import DevScore
 from transfergain.study import Study
 from transfergain.tasks import TASKS
 from transfergain.tasks.scoring import score
-from transfergain.types import DevScore, Recipe
+from transfergain.types import Recipe
 
 TRANSLATION = {"source_lang": "fr", "target_lang": "en", "lowercase": True, "max_target_length": 24}
 LENGTHS = {"sentiment": 64, "ner": 64, "qa": 256, "translation": 32}

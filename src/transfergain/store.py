@@ -19,18 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergain.errors import UserError
+from transfergain.outcome import AdaptationDetails, Choice, CurvePoint, Details, Evaluated, Outcome
 from transfergain.split import Split
-from transfergain.types import (
-    SCHEMA_VERSION,
-    AdaptationDetails,
-    Choice,
-    CurvePoint,
-    Details,
-    Evaluated,
-    Outcome,
-    Status,
-    TrialSpec,
-)
+from transfergain.types import SCHEMA_VERSION, Status, TrialSpec
 
 STORE_FILE = "study.sqlite"
 

@@ -16,22 +16,13 @@ from transfergain.data.draws import Drawn, draw
 from transfergain.data.unlabelled import Unlabelled
 from transfergain.engine.material import adaptations, gather, learned_parts, sealed
 from transfergain.errors import Declined, UserError
+from transfergain.outcome import AdaptationDetails, Details, Evaluated, Outcome
 from transfergain.seeds import seed
 from transfergain.sharing import Memo, Shared
 from transfergain.split import shift
 from transfergain.tasks import find
 from transfergain.tasks.scoring import evaluate, score
-from transfergain.types import (
-    AdaptationDetails,
-    Checkpoint,
-    Dataset,
-    Details,
-    Evaluated,
-    Outcome,
-    Phase,
-    Status,
-    TrialSpec,
-)
+from transfergain.types import Checkpoint, Dataset, Phase, Status, TrialSpec
 
 if TYPE_CHECKING:
     from transfergain.engine.learner import Trained

@@ -12,8 +12,8 @@ from transfergain.analysis.aggregate import interquartile_mean, partial_conjunct
 from transfergain.analysis.performance import expected_best, normalised, recipe_rows
 from transfergain.analysis.stats import holm
 from transfergain.data.contamination import overlap
+from transfergain.outcome import Choice, Details
 from transfergain.split import TEST
-from transfergain.types import Choice, Details
 
 
 def test_interquartile_mean_of_a_worked_example_and_scipys():

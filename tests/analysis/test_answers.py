@@ -9,7 +9,7 @@ import pytest
 from support.synthetic import DATA, World, analysed, as_json, study
 from transfergain.analysis.benefits import lead
 from transfergain.analysis.rows import Benefit
-from transfergain.types import CurvePoint
+from transfergain.outcome import CurvePoint
 
 
 def rising(arm, budget):

@@ -6,7 +6,7 @@ from scipy.special import softmax
 from sklearn.metrics import log_loss
 
 from transfergain.metrics import calibration
-from transfergain.types import CALIBRATION
+from transfergain.outcome import CALIBRATION
 
 
 def test_ece_of_a_worked_example():

@@ -13,8 +13,8 @@ from transfergain.analysis import convergence
 from transfergain.analysis.convergence import speed_up
 from transfergain.analysis.levels import Crossing, crossing, goal, plateau, stable, targets_of
 from transfergain.analysis.rows import ConvergenceRow, Measure, Verdict
+from transfergain.outcome import CurvePoint, Outcome
 from transfergain.split import DEV
-from transfergain.types import CurvePoint, Outcome
 
 
 def points(scores, every=10):

@@ -12,10 +12,11 @@ from transfergain.analysis.trials import by_dataset
 from transfergain.arms.base import Start
 from transfergain.course import Course
 from transfergain.course import courses as planned
+from transfergain.outcome import CurvePoint, Details, Outcome
 from transfergain.report import markdown, terminal
 from transfergain.report.page.html import render
 from transfergain.store import StoredTrial
-from transfergain.types import CurvePoint, Details, Outcome, Phase, Recipe, Status
+from transfergain.types import Phase, Recipe, Status
 
 LEVELS = {"scratch": 0.70, "self": 0.80}
 STUDY = World(score=lambda arm, budget: LEVELS.get(arm, 0.6), arms=tuple(LEVELS), seeds=6)

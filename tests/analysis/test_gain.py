@@ -10,10 +10,11 @@ import pytest
 from transfergain.analysis import endless, gain, said, stats
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.metrics import METRICS
+from transfergain.outcome import CurvePoint, Evaluated, Outcome
 from transfergain.split import TEST
 from transfergain.store import StoredTrial
 from transfergain.tasks.scoring import narrow
-from transfergain.types import CurvePoint, Evaluated, Outcome, Recipe, TrialSpec
+from transfergain.types import Recipe, TrialSpec
 
 PRETRAINED = {"scratch": False, "full": True, "probe": True}
 LABELS = ("no", "yes")

@@ -8,10 +8,11 @@ from support.fakes import FakeExecutor, dataset, describe, outcome_of, run
 from support.synthetic import World, study
 from transfergain.analysis import warnings
 from transfergain.analysis.findings import load
+from transfergain.outcome import Outcome
 from transfergain.running.planner import Planner
 from transfergain.store import Store
 from transfergain.study import Study
-from transfergain.types import Outcome, Status, StudyWarning, WarningKind
+from transfergain.types import Status, StudyWarning, WarningKind
 
 LEAK = (
     "reviews: 5 of 55 test texts share a 13-gram with train: scores may be too high for every arm; "

@@ -15,6 +15,7 @@ ROOT = Path(transfergain.__file__).parent
 LAYERS = (
     ("split",),
     ("errors", "types", "seeds", "version", "sharing", "temporary", "counts", "shell"),
+    ("outcome",),
     ("options",),
     ("data", "metrics", "perturbations", "analysis.stats"),
     ("floors",),

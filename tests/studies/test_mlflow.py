@@ -144,7 +144,8 @@ def test_a_run_cut_off_or_failed_is_replaced(server, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "cut off")
     module = pytest.importorskip("transfergain.tracking.mlflow")
-    from transfergain.types import CurvePoint, Outcome, Recipe, TrialSpec
+    from transfergain.outcome import CurvePoint, Outcome
+    from transfergain.types import Recipe, TrialSpec
 
     spec = TrialSpec("sentiment", "reviews", "full", 40, 0, "report", Recipe(1e-4), (), "x", "y")
     first = module.connect("a key")

@@ -11,9 +11,10 @@ import pytest
 
 from support.texts import sentences, write_csv
 from support.tiny import KEYS, command, flags, ran
+from transfergain.outcome import Evaluated, Outcome
 from transfergain.running.privacy import Privacy, shown, without_places
 from transfergain.split import TEST
-from transfergain.types import Evaluated, Outcome, Status
+from transfergain.types import Status
 
 assert ran  # a fixture
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from transfergain.executors.base import Executor, Job
 from transfergain.metrics import METRICS
+from transfergain.outcome import CurvePoint, Details, Evaluated, Outcome
 from transfergain.running.description import entries
 from transfergain.running.models import Models
 from transfergain.running.planner import Planner
@@ -12,17 +13,7 @@ from transfergain.running.watchers import Watcher
 from transfergain.split import TEST
 from transfergain.store import Store
 from transfergain.study import Study
-from transfergain.types import (
-    CurvePoint,
-    Dataset,
-    Details,
-    Evaluated,
-    Example,
-    Outcome,
-    Recipe,
-    Status,
-    TrialSpec,
-)
+from transfergain.types import Dataset, Example, Recipe, Status, TrialSpec
 
 LABELS = ("negative", "positive")
 

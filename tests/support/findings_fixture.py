@@ -30,21 +30,11 @@ from transfergain.analysis.rows import (
 )
 from transfergain.course import Course
 from transfergain.data.sample import SampledText
+from transfergain.outcome import CurvePoint, Details, Evaluated, Outcome
 from transfergain.split import DEV, TEST, Kind, adapted, perturbed, shift
 from transfergain.store import StoredTrial
 from transfergain.study import Study
-from transfergain.types import (
-    CurvePoint,
-    Details,
-    Evaluated,
-    Outcome,
-    Phase,
-    Recipe,
-    Status,
-    StudyWarning,
-    TrialSpec,
-    WarningKind,
-)
+from transfergain.types import Phase, Recipe, Status, StudyWarning, TrialSpec, WarningKind
 
 LEVELS = {"majority": 0.5, "tfidf": 0.74, "scratch": 0.7, "full": 0.88, "probe": 0.78, "lora": 0.87}
 ARMS = ("scratch", "full", "probe", "lora")

@@ -11,8 +11,9 @@ from transfergain.analysis import candidates, gain, last_labels, performance, wa
 from transfergain.analysis.entries import StudyRequest
 from transfergain.analysis.findings import PENDING, ahead, tables
 from transfergain.analysis.reference import reference
+from transfergain.outcome import Details, Outcome
 from transfergain.report.notebook import StudyFindings
-from transfergain.types import Details, Outcome, Status
+from transfergain.types import Status
 
 REQUEST = {"model": "bert-base-uncased", "arms": ["scratch", "full", "probe", "lora"], "tasks": [], "seeds": 5, "epochs": 2,
            "min_steps": 9, "tune": 4, "margin": 0.01, "keep_models": "none"}  # fmt: skip

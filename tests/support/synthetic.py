@@ -10,19 +10,10 @@ from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.findings import tables
 from transfergain.metrics import METRICS
 from transfergain.metrics.calibration import columns
+from transfergain.outcome import AdaptationDetails, CurvePoint, Details, Evaluated, Outcome
 from transfergain.split import TEST, Split, adapted, perturbed, shift
 from transfergain.store import StoredTrial
-from transfergain.types import (
-    AdaptationDetails,
-    CurvePoint,
-    Details,
-    Evaluated,
-    Outcome,
-    Phase,
-    Recipe,
-    Status,
-    TrialSpec,
-)
+from transfergain.types import Phase, Recipe, Status, TrialSpec
 
 LABELS = ("no", "yes")
 DATA = DatasetEntry(task="sentiment", title="Sentiment", metric="accuracy", chance=0.5, labels=LABELS, n_test=400)

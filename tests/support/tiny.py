@@ -13,10 +13,11 @@ from support.texts import sentences, write_csv
 from transfergain.engine.threads import torch_threads
 from transfergain.executors import EXECUTORS
 from transfergain.executors.base import Executor
+from transfergain.outcome import Outcome
 from transfergain.running.tryout import quiet_libraries
 from transfergain.store import STORE_FILE, Store
 from transfergain.trial import run_trial
-from transfergain.types import Outcome, Status
+from transfergain.types import Status
 
 KEYS = {
     "task": "sentiment",

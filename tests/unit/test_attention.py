@@ -14,7 +14,8 @@ from transfergain.engine.shortcuts import Shortcuts
 from transfergain.engine.shortcuts.attention import ATTENTION_NAME, attend, attention_by_parts
 from transfergain.engine.shortcuts.dropout import cheap_dropout
 from transfergain.engine.training import Training
-from transfergain.types import DevScore, Recipe
+from transfergain.outcome import DevScore
+from transfergain.types import Recipe
 
 CPU = torch.device("cpu")
 CASES = {

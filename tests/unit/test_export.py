@@ -15,12 +15,12 @@ from transfergain.analysis.findings import BENEFITS, load
 from transfergain.analysis.forecast.rows import ForecastRow
 from transfergain.analysis.rows import Measure
 from transfergain.errors import UserError
+from transfergain.outcome import Outcome
 from transfergain.report import export
 from transfergain.report.export import FORMATS, PICTURES, write_table
 from transfergain.report.formulas import harmless
 from transfergain.report.page.panels.base import DatasetView
 from transfergain.report.typeset import latex_text, markdown_text
-from transfergain.types import Outcome
 
 
 @pytest.fixture

@@ -19,9 +19,10 @@ from transfergain.engine.saves import Saves
 from transfergain.engine.schedule import Progress, Schedule, least_apart, next_evaluation
 from transfergain.engine.training import Training
 from transfergain.engine.weights import Average, Kept, Weights
+from transfergain.outcome import DevScore
 from transfergain.split import TEST
 from transfergain.trial import Bench, run_trial
-from transfergain.types import Dataset, DevScore, Example, Recipe, TrialSpec
+from transfergain.types import Dataset, Example, Recipe, TrialSpec
 
 WORDS = 12
 RECIPE = Recipe(learning_rate=0.05, batch_size=4, epochs=1, min_steps=160, warmup_steps=20, patience=0.5)

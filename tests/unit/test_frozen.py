@@ -15,8 +15,9 @@ from transfergain.engine.fit import fit
 from transfergain.engine.predict import predict
 from transfergain.engine.shortcuts import ALL_SHORTCUTS, frozen
 from transfergain.engine.training import Training
+from transfergain.outcome import DevScore
 from transfergain.tasks import TASKS
-from transfergain.types import DevScore, Example, Recipe
+from transfergain.types import Example, Recipe
 
 KINDS = ("bert", "roberta", "distilbert", "gpt2", "t5", "bart")
 LABELS = ("negative", "positive")

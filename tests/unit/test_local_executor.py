@@ -25,7 +25,7 @@ import os, pathlib, signal, sys, time
 if "transfergain.executors.worker" in " ".join(sys.orig_argv):
     import transfergain.trial
     from transfergain.errors import UserError
-    from transfergain.types import Details, Outcome
+    from transfergain.outcome import Details, Outcome
 
     def run_trial(spec, bench, save_to=None, progress=None, state=None):
         tries = pathlib.Path(bench.checkpoint.path, spec.id)

@@ -11,8 +11,9 @@ from transfergain.analysis.answers import Answer
 from transfergain.analysis.findings import load
 from transfergain.analysis.rows import Benefit, Verdict
 from transfergain.analysis.sequential import Looks
+from transfergain.outcome import CurvePoint
 from transfergain.running.looks import read_by, replay
-from transfergain.types import CurvePoint, Example
+from transfergain.types import Example
 
 CELLS = [(arm, budget) for budget in (20, 40, 80) for arm in ("scratch", "full", "probe")]
 AUTO = Looks((3, 4, 6))

@@ -6,11 +6,11 @@ from huggingface_hub.repocard import metadata_load
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run
 from transfergain.analysis.findings import load
+from transfergain.outcome import Choice, Details, Outcome
 from transfergain.report.files import write_files
 from transfergain.report.model_card import cards
 from transfergain.split import TEST
 from transfergain.store import Store
-from transfergain.types import Choice, Details, Outcome
 
 
 def written(folder):

@@ -11,11 +11,12 @@ from support.fakes import FakeExecutor, dataset, outcome_of, run
 from transfergain import split
 from transfergain.analysis.findings import BENEFITS
 from transfergain.analysis.rows import ConvergenceRow, Measure
+from transfergain.outcome import CurvePoint, Outcome
 from transfergain.report.notebook import load
 from transfergain.report.page.panels import convergence
 from transfergain.report.page.panels.base import DatasetView
 from transfergain.split import DEV, TEST
-from transfergain.types import CurvePoint, Outcome, StudyWarning, WarningKind
+from transfergain.types import StudyWarning, WarningKind
 
 NAME = "my <b>reviews</b>"
 

@@ -12,13 +12,14 @@ from transfergain.commands import plan
 from transfergain.commands.plan import USUAL_STEPS, CellPlan, Plan, _cell, _seconds
 from transfergain.data.draws import budget_sizes
 from transfergain.errors import UserError
+from transfergain.outcome import CurvePoint, Outcome
 from transfergain.running.order import Purpose
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.search import RUNGS
 from transfergain.running.speed import SHORT_TRIAL_DEV, SHORT_TRIAL_STEPS, Speed, few_dev, short_trial, speed_of
 from transfergain.store import StoredTrial
 from transfergain.study import Study
-from transfergain.types import CurvePoint, Example, Outcome, Pools
+from transfergain.types import Example, Pools
 
 
 def planner(**keys):

@@ -5,11 +5,12 @@ import pytest
 from rich.console import Console
 
 from support.fakes import run, spec
+from transfergain.outcome import Outcome
 from transfergain.running.console import aside, say, tell
 from transfergain.running.live_page import is_page_due
 from transfergain.running.progress import Bar, Forecast, Lines, NotebookLine, follower
 from transfergain.running.watchers import Watcher, Watchers
-from transfergain.types import Outcome, Recipe
+from transfergain.types import Recipe
 
 
 def written(follower_of, terminal=False, width=200):

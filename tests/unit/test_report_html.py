@@ -20,6 +20,7 @@ from support.planted import NAMES, planted
 from transfergain.analysis import candidates, gain
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import RecipeRow, Verdict
+from transfergain.outcome import Details, Evaluated, Outcome
 from transfergain.report.page.answer import answers
 from transfergain.report.page.downloads import embed
 from transfergain.report.page.html import _flags, render
@@ -30,7 +31,7 @@ from transfergain.report.toml import study_toml
 from transfergain.split import TEST, shift
 from transfergain.store import StoredTrial
 from transfergain.study import Study
-from transfergain.types import Details, Evaluated, Outcome, Recipe, StudyWarning, TrialSpec, WarningKind
+from transfergain.types import Recipe, StudyWarning, TrialSpec, WarningKind
 
 EVIL = "<script>alert(1)</script><!--"
 LEVELS = {"majority": 0.5, "scratch": 0.6, "full": 0.9, "lora": 0.35}

@@ -6,6 +6,7 @@ import pytest
 
 from support.fakes import FakeExecutor, Follower, Stop, dataset, outcome_of, run, spec
 from transfergain.analysis.findings import load
+from transfergain.outcome import CurvePoint, Details, Outcome
 from transfergain.running import watchers
 from transfergain.running.order import most_valuable_first
 from transfergain.running.planner import Planner
@@ -14,7 +15,7 @@ from transfergain.running.tuning import merit
 from transfergain.split import TEST, shift
 from transfergain.store import Store
 from transfergain.study import Study
-from transfergain.types import CurvePoint, Details, Outcome, Recipe
+from transfergain.types import Recipe
 
 
 def fails(*, when):

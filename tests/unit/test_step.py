@@ -10,7 +10,8 @@ from transfergain.engine.fit import fit
 from transfergain.engine.step import Step
 from transfergain.engine.training import Training
 from transfergain.engine.weights import Weights
-from transfergain.types import DevScore, Recipe
+from transfergain.outcome import DevScore
+from transfergain.types import Recipe
 
 CPU = torch.device("cpu")
 RECIPE = Recipe(1e-2, batch_size=8, epochs=1, min_steps=6)

@@ -7,9 +7,10 @@ import pytest
 from support.fakes import evaluated, spec
 from transfergain.analysis.findings import load
 from transfergain.errors import UserError
+from transfergain.outcome import AdaptationDetails, CurvePoint, Details, Outcome
 from transfergain.split import TEST, adapted, shift
 from transfergain.store import STORE_FILE, Store, _unpack_details
-from transfergain.types import SCHEMA_VERSION, AdaptationDetails, CurvePoint, Details, Outcome, Recipe
+from transfergain.types import SCHEMA_VERSION, Recipe
 
 ADAPTED = {
     adapted("tweets", 16, "full"): AdaptationDetails(8, 6, 24, 99, ((2, 0.5), (8, 0.75))),

@@ -12,8 +12,9 @@ from support.planted import NAMES, planted
 from transfergain.analysis.findings import load
 from transfergain.analysis.rows import Benefit
 from transfergain.analysis.summary import NextStep
+from transfergain.outcome import Outcome
 from transfergain.report import steps, terminal
-from transfergain.types import Outcome, WarningKind
+from transfergain.types import WarningKind
 
 WIDTHS = (60, 80, 120, 200)
 

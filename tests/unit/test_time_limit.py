@@ -9,10 +9,10 @@ import pytest
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run, spec
 from transfergain.analysis.findings import load
+from transfergain.outcome import Outcome
 from transfergain.running.agenda import Agenda
 from transfergain.running.order import Purpose
 from transfergain.running.time_limit import OutOfTime, TimeLimit, lines
-from transfergain.types import Outcome
 
 
 def test_an_alarm_interrupts_whatever_runs():

@@ -22,7 +22,8 @@ from transfergain.engine.fit import fit
 from transfergain.engine.predict import generate, predict
 from transfergain.engine.shortcuts.vocabulary import NEVER_BIAS, Vocabulary, _ordered
 from transfergain.engine.training import Training
-from transfergain.types import DevScore, Recipe
+from transfergain.outcome import DevScore
+from transfergain.types import Recipe
 
 SIZE = 240
 LAST = SIZE - 1

@@ -12,7 +12,8 @@ from transfergain.engine.precision import autocast
 from transfergain.engine.shortcuts.bf16 import Bf16Weights, multiplied
 from transfergain.engine.training import Training
 from transfergain.engine.weights import Weights
-from transfergain.types import DevScore, Recipe
+from transfergain.outcome import DevScore
+from transfergain.types import Recipe
 
 CPU = torch.device("cpu")
 ROWS = [

@@ -16,8 +16,8 @@ from transfergain.analysis.inversion import Inverse, invert
 from transfergain.analysis.rows import AdaptationRow, Censored, GainRow, Measure, Verdict
 from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.arms import REFERENCE
+from transfergain.outcome import AdaptationDetails
 from transfergain.split import TEST, Kind, Split, adapted, shift
-from transfergain.types import AdaptationDetails
 
 ENOUGH_GAIN_SHARE = 0.95
 """Share of the gain by adapting everything, that counts as adapted."""

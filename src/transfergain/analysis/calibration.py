@@ -16,8 +16,8 @@ from transfergain.analysis.stats import Estimate, Floats, Values
 from transfergain.analysis.trials import DatasetTrials
 from transfergain.arms import REFERENCE
 from transfergain.metrics.calibration import CALIBRATION_BINS, place, reliability
+from transfergain.outcome import CALIBRATION
 from transfergain.split import TEST, Split
-from transfergain.types import CALIBRATION
 
 CONFIDENCE, SCALED, BRIER, BRIER_SCALED, HIT = range(len(CALIBRATION))
 

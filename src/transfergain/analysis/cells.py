@@ -14,9 +14,10 @@ from scipy.special import stdtrit
 from transfergain.analysis import stats
 from transfergain.analysis.pairing import Side
 from transfergain.metrics import METRICS
+from transfergain.outcome import Evaluated, Outcome
 from transfergain.split import TEST, Split
 from transfergain.store import StoredTrial
-from transfergain.types import Evaluated, Outcome, Phase, Status
+from transfergain.types import Phase, Status
 
 
 @dataclass(frozen=True)

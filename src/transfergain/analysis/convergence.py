@@ -19,8 +19,8 @@ from transfergain.analysis.rows import Censored, ConvergenceRow, Measure, Verdic
 from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.analysis.verdict import judge_ratio
 from transfergain.arms import REFERENCE
+from transfergain.outcome import CurvePoint
 from transfergain.split import DEV
-from transfergain.types import CurvePoint
 
 FEWEST_ALIKE = 3
 """Seeds that must all say the same where there is no interval to judge by."""

@@ -16,9 +16,10 @@ from transfergain.analysis.verdict import judge
 from transfergain.arms import ARMS
 from transfergain.counts import counted
 from transfergain.course import Course
+from transfergain.outcome import Outcome
 from transfergain.split import TEST
 from transfergain.store import StoredTrial
-from transfergain.types import Outcome, Phase, Status
+from transfergain.types import Phase, Status
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ import numpy as np
 from transfergain.analysis.flat import Flat
 from transfergain.arms import REFERENCE
 from transfergain.counts import counted
-from transfergain.types import Outcome
+from transfergain.outcome import Outcome
 
 Runs = Mapping[int, Outcome]
 """Seed -> the finished run of one arm at one budget."""

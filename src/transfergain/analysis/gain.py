@@ -19,8 +19,8 @@ from transfergain.analysis.rows import GainRow, ScoreRow
 from transfergain.analysis.said import sentence
 from transfergain.analysis.verdict import judge
 from transfergain.metrics import METRICS
+from transfergain.outcome import Outcome
 from transfergain.split import Split
-from transfergain.types import Outcome
 
 
 def scores(found: Sequence[Cell]) -> list[ScoreRow]:

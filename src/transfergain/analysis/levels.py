@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from transfergain.analysis.inversion import isotonic
-from transfergain.types import CurvePoint, Outcome
+from transfergain.outcome import CurvePoint, Outcome
 
 LEVEL_SHARE = 0.95
 """Share of scratch's gain over chance that counts as its level."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from transfergain.metrics import METRICS
+from transfergain.outcome import Outcome
 from transfergain.split import Split
 from transfergain.store import StoredTrial
-from transfergain.types import Outcome
 
 HASHED = "sha256:"
 """What the revision of a local checkpoint begins with."""

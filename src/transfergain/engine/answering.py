@@ -10,9 +10,9 @@ from typing import Any
 from transfergain.engine.material import PartName
 from transfergain.engine.reading import Part, Reader
 from transfergain.metrics import calibration
+from transfergain.outcome import Details, Evaluated
 from transfergain.split import TEST, Kind, Split
 from transfergain.tasks.scoring import evaluate
-from transfergain.types import Details, Evaluated
 
 
 @dataclass(frozen=True)

@@ -28,8 +28,8 @@ from transfergain.engine.shortcuts import ALL_SHORTCUTS, Shortcuts
 from transfergain.engine.step import Step
 from transfergain.engine.training import Fitted, Training, TrainingCost
 from transfergain.engine.weights import Average, Kept, Weights
+from transfergain.outcome import CurvePoint, DevScore
 from transfergain.seeds import seed
-from transfergain.types import CurvePoint, DevScore
 
 Progress = Callable[[int, int, float | None], None]
 """(step, step cap, best dev score so far)."""

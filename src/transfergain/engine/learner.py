@@ -21,8 +21,9 @@ from transfergain.engine.reading import Part, Reader
 from transfergain.engine.saves import NO_SAVES, Saves
 from transfergain.engine.shortcuts import ALL_SHORTCUTS, FrozenBase, Shortcuts, Vocabulary
 from transfergain.engine.training import Fitted, Training
+from transfergain.outcome import DevScore, Outcome
 from transfergain.split import Split
-from transfergain.types import DevScore, Outcome, Recipe, Status
+from transfergain.types import Recipe, Status
 
 
 def make_learner(

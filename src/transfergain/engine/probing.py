@@ -30,8 +30,9 @@ from transfergain.engine.material import Material, PartName
 from transfergain.engine.reading import Part, Reader
 from transfergain.engine.shortcuts.frozen import base_flops
 from transfergain.errors import Declined
+from transfergain.outcome import Choice, Outcome
 from transfergain.split import Split
-from transfergain.types import Choice, Outcome, Recipe, Status
+from transfergain.types import Recipe, Status
 
 NOT_TUNED = Contrasted(0, 0.0, 0.0)
 

@@ -10,10 +10,11 @@ from typing import Any
 
 from transfergain.engine.batching import Feature
 from transfergain.engine.material import Material, PartName, Rows
+from transfergain.outcome import DevScore
 from transfergain.sharing import Memo
 from transfergain.tasks.base import Encoded, Task
 from transfergain.tasks.scoring import score
-from transfergain.types import DevScore, Example, Recipe
+from transfergain.types import Example, Recipe
 
 ORIGIN_SETTINGS = ("is_local", "local_files_only")
 """What `transformers` keeps with a tokenizer of where it came from: the same model is the same files, offline or not."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from transfergain.types import DevScore, Recipe
+from transfergain.outcome import DevScore
+from transfergain.types import Recipe
 
 LEAST_IMPROVEMENT = 0.01
 """Improvements of the loss by less than this share of it count as noise."""

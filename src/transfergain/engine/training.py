@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from transfergain.engine.batching import Feature
-from transfergain.types import CurvePoint, Recipe
+from transfergain.outcome import CurvePoint
+from transfergain.types import Recipe
 
 
 class TrainingCost(NamedTuple):

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from transfergain.types import DevScore, Recipe
+from transfergain.outcome import DevScore
+from transfergain.types import Recipe
 
 NO_MASTERS: Mapping[int, nn.Parameter] = {}
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from transfergain.outcome import Outcome
 from transfergain.trial import Bench
-from transfergain.types import Outcome, TrialSpec
+from transfergain.types import TrialSpec
 
 
 @dataclass(frozen=True)

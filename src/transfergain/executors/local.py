@@ -10,8 +10,9 @@ from pathlib import Path
 
 from transfergain.executors.base import Ahead, Executor, Job, Watch
 from transfergain.executors.process import Crew, Messages, Worker, end_all
+from transfergain.outcome import Outcome
 from transfergain.trial import Bench
-from transfergain.types import Outcome, Status, TrialSpec
+from transfergain.types import Status, TrialSpec
 
 TRIES_PER_JOB = 2
 """A job whose worker dies (killed for memory, say) is tried once more on a fresh worker, then recorded as failed."""

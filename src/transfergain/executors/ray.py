@@ -22,8 +22,9 @@ from transfergain.errors import UserError, install
 from transfergain.executors.base import Executor, Job, Watch
 from transfergain.executors.local import TRIES_PER_JOB
 from transfergain.executors.ray_node import Board, Refs, run_task, stamp, unpack_files
+from transfergain.outcome import Outcome
 from transfergain.trial import Bench
-from transfergain.types import Outcome, Status, TrialSpec
+from transfergain.types import Status, TrialSpec
 
 POLL_SECONDS = 1.0
 """Seconds between two looks at what running trials report."""

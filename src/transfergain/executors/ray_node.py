@@ -17,9 +17,10 @@ from typing import Any
 
 from transfergain.errors import UserError
 from transfergain.executors import worker
+from transfergain.outcome import Outcome
 from transfergain.temporary import TemporaryFolder
 from transfergain.trial import Bench
-from transfergain.types import SCHEMA_VERSION, Outcome, TrialSpec
+from transfergain.types import SCHEMA_VERSION, TrialSpec
 from transfergain.version import __version__
 
 Refs = Sequence[Any]

@@ -23,8 +23,9 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from transfergain.outcome import Outcome
     from transfergain.trial import Bench, Progress
-    from transfergain.types import Outcome, TrialSpec
+    from transfergain.types import TrialSpec
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 """Parameters of `mallopt`, from glibc's malloc.h."""
@@ -130,8 +131,9 @@ def answer(question: Callable[..., Any], *arguments: Any) -> tuple[Any, Exceptio
 def attempt(spec: TrialSpec, bench: Bench, save_to: Path | None, progress: Progress, state: Path | None = None) -> Outcome:
     """Run one trial; what it raises becomes a `failed` outcome."""
     from transfergain.errors import UserError
+    from transfergain.outcome import Outcome
     from transfergain.trial import run_trial
-    from transfergain.types import Outcome, Status
+    from transfergain.types import Status
 
     try:
         return run_trial(spec, bench, save_to, progress, state)

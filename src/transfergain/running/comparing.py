@@ -14,12 +14,13 @@ from transfergain.data import given, prepare
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.options import OptionKind
+from transfergain.outcome import Outcome
 from transfergain.running.tabular import Tabular
 from transfergain.split import TEST
 from transfergain.study import Study
 from transfergain.tasks import find
 from transfergain.tasks.scoring import evaluate
-from transfergain.types import Dataset, Outcome, Status, Target
+from transfergain.types import Dataset, Status, Target
 
 
 @dataclass(frozen=True)

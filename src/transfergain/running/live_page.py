@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 
 from transfergain.analysis.findings import analyse
+from transfergain.outcome import Outcome
 from transfergain.report.files import write_files
 from transfergain.running.watchers import Watcher
 from transfergain.store import Store
-from transfergain.types import Outcome, TrialSpec
+from transfergain.types import TrialSpec
 
 LEAST_SECONDS_BETWEEN_PAGES = 20.0
 """Least seconds between two writings of the page."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from transfergain.outcome import Outcome
 from transfergain.report.next_steps import is_whole
 from transfergain.running.planner import Planner
 from transfergain.store import Store
-from transfergain.types import Outcome, Phase, Status, TrialSpec
+from transfergain.types import Phase, Status, TrialSpec
 
 FEATURES_FOLDER = ".features"
 """The folder of an output folder that holds features of frozen encoders, as long as the study runs."""

@@ -8,9 +8,10 @@ from enum import IntEnum
 
 from transfergain.analysis.sequential import COUNTS
 from transfergain.arms import ARMS, REFERENCE
+from transfergain.outcome import Outcome
 from transfergain.running.planner import REPLICATES_PER_SEED, Planner
 from transfergain.store import StoredTrial
-from transfergain.types import Outcome, Phase, TrialSpec
+from transfergain.types import Phase, TrialSpec
 
 FIRST_SEEDS = COUNTS[0]
 """Seeds that every question gets before any gets more."""

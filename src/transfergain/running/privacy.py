@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from transfergain.outcome import Evaluated, Outcome
 from transfergain.study import Study
-from transfergain.types import Checkpoint, Evaluated, Outcome, Status
+from transfergain.types import Checkpoint, Status
 
 FILE_KEYS = ("model", "train_file", "validation_file", "test_file", "dataset_name")
 """Keys of a study that may name a file or folder."""

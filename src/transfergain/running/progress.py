@@ -13,9 +13,10 @@ from rich.text import Text
 from transfergain.analysis import words
 from transfergain.counts import counted
 from transfergain.errors import visible
+from transfergain.outcome import Outcome
 from transfergain.running.console import say
 from transfergain.running.watchers import Watcher
-from transfergain.types import Outcome, Phase, Status, TrialSpec
+from transfergain.types import Phase, Status, TrialSpec
 
 
 class Forecast:

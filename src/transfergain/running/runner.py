@@ -6,6 +6,7 @@ from collections import Counter
 
 from transfergain.analysis import words
 from transfergain.executors.base import Executor, Job
+from transfergain.outcome import Outcome
 from transfergain.running import order
 from transfergain.running.agenda import Agenda, Agendas
 from transfergain.running.ended import Ended
@@ -14,7 +15,7 @@ from transfergain.running.planner import Planner
 from transfergain.running.privacy import Privacy
 from transfergain.running.watchers import Watcher
 from transfergain.store import Store
-from transfergain.types import Outcome, Phase, Status, TrialSpec
+from transfergain.types import Phase, Status, TrialSpec
 
 WORTH_SAYING = 10.0
 """A first answer that is nearer, in seconds, is not announced."""

@@ -13,11 +13,12 @@ from transfergain.arms import ARMS
 from transfergain.data.draws import budget_sizes
 from transfergain.executors.base import Job
 from transfergain.executors.local import LocalExecutor
+from transfergain.outcome import Outcome
 from transfergain.running.console import say
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.setup import Setup
 from transfergain.temporary import TemporaryFolder
-from transfergain.types import Dataset, Outcome, Phase, Status, TrialSpec
+from transfergain.types import Dataset, Phase, Status, TrialSpec
 
 SHORT_TRIAL_STEPS = (4, 12)
 """Steps of the two short trials from whose difference steps and dev evaluations are timed."""

@@ -10,9 +10,10 @@ from typing import Self
 
 from transfergain.analysis import words
 from transfergain.counts import counted
+from transfergain.outcome import Outcome
 from transfergain.running.agenda import Agenda
 from transfergain.running.watchers import Watcher
-from transfergain.types import Outcome, TrialSpec
+from transfergain.types import TrialSpec
 
 SHARE_FOR_FINDINGS = 0.1
 """Share of the limit that is left for writing the findings."""

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from transfergain.arms import ARMS
+from transfergain.outcome import Outcome
 from transfergain.running.ended import Ended
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.running.search import at_edge
 from transfergain.store import StoredTrial
-from transfergain.types import Outcome, Recipe, Status, TrialSpec
+from transfergain.types import Recipe, Status, TrialSpec
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self
 
-from transfergain.types import Outcome, TrialSpec
+from transfergain.outcome import Outcome
+from transfergain.types import TrialSpec
 
 
 class Watcher:

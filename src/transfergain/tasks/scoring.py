@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergain.metrics import METRICS
+from transfergain.outcome import DevScore, Evaluated
 from transfergain.tasks.base import Task
-from transfergain.types import DevScore, Evaluated, Example
+from transfergain.types import Example
 
 
 def score(task: Task, predictions: Sequence[Any], rows: Sequence[Example], labels: Sequence[str]) -> DevScore:

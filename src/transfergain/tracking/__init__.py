@@ -10,10 +10,11 @@ from rich.console import Console
 
 from transfergain.analysis.findings import Findings
 from transfergain.errors import UserError, install, nearest
+from transfergain.outcome import Outcome
 from transfergain.running.console import warn
 from transfergain.running.watchers import Watcher
 from transfergain.store import Store
-from transfergain.types import Outcome, TrialSpec
+from transfergain.types import TrialSpec
 
 TRACKERS: dict[str, str] = {
     "mlflow": "transfergain.tracking.mlflow",

@@ -21,8 +21,9 @@ from mlflow.tracking import MlflowClient  # noqa: E402
 
 from transfergain.analysis.findings import Findings  # noqa: E402
 from transfergain.analysis.trial_rows import TrialRow  # noqa: E402
+from transfergain.outcome import Outcome  # noqa: E402
 from transfergain.store import StoredTrial  # noqa: E402
-from transfergain.types import Outcome, Status, TrialSpec  # noqa: E402
+from transfergain.types import Status, TrialSpec  # noqa: E402
 
 EXPERIMENT_NAME = "transfergain"
 STUDY_TAG, TRIAL_TAG, PARENT_TAG = "transfergain.study", "transfergain.trial", "mlflow.parentRunId"

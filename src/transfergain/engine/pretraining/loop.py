@@ -31,8 +31,9 @@ from transfergain.engine.step import Step
 from transfergain.engine.training import Training
 from transfergain.engine.weights import Average, Weights
 from transfergain.errors import UserError
+from transfergain.outcome import CurvePoint
 from transfergain.seeds import generator, seed
-from transfergain.types import CurvePoint, Recipe
+from transfergain.types import Recipe
 
 HEAD_STEPS = 100
 """Steps, or a tenth of the run if that is less, in which a new head learns alone what the checkpoint's weights say."""

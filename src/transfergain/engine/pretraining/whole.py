@@ -21,7 +21,8 @@ from transfergain.engine.pretraining.packing import Packed, pack
 from transfergain.engine.pretraining.tokenizers import fit_config, has_tokenizer, train_tokenizer
 from transfergain.engine.saves import NO_SAVES, Saves
 from transfergain.errors import UserError
-from transfergain.types import Checkpoint, CurvePoint, Recipe
+from transfergain.outcome import CurvePoint
+from transfergain.types import Checkpoint, Recipe
 
 VERSION = 1
 """Enters every key: raise it whenever a change of code changes the numbers of a pretraining."""

@@ -13,11 +13,12 @@ from transfergain.analysis.findings import Findings
 from transfergain.counts import counted
 from transfergain.data.sample import SampledText, flat
 from transfergain.metrics import entity_f1
+from transfergain.outcome import Evaluated
 from transfergain.report import reading
 from transfergain.report.page.figures import Column, RowGroup, TextTable
 from transfergain.split import Split
 from transfergain.tasks import find, is_known
-from transfergain.types import Evaluated, Phase, Status, Target
+from transfergain.types import Phase, Status, Target
 
 MOST_SHOWN = 12
 """Texts in one table."""

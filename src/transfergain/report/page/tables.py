@@ -13,10 +13,11 @@ from transfergain.analysis.rows import GainRow, RecipeRow
 from transfergain.analysis.trial_rows import trial_score
 from transfergain.counts import counted
 from transfergain.metrics import METRICS
+from transfergain.outcome import Details
 from transfergain.report.page.figures import MISSING, Column, RowGroup, TextTable, gain_text, percent, score_text
 from transfergain.split import TEST, Kind, Split
 from transfergain.store import StoredTrial
-from transfergain.types import Details, Status
+from transfergain.types import Status
 
 GAIN_COLUMNS = (
     *(Column("labels", True), Column("arm"), Column("reference, %", True), Column("arm, %", True)),

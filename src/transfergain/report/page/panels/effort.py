@@ -8,11 +8,11 @@ from statistics import mean
 from typing import Any, NamedTuple
 
 from transfergain.analysis.rows import Measure
+from transfergain.outcome import Details
 from transfergain.report.page import figures
 from transfergain.report.page.figures import Column, Figure, RowGroup, TextTable, Trace, axis, bars, layout, line, note
 from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
 from transfergain.split import TEST
-from transfergain.types import Details
 
 
 class CostAxis(NamedTuple):
