@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from transfergain.analysis import advice, courses, parts, short, words
 from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.candidates import CandidateRow, Difference
 from transfergain.analysis.courses import CourseRow
 from transfergain.analysis.entries import DatasetEntry
+from transfergain.analysis.first_sentence import TURNED, Facts, answer
 from transfergain.analysis.forecast import said
 from transfergain.analysis.forecast.advised import advice as advised_by
 from transfergain.analysis.forecast.rows import ForecastRow
 from transfergain.analysis.last_labels import LastLabelsRow
 from transfergain.analysis.leading import BenefitTables, Leading
-from transfergain.analysis.recommend import recommend, title, upper
+from transfergain.analysis.recommend import recommend, title
 from transfergain.analysis.rows import BenefitRow, GainRow, Verdict
-from transfergain.analysis.short import hidden
-from transfergain.analysis.summary import DatasetSummary, MoreLabels, NextStep, Recommendation, ScoreTable, Summary
+from transfergain.analysis.summary import DatasetSummary, MoreLabels, NextStep, ScoreTable, Summary
 from transfergain.arms import REFERENCE
-from transfergain.arms.full import FULL
 from transfergain.metrics import METRICS
 from transfergain.split import TEST
 
@@ -65,45 +64,10 @@ def _rival(tables: SummaryTables) -> str:
     return title(REFERENCE) if REFERENCE in tables.study.arms else "the best floor"
 
 
-LEARNED = 0.1
-"""Of the way from chance to a perfect score: below it, a reference that is not clearly above chance *never learned*."""
-TURNED = {
-    Verdict.SUPPORTED: Verdict.NEGATIVE_TRANSFER,
-    Verdict.NEGATIVE_TRANSFER: Verdict.SUPPORTED,
-    Verdict.NOT_SUPPORTED: Verdict.SUPPORTED,
-    Verdict.INCONCLUSIVE: Verdict.SUPPORTED,
-}
-"""Verdict with the most labels -> one with fewer labels that must be told beside it."""
-
-
-class Facts(NamedTuple):
-    """What the answer for one data set is made of."""
-
-    model: str
-    arm: str
-    metric: str
-    entry: DatasetEntry
-    margin: float
-    gain: GainRow | None
-    """Of the arm over the reference on the test set, with the most labels."""
-    turns: Sequence[GainRow]
-    """The same with fewer labels, where the answer is another one."""
-    own: CandidateRow | None
-    """The arm among the candidates."""
-    beside: Sequence[GainRow]
-    """The arm over predictions that files give, the best of these first."""
-    recommendation: Recommendation
-
-    @property
-    def learned(self) -> bool:
-        """Tell whether scratch was above chance in half of the seeds or more; a floor is as it is."""
-        return self.gain is None or self.gain.reference_learned
-
-
 def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) -> DatasetSummary:
     entry = tables.data[name]
     facts = _facts(tables, name, entry)
-    verdict, answer = _answer(facts)
+    verdict, said_first = answer(facts)
     candidates = [row for row in tables.candidates if row.dataset == name]
     own = facts.own
     return DatasetSummary(
@@ -114,7 +78,7 @@ def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) ->
         arm=facts.arm,
         budget=own.budget if own else max((row.budget for row in candidates), default=0),
         verdict=verdict,
-        answer=" ".join([answer, *map(short.beside, facts.beside[:1])]),
+        answer=" ".join([said_first, *map(short.beside, facts.beside[:1])]),
         reference=entry.reference,
         reference_learned=facts.learned,
         recommendation=facts.recommendation,
@@ -203,111 +167,6 @@ def _table(tables: SummaryTables, name: str, candidates: Sequence[CandidateRow])
     )
     budgets = sorted({budget for budget, _ in scores})
     return ScoreTable(columns=columns, budgets=budgets, scores=[[scores.get((b, arm)) for arm in columns] for b in budgets])
-
-
-def _answer(facts: Facts) -> tuple[Verdict, str]:
-    """Answer with a verdict and a sentence or two; the first sentence is the one that must not be missed."""
-    row = facts.gain
-    if not facts.arm:
-        return Verdict.NOT_MEASURED, f"No answer: the study has no arm beside {REFERENCE}."
-    if row is None:
-        return Verdict.NOT_MEASURED, (
-            f"No answer yet: no seed of {facts.arm} and {facts.entry.reference} has finished with the same labels."
-        )
-    if not facts.learned:
-        return _unlearned(facts, row)
-    if facts.recommendation.is_floor and facts.own and row.low is not None and not hidden(row):
-        return Verdict.NOT_SUPPORTED, _floor_does_it(facts, row, facts.own)
-    verdict, start = _start(facts, row)
-    return verdict, " ".join([f"{start} {_moves(facts, row)}.", *_turns(facts)])
-
-
-def _start(facts: Facts, row: GainRow) -> tuple[Verdict, str]:
-    if row.low is None:
-        return row.verdict, "One seed, so no verdict yet."
-    if hidden(row):
-        return row.verdict, f"{row.n_seeds} seeds are too few for a verdict."
-    over_floor = row.reference != REFERENCE
-    if row.verdict is Verdict.SUPPORTED and row.below_floor:
-        return Verdict.NOT_SUPPORTED, f"Better than {row.reference}, but no better than {title(row.below_floor)}."
-    if row.verdict is Verdict.SUPPORTED:
-        kind = "a little" if row.low < facts.margin and row.estimate < 2 * facts.margin else ""
-        against = ["it beats the best floor"] if over_floor else []
-        said = ", ".join(["Yes", *against, *([kind] if kind else []), *advice.equal_training(row)])
-        return row.verdict, f"{said}."
-    if row.verdict is Verdict.NEGATIVE_TRANSFER:
-        return row.verdict, "No, it is below the best floor." if over_floor else "No, it hurts."
-    if row.verdict is Verdict.NOT_SUPPORTED:
-        return row.verdict, f"No: a gain of {words.margin(facts.margin)} is ruled out."
-    return row.verdict, f"Undecided{advice.price(row)}."
-
-
-def _moves(facts: Facts, row: GainRow) -> str:
-    """Say `Starting from M moves accuracy from 83.8 to 91.9 % with 1,498 labels (+8.1 points, 95 %: ...; 5 seeds)`."""
-    how = "" if facts.arm == FULL.name else f" with {title(facts.arm)}"
-    figures = ", ".join(filter(None, (words.points(row.estimate), "" if hidden(row) else words.interval(row.low, row.high))))
-    figures = f"({figures}; {words.seeds(row.n_seeds)})"
-    before, after = f"{100 * (1 - row.reference_error):.1f}", f"{100 * (1 - row.error):.1f}"
-    if row.reference != REFERENCE:
-        has = f"{upper(title(facts.arm))} from {facts.model} has {facts.metric} {after} % with {row.budget:,} labels"
-        return f"{has}, {title(row.reference)} {before} % {figures}"
-    verb = "lifts" if row.estimate > 0 else "lowers"
-    moved = f"{verb} {facts.metric} from {before} to {after} %"
-    if before == after:
-        moved = f"leaves {facts.metric} at {after} %"
-    return f"Starting from {facts.model}{how} {moved} with {row.budget:,} labels {figures}"
-
-
-def _turns(facts: Facts) -> Iterator[str]:
-    """Say where the answer is another one with fewer labels."""
-    if facts.turns:
-        row = facts.turns[0]
-        does = "helps" if row.estimate > 0 else "hurts"
-        yield f"With {row.budget:,} labels it {does}: {short.gain(row)}."
-
-
-def _unlearned(facts: Facts, row: GainRow) -> tuple[Verdict, str]:
-    chance, scores = facts.entry.chance, words.score(1 - row.reference_error)
-    who = (
-        "Scratch never learned"
-        if 1 - row.reference_error < chance + LEARNED * (1 - chance)
-        else "Scratch may not have learned"
-    )
-    both = row.verdict is not Verdict.SUPPORTED and facts.own is not None and (facts.own.low or 0.0) <= chance
-    if both:
-        who, scores = (
-            f"Neither {REFERENCE} nor {facts.arm} has clearly learned",
-            f"{scores} and {words.score(1 - row.error)}",
-        )
-    of = f"in {row.reference_at_chance} of {words.seeds(row.n_seeds)}"
-    first = f"{who}: {facts.metric} of {scores} is not clearly above chance ({words.score(chance)}) {of}."
-    if both:
-        return Verdict.INCONCLUSIVE, f"{first} This study says nothing about a gain."
-    over = facts.own.over_floor if facts.own else None
-    if over is None:
-        return row.verdict, f"{first} {upper(title(facts.arm))} scores {words.score(1 - row.error)}."
-    return over.verdict, f"{first} {_against_floor(facts, over)}."
-
-
-def _against_floor(facts: Facts, over: Difference) -> str:
-    does = {
-        Verdict.SUPPORTED: "beats the best floor",
-        Verdict.NEGATIVE_TRANSFER: "is below the best floor",
-        Verdict.NOT_SUPPORTED: "is no better than the best floor",
-    }.get(over.verdict, "may or may not beat the best floor")
-    mine = f"{upper(title(facts.arm))} at {words.score(over.score)}"
-    return f"{mine} {does}, {title(over.against)}: {words.gained(over.estimate, over.low, over.high)}"
-
-
-def _floor_does_it(facts: Facts, row: GainRow, own: CandidateRow) -> str:
-    floor = facts.recommendation
-    assert floor.score is not None
-    mine = f"{title(facts.arm)} from {facts.model} has {words.score(own.score)}"
-    if (over := own.over_floor) and over.against == floor.name:
-        mine += f", {words.gained(over.estimate, over.low, over.high)}"
-    reaches = f"{floor.title} reaches {facts.metric} {words.score(floor.score)} without a transformer"
-    also = f" Over {REFERENCE}: {short.gain(row)}." if row.reference == REFERENCE else ""
-    return f"No need for it: {reaches}; {mine}.{also}"
 
 
 def _over_all(model: str, found: Sequence[DatasetSummary]) -> str:
