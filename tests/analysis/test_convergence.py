@@ -177,6 +177,25 @@ def test_where_scratch_has_no_level_the_arms_own_is_a_bound():
     assert row.verdict == "inconclusive", "two seeds are too few to say the same"
 
 
+def test_a_scratch_that_ended_without_a_level_never_gets_to_the_arms():
+    """As on question answering with few articles: scratch has ended by itself, at chance, before the arm is at its level."""
+    world = World(seeds=3, budgets=(64,), score=lambda arm, budget: 0.8 if arm == "full" else 0.49)
+    short = [
+        replace(row, outcome=replace(row.outcome, curve=row.outcome.curve[:2])) if row.spec.arm == "scratch" else row
+        for row in study(world)
+    ]
+    (row, *_) = analysed(short)["convergence"]
+    assert row.horizons_reference[0] < row.times[0] and row.estimate < 1
+    assert (row.verdict, row.censored) == ("supported", "above")
+    assert "on dev in 20 steps, and ended by itself; full reaches dev 7" in row.sentence
+    assert "at least" not in row.sentence, "a bound below 1 says nothing"
+    cut = [
+        replace(row, outcome=replace(row.outcome, converged=False)) if row.spec.arm == "scratch" else row for row in short
+    ]
+    (row, *_) = analysed(cut)["convergence"]
+    assert row.verdict == "inconclusive", "with more steps it might have got there"
+
+
 def test_where_neither_leaves_chance_there_is_no_speed():
     (row, *_) = analysed(study(World(seeds=6, budgets=(64,), score=lambda arm, budget: 0.5)))["convergence"]
     assert row.estimate is None and row.target is None and row.verdict == "inconclusive"

@@ -206,3 +206,15 @@ def test_a_folder_holds_a_checkpoint_only_byte_for_byte(tmp_path):
 def test_importing_the_executors_imports_no_ray():
     code = "import sys, transfergain.executors; print('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_arms_that_are_pretrained_run_on_it_with_the_same_numbers(cluster, keys, tmp_path, monkeypatch):
+    """The checkpoint that one node makes comes back to the driver's folder, where trials of both nodes start from it."""
+    asked = keys | {"arms": ["scratch", "self"], "tune": 0, "pretrain_steps": [2, 4], "max_length": 16}
+    monkeypatch.setitem(EXECUTORS, "local", InProcess)
+    monkeypatch.setattr(InProcess, "ran", [])
+    here = tg.run(**asked, output_dir=tmp_path / "here", quiet=True)
+    there = tg.run(**asked | {"workers": 0}, executor="ray", output_dir=tmp_path / "there", quiet=True)
+    assert here.trials == there.trials and there.trials["failed"] == there.trials["pending"] == 0
+    assert outcomes(tmp_path / "there") == outcomes(tmp_path / "here")
+    assert [row.to_dict() for row in there.courses] == [row.to_dict() for row in here.courses] != []

@@ -136,8 +136,9 @@ class _Compared:
         )
         row = replace(_measured(row, mine, theirs, self.look.level), endless=self._endless(mine))
         if self.flat:
-            row = replace(row, verdict=_judge_bounds(mine, theirs))
-            return replace(row, sentence=_beyond(row, self.flat, mine, theirs, self.look.clause))
+            ended = [bool(self.against.outcomes[r].converged) for r in self.look.seeds]
+            row = replace(row, verdict=_judge_bounds(mine, theirs, ended))
+            return replace(row, sentence=_beyond(row, self.flat, mine, theirs, all(ended), self.look.clause))
         row = replace(row, verdict=_judge(row, self.look.begun))
         return replace(row, sentence=_sentence(row, mine, theirs, self.look.clause))
 
@@ -199,11 +200,18 @@ def _judge(row: ConvergenceRow, begun: bool) -> Verdict:
     return judge_ratio(row.low, row.high, row.low_open, row.high_open, begun=begun)
 
 
-def _judge_bounds(mine: Sequence[Crossing], theirs: Sequence[Crossing]) -> Verdict:
-    """Judge how soon an arm reaches its own level where scratch has none: supported when every seed, at least 3, says so."""
+def _judge_bounds(mine: Sequence[Crossing], theirs: Sequence[Crossing], ended: Sequence[bool]) -> Verdict:
+    """Judge how soon an arm reaches its own level where scratch has none: supported when every seed, at least 3, says so.
+
+    A run of scratch that ended by itself without getting there would not get there with more steps either.
+    """
+
+    def at(run: Crossing, over: bool) -> float:
+        return run.time if run.time is not None else math.inf if over else run.horizon
+
     sooner = [
-        a.time is not None and (r.horizon if r.time is None else r.time) > a.time and not r.at_first
-        for a, r in zip(mine, theirs, strict=True)
+        a.time is not None and at(r, over) > a.time and not r.at_first
+        for a, r, over in zip(mine, theirs, ended, strict=True)
     ]
     return Verdict.SUPPORTED if len(sooner) >= FEWEST_ALIKE and all(sooner) else Verdict.INCONCLUSIVE
 
@@ -238,11 +246,16 @@ def _sentence(row: ConvergenceRow, mine: Sequence[Crossing], theirs: Sequence[Cr
     return f"{text}{words.with_endless(row)}."
 
 
-def _beyond(row: ConvergenceRow, flat: str, mine: Sequence[Crossing], theirs: Sequence[Crossing], over_looks: str) -> str:
-    """Say how soon the arm was where scratch never came."""
+def _beyond(
+    row: ConvergenceRow, flat: str, mine: Sequence[Crossing], theirs: Sequence[Crossing], ended: bool, over_looks: str
+) -> str:
+    """Say how soon the arm was where scratch never came. A bound of the ratio below 1 says nothing, and is not said."""
+    bounded = row.estimate is None or row.estimate >= 1
     watched = words.of_unit(words.number(_horizon(theirs)), row.unit)
+    watched += ", and ended by itself" if ended and not bounded else ""
     start = f"{row.dataset}: with {row.budget:,} labels {REFERENCE} {flat} in {watched}"
-    there = f"{row.arm} reaches dev {_target(row)} in {_mean(mine)} ({_ratio(row, over_looks)})"
+    ratio = f" ({_ratio(row, over_looks)})" if bounded else ""
+    there = f"{row.arm} reaches dev {_target(row)} in {words.of_unit(_mean(mine), row.unit)}{ratio}"
     return f"{start}; {there}, pretraining not counted: {row.verdict}{words.with_endless(row)}."
 
 
