@@ -69,7 +69,7 @@ def main() -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(options.folder)
     made = json.loads((options.folder / "pretraining.json").read_text("utf-8"))
-    packed = pack(unlabelled.read(options.texts).files, tokenizer, 128, 16)
+    packed = pack(unlabelled.read(options.texts), tokenizer, 128, 16)
     trigram = KneserNey(packed.train.ids.tolist(), len(tokenizer))
     held_out = [row for batch in packed.held_out_batches() for row in batch.ids.tolist()]
     print(f"held-out loss, nats a token: {made['objective']} {made['loss']:.3f}, trigram "

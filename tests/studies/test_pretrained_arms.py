@@ -158,7 +158,10 @@ def test_a_course_that_fails_costs_the_other_ones_nothing(tmp_path, checkpoints,
     keys = {"arms": "scratch,self", "budgets": "60", "unlabelled": f"few={tmp_path / 'few.txt'}"}
     assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), **keys)) == 1
     with Store(tmp_path / "run") as store:
-        status = Counter((r.spec.arm, r.spec.phase, r.outcome.status) for r in store.rows())
+        rows = store.rows()
+    (reason,) = {r.outcome.error for r in rows if r.outcome.status is Status.SKIPPED}
+    assert "--unlabelled few: " in reason and "fewer than a batch" in reason
+    status = Counter((r.spec.arm, r.spec.phase, r.outcome.status) for r in rows)
     assert status["self", Phase.PRETRAIN, Status.FAILED] == 1 and status["self", Phase.PRETRAIN, Status.DONE] == 1
     assert status["self", Phase.REPORT, Status.DONE] == 2 and status["self", Phase.REPORT, Status.SKIPPED] == 2
 

@@ -51,7 +51,7 @@ def texts():
 
 
 def packed(kind, texts, length=16, batch=4):
-    return pack(texts.files, build_tokenizer(kind), length, batch)
+    return pack(texts, build_tokenizer(kind), length, batch)
 
 
 def run(checkpoint, texts, folder, asked=FAST, **more):

@@ -25,6 +25,7 @@ LINES = (".txt", ".text", "")
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """Endings of files of which a column is read."""
 USUAL_COLUMN = "text"
+UNLABELLED_FILE = "--unlabelled-file"
 LONGEST_LINE = 16 * 2**20
 """Bytes of a line that is read: a longer one is no text a line."""
 MOST_CHARACTERS = 2**31
@@ -41,6 +42,8 @@ class Unlabelled:
     """Of all texts, in their order."""
     repeated: int = 0
     """Texts that were left out because they had been before."""
+    given_by: str = UNLABELLED_FILE
+    """The flag that gave them, which errors name."""
 
     @property
     def count(self) -> int:
@@ -53,16 +56,16 @@ class Unlabelled:
         return sum(len(text.split()) for texts in self.files for text in texts)
 
 
-def read(paths: Sequence[str | Path], column: str | None = None) -> Unlabelled:
+def read(paths: Sequence[str | Path], column: str | None = None, given_by: str = UNLABELLED_FILE) -> Unlabelled:
     """Read files and folders of text, the same text once. Raises UserError naming the file, line or row."""
-    files = [file for path in paths for file in _files(Path(path))]
-    found = collect(_texts(file, column) for file in files)
+    files = [file for path in paths for file in _files(Path(path), given_by)]
+    found = collect((_texts(file, column) for file in files), given_by)
     if not found.count:
-        raise UserError(f"--unlabelled-file {paths[0]}: holds no text; give txt with a text a line, csv, jsonl or parquet")
+        raise UserError(f"{given_by} {paths[0]}: holds no text; give txt with a text a line, csv, jsonl or parquet")
     return found
 
 
-def collect(files: Iterable[Iterable[str]]) -> Unlabelled:
+def collect(files: Iterable[Iterable[str]], given_by: str = UNLABELLED_FILE) -> Unlabelled:
     """Collect the texts of files; empty ones and those that were there before are left out."""
     seen, digest = set[bytes](), hashlib.sha256()
     kept: list[tuple[str, ...]] = []
@@ -79,9 +82,9 @@ def collect(files: Iterable[Iterable[str]]) -> Unlabelled:
             digest.update(text.encode() + b"\0")
             size += len(text)
             if size > MOST_CHARACTERS:
-                raise UserError(f"--unlabelled-file: more than {MOST_CHARACTERS:,} characters in all; give less text")
+                raise UserError(f"{given_by}: more than {MOST_CHARACTERS:,} characters in all; give less text")
         kept.append(tuple(own))
-    return Unlabelled(tuple(kept), digest.hexdigest()[:32], repeated)
+    return Unlabelled(tuple(kept), digest.hexdigest()[:32], repeated, given_by)
 
 
 class Cleaned(NamedTuple):
@@ -106,17 +109,17 @@ def without(texts: Unlabelled, dev: Iterable[str], test: Sequence[str]) -> Clean
     files = [[text for text in own if mark(text) not in marks] for own in texts.files]
     shares = [contamination.sharing(own, test) for own in files]
     kept = [[t for t, out in zip(own, share, strict=True) if not out] for own, share in zip(files, shares, strict=True)]
-    found = collect(kept)
+    found = collect(kept, texts.given_by)
     return Cleaned(found, texts.count - sum(map(len, files)), sum(map(sum, shares)))
 
 
-def _files(path: Path) -> list[Path]:
+def _files(path: Path, given_by: str) -> list[Path]:
     """List the files of a folder that can be read, those of its folders too; or the one file."""
     if not path.is_dir():
         return [path]
     found = [file for file in sorted(path.rglob("*")) if file.is_file() and ending(file) in (*LINES[:-1], *TABLES)]
     if not found:
-        raise UserError(f"--unlabelled-file {path}: the folder holds no {', '.join((*LINES[:-1], *TABLES))} file")
+        raise UserError(f"{given_by} {path}: the folder holds no {', '.join((*LINES[:-1], *TABLES))} file")
     return found
 
 

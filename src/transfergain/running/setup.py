@@ -152,7 +152,7 @@ def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Con
             reading = [name for name, arm in ARMS.items() if arm.pretrains]
             raise UserError(f"{flag}: no arm of the study reads it; add {' or '.join(reading)} to --arms")
         return {}
-    given = {name: unlabelled.read(files) for name, files in study.unlabelled.items()}
+    given = {name: unlabelled.read(files, given_by=f"--unlabelled {name}") for name, files in study.unlabelled.items()}
     if study.unlabelled_file:
         given = {"": unlabelled.read(study.unlabelled_file), **given}
     found = {}
@@ -164,8 +164,8 @@ def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Con
         for corpus, texts in given.items():
             cleaned = unlabelled.without(texts, (text(example) for example in data.dev), test)
             if not cleaned.texts.count:
-                flag = f"--unlabelled {corpus}" if corpus else "--unlabelled-file"
-                raise UserError(f"{flag}: nothing is left of it without the dev and test texts of {dataset}; give more text")
+                nothing = f"nothing is left of it without the dev and test texts of {dataset}; give more text"
+                raise UserError(f"{texts.given_by}: {nothing}")
             found[dataset, corpus] = cleaned
             tell(console, "unlabelled", f"{dataset}: {_note(corpus, cleaned)}")
     return found

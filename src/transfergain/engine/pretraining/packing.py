@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transfergain.counts import counted
+from transfergain.data.unlabelled import Unlabelled
 from transfergain.errors import UserError
 from transfergain.seeds import generator
 
@@ -146,11 +147,11 @@ class Packed:
         return Tokens(ids, starts)
 
 
-def pack(files: Iterable[Sequence[str]], tokenizer: Any, length: int, batch: int) -> Packed:
-    """Tokenise the texts of files and hold the end of each out. Raises UserError where they are less than a batch."""
+def pack(corpus: Unlabelled, tokenizer: Any, length: int, batch: int) -> Packed:
+    """Tokenise the texts of a corpus, the end of each file held out. Raises UserError where they are less than a batch."""
     frame = Frame.of(tokenizer)
     parts: tuple[list[Tokens], list[Tokens]] = ([], [])
-    for texts in files:
+    for texts in corpus.files:
         ids, starts = tokenise(texts, tokenizer, frame.separator)
         cut = _held_out_from(ids, frame.separator)
         for part, place in zip(parts, (slice(0, cut), slice(cut, None)), strict=True):
@@ -161,7 +162,7 @@ def pack(files: Iterable[Sequence[str]], tokenizer: Any, length: int, batch: int
     if packed.steps_an_epoch < 1 or len(held_out.ids) < packed.content:
         least = int((batch + 1) * packed.content / (1 - HELD_OUT)) + packed.content
         raise UserError(
-            f"--unlabelled-file: {tokens:,} tokens are fewer than a batch of {counted(batch, 'sequence')} of {length} and "
+            f"{corpus.given_by}: {tokens:,} tokens are fewer than a batch of {counted(batch, 'sequence')} of {length} and "
             f"one that is held out (about {least:,}); give more text, or a smaller --batch-size or --max-length"
         )
     return packed

@@ -160,10 +160,10 @@ def _get_ready(checkpoint: Checkpoint, texts: Unlabelled, asked: Asked, tokenize
     check_length(checkpoint, tokenizer, config, asked.max_length)
     if objective.needs_mask and Alphabet.of(tokenizer).mask is None:
         raise UserError(f"--model {checkpoint.name}: its tokenizer has no mask token and no unknown token to stand for one")
-    packed = pack(texts.files, tokenizer, asked.max_length, asked.batch_size)
+    packed = pack(texts, tokenizer, asked.max_length, asked.batch_size)
     if packed.unknown > MOST_UNKNOWN:
         raise UserError(
-            f"--unlabelled-file: {100 * packed.unknown:.0f} % of the tokens are unknown to the tokenizer of "
+            f"{texts.given_by}: {100 * packed.unknown:.0f} % of the tokens are unknown to the tokenizer of "
             f"{checkpoint.name}, as of another script; choose a checkpoint of the texts' language, or --from-scratch with "
             "--train-tokenizer 8000"
         )
