@@ -1,16 +1,22 @@
 """Arms that are pretrained on unlabelled text: a study makes their checkpoints once, for all budgets and seeds."""
 
+import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+import transfergain as tg
+from support.texts import sentences
 from support.tiny import KEYS, InProcess, command, files, findings, flags, outcomes
 from transfergain.course import Course
 from transfergain.data import unlabelled
 from transfergain.executors import EXECUTORS
 from transfergain.running import models
+from transfergain.running.setup import set_up
 from transfergain.store import Store
+from transfergain.study import load
 from transfergain.types import Phase, Status
 
 ARMS = "scratch,scratch-long,full,self,adapted"
@@ -183,3 +189,34 @@ def test_a_course_that_cannot_be_is_one_line(keys, said, tmp_path, checkpoints, 
     train, _ = files(tmp_path)
     assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), **keys)) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_corpus_is_rid_of_the_references_that_a_translation_is_scored_by(tmp_path, checkpoints):
+    """Both sides of parallel text are read, and the test set's must be none of it."""
+    rows = [{"fr": text, "en": " ".join(reversed(text.split()))} for text, _ in sentences(300)]
+    (tmp_path / "train.jsonl").write_text("\n".join(json.dumps({"translation": row}) for row in rows), "utf-8")
+    (tmp_path / "both.txt").write_text("\n".join(text for row in rows for text in row.values()), "utf-8")
+    keys = {"task": "translation", "train_file": str(tmp_path / "train.jsonl"), "source_lang": "fr", "target_lang": "en"}
+    keys |= {"arms": ["scratch", "self"], "unlabelled_file": str(tmp_path / "both.txt"), "model": checkpoints("bart")}
+    found = set_up(load(keys), Console(quiet=True))
+    with found.ahead:
+        (data,), (cleaned,) = found.datasets.values(), found.unlabelled.values()
+    kept = {text for texts in cleaned.texts.files for text in texts}
+    sealed = {str(text) for example in (*data.dev, *data.test) for text in (example.inputs["source"], example.target)}
+    assert sealed and not sealed & kept and {example.target for example in data.train} <= kept
+
+
+@pytest.mark.parametrize("kind", ["bart", "bert"])
+def test_translation_starts_from_pretrained_encoders_and_encoder_decoders(kind, tmp_path, checkpoints, in_process):
+    """`self` pretrains what the checkpoint is: an encoder-decoder whole, an encoder for the two sides it is made into."""
+    rows = [{"translation": {"fr": text, "en": " ".join(reversed(text.split()))}} for text, _ in sentences(300)]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    found = tg.run(
+        model=checkpoints(kind), task="translation", train_file=tmp_path / "train.jsonl", source_lang="fr", target_lang="en",
+        arms=["scratch", "self", "adapted"], budgets=[40], seeds=2, epochs=1, min_steps=4, pretrain_steps=4, max_length=16,
+        max_target_length=16, output_dir=tmp_path / "run", quiet=True,
+    )  # fmt: skip
+    assert found.trials["failed"] == found.trials["skipped"] == found.trials["pending"] == 0
+    objectives = {row.outcome.details.checks["objective"] for row in found.rows if row.spec.phase is Phase.PRETRAIN}
+    assert objectives == {"infilling" if kind == "bart" else "masked"}
+    assert {row.arm for row in found.gains} == {"self", "adapted"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -24,8 +24,9 @@ from transfergain.running.tryout import Sample, Tried, try_out
 from transfergain.store import STORE_FILE, Store
 from transfergain.study import Study
 from transfergain.tasks import TASKS, find
+from transfergain.tasks.base import Task
 from transfergain.trial import Bench
-from transfergain.types import Checkpoint, Dataset, StudyWarning
+from transfergain.types import Checkpoint, Dataset, Example, StudyWarning, Target
 
 Corpus = tuple[str, str]
 """(data set, name of a corpus): see `course.Course`."""
@@ -157,18 +158,27 @@ def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Con
         given = {"": unlabelled.read(study.unlabelled_file), **given}
     found = {}
     for dataset, data in datasets.items():
-        text = find(data.task).text
-        test = [text(example) for rows in (data.test, *data.shifts.values()) for example in rows]
+        task = find(data.task)
+        test = [text for rows in (data.test, *data.shifts.values()) for text in _written(task, rows)]
         if not study.unlabelled_file:
-            given = {"": unlabelled.collect([[text(example) for example in data.train]]), **given}
+            given = {"": unlabelled.collect([map(task.text, data.train)]), **given}
         for corpus, texts in given.items():
-            cleaned = unlabelled.without(texts, (text(example) for example in data.dev), test)
+            cleaned = unlabelled.without(texts, _written(task, data.dev), test)
             if not cleaned.texts.count:
                 nothing = f"nothing is left of it without the dev and test texts of {dataset}; give more text"
                 raise UserError(f"{texts.given_by}: {nothing}")
             found[dataset, corpus] = cleaned
             tell(console, "unlabelled", f"{dataset}: {_note(corpus, cleaned)}")
     return found
+
+
+def _written(task: Task, rows: Iterable[Example]) -> Iterator[str]:
+    """Yield what is written in examples: their texts, whole and by part, and their targets where these are texts too."""
+    for example in rows:
+        yield task.text(example)
+        yield from (part for part in example.inputs.values() if isinstance(part, str))
+        if task.target is Target.TEXT:
+            yield str(example.target)
 
 
 def _notes(dataset: str, texts: Mapping[Corpus, Cleaned]) -> list[str]:
