@@ -72,7 +72,7 @@ class Case:
 
     def model(self, seed: int, arm: str = "full") -> Any:
         config = checkpoints.load_config(self.checkpoint, self.tokenizer, self.data.labels, generates=self.task.generates)
-        model = ARMS[arm].prepare(Blueprint(self.checkpoint, self.task.auto_class, config, seed)).model
+        model = ARMS[arm].build(Blueprint(self.checkpoint, self.task.auto_class, config, seed)).model
         for module in () if self.dropout else model.modules():
             if isinstance(module, torch.nn.Dropout):
                 module.p = 0.0

@@ -162,7 +162,7 @@ def _run_arm(spec: TrialSpec, bench: Bench, drawn: Drawn, memo: Memo, ends: Ends
     data, task, checkpoint = bench.datasets[spec.dataset], find(spec.task), _start(spec, bench)
     tokenizer = memo.get(("tokenizer", checkpoint.revision), lambda: load_tokenizer(checkpoint))
     config = load_config(checkpoint, tokenizer, data.labels, generates=task.generates, head=task.head)
-    prepared = ARMS[spec.arm].prepare(Blueprint(checkpoint, task.auto_class, config, spec.replicate, memo))
+    prepared = ARMS[spec.arm].build(Blueprint(checkpoint, task.auto_class, config, spec.replicate, memo))
     sizes = [(p.numel(), p.requires_grad) for p in prepared.model.parameters()]
 
     start_token = getattr(prepared.model.config, "decoder_start_token_id", None)

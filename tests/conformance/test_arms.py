@@ -56,7 +56,7 @@ def prepare(checkpoints):
 def prepare_again(folder, arm, replicate=0):
     checkpoint = checkpoints_.resolve(folder)
     config = checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), LABELS)
-    return ARMS[arm].prepare(Blueprint(checkpoint, TASK.auto_class, config, replicate))
+    return ARMS[arm].build(Blueprint(checkpoint, TASK.auto_class, config, replicate))
 
 
 def finished(prepared):
@@ -311,5 +311,5 @@ def test_an_architecture_without_a_head_for_the_task_is_refused():
     with pytest.raises(
         UserError, match=r"^--model here: transformers has no SequenceClassification head for marian"
     ) as error:
-        ARMS["scratch"].prepare(Blueprint(Checkpoint("here", "", ""), TASK.auto_class, MarianConfig(), 0))
+        ARMS["scratch"].build(Blueprint(Checkpoint("here", "", ""), TASK.auto_class, MarianConfig(), 0))
     assert "\n" not in str(error.value)

@@ -35,7 +35,7 @@ def folder(checkpoints, tmp_path):
 def prepare(path, arm, replicate=0):
     checkpoint = resolve(str(path))
     config = checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), LABELS)
-    return ARMS[arm].prepare(Blueprint(checkpoint, AUTO, config, replicate))
+    return ARMS[arm].build(Blueprint(checkpoint, AUTO, config, replicate))
 
 
 def refused(path, arm, *words):

@@ -201,7 +201,7 @@ def prepare(datasets, folders):
             auto_class, labels = TASKS[task].auto_class, datasets[task].labels
             tokenizer, generates = checkpoints_.load_tokenizer(checkpoint), TASKS[task].generates
             config = checkpoints_.load_config(checkpoint, tokenizer, labels, generates=generates)
-            made[key] = ARMS[arm].prepare(Blueprint(checkpoint, auto_class, config, replicate))
+            made[key] = ARMS[arm].build(Blueprint(checkpoint, auto_class, config, replicate))
         return made[key]
 
     return get
@@ -256,7 +256,5 @@ def test_a_checkpoint_that_cannot_translate_is_refused(checkpoints, kind):
 @pytest.mark.parametrize("task", ["ner", "qa"])
 def test_an_architecture_without_a_head_for_the_task_is_refused(task):
     with pytest.raises(UserError, match=r"^--model here: transformers has no \w+ head for marian models") as error:
-        ARMS["scratch"].prepare(
-            Blueprint(Checkpoint("here", "", ""), TASKS[task].auto_class, transformers.MarianConfig(), 0)
-        )
+        ARMS["scratch"].build(Blueprint(Checkpoint("here", "", ""), TASKS[task].auto_class, transformers.MarianConfig(), 0))
     assert "\n" not in str(error.value)

@@ -12,7 +12,7 @@ HEAD = "head"
 def prepare(arm, blueprint):
     """What an arm prepares, or, for HEAD, the pretrained model with all but its head frozen."""
     if arm != HEAD:
-        return ARMS[arm].prepare(blueprint)
-    prepared = ARMS["full"].prepare(blueprint)
+        return ARMS[arm].build(blueprint)
+    prepared = ARMS["full"].build(blueprint)
     weights.train_only(prepared.model, weights.head_names(prepared.model))
     return replace(prepared, rates={})

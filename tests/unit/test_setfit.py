@@ -47,7 +47,7 @@ def built(checkpoints, auto_class="AutoModelForSequenceClassification"):
     checkpoint = resolve(str(checkpoints("bert")))
     tokenizer = load_tokenizer(checkpoint)
     config = load_config(checkpoint, tokenizer, ("negative", "positive"))
-    return ARMS["setfit"].prepare(Blueprint(checkpoint, auto_class, config, 0)), tokenizer
+    return ARMS["setfit"].build(Blueprint(checkpoint, auto_class, config, 0)), tokenizer
 
 
 def test_the_loss_is_that_of_sentence_transformers(checkpoints):

@@ -111,7 +111,7 @@ def warm(tmp_path_factory):
         checkpoint = checkpoints_.resolve(str(folder))
         tokenizer = checkpoints_.load_tokenizer(checkpoint)
         config = checkpoints_.load_config(checkpoint, tokenizer, (), generates=True)
-        return ARMS[arm].prepare(Blueprint(checkpoint, "AutoModelForSeq2SeqLM", config, 0)).model
+        return ARMS[arm].build(Blueprint(checkpoint, "AutoModelForSeq2SeqLM", config, 0)).model
 
     return get
 
@@ -385,7 +385,7 @@ def test_lora_of_a_classifier_stays_whole(checkpoints):
     checkpoint = checkpoints_.resolve(checkpoints("bert"))
     config = checkpoints_.load_config(checkpoint, checkpoints_.load_tokenizer(checkpoint), ("a", "b"))
     for arm, why in {"lora": "do not train", "full": "occur", "scratch": "occur"}.items():
-        model = ARMS[arm].prepare(Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)).model
+        model = ARMS[arm].build(Blueprint(checkpoint, "AutoModelForSequenceClassification", config, 0)).model
         many = config.vocab_size * 3 // 5
         seen = [{"input_ids": list(range(many)), "attention_mask": [1] * many, "labels": 0}]
         assert why in Vocabulary.shrink(model, seen, [0], 0).why_whole

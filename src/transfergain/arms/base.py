@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from transfergain.errors import Declined
 from transfergain.sharing import Memo
 from transfergain.types import Checkpoint
 
@@ -64,7 +65,7 @@ class Arm:
     default_learning_rate: float
     """Used without tuning (`--tune 0`), from each method's usual practice; 0 where no steps are taken: nothing to tune."""
     prepare: Callable[[Blueprint], Prepared]
-    """Builds the model. Raises Declined where the arm does not apply."""
+    """Builds the model, of a task that the arm is for. Raises Declined where it does not apply to the checkpoint."""
     citation: str
     adapts: bool = False
     """Whether models that it trained are adapted to the domain of a shift (`--adapt`): the two ends of the comparison."""
@@ -73,9 +74,15 @@ class Arm:
     pretrains: Start | None = None
     """Where the arm is pretrained on unlabelled text first: from what; `prepare` is given the checkpoint that came out."""
     declines: Callable[[str], str] = lambda auto_class: ""
-    """(auto class) -> why the arm is not for tasks with that head; empty where it is. `prepare` raises it as Declined."""
+    """(auto class) -> why the arm is not for tasks with that head; empty where it is."""
     as_costly_as: str = ""
     """Name of an arm whose pretraining this one is given the operations of, as further steps of fine-tuning."""
+
+    def build(self, blueprint: Blueprint) -> Prepared:
+        """Prepare the model. Raises Declined where the arm is not for the task, or does not apply to the checkpoint."""
+        if reason := self.declines(blueprint.auto_class):
+            raise Declined(reason)
+        return self.prepare(blueprint)
 
     @property
     def takes_steps(self) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 from transfergain.arms.base import Arm, Blueprint, Prepared
-from transfergain.errors import Declined
 
 READABLE = ("AutoModelForSequenceClassification", "AutoModelForTokenClassification", "AutoModelForQuestionAnswering")
 """Auto classes of the tasks whose answers a linear layer can give."""
@@ -19,7 +18,6 @@ def prepare(blueprint: Blueprint) -> Prepared:
     """Load the checkpoint, frozen, under a linear layer."""
     from transfergain.arms.weights import build_pretrained
 
-    require_choice(blueprint)
     return frozen(build_pretrained(blueprint), blueprint)
 
 
@@ -28,12 +26,6 @@ def declines(auto_class: str) -> str:
     if auto_class in READABLE:
         return ""
     return "a text that is generated is no choice between classes, which is all that a linear layer makes"
-
-
-def require_choice(blueprint: Blueprint) -> None:
-    """Raise Declined for a task whose answers no linear layer gives."""
-    if reason := declines(blueprint.auto_class):
-        raise Declined(reason)
 
 
 def frozen(built: Prepared, blueprint: Blueprint) -> Prepared:

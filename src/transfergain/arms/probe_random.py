@@ -6,14 +6,13 @@ What it scores is due to the architecture, the tokenizer and the linear layer al
 from __future__ import annotations
 
 from transfergain.arms.base import Arm, Blueprint, Prepared
-from transfergain.arms.probe import declines, frozen, require_choice
+from transfergain.arms.probe import declines, frozen
 
 
 def prepare(blueprint: Blueprint) -> Prepared:
     """Draw a model afresh as scratch does, and freeze it under a linear layer."""
     from transfergain.arms.weights import build_scratch
 
-    require_choice(blueprint)
     return frozen(build_scratch(blueprint), blueprint)
 
 

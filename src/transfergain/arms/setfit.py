@@ -16,8 +16,6 @@ def prepare(blueprint: Blueprint) -> Prepared:
     """Load the checkpoint under a linear layer, as the probe does; its encoder is tuned first."""
     from transfergain.arms.weights import build_pretrained
 
-    if reason := declines(blueprint.auto_class):
-        raise Declined(reason)
     if getattr(blueprint.config, "problem_type", None) == "multi_label_classification":
         raise Declined("SetFit pairs texts by their one class, and these have several labels")
     built = frozen(build_pretrained(blueprint), blueprint)

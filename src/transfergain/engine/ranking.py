@@ -84,7 +84,7 @@ def _probe(checkpoint: Checkpoint, data: Dataset, rows: Sequence[Example], recip
     task, tokenizer, memo = find(data.task), load_tokenizer(checkpoint), Memo()
     config = load_config(checkpoint, tokenizer, data.labels, head=task.head)
     check_length(checkpoint, tokenizer, config, recipe.max_length)
-    model = PROBE.prepare(Blueprint(checkpoint, task.auto_class, config, 0, memo)).model.to(pick_device(device))
+    model = PROBE.build(Blueprint(checkpoint, task.auto_class, config, 0, memo)).model.to(pick_device(device))
     reader = Reader(task, data.labels, tokenizer, checkpoint.revision, recipe, None, memo)
     whole = _part(reader, rows, ALL)
     return Probe(model, reader, {ALL: whole}, make_features(model.encoder, whole.features, reader, None))
