@@ -25,6 +25,11 @@ class Course(NamedTuple):
         """Name the text in words."""
         return self.corpus or "the study's own text"
 
+    @property
+    def short(self) -> str:
+        """Name what sets it apart from the first course of a study: its corpus, or its steps."""
+        return self.corpus or counted(self.steps, "step")
+
     @classmethod
     def of(cls, recipe: Recipe) -> Course:
         """Read the course of a pretraining from its recipe."""

@@ -190,6 +190,10 @@ def test_pretrainings_are_counted_and_their_time_is_added_to_the_arm_that_costs_
     short, long, own = (cell(planned, speeds=speeds, arm=arm) for arm in planned.study.arms)
     assert plan._longer(long, [made]).seconds_report == short.seconds_report + 53.0
     assert plan._longer(own, [made]) == own
+    several = planner(arms="scratch,scratch-long,self", pretrain_steps="50,100", unlabelled="wiki=wiki.txt")
+    made_by = plan.pretrainings(several, [], {("reviews", "self"): Speed(3.0, 0.5, 0.0)})
+    assert [(made.course, made.seconds_report) for made in made_by] == [("", 53.0), ("50 steps", 28.0), ("wiki", 53.0)]
+    assert plan._longer(long, made_by).seconds_report == short.seconds_report + 53.0
     rows = [row(spec, 40.0) for spec in planned.pretrainings("reviews", "self")[:1]]
     (made,) = plan.pretrainings(planned, rows, {})
     assert (made.done, made.left, made.source) == (1, 40.0, "store")

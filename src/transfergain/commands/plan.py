@@ -166,7 +166,7 @@ def pretrainings(planner: Planner, made: Sequence[StoredTrial], speeds: Speeds) 
 
 
 def _named(cell: StudyCell) -> str:
-    return str(cell.course) if cell.course else ""
+    return cell.course.short if cell.course else ""
 
 
 def _longer(cell: CellPlan, before: Sequence[CellPlan]) -> CellPlan:
