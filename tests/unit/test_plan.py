@@ -8,8 +8,9 @@ from rich.console import Console
 
 from support.fakes import dataset, outcome_of
 from transfergain.analysis.words import duration
-from transfergain.commands import plan
-from transfergain.commands.plan import USUAL_STEPS, CellPlan, Plan, _cell, _seconds
+from transfergain.commands import plan, plan_cells
+from transfergain.commands.plan import Plan
+from transfergain.commands.plan_cells import USUAL_STEPS, CellPlan, cell_plan, seconds
 from transfergain.data.draws import budget_sizes
 from transfergain.errors import UserError
 from transfergain.outcome import CurvePoint, Outcome
@@ -32,7 +33,7 @@ def row(spec, seconds=2.0):
 
 
 def cell(planned, rows=(), speeds=None, arm="full", budget=20):
-    return _cell(planned, list(rows), speeds or {}, StudyCell(planned.datasets["reviews"], arm, budget))
+    return cell_plan(planned, list(rows), speeds or {}, StudyCell(planned.datasets["reviews"], arm, budget))
 
 
 def test_counts_are_those_of_both_rounds_and_of_the_seeds():
@@ -85,17 +86,17 @@ def test_a_trial_takes_the_usual_steps_and_at_most_those_of_the_cap():
     planned = planner()
     speeds = {("reviews", "full"): Speed(1.0, 0.1, 0.01), ("reviews", "probe"): Speed(2.0, 1e-6, 0.0)}
     data = planned.datasets["reviews"]
-    by = _seconds(planned, speeds, data, "full", 20)
+    by = seconds(planned, speeds, data, "full", 20)
     assert 1.0 < by.tuning[RUNGS[0]] < by.tuning[RUNGS[1]] < by.report < by.most
     assert by.tuning[RUNGS[0]] == pytest.approx(1 + 300 * 0.1 + 23 * 4 * 0.01), "23 readings of 4 dev examples"
     assert by.tuning[RUNGS[1]] == pytest.approx(1 + USUAL_STEPS * 0.1 + 24 * 4 * 0.01), "most end before"
     assert by.report == pytest.approx(1 + USUAL_STEPS * 0.1 + (24 * 4 + 10) * 0.01)
     assert by.most == pytest.approx(1 + 3000 * 0.1 + (33 * 4 + 10) * 0.01)
-    near = _seconds(planner(epochs=1, min_steps=60), speeds, data, "full", 20)
+    near = seconds(planner(epochs=1, min_steps=60), speeds, data, "full", 20)
     assert near.report == near.most == pytest.approx(1 + 60 * 0.1 + (15 * 4 + 10) * 0.01), "no run goes beyond the cap"
-    probe = _seconds(planned, speeds, data, "probe", 20)
+    probe = seconds(planned, speeds, data, "probe", 20)
     assert probe.most == pytest.approx(2 + 3000e-6 + 10 * 0.01), "sealed examples go through the whole model"
-    assert _seconds(planned, speeds, data, "scratch", 20) is None
+    assert seconds(planned, speeds, data, "scratch", 20) is None
 
 
 def test_shifts_and_adaptations_take_their_time():
@@ -104,7 +105,7 @@ def test_shifts_and_adaptations_take_their_time():
 
     def most(data):
         planned = Planner(Study(arms="scratch,full", budgets=[20]), {"reviews": data}, "sha256:0", "fp32")
-        return _seconds(planned, speeds, data, "full", 20).most
+        return seconds(planned, speeds, data, "full", 20).most
 
     assert most(shifted) - most(dataset()) == pytest.approx(10 * 0.01), "ten examples more"
     pools = Pools(train=shifted.train, dev=shifted.dev)  # 30 labels: enough for 16, not for 64
@@ -183,17 +184,17 @@ def test_a_plan_of_what_is_done_names_no_time(more, ending):
 
 def test_pretrainings_are_counted_and_their_time_is_added_to_the_arm_that_costs_as_much():
     planned = planner(arms="scratch,scratch-long,self", pretrain_steps=100, pretraining_seeds=2)
-    (made,) = plan.pretrainings(planned, [], {("reviews", "self"): Speed(3.0, 0.5, 0.0)})
+    (made,) = plan_cells.pretrainings(planned, [], {("reviews", "self"): Speed(3.0, 0.5, 0.0)})
     assert (made.arm, made.budget, made.purpose, made.reports, made.done) == ("self", 0, Purpose.PRETRAINING, 2, 0)
     assert (made.seconds_report, made.left, made.source) == (53.0, 106.0, "measured")
     speeds = dict.fromkeys([("reviews", arm) for arm in planned.study.arms], Speed(1.0, 0.01, 0.0))
     short, long, own = (cell(planned, speeds=speeds, arm=arm) for arm in planned.study.arms)
-    assert plan._longer(long, [made]).seconds_report == short.seconds_report + 53.0
-    assert plan._longer(own, [made]) == own
+    assert plan_cells.longer(long, [made]).seconds_report == short.seconds_report + 53.0
+    assert plan_cells.longer(own, [made]) == own
     several = planner(arms="scratch,scratch-long,self", pretrain_steps="50,100", unlabelled="wiki=wiki.txt")
-    made_by = plan.pretrainings(several, [], {("reviews", "self"): Speed(3.0, 0.5, 0.0)})
+    made_by = plan_cells.pretrainings(several, [], {("reviews", "self"): Speed(3.0, 0.5, 0.0)})
     assert [(made.course, made.seconds_report) for made in made_by] == [("", 53.0), ("50 steps", 28.0), ("wiki", 53.0)]
-    assert plan._longer(long, made_by).seconds_report == short.seconds_report + 53.0
+    assert plan_cells.longer(long, made_by).seconds_report == short.seconds_report + 53.0
     rows = [row(spec, 40.0) for spec in planned.pretrainings("reviews", "self")[:1]]
-    (made,) = plan.pretrainings(planned, rows, {})
+    (made,) = plan_cells.pretrainings(planned, rows, {})
     assert (made.done, made.left, made.source) == (1, 40.0, "store")
