@@ -158,6 +158,22 @@ def test_several_lengths_and_corpora_are_compared(tmp_path, checkpoints, in_proc
     assert len(InProcess.ran) == ran and outcomes(tmp_path / "run") == before
 
 
+def test_every_data_set_of_a_study_is_pretrained_on_its_own_texts(tmp_path, checkpoints):
+    one, _ = files(tmp_path)
+    more = Path(one).read_text("utf-8") + "".join(f"{text} again and again,positive\n" for text, _ in sentences(30))
+    (tmp_path / "more.csv").write_text(more, "utf-8")
+    keys = {"arms": ["scratch", "self"], "model": checkpoints("bert"), "unlabelled": {"first": [str(one)]}}
+    keys["tasks"] = [{"train_file": str(one)}, {"train_file": str(tmp_path / "more.csv")}]
+    found = set_up(load(keys), Console(quiet=True))
+    with found.ahead:
+        texts = {
+            corpus: {text for own in cleaned.texts.files for text in own} for corpus, cleaned in found.unlabelled.items()
+        }
+    assert set(texts) == {(data, corpus) for data in found.datasets for corpus in ("", "first")}
+    for data in found.datasets.values():
+        assert texts[data.name, ""] == {example.inputs["text"] for example in data.train}
+
+
 def test_a_course_that_fails_costs_the_other_ones_nothing(tmp_path, checkpoints, in_process, monkeypatch):
     train, _ = files(tmp_path)
     (tmp_path / "few.txt").write_text("a good film\n", "utf-8")

@@ -21,8 +21,8 @@ QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 LEFT_OUT = "its message is left out, as --no-texts asks"
 NAMED_FILE_KEYS = ("shift", "adapt")
 """Keys of a study that hold files by name."""
-PREDICTIONS_KEY = "predictions"
-"""The key that holds several files by name."""
+NAMED_FILES_KEYS = ("predictions", "unlabelled")
+"""Keys that hold several files by name."""
 
 FILES_KEYS = ("unlabelled_file",)
 """Keys of a study that hold several files."""
@@ -42,8 +42,9 @@ def without_places(request: Mapping[str, Any]) -> dict[str, Any]:
     kept = dict(request)
     kept |= {key: shown(kept[key]) for key in FILE_KEYS if kept.get(key)}
     kept |= {key: {name: shown(path) for name, path in kept[key].items()} for key in NAMED_FILE_KEYS if kept.get(key)}
-    if kept.get(PREDICTIONS_KEY):
-        kept[PREDICTIONS_KEY] = {name: [shown(path) for path in paths] for name, paths in kept[PREDICTIONS_KEY].items()}
+    for key in NAMED_FILES_KEYS:
+        if kept.get(key):
+            kept[key] = {name: [shown(path) for path in paths] for name, paths in kept[key].items()}
     kept |= {key: [shown(path) for path in kept[key]] for key in FILES_KEYS if kept.get(key)}
     if kept.get("tasks"):
         kept["tasks"] = [without_places(entry) for entry in kept["tasks"]]

@@ -153,16 +153,14 @@ def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Con
             reading = [name for name, arm in ARMS.items() if arm.pretrains]
             raise UserError(f"{flag}: no arm of the study reads it; add {' or '.join(reading)} to --arms")
         return {}
-    given = {name: unlabelled.read(files, given_by=f"--unlabelled {name}") for name, files in study.unlabelled.items()}
-    if study.unlabelled_file:
-        given = {"": unlabelled.read(study.unlabelled_file), **given}
+    given = unlabelled.read(study.unlabelled_file) if study.unlabelled_file else None
+    further = {name: unlabelled.read(files, given_by=f"--unlabelled {name}") for name, files in study.unlabelled.items()}
     found = {}
     for dataset, data in datasets.items():
         task = find(data.task)
         test = [text for rows in (data.test, *data.shifts.values()) for text in _written(task, rows)]
-        if not study.unlabelled_file:
-            given = {"": unlabelled.collect([map(task.text, data.train)]), **given}
-        for corpus, texts in given.items():
+        own = given or unlabelled.collect([map(task.text, data.train)])
+        for corpus, texts in {"": own, **further}.items():
             cleaned = unlabelled.without(texts, _written(task, data.dev), test)
             if not cleaned.texts.count:
                 nothing = f"nothing is left of it without the dev and test texts of {dataset}; give more text"
