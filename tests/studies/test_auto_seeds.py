@@ -67,6 +67,18 @@ def test_a_study_out_of_time_ends_well_and_the_same_command_goes_on(keys, ran, t
     assert (tmp_path / "out" / "findings.json").read_bytes() == (tmp_path / "whole" / "findings.json").read_bytes()
 
 
+def test_a_study_keeps_the_precision_that_it_was_begun_with(keys, ran, tmp_path, monkeypatch):
+    """On some machines bf16 pays one time and not the next: what has finished must not be left behind."""
+    faster = iter([True, False])
+    monkeypatch.setattr("transfergain.engine.precision.native_bf16", lambda: next(faster))
+    monkeypatch.setattr("transfergain.engine.precision.bf16_speed_up", lambda: 2.0)
+    run = ["run", *flags(keys | {"output_dir": tmp_path, "seeds": 2, "budgets": "40", "precision": "auto"})]
+    assert command(monkeypatch, *run) == 0
+    count = len(ran)
+    assert command(monkeypatch, *run) == 0
+    assert len(ran) == count and findings(tmp_path)["study"]["precision"] == "bf16"
+
+
 def test_a_limit_shorter_than_a_trial_ends_with_a_true_sentence(keys, ran, tmp_path, monkeypatch, capsys):
     assert command(monkeypatch, "run", *flags(keys | {"output_dir": tmp_path, "time_limit": "1s"})) == 0
     assert "reached before the first trial had ended: nothing is measured yet; " in capsys.readouterr().out

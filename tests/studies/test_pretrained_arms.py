@@ -29,8 +29,9 @@ def in_process(monkeypatch):
 
 
 def study(folder, train, checkpoint, **more):
-    keys = KEYS | {"arms": ARMS, "tune": 0, "pretrain_steps": 6, "max_length": 16, "train_file": train, "model": checkpoint}
-    return ["run", *flags(keys | {"output_dir": folder} | more)]
+    keys = KEYS | {"arms": ARMS, "tune": 0, "max_length": 16, "train_file": train, "model": checkpoint} | more
+    steps = {"pretrain_steps": 6} if "self" in keys["arms"] or "adapted" in keys["arms"] else {}
+    return ["run", *flags(steps | keys | {"output_dir": folder})]
 
 
 def test_a_study_pretrains_once_and_all_its_trials_start_from_there(tmp_path, checkpoints, in_process, monkeypatch, capsys):
@@ -195,6 +196,7 @@ def test_a_course_that_fails_costs_the_other_ones_nothing(tmp_path, checkpoints,
             {"arms": "scratch,full", "unlabelled": "a=b.txt"},
             "--unlabelled: no arm of the study reads it; add self or adapted",
         ),
+        ({"arms": "scratch,full", "pretrain_steps": "5,10"}, "--pretrain-steps: no arm of the study reads it; add self or"),
         ({"unlabelled": "b.txt"}, '--unlabelled: "b.txt" is not of the form name=FILE'),
         ({"unlabelled": "a=nowhere.txt"}, "nowhere.txt: no such file"),
         ({"pretrain_steps": "6,many"}, "--pretrain-steps: must be whole numbers such as 500,2000"),

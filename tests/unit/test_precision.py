@@ -1,5 +1,7 @@
 """Precision is what the processor says it computes itself, or what is measured to pay, never a name of a processor."""
 
+import time
+
 import pytest
 import torch
 
@@ -71,3 +73,22 @@ def test_it_is_timed_once_a_process(monkeypatch):
     assert 0.001 < first < 100
     monkeypatch.setattr(precision.time, "process_time", lambda: pytest.fail("timed again"))
     assert bf16_speed_up() == first
+
+
+def test_it_is_timed_with_one_thread_whatever_the_process_has(monkeypatch):
+    """The time of a process is that of all its threads, and with two of them the choice wavered."""
+    found, clock = list[int](), time.process_time
+
+    def noted():
+        found.append(torch.get_num_threads())
+        return clock()
+
+    monkeypatch.setattr(precision.time, "process_time", noted)
+    bf16_speed_up.cache_clear()
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        bf16_speed_up()
+        assert set(found) == {1} and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)

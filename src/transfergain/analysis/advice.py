@@ -71,7 +71,8 @@ def _steps(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[Ne
         yield NextStep(text="all arms, and seeds until it is clear; what is done is kept", key="quick")
     if gain is not None and gain.n_seeds < FEWEST:
         if not tables.trials.get(PENDING):  # else they are among what is missing
-            yield NextStep(text="three seeds give a first interval", key="seeds", value=str(FEWEST))
+            text = "three seeds give a first interval" if hidden(gain) else "two seeds are too few to tell luck from gain"
+            yield NextStep(text=text, key="seeds", value=str(FEWEST))
     elif gain is not None and gain.verdict is Verdict.INCONCLUSIVE:
         yield _decide(gain, tables.data[name].looks)
     if tables.data[name].reference != REFERENCE:
@@ -103,8 +104,10 @@ def more_labels(tables: AdviceTables, name: str, arm: str) -> MoreLabels:
     budgets = sorted({row.budget for row in tables.scores if (row.dataset, row.arm) == (name, arm)})
     if len(budgets) != 1:
         return MoreLabels(text=f"not known: no seed of {arm or 'an arm'} has finished with two numbers of labels")
+    if tables.trials.get(PENDING):
+        return MoreLabels(text=f"not known yet: all scores of {arm} so far are with {budgets[0]:,} labels")
     step = NextStep(text="what more labels bring", key="budgets", value=f"{max(LEAST_BUDGET, budgets[0] // 2)},{budgets[0]}")
-    return MoreLabels(text=f"not known: all scores are with {budgets[0]:,} labels", step=step)
+    return MoreLabels(text=f"not known: all scores of {arm} are with {budgets[0]:,} labels", step=step)
 
 
 def _brought(row: LastLabelsRow) -> str:

@@ -73,9 +73,9 @@ def _filled(row: EfficiencyRow, figure: Inverse, verdict: Verdict, start: str) -
 
 
 def _from_chance(trials: DatasetTrials, top: Cell, look: Look, does: str, verdict: Verdict, no_better: str) -> str:
-    """Begin a sentence with scratch at chance where it does not clearly beat it with all labels, one-sided at 5 %."""
-    result = stats.interval(*trials.values(top, TEST, look.seeds), level=0.9)
-    if (result.estimate if result.low is None else result.low) > trials.chance:
+    """Begin a sentence with scratch at chance where most of its seeds are with all labels, as the answer tells it."""
+    stuck = top.at_chance(trials.metric, trials.chance) & set(look.seeds)
+    if 2 * len(stuck) <= len(look.seeds):
         return does
     start = f"{REFERENCE} is not clearly above chance with up to {top.budget:,} labels"
     if verdict is Verdict.SUPPORTED:

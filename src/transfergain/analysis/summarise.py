@@ -104,7 +104,9 @@ def _more_labels(tables: SummaryTables, facts: Facts, name: str) -> MoreLabels:
     given = {row.reference for row in facts.beside}
     even = [row for row in even if row.reference == taken or row.reference in given]
     rows = own or leading
-    missing = next((",".join(map(str, row.missing)) for row in rows if row.missing), "")
+    waiting = bool(tables.trials.get(advice.PENDING))  # what is missing may be among what has not run yet
+    even = [row for row in even if row.estimate is not None or not waiting]
+    missing = "" if waiting else next((",".join(map(str, row.missing)) for row in rows if row.missing), "")
     step = NextStep(text="a forecast takes three numbers of labels", key="budgets", value=missing)
     more = advice.more_labels(tables, name, facts.arm)
     ahead = said.ahead(rows, leading if own else [], even, tables.study)

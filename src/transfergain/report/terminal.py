@@ -35,7 +35,7 @@ def show(findings: Findings, console: Console, full: bool = False) -> None:
 
 def lines(summary: Summary, width: int, step: Step = flags) -> list[Text]:
     """Lay the summary out in at most MOST_LINES lines, for one data set; for several with a row each."""
-    layouts = [(3, 3, MOST_BUDGETS), (3, 1, MOST_BUDGETS), (1, 1, 2), (1, 0, 2), (1, 0, 1)]
+    layouts = [(3, 3, MOST_BUDGETS), (3, 1, MOST_BUDGETS), (1, 1, 2), (1, 1, 1), (1, 0, 1)]
     for most_steps, most_caveats, most_budgets in layouts:
         if len(summary.datasets) == 1:
             found = list(_one(summary.datasets[0], width, step, most_steps, most_caveats, most_budgets))

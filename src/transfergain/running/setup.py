@@ -6,6 +6,7 @@ import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from rich.console import Console
 
@@ -16,13 +17,14 @@ from transfergain.data.unlabelled import Cleaned
 from transfergain.errors import UserError, nearest
 from transfergain.executors import EXECUTORS, auto
 from transfergain.executors.base import Ahead, Executor
-from transfergain.options import OptionKind
+from transfergain.options import OptionKind, flag_of
 from transfergain.running.console import busy, tell, warn
 from transfergain.running.models import FEATURES_FOLDER, PRETRAINED_FOLDER
 from transfergain.running.planner import Planner
 from transfergain.running.tryout import Sample, Tried, try_out
 from transfergain.store import STORE_FILE, Store
 from transfergain.study import Study
+from transfergain.study.pretraining_keys import PretrainingKeys
 from transfergain.tasks import TASKS, find
 from transfergain.tasks.base import Task
 from transfergain.trial import Bench
@@ -112,7 +114,8 @@ def set_up(study: Study, console: Console) -> Setup:
             datasets = {name: replace(data, notes=(*data.notes, *_notes(name, texts))) for name, data in datasets.items()}
         with busy(console, "trying the checkpoint"):
             checkpoint = checkpoints.resolve(study.model, study.revision, study.trust_remote_code)
-            tried = ahead.ask(try_out, checkpoint, _samples(study, datasets), study.device, study.precision)
+            precision = study.precision if study.precision != "auto" else _before(study).precision or study.precision
+            tried = ahead.ask(try_out, checkpoint, _samples(study, datasets), study.device, precision)
             workers = _count_workers(study, checkpoint, tried, executor.own_machine, ahead)
         study = study.model_copy(update={"threads": workers.threads})
         marks = {corpus: cleaned.texts.fingerprint for corpus, cleaned in texts.items()}
@@ -148,10 +151,10 @@ def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Con
     What the study evaluates on is left out. Raises UserError where nothing is left.
     """
     if not any(ARMS[arm].pretrains for arm in study.arms):
-        if study.unlabelled_file or study.unlabelled:
-            flag = "--unlabelled-file" if study.unlabelled_file else "--unlabelled"
+        keys = [key for key in PretrainingKeys.model_fields if key in study.model_fields_set and getattr(study, key)]
+        if keys and not study.quick:
             reading = [name for name, arm in ARMS.items() if arm.pretrains]
-            raise UserError(f"{flag}: no arm of the study reads it; add {' or '.join(reading)} to --arms")
+            raise UserError(f"{flag_of(keys[0])}: no arm of the study reads it; add {' or '.join(reading)} to --arms")
         return {}
     given = unlabelled.read(study.unlabelled_file) if study.unlabelled_file else None
     further = {name: unlabelled.read(files, given_by=f"--unlabelled {name}") for name, files in study.unlabelled.items()}
@@ -216,15 +219,24 @@ def _count_workers(study: Study, checkpoint: Checkpoint, tried: Tried, own_machi
         return Workers(study.workers, study.threads, 1)
     if tried.device != "cpu":
         return Workers(1, study.threads, 1)
-    known = study.threads if "threads" in study.model_fields_set else _threads_before(Path(study.folder()))
+    known = study.threads if "threads" in study.model_fields_set else _before(study).threads
     speed = functools.partial(ahead.ask, auto.matmul_speed)
     count, threads = auto.choose(cores, auto.free_memory(), auto.need(weights), known, speed)
     return Workers(count, threads, 1)
 
 
-def _threads_before(folder: Path) -> int | None:
-    """Look up how many threads a study of this folder was begun with; None where there is none."""
+class _Before(NamedTuple):
+    """What a study of the output folder was begun with; None where there is none."""
+
+    threads: int | None = None
+    precision: str | None = None
+
+
+def _before(study: Study) -> _Before:
+    """Look up what a study of the output folder was begun with: it keeps that, or its finished trials would be others."""
+    folder = Path(study.folder())
     if not (folder / STORE_FILE).exists():
-        return None
+        return _Before()
     with Store(folder, create=True) as store:
-        return int((store.get_meta("environment") or {}).get("threads", 0)) or None
+        environment, begun = store.get_meta("environment") or {}, store.get_meta("study") or {}
+    return _Before(int(environment.get("threads", 0)) or None, begun.get("precision"))

@@ -19,6 +19,7 @@ from transfergain.analysis.learning_curves import LearningCurve, by_dataset
 from transfergain.analysis.rows import Censored, Measure
 from transfergain.analysis.stats import Values
 from transfergain.analysis.verdict import ALPHA
+from transfergain.data.draws import max_budget
 from transfergain.types import LEAST_BUDGET
 
 ALWAYS = (1, 2, FARTHEST)
@@ -147,7 +148,7 @@ class _Forecast:
 
     def _missing(self) -> Sequence[int]:
         """Choose the numbers of labels that would make a forecast: all labels first, as it reaches four times as far."""
-        known, room = set(self.curve.labels), self.curve.entry.n_train + self.curve.entry.n_dev
+        known, room = set(self.curve.labels), max_budget(self.curve.entry.n_train, self.curve.entry.n_dev)
         if room > 1.25 * self.most:
             known.add(room)
         while len(known) < FEWEST and min(known) > LEAST_BUDGET:
