@@ -8,7 +8,7 @@ import pytest
 
 from support.fakes import FakeExecutor, dataset, outcome_of, run
 from support.texts import write_csv
-from transfergain.data.sealed import pack
+from transfergain.data.sealed import LABELLED_KEY, labelled, pack
 from transfergain.engine import doubts
 from transfergain.errors import UserError
 from transfergain.report.test_texts import SEALED_KEY
@@ -65,6 +65,18 @@ def study(tmp_path, monkeypatch):
 
 def choose(folder, pool, count, **changed):
     return next_labels.choose(str(folder / "out"), Asked(pool, count, **changed))
+
+
+def test_texts_whose_labels_are_known_are_left_out(study):
+    data = dataset()
+    with Store(study / "out") as store:
+        store.set_meta(LABELLED_KEY, {"reviews": labelled(data, TASKS["sentiment"])})
+    known = [("a", data.train[0].inputs["text"].upper()), ("b", data.dev[0].inputs["text"]), ("c", "new"), ("d", "newer")]
+    found = choose(study, write_csv(study / "pool.csv", known, ("id", "text")), 2)
+    assert [texts["text"] for texts in found.texts] == ["new", "newer"] and found.left_out == 2
+    pool = write_csv(study / "pool.csv", known[:2], ("id", "text"))
+    with pytest.raises(UserError, match="holds no text to choose; give texts that are neither labelled already nor in the"):
+        choose(study, pool, 1)
 
 
 def test_they_are_written_in_order_without_sealed_and_repeated_texts(study):

@@ -11,8 +11,8 @@ from transfergain.cli.output import Folder, Json, print_json
 from transfergain.counts import Noun, counted
 
 LEFT_OUT = Noun(
-    "row that is empty, repeats another text, or is in the test set",
-    "rows that are empty, repeat another text, or are in the test set",
+    "row that is empty, repeats another text, or is a text of the study",
+    "rows that are empty, repeat another text, or are texts of the study",
 )
 
 

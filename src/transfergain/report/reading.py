@@ -120,9 +120,9 @@ def _number(value: float, form: Form) -> str:
 
 
 def bounds_text(row: MeasureRow) -> str:
-    """Write `[low, high]` as the measure is written; a dash where there is none."""
+    """Write `[low, high]` as the measure is written; `< ` and `> ` before ends beyond what was measured; a dash for none."""
     if row.low is None and row.high is None:
         return MISSING
     form = MEASURES[row.measure].form
     low, high = ("unknown" if end is None else _number(end, form) for end in (row.low, row.high))
-    return f"[{low}, {high}]"
+    return f"[{'< ' * row.low_open}{low}, {'> ' * row.high_open}{high}]"

@@ -13,7 +13,7 @@ from transfergain.analysis.entries import DatasetEntry
 from transfergain.arms import ARMS
 from transfergain.counts import counted
 from transfergain.data.sample import SAMPLE_SIZE, sample
-from transfergain.data.sealed import pack
+from transfergain.data.sealed import LABELLED_KEY, labelled, pack
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.perturbations import SEVERITIES, chosen_splits, perturb
@@ -43,6 +43,7 @@ def describe(setup: Setup, store: Store) -> None:
     sealed = {name: pack(data, find(data.task)) for name, data in datasets.items()} if privacy.texts else {}
     if store.get_meta(SEALED_KEY) != sealed:
         store.set_meta(SEALED_KEY, sealed)
+        store.set_meta(LABELLED_KEY, {name: labelled(data, find(data.task)) for name, data in datasets.items() if sealed})
     store.update_meta(
         {
             "identity": identity,

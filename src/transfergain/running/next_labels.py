@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,11 @@ from numpy.typing import NDArray
 
 from transfergain.analysis.findings import Findings, load
 from transfergain.counts import counted
-from transfergain.data.draws import mark
 from transfergain.data.formats.labels import label
 from transfergain.data.formats.table import require_columns
 from transfergain.data.gate import checked
 from transfergain.data.read import read_file
-from transfergain.data.sealed import unpack
+from transfergain.data.sealed import LABELLED_KEY, labelled_marks, together, unpack
 from transfergain.errors import UserError, nearest
 from transfergain.options import flag_of
 from transfergain.report.formulas import harmless
@@ -75,7 +74,7 @@ class Chosen:
     pool: int
     """Different texts that were chosen from."""
     left_out: int
-    """Rows that repeat another text, or are a sealed text of the study."""
+    """Rows that are empty, repeat another text, or are a text of the study: sealed, or labelled already."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def choose(folder: str, asked: Asked) -> Chosen:
     task = find(trial.spec.task)
     assert trial.spec.recipe and task.unlabelled and task.given, "what has a kept model to read with"
     sealed = _sealed(folder)
-    pool = _pool(asked, _columns(findings, sealed, task.given, asked), sealed)
+    pool = _pool(asked, _columns(findings, sealed, task.given, asked), sealed, _labelled(folder))
     if asked.count > len(pool.rows):
         raise UserError(
             f"-n {asked.count}: {asked.pool} holds {counted(len(pool.rows), 'text')} to choose from; give a smaller number"
@@ -162,6 +161,13 @@ def _sealed(folder: str) -> list[Mapping[str, str]]:
     return [row for each in packed.values() for row in unpack(each)]
 
 
+def _labelled(folder: str) -> set[bytes]:
+    """Read the marks of the texts whose labels are known; none of a study that keeps no texts, or of an earlier version."""
+    with Store(folder) as store:
+        packed: Mapping[str, str] = store.get_meta(LABELLED_KEY) or {}
+    return {known for each in packed.values() for known in labelled_marks(each)}
+
+
 def _columns(findings: Findings, sealed: Sequence[Mapping[str, str]], given: Given, asked: Asked) -> dict[str, str]:
     """Say which column of the pool each input is read from: the one asked for, else the study's."""
     request = next(iter(findings.study.request["tasks"] or [findings.study.request]))
@@ -192,25 +198,27 @@ class _Pool:
     left_out: int
 
 
-def _pool(asked: Asked, columns: Mapping[str, str], sealed: Sequence[Mapping[str, str]]) -> _Pool:
+def _pool(
+    asked: Asked, columns: Mapping[str, str], sealed: Sequence[Mapping[str, str]], labelled: Collection[bytes]
+) -> _Pool:
     table = checked(read_file(Path(asked.pool)))
     require_columns(table, [(FLAG, column) for column in columns.values()])
-    rows, ids, seen = list[Mapping[str, str]](), list[str](), {_marks(row, columns) for row in sealed}
+    rows, ids, seen = list[Mapping[str, str]](), list[str](), {_mark(row, columns) for row in sealed} | set(labelled)
     for row in table.rows:
         texts = {name: as_text(row.get(column)).strip() for name, column in columns.items()}
-        if all(texts.values()) and (marks := _marks(texts, columns)) not in seen:
-            seen.add(marks)
+        if all(texts.values()) and (marked := _mark(texts, columns)) not in seen:
+            seen.add(marked)
             rows.append(texts)
             ids.append(label(row.get(ID)))
     if not rows:
         raise UserError(
-            f"{asked.pool} holds no text to choose; give a file of unlabelled texts that are not in the test set"
+            f"{asked.pool} holds no text to choose; give texts that are neither labelled already nor in the test set"
         )
     return _Pool(columns, rows, ids, len(table.rows) - len(rows))
 
 
-def _marks(texts: Mapping[str, str], columns: Iterable[str]) -> tuple[bytes, ...]:
-    return tuple(mark(texts[name]) for name in columns)
+def _mark(texts: Mapping[str, str], columns: Iterable[str]) -> bytes:
+    return together(texts[name] for name in columns)
 
 
 def spread(scores: Floats, features: Floats, count: int) -> list[int]:
