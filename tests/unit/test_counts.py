@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import transfergain
-from transfergain.counts import counted
+from transfergain.counts import counted, share
 
 ROOT = Path(transfergain.__file__).parent
 NOUNS = "articles cores epochs minutes passages replicates sequences steps tensors threads trials warnings workers".split()
@@ -38,3 +38,8 @@ def test_no_sentence_writes_a_plural_behind_a_count():
     found = {path.name: list(plurals(ast.parse(path.read_text("utf-8")))) for path in ROOT.rglob("*.py")}
     assert {name: lines for name, lines in found.items() if lines} == {}
     assert list(plurals(ast.parse('f"{n} more trials"'))) == ["1: {n} more trials"]
+
+
+@pytest.mark.parametrize(("part", "whole", "text"), [(0, 300, "0%"), (1, 300, "<1%"), (2, 300, "1%"), (150, 300, "50%")])
+def test_a_share_that_is_there_is_not_said_to_be_none(part, whole, text):
+    assert share(part, whole) == text

@@ -204,6 +204,12 @@ def test_the_tables_of_benefits_are_exported_too(whole, tmp_path, table, format)
         assert len(re.findall(ends, text.decode())) == len(rows) + (1 if format == "latex" else 2)
 
 
+@pytest.mark.parametrize(("name", "begins"), [("y.json", "["), ("y.md", "|"), ("y.TEX", "% needs"), ("y", "task,")])
+def test_without_a_format_the_ending_of_the_file_says_which(folder, tmp_path, name, begins):
+    (path,) = export.write(str(folder), "gains", None, str(tmp_path / name))
+    assert path.read_text("utf-8").lstrip().startswith(begins), path.read_text("utf-8")[:40]
+
+
 def test_an_empty_table_is_said(folder):
     with pytest.raises(UserError, match="no such rows"):
         write_table(str(folder), "aggregate", "csv")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
@@ -266,8 +267,14 @@ def test_two_systems_are_compared_without_a_study(tmp_path, monkeypatch):
     assert found.discordant.p_value == pytest.approx(2 * 0.5**20)
     back = tg.compare_predictions([b], [a], test_file=test, task="sentiment")
     assert back.rows[0].difference == -0.5 and back.rows[0].p_value == pytest.approx(accuracy.p_value)
-    several = tg.compare_predictions([a, a, b], b, test_file=test, task="sentiment")
+    same = [shutil.copy(path, tmp_path / f"{n}.csv") for n, path in enumerate((a, b))]
+    several = tg.compare_predictions([a, *same], b, test_file=test, task="sentiment")
     assert several.discordant is None and several.rows[0].low < 0 < several.rows[0].high
+    for left, right in (([a, b], [b]), ([a], [a]), ([a, a], [b])):
+        with pytest.raises(
+            tg.UserError, match=r"[ab]\.csv is given twice: a file of predictions is one replicate of one sys"
+        ):
+            tg.compare_predictions(left, right, test_file=test, task="sentiment")
     assert len(found.to_frame()) == 2 and json.loads(found.to_json())["examples"] == 40
 
 

@@ -70,6 +70,24 @@ def test_duplicates_are_dropped_whatever_their_case_and_spaces_and_counted(tmp_p
     assert not (seen | texts(data.test)) & texts(data.shifts["tweets"])
 
 
+def test_texts_that_stand_twice_with_different_labels_are_warned_of(tmp_path):
+    rows = sentences(200)
+    turned = [(text.upper(), {"positive": "negative", "negative": "positive"}[label]) for text, label in rows[:3]]
+    data = load_files(tmp_path, train=rows[:150] + rows[10:12] + turned, test=rows[150:])
+    (said,) = [str(warning) for warning in data.warnings if "another label" in str(warning)]
+    assert said.startswith("3 of the duplicates that were dropped have another label than the text that they repeat")
+    same = load_files(tmp_path, train=rows[:150] + rows[10:12], test=rows[150:])
+    assert not any("another label" in str(warning) for warning in same.warnings)
+
+
+def test_a_class_of_one_or_two_examples_among_many_is_warned_of(tmp_path):
+    rows = sentences(200)
+    data = load_files(tmp_path, train=[*rows[:150], ("a slip of the pen", "postive")], test=rows[150:])
+    (said,) = [str(warning) for warning in data.warnings if "slip" in str(warning)]
+    assert said == '1 class has no more than 2 examples in train (first: "postive"): a slip of the pen?'
+    assert not any("slip" in str(w) for w in load_files(tmp_path, train=rows[:150], test=rows[150:]).warnings)
+
+
 def test_labels_are_those_of_train_and_shared_by_every_split(tmp_path):
     rows = sentences(120)
     data = load_files(tmp_path, train=rows[:60], validation=rows[60:80], test=rows[80:100], tweets=rows[100:])

@@ -26,7 +26,7 @@ def export(
     """Write one table of the findings to a file, the sealed texts without labels, or all figures to a folder (svg, png)."""
     from transfergain.report.export import write
 
-    for path in write(folder, names["table"], names["format"] or "csv", output, metric):
+    for path in write(folder, names["table"], names["format"], output, metric):
         typer.echo(path)
 
 
@@ -34,11 +34,12 @@ def flags() -> list[inspect.Parameter]:
     """Make `--format` and `--table`, whose help lists all formats and tables."""
     from transfergain.report.export import FORMATS, TABLES
 
-    return [_flag("format", "FORMATS", FORMATS), _flag("table", "TABLES", TABLES)]
+    usual = f"by the ending of --output, or {next(iter(FORMATS))}"
+    return [_flag("format", "FORMATS", FORMATS, usual), _flag("table", "TABLES", TABLES, next(iter(TABLES)))]
 
 
-def _flag(name: str, registry: str, known: Iterable[str]) -> inspect.Parameter:
-    words = f"{', '.join(known)} (default: {next(iter(known))})"
+def _flag(name: str, registry: str, known: Iterable[str], usual: str) -> inspect.Parameter:
+    words = f"{', '.join(known)} (default: {usual})"
     option = typer.Option(help=words, autocompletion=completion_of("report.export", registry), show_default=False)
     taken = Annotated[str | None, option]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=taken)

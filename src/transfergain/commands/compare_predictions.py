@@ -9,14 +9,14 @@ from rich.text import Text
 from transfergain.analysis import words
 from transfergain.counts import counted
 from transfergain.running.comparing import Comparison
-from transfergain.running.console import say, tell, warn
+from transfergain.running.console import say, tell, warn, wrapped
 
 
 def show(found: Comparison, console: Console) -> None:
     """Print the scores, and the difference of each metric with its interval."""
     for note in found.notes:
         warn(console, note)
-    say(console, answer(found))
+    say(console, "\n".join(wrapped(console, answer(found))))
     console.print()
     of = "" if found.clusters == found.examples else f" of {counted(found.clusters, 'article')}"
     tell(console, "test", f"{found.test_file}, {found.examples:,} examples{of}")

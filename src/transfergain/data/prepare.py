@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Any
 
 from transfergain.counts import counted
@@ -19,7 +19,7 @@ from transfergain.errors import UserError, printable
 from transfergain.options import OptionKind
 from transfergain.split import DEV, TEST, TRAIN, Kind, Split, shift
 from transfergain.tasks.base import Task
-from transfergain.types import Dataset, Example, Pools, StudyWarning, WarningKind
+from transfergain.types import Dataset, Example, Pools, StudyWarning, Target, WarningKind
 
 TEST_SHARE = 0.2
 DEV_SHARE = 0.2
@@ -46,6 +46,7 @@ def load(source: DataSource, task: Task) -> Dataset:
     doubts += parsed.warnings
     parts = {DEV if name == "validation" else Split.parse(name): rows for name, rows in parsed.splits.items()}
     notes = [_sizes(tables), *hidden, *(line for table in tables.values() for line in table.said()), *parsed.notes]
+    doubts += _contradictions(parts, task)
     parts, dropped = splits.drop_duplicates(parts, lambda e: splits.mark(task.text(e)))
     if dropped:
         notes.append("duplicates dropped: " + ", ".join(f"{n:,} from {s}" for s, n in dropped.items()))
@@ -109,6 +110,22 @@ def load_test(source: DataSource, task: Task) -> Dataset:
         shift_fingerprints={},
         ids={TEST: given.ids(parts[TEST], own, task)},
     )
+
+
+def _contradictions(parts: Mapping[Split, Sequence[Example]], task: Task) -> list[str]:
+    """Warn of texts that stand more than once with different labels: people who label them may not agree."""
+    if task.target not in (Target.LABEL, Target.LABELS):
+        return []
+    first, differing = dict[bytes, Any](), 0
+    for example in (example for rows in parts.values() for example in rows):
+        differing += first.setdefault(splits.mark(task.text(example)), example.target) != example.target
+    if not differing:
+        return []
+    have = "has" if differing == 1 else "have"
+    return [
+        f"{differing:,} of the duplicates that were dropped {have} another label than the text that they repeat, so whoever "
+        "labelled them did not always agree; the label that is kept is that of test, dev, train, in this order"
+    ]
 
 
 def _carve_missing(name: str, parts: dict[Split, tuple[Example, ...]], task: Task, notes: list[str]) -> None:

@@ -28,18 +28,24 @@ TYPESET = ("latex", "markdown")
 """Formats for reading, which hold one metric unless more are asked for; the others hold all."""
 ALL_METRICS = "all"
 
+ENDINGS = {".csv": "csv", ".parquet": "parquet", ".json": "json", ".tex": "latex", ".md": "markdown"}
+"""Ending of a table's file -> its format."""
 Writer = Callable[[Findings, str, Path], None]
 
 
 def write(
-    folder: str, table: str | None = None, format: str = "csv", output: str | None = None, metric: str | None = None
+    folder: str, table: str | None = None, format: str | None = None, output: str | None = None, metric: str | None = None
 ) -> list[Path]:
-    """Write one table of a run as `write_table` does, or its sealed texts as `test_texts.write` does; returns the files."""
+    """Write one table of a run as `write_table` does, or its sealed texts as `test_texts.write` does; returns the files.
+
+    Without a format, that of the ending of `output`, or csv.
+    """
+    chosen = format or ENDINGS.get(Path(output or "").suffix.lower(), "csv")
     if table != test_texts.TABLE:
-        return [write_table(folder, table, format, output, metric)]
+        return [write_table(folder, table, chosen, output, metric)]
     if metric:
         raise UserError(f"--metric cannot be given beside --table {table}, which holds no scores; leave it out")
-    return test_texts.write(folder, format, output)
+    return test_texts.write(folder, chosen, output)
 
 
 def write_table(
@@ -62,12 +68,12 @@ def write_table(
     if format not in PICTURES:
         if not findings.table(table):
             raise UserError(
-                f"--table {table}: the study in {folder} has no such rows; "
-                f"{command('transfergain', 'report', folder)} says why"
+                f"--table {table}: the study in {folder} has no such rows: none were asked for, or no trial of theirs has "
+                f"finished; {command('transfergain', 'report', folder, '--full')} says what it has"
             )
         findings = _of_metric(findings, table, format, metric)
-    ending = {"markdown": "md", "latex": "tex"}.get(format, format)
-    path = Path(output) if output else Path(folder) / ("figures" if format in PICTURES else f"{table}.{ending}")
+    ending = next((ending for ending, name in ENDINGS.items() if name == format), f".{format}")
+    path = Path(output) if output else Path(folder) / ("figures" if format in PICTURES else f"{table}{ending}")
     try:
         FORMATS[format](findings, table, path)
     except OSError as error:

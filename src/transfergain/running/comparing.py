@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,11 @@ def compare(a: Sequence[str], b: Sequence[str], study: Study) -> Comparison:
         raise UserError("compare-predictions needs the file of the true answers: give --test-file FILE")
     if not a or not b:
         raise UserError("compare-predictions needs files of two systems: transfergain compare-predictions A.csv B.csv")
+    given_by = Counter(Path(path).resolve() for path in (*a, *b))
+    if twice := [path for path in (*a, *b) if given_by[Path(path).resolve()] > 1]:
+        raise UserError(
+            f"{twice[0]} is given twice: a file of predictions is one replicate of one system; leave it out once"
+        )
     source = entry.source()
     options = task.defaults(OptionKind.PARSE) | dict(source.options)
     data = prepare.load_test(source, task)

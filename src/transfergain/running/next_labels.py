@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from transfergain.analysis.findings import Findings, load
 from transfergain.counts import counted
 from transfergain.data.formats.labels import label
-from transfergain.data.formats.table import require_columns
+from transfergain.data.formats.table import Table, require_columns
 from transfergain.data.gate import checked
 from transfergain.data.read import read_file
 from transfergain.data.sealed import LABELLED_KEY, labelled_marks, together, unpack
@@ -96,12 +96,15 @@ def choose(folder: str, asked: Asked) -> Chosen:
 
     if asked.rule not in RULES:
         raise UserError(f'--rule: unknown rule "{asked.rule}".{nearest(asked.rule, RULES)}')
+    table = checked(read_file(Path(asked.pool)))  # before the findings, which take longer
     findings = load(folder)
     trial, model = _kept(findings, asked.arm)
     task = find(trial.spec.task)
     assert trial.spec.recipe and task.unlabelled and task.given, "what has a kept model to read with"
     sealed = _sealed(folder)
-    pool = _pool(asked, _columns(findings, sealed, task.given, asked), sealed, _labelled(folder))
+    columns = _columns(findings, sealed, task.given, asked)
+    known = {_mark(row, columns) for row in sealed} | _labelled(folder)
+    pool = _pool(table, columns, known, asked.pool)
     if asked.count > len(pool.rows):
         raise UserError(
             f"-n {asked.count}: {asked.pool} holds {counted(len(pool.rows), 'text')} to choose from; give a smaller number"
@@ -198,12 +201,10 @@ class _Pool:
     left_out: int
 
 
-def _pool(
-    asked: Asked, columns: Mapping[str, str], sealed: Sequence[Mapping[str, str]], labelled: Collection[bytes]
-) -> _Pool:
-    table = checked(read_file(Path(asked.pool)))
+def _pool(table: Table, columns: Mapping[str, str], known: Set[bytes], name: str) -> _Pool:
+    """Gather the texts of a table that may be chosen: each once, and none whose mark is `known`."""
     require_columns(table, [(FLAG, column) for column in columns.values()])
-    rows, ids, seen = list[Mapping[str, str]](), list[str](), {_mark(row, columns) for row in sealed} | set(labelled)
+    rows, ids, seen = list[Mapping[str, str]](), list[str](), set(known)
     for row in table.rows:
         texts = {name: as_text(row.get(column)).strip() for name, column in columns.items()}
         if all(texts.values()) and (marked := _mark(texts, columns)) not in seen:
@@ -211,9 +212,7 @@ def _pool(
             rows.append(texts)
             ids.append(label(row.get(ID)))
     if not rows:
-        raise UserError(
-            f"{asked.pool} holds no text to choose; give texts that are neither labelled already nor in the test set"
-        )
+        raise UserError(f"{name} holds no text to choose; give texts that are neither labelled already nor in the test set")
     return _Pool(columns, rows, ids, len(table.rows) - len(rows))
 
 

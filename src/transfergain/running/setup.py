@@ -20,7 +20,7 @@ from transfergain.executors.base import Ahead, Executor
 from transfergain.options import OptionKind, flag_of
 from transfergain.running.console import busy, tell, warn
 from transfergain.running.models import FEATURES_FOLDER, PRETRAINED_FOLDER
-from transfergain.running.planner import Planner
+from transfergain.running.planner import Planner, budgets_for
 from transfergain.running.tryout import Sample, Tried, try_out
 from transfergain.store import STORE_FILE, Store
 from transfergain.study import Study
@@ -136,6 +136,7 @@ def _load_data(study: Study, console: Console) -> dict[str, Dataset]:
         data = given.attach(data, entry.predictions, task, task.defaults(OptionKind.PARSE) | dict(source.options))
         if data.name in datasets:
             raise UserError(f'two data sets of the study are called "{data.name}"; rename a file or folder')
+        budgets_for(entry, data)  # refused before the checkpoint is tried, which takes longer
         datasets[data.name] = data
         for i, note in enumerate(data.notes):
             tell(console, "" if i else data.name, note)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from transfergain.counts import counted
+from transfergain.counts import counted, share
 from transfergain.data.formats import labels, lines
 from transfergain.data.formats.table import Parsed, Reader, Table, require_columns
 from transfergain.data.read import ending
@@ -26,6 +26,9 @@ from transfergain.tasks.given import Given, read_label
 from transfergain.tasks.multi_label import LABEL_SEPARATOR, MULTI_LABEL
 from transfergain.tasks.texts import LABEL_COLUMN, TEXT_COLUMN, TEXT_PAIR_COLUMN, recognise
 from transfergain.types import Example, Target
+
+FEW, PLENTY = 2, 20
+"""Examples of a class that look like slips, where classes have so many on average."""
 
 
 def parse(tables: Mapping[str, Table], columns: Mapping[str, Any]) -> Parsed:
@@ -56,12 +59,21 @@ def parse(tables: Mapping[str, Table], columns: Mapping[str, Any]) -> Parsed:
                 raise UserError(texts.unknown_label(tables, split, row, label, names))
         splits[split] = tuple(Example(given, index[label]) for given, label in zip(inputs[split], values, strict=True))
     shares = Counter(e.target for e in splits["train"])
-    balance = ", ".join(f"{names[i]} {shares[i] / len(found['train']):.0%}" for i in range(min(len(names), 6)))
+    balance = ", ".join(f"{names[i]} {share(shares[i], len(found['train']))}" for i in range(min(len(names), 6)))
     more = f" and {counted(len(names) - 6, 'more class', 'more classes')}" if len(names) > 6 else ""
     note = f"{texts.columns_said(columns)} · {len(names)} classes: {balance}{more}"
     notes = (note, f"labels such as {next(iter(whole))} read as {next(iter(whole.values()))}") if whole else (note,)
     doubts = [*(f"{where}: {doubt}" for doubt in (*doubts, *labels.alike(names))), *texts.unread(tables["train"], columns)]
-    return Parsed(tuple(names), splits, notes, tuple(doubts))
+    return Parsed(tuple(names), splits, notes, (*doubts, *_rare(names, shares)))
+
+
+def _rare(names: Sequence[str], counts: Mapping[int, int]) -> list[str]:
+    """Warn of classes that next to nothing is known of where the others have plenty: slips of the pen, most often."""
+    few = [name for i, name in enumerate(names) if counts[i] <= FEW]
+    if not few or sum(counts.values()) < PLENTY * len(names):
+        return []
+    have = "class has" if len(few) == 1 else "classes have"
+    return [f'{len(few)} {have} no more than {FEW} examples in train (first: "{few[0]}"): a slip of the pen?']
 
 
 def _labels(table: Table, column: str) -> list[str]:

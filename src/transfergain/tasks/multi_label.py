@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from transfergain.counts import counted
+from transfergain.counts import counted, share
 from transfergain.data.formats import label_sets as sets
 from transfergain.data.formats import labels as spelling
 from transfergain.data.formats.labels import DOUBTFUL_WORDS
@@ -74,7 +74,7 @@ def parse(tables: Mapping[str, Table], columns: Mapping[str, Any]) -> Parsed:
 
 
 def _note(columns: Mapping[str, Any], names: Sequence[str], counts: Mapping[str, int], rows: int) -> str:
-    shares = ", ".join(f"{name} {counts[name] / rows:.0%}" for name in names[:6])
+    shares = ", ".join(f"{name} {share(counts[name], rows)}" for name in names[:6])
     more = f" and {len(names) - 6} more" if len(names) > 6 else ""
     mean = sum(counts.values()) / rows
     return f"{texts.columns_said(columns)} · {len(names)} labels, {mean:.2f} a text: {shares}{more}"

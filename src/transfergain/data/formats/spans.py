@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from transfergain.counts import counted
+from transfergain.counts import counted, share
 from transfergain.data.formats import conll, marks, offsets, schemes
 from transfergain.data.formats.table import Parsed, Table, require_columns
 from transfergain.errors import UserError, nearest
@@ -202,7 +202,7 @@ def _unknown(split: Tagged, tags: Sequence[Sequence[str]], new: Sequence[str], t
 
 def _balance(types: Counter[str]) -> str:
     total = sum(types.values())
-    shares = [f"{kind} {n / total:.0%}" for kind, n in types.most_common(6)]
+    shares = [f"{kind} {share(n, total)}" for kind, n in types.most_common(6)]
     more = f" and {counted(len(types) - 6, 'more type')}" if len(types) > 6 else ""
     return f"{counted(total, 'entity', 'entities')} in train · {counted(len(types), 'type')}: {', '.join(shares)}{more}"
 
