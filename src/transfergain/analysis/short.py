@@ -167,7 +167,7 @@ def _multiple(row: EfficiencyRow) -> str:
 
 def _speed(row: ConvergenceRow) -> str:
     if not row.times:
-        return f"no speed to compare: neither {row.arm} nor {REFERENCE} rose on dev"
+        return f"no speed to compare: {row.arm} and {REFERENCE} rose on dev too little, or too late, to tell a level"
     mine, theirs = (_mean(times) for times in (row.times, row.times_reference))
     if not mine:
         return f"never at {REFERENCE}'s level in {words.of_unit(words.number(max(row.horizons)), 'steps')}"
