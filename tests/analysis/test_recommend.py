@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from support.planted import at, findings, trials
-from support.synthetic import World
+from support.synthetic import PARAMETERS, World
 from transfergain.analysis import stats
 from transfergain.analysis.reference import best_floor
 from transfergain.analysis.rows import Verdict
@@ -33,6 +33,14 @@ def studied(levels, **world):
 def test_the_cheapest_that_is_good_enough(levels, take):
     found = studied(levels, n_test=9000)
     assert found.summary.recommendation == {"reviews": take}
+
+
+def test_an_arm_that_trains_nearly_as_much_is_no_cheaper(monkeypatch):
+    """As SetFit, which trains all but the head, and for longer."""
+    monkeypatch.setitem(PARAMETERS, "lora", int(0.99 * PARAMETERS["full"]))
+    assert studied({"lora": 0.878, "full": 0.88}, n_test=9000).summary.recommendation == {"reviews": "full"}
+    monkeypatch.setitem(PARAMETERS, "lora", int(0.49 * PARAMETERS["full"]))
+    assert studied({"lora": 0.878, "full": 0.88}, n_test=9000).summary.recommendation == {"reviews": "lora"}
 
 
 def test_a_wider_margin_takes_a_cheaper_arm():

@@ -13,18 +13,21 @@ from transfergain.tasks import floors
 
 FEW = 3
 """With fewer seeds, a score has no interval that says anything."""
+MOST_OF_IT = 0.5
+"""An arm that trains more than this share of what the largest trains costs as much: its steps cost the same, or more."""
 NOTHING = Recommendation(
     name="", title="", is_floor=False, score=None, low=None, high=None, why="no trial has finished on the test set"
 )
 
 
 def recommend(candidates: Sequence[CandidateRow], margin: float) -> Recommendation:
-    """Take the candidate that trains the fewest weights; of those that train as many, the one with the best score."""
+    """Take the candidate that trains the fewest weights; of those that train as many, or nearly, the best one."""
     if not candidates:
         return NOTHING
     best = max(candidates, key=lambda row: row.score)
     good = [row for row in candidates if _behind(row) <= margin]
-    row = min(good, key=lambda row: (_cost(row), -row.score))
+    whole = max((_cost(row) for row in good if _cost(row) < math.inf), default=0.0)
+    row = min(good, key=lambda row: (cost if (cost := _cost(row)) <= MOST_OF_IT * whole else max(cost, whole), -row.score))
     return Recommendation(
         name=row.arm,
         title=title(row.arm),
