@@ -8,11 +8,13 @@ from support.fakes import FakeExecutor, dataset, describe, outcome_of, run
 from support.synthetic import World, study
 from transfergain.analysis import warnings
 from transfergain.analysis.findings import load
-from transfergain.outcome import Outcome
+from transfergain.arms.base import Start
+from transfergain.course import Course
+from transfergain.outcome import Details, Outcome
 from transfergain.running.planner import Planner
-from transfergain.store import Store
+from transfergain.store import Store, StoredTrial
 from transfergain.study import Study
-from transfergain.types import Status, StudyWarning, WarningKind
+from transfergain.types import Phase, Recipe, Status, StudyWarning, WarningKind
 
 LEAK = (
     "reviews: 5 of 55 test texts share a 13-gram with train: scores may be too high for every arm; "
@@ -77,3 +79,19 @@ def test_trials_without_a_score_are_counted_by_reason_with_their_arms():
         StudyWarning(WarningKind.SKIPPED, f"{dataset}: 4 trials of full and lora skipped: not for this task"),
         StudyWarning(WarningKind.FAILED, f"{dataset}: 2 trials of scratch failed: no memory"),
     }
+
+
+def test_a_pretraining_that_learned_next_to_nothing_is_warned_of():
+    """As 750 steps on SST-2's own sentences: weights that know how often tokens occur are a worse start than fresh ones."""
+
+    def made(loss):
+        recipe = Recipe(5e-4, options=Course(750).options(Start.FRESH))
+        spec = replace(study(World(seeds=1))[0].spec, arm="self", budget=0, phase=Phase.PRETRAIN, recipe=recipe)
+        return StoredTrial(spec, Outcome(Status.DONE, details=Details(checks={"loss": loss, "unigram_loss": 7.07})))
+
+    (said,) = warnings.of_pretrainings([made(6.70), made(4.91)])
+    assert said.kind is WarningKind.UNFINISHED and said.text == (
+        "reviews: self was pretrained too short to tell what its text is worth: after 750 steps on the study's own text its "
+        "loss on held-out text is 6.70, that of counting tokens 7.07; give more --pretrain-steps"
+    )
+    assert warnings.of_pretrainings(study(World(seeds=1))) == []

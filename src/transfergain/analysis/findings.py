@@ -219,6 +219,7 @@ def analyse(store: Store, asked: Mapping[str, Any] | None = None) -> Findings:
     said = [
         *warnings.stored(store.get_meta("warnings") or []),
         *warnings.of_trials(rows, trials[PENDING]),
+        *warnings.of_pretrainings(rows),
         *warnings.of_cells(found, data, scores, recipes),
     ]
     return Findings(

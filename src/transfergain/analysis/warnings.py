@@ -11,9 +11,10 @@ from transfergain.analysis.gain import Cell
 from transfergain.analysis.robustness import unseen
 from transfergain.analysis.rows import RecipeRow, ScoreRow
 from transfergain.counts import counted
+from transfergain.course import Course
 from transfergain.split import TEST
 from transfergain.store import StoredTrial
-from transfergain.types import Status, StudyWarning, WarningKind
+from transfergain.types import Phase, Status, StudyWarning, WarningKind
 
 KNOWN_WORDS = {
     "share a 13-gram with train": WarningKind.CONTAMINATION,
@@ -57,6 +58,29 @@ def of_trials(trials: Sequence[StoredTrial], pending: int) -> list[StudyWarning]
         kind = WarningKind.SKIPPED if status == Status.SKIPPED else WarningKind.FAILED
         which = f"{counted(len(arms), 'trial')} of {words.listed(list(dict.fromkeys(arms)))}"
         found.append(StudyWarning(kind, f"{dataset}: {which} {status}: {error}"))
+    return found
+
+
+LEARNED_NOTHING = 0.9
+"""Share of the loss of a unigram model: a pretraining that ends above it knows little beyond how often each token occurs."""
+
+
+def of_pretrainings(trials: Sequence[StoredTrial]) -> list[StudyWarning]:
+    """Warn of pretrainings that were too short to learn from context: the arm's score says nothing about the objective."""
+    found = []
+    for trial in trials:
+        spec, checks = trial.spec, trial.outcome.details.checks
+        if spec.phase is not Phase.PRETRAIN or trial.outcome.status != Status.DONE or spec.recipe is None:
+            continue
+        if checks["loss"] > LEARNED_NOTHING * checks["unigram_loss"]:
+            found.append(
+                StudyWarning(
+                    WarningKind.UNFINISHED,
+                    f"{spec.dataset}: {spec.arm} was pretrained too short to tell what its text is worth: after "
+                    f"{Course.of(spec.recipe)} its loss on held-out text is {checks['loss']:.2f}, that of counting tokens "
+                    f"{checks['unigram_loss']:.2f}; give more --pretrain-steps",
+                )
+            )
     return found
 
 
