@@ -306,7 +306,8 @@ def test_the_two_texts_of_a_pair_know_its_row():
 def test_files_are_named_without_their_folders_in_what_a_study_stores():
     from transfergain.running.privacy import without_places
 
-    kept = without_places({"predictions": {"gpt": ["/home/ada/a.csv", "b.csv"]}, "tasks": []})
+    kept = without_places({"predictions": {"gpt": ["/home/ada/a.csv", "b.csv"]}, "unlabelled": {"w": ["/home/ada/w.txt"]}})
+    assert kept["unlabelled"] == {"w": ["w.txt"]}
     assert kept["predictions"] == {"gpt": ["a.csv", "b.csv"]}
 
 
