@@ -61,7 +61,7 @@ def told(trials):
     request = {"arms": list(LEVELS), "pretrain_steps": [500, 2000], "unlabelled": {"wiki": ["wiki.txt"]}}
     plain = findings(list(first.first), **request)
     known = by_dataset(courses_cells(first.first), plain.data)
-    return replace(plain, courses=courses.rows(known, first, FIRST, 0.01))
+    return replace(plain, courses=courses.rows(known, first, 0.01))
 
 
 def courses_cells(trials):
@@ -85,7 +85,7 @@ def test_trials_of_other_courses_stay_out_of_every_benefit():
     assert len(found.first) + 14 == len(all_rows)
     plain = courses.apart(found.first, [FIRST])
     assert list(plain.first) == list(found.first) and not plain.others
-    assert courses.rows([], plain, FIRST, 0.01) == []
+    assert courses.rows([], plain, 0.01) == []
 
 
 def test_each_course_has_its_gain_and_what_it_is_worth_beside_the_first():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from transfergain.analysis import words
@@ -52,6 +52,8 @@ class CourseRow(MeasureRow):
 class ByCourse:
     """The trials of a study, apart by what their arm's pretraining read."""
 
+    course: Course
+    """The first, which the arms are named for."""
     first: Sequence[StoredTrial]
     """Those of the first course, and all that were not pretrained on text: what the benefits are read from."""
     others: Mapping[Course, Sequence[StoredTrial]] = field(default_factory=dict)
@@ -66,7 +68,7 @@ def apart(trials: Sequence[StoredTrial], courses: Sequence[Course]) -> ByCourse:
     for trial in trials:
         course = made.get(trial.spec.id if trial.spec.phase is Phase.PRETRAIN else trial.spec.checkpoint_revision)
         (others[course] if course in courses[1:] and course else first).append(trial)
-    return ByCourse(first, {course: others[course] for course in courses[1:] if course in others})
+    return ByCourse(courses[0], first, {course: others[course] for course in courses[1:] if course in others})
 
 
 class _Taken(NamedTuple):
@@ -82,18 +84,18 @@ class _Taken(NamedTuple):
         return sum(known) / len(known) if known else None
 
 
-def rows(known: Sequence[DatasetTrials], trials: ByCourse, first: Course, margin: float) -> list[CourseRow]:
+def rows(known: Sequence[DatasetTrials], trials: ByCourse, margin: float) -> list[CourseRow]:
     """Measure every course of all data sets; none in a study with one course."""
     if not trials.others:
         return []
     pretrained = [(of, arm) for of in known for arm in of.cells if ARMS[arm].pretrains]
-    return [row for of, arm in pretrained for row in _of_arm(of, _taken(of, arm, trials, first), margin)]
+    return [row for of, arm in pretrained for row in _of_arm(of, _taken(of, arm, trials), margin)]
 
 
-def _taken(of: DatasetTrials, arm: str, trials: ByCourse, first: Course) -> list[_Taken]:
+def _taken(of: DatasetTrials, arm: str, trials: ByCourse) -> list[_Taken]:
     """Gather the courses of an arm on one data set that have finished trials at its largest budget."""
     budget, found = max(of.cells[arm]), list[_Taken]()
-    for course, theirs in {first: trials.first, **trials.others}.items():
+    for course, theirs in {trials.course: trials.first, **trials.others}.items():
         mine = [t for t in theirs if (t.spec.dataset, t.spec.arm) == (of.dataset, arm)]
         made = [t.outcome for t in mine if t.spec.phase is Phase.PRETRAIN and t.outcome.status is Status.DONE]
         reported = [t for t in mine if t.spec.budget == budget]
@@ -111,15 +113,14 @@ def _of_arm(of: DatasetTrials, taken: Sequence[_Taken], margin: float) -> Iterat
     if not look.seeds:
         return
     base = of.values(against, TEST, look.seeds)
-    # The cells of two courses are of the same arm and budget, which is what `values` knows them by.
-    values = [replace(of, _known={}).values(some.cell, TEST, look.seeds) for some in taken]
+    values = [some.cell.side(TEST, of.metric).at(look.seeds) for some in taken]
     for some, own in zip(taken, values, strict=True):
         gained = possible_gain(look.interval(own.minus(base)), float(base.scores.mean()))
         beyond = None if some is taken[0] else look.interval(own.minus(values[0]))
         verdict = judge(gained, gained.p_value, margin, look.design).verdict
         said = f"{of.dataset}: {some.cell.arm} after {some.course}, with {some.cell.budget:,} labels: "
-        said += f"{_figure(gained)} over {against.arm}"
-        said += f", {_figure(beyond)} over {taken[0].course}" if beyond else ""
+        said += f"{_gained(gained)} over {against.arm}"
+        said += f", {_gained(beyond)} over {taken[0].course}" if beyond else ""
         yield CourseRow(
             **of.place(some.cell, TEST),
             measure=Measure.COURSE,
@@ -142,14 +143,12 @@ def _of_arm(of: DatasetTrials, taken: Sequence[_Taken], margin: float) -> Iterat
         )
 
 
-def _figure(found: Estimate) -> str:
-    """Write a difference and its interval."""
-    interval = words.interval(found.low, found.high)
-    return words.points(found.estimate) + (f" ({interval})" if interval else "")
+def _gained(found: Estimate) -> str:
+    return words.gained(found.estimate, found.low, found.high)
 
 
-def _gain(row: CourseRow) -> str:
-    return f"{100 * (row.estimate or 0.0):z.1f}"
+def _amount(row: CourseRow) -> str:
+    return words.amount(row.estimate or 0.0)
 
 
 def said(found: Sequence[CourseRow], dataset: str) -> str:
@@ -158,7 +157,7 @@ def said(found: Sequence[CourseRow], dataset: str) -> str:
     sentences = []
     for arm in dict.fromkeys(row.arm for row in mine):
         first, *others = [row for row in mine if row.arm == arm]
-        parts = [f"{_gain(first)} after {counted(first.steps, 'step')} of pretraining"]
-        parts += [f"{_gain(row)} {f'on {row.corpus}' if row.corpus else f'after {row.steps:,}'}" for row in others]
+        parts = [f"{_amount(first)} after {counted(first.steps, 'step')} of pretraining"]
+        parts += [f"{_amount(row)} {f'on {row.corpus}' if row.corpus else f'after {row.steps:,}'}" for row in others]
         sentences.append(f"Gain of {arm} in points: {words.listed(parts)}.")
     return " ".join(sentences)

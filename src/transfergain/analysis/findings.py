@@ -30,7 +30,7 @@ from transfergain.analysis import (
 from transfergain.analysis.advice import PENDING as PENDING
 from transfergain.analysis.break_even import BreakEvenRow
 from transfergain.analysis.candidates import CandidateRow
-from transfergain.analysis.courses import CourseRow
+from transfergain.analysis.courses import ByCourse, CourseRow
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
 from transfergain.analysis.forecast import table as forecasting
 from transfergain.analysis.forecast.rows import ForecastRow
@@ -229,8 +229,7 @@ def analyse(store: Store, asked: Mapping[str, Any] | None = None) -> Findings:
         trials=trials,
         scores=scores,
         gains=gains,
-        **tables(found, data, gains, study.margin),
-        courses=courses.rows(by_dataset(found, data), by_course, study.courses[0], study.margin),
+        **tables(found, data, gains, study.margin, by_course),
         candidates=candidates.rows(found, data, study.margin),
         predictions=gain.given(found, scores, study.margin, data),
         last_labels=last_labels.rows(found, data, study.margin),
@@ -254,13 +253,18 @@ class FindingsTables(TypedDict):
     calibration: list[CalibrationRow]
     aggregate: list[AggregateRow]
     parts: list[PartRow]
+    courses: list[CourseRow]
     timings: list[ConvergenceRow | AdaptationRow]
 
 
 def tables(
-    found: Sequence[gain.Cell], data: Mapping[str, DatasetEntry], gains: Sequence[GainRow], margin: float = 0.01
+    found: Sequence[gain.Cell],
+    data: Mapping[str, DatasetEntry],
+    gains: Sequence[GainRow],
+    margin: float = 0.01,
+    by_course: ByCourse | None = None,
 ) -> FindingsTables:
-    """Measure the benefits of all data sets."""
+    """Measure the benefits of all data sets, and other courses of pretraining where there are some."""
     known = by_dataset(found, data)
     with_scratch = [trials for trials in known if trials.has_scratch]
     curves = [convergence.rows(trials) for trials in with_scratch]
@@ -273,6 +277,7 @@ def tables(
         "calibration": [row for trials in known for row in calibration.rows(trials, gains)],
         "aggregate": aggregate.rows(known, gains),
         "parts": parts.of_all(known, margin),
+        "courses": courses.rows(known, by_course, margin) if by_course else [],
         "timings": [
             *(row for _, timed in curves for row in timed),
             *(row for _, timed in adapting for row in timed),

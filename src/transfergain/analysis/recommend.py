@@ -27,7 +27,12 @@ def recommend(candidates: Sequence[CandidateRow], margin: float) -> Recommendati
     best = max(candidates, key=lambda row: row.score)
     good = [row for row in candidates if _behind(row) <= margin]
     whole = max((_cost(row) for row in good if _cost(row) < math.inf), default=0.0)
-    row = min(good, key=lambda row: (cost if (cost := _cost(row)) <= MOST_OF_IT * whole else max(cost, whole), -row.score))
+
+    def rank(row: CandidateRow) -> tuple[float, float]:
+        cost = _cost(row)
+        return max(cost, whole) if cost > MOST_OF_IT * whole else cost, -row.score
+
+    row = min(good, key=rank)
     return Recommendation(
         name=row.arm,
         title=title(row.arm),

@@ -160,6 +160,11 @@ def in_points(difference: float) -> str:
     return f"{100 * difference:+z.1f}"
 
 
+def amount(difference: float) -> str:
+    """Write a difference of scores without its unit, and without a sign where it is positive: `8.1`."""
+    return f"{100 * difference:z.1f}"
+
+
 def points(difference: float) -> str:
     """Write a difference of scores: `+8.1 points`."""
     return f"{in_points(difference)} points"

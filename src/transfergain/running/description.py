@@ -193,11 +193,10 @@ def summary(setup: Setup, workers: int) -> dict[str, str]:
 
 def _trials(planner: Planner) -> str:
     """Count the trials until the first look at the results, and say when the others are."""
-    trials = sum(planner.looks[cell.data.name].counts[0] for cell in planner.cells())
-    tuning = sum(sum(planner.rounds(cell.arm)) for cell in planner.tuned())
-    courses = list(planner.courses())
-    trials += sum(planner.looks[cell.data.name].counts[0] for cell in courses)
-    made = sum(len(planner.pretrainings(cell.data.name, cell.arm, cell.course)) for cell in (*planner.tuned(), *courses))
+    tuned, courses = list(planner.tuned()), list(planner.courses())
+    trials = sum(planner.looks[cell.data.name].counts[0] for cell in (*planner.cells(), *courses))
+    tuning = sum(sum(planner.rounds(cell.arm)) for cell in tuned)
+    made = sum(len(planner.pretrainings(cell.data.name, cell.arm, cell.course)) for cell in (*tuned, *courses))
     others = {"tuning": tuning, "pretraining": made, "floors": len(planner.floors()), "predictions": len(planner.given())}
     parts = [
         counted(trials, "trial"),
