@@ -211,7 +211,7 @@ def test_test_keeps_its_examples_then_dev_then_train_and_shifts_lose_theirs():
         shift("x"): of("d", "f", "f", "e", "g"),
         shift("y"): of("f", "c2"),
     }
-    kept, dropped = drop_duplicates(parts, text)
+    kept, dropped, _ = drop_duplicates(parts, text)
     assert {name: [text(e) for e in rows] for name, rows in kept.items()} == {
         TRAIN: ["c", "d"],
         DEV: ["b", "c2"],
@@ -223,6 +223,17 @@ def test_test_keeps_its_examples_then_dev_then_train_and_shifts_lose_theirs():
     assert list(kept) == list(parts)
 
 
+def test_duplicates_with_another_target_than_the_one_that_is_kept_are_counted():
+    def labelled(*targets):
+        return tuple(Example({"text": "same"}, target) for target in targets)
+
+    parts = {TRAIN: labelled(0, 0, 1), TEST: labelled(1), shift("x"): labelled(1, 0)}
+    assert drop_duplicates(parts, text).differing == 3, "both zeros of train, and that of the shift: the test set's is kept"
+    assert drop_duplicates({TRAIN: labelled(0, 0)}, text).differing == 0
+    apart = {TRAIN: of("a"), shift("x"): labelled(0), shift("y"): labelled(1)}
+    assert drop_duplicates(apart, text).differing == 0, "two shifts may share a text: nothing is dropped"
+
+
 @given(
     st.fixed_dictionaries(
         {name: st.lists(st.sampled_from("abcdefgh"), max_size=8).map(lambda t: of(*t)) for name in (TRAIN, TEST, DEV)},
@@ -230,7 +241,7 @@ def test_test_keeps_its_examples_then_dev_then_train_and_shifts_lose_theirs():
     )
 )
 def test_no_text_is_in_two_splits_and_none_vanishes(parts):
-    kept, dropped = drop_duplicates(parts, text)
+    kept, dropped, _ = drop_duplicates(parts, text)
     every = [text(e) for rows in kept.values() for e in rows]
     assert len(set(every)) == len(every)
     assert set(every) == {text(e) for rows in parts.values() for e in rows}

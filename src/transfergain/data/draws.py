@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from transfergain.errors import UserError
 from transfergain.seeds import generator
@@ -114,9 +114,17 @@ def mark(text: str) -> bytes:
     return hashlib.blake2b(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def drop_duplicates(
-    splits: dict[Split, tuple[Example, ...]], key: Callable[[Example], Hashable]
-) -> tuple[dict[Split, tuple[Example, ...]], Counter[Split]]:
+class Deduplicated(NamedTuple):
+    """Splits without duplicates."""
+
+    kept: dict[Split, tuple[Example, ...]]
+    dropped: Counter[Split]
+    """How many were dropped from each split."""
+    differing: int
+    """Of these, how many have another target than the example that is kept in their place."""
+
+
+def drop_duplicates(splits: dict[Split, tuple[Example, ...]], key: Callable[[Example], Hashable]) -> Deduplicated:
     """Keep the first example of each key, giving way in the order test, dev, train, shifts; count what was dropped.
 
     The test set keeps its examples and the others lose theirs, so that no trial trains or selects on a test example, and
@@ -125,24 +133,26 @@ def drop_duplicates(
     order = [split for split in (TEST, DEV, TRAIN) if split in splits]
     order += [split for split in splits if split not in order and split.kind is not Kind.TARGET]
     order += [split for split in splits if split not in order]
-    shifts: dict[str, set[Hashable]] = {}
-    dropped: Counter[Split] = Counter()
+    shifts: dict[str, dict[Hashable, Any]] = {}
+    dropped, differing = Counter[Split](), 0
     kept: dict[Split, tuple[Example, ...]] = {}
-    seen: set[Hashable] = set()
+    seen: dict[Hashable, Any] = {}  # key -> target
     for split in order:
         mine: list[Example] = []
-        here: set[Hashable] = set()
-        barred = seen | (shifts.get(split.name, set()) if split.kind is Kind.TARGET else set())
+        here: dict[Hashable, Any] = {}
+        barring = [here, seen, shifts.get(split.name, {})] if split.kind is Kind.TARGET else [here, seen]
         for example in splits[split]:
             k = key(example)
-            if k in here or k in barred:
-                dropped[split] += 1
-            else:
+            first = next((known for known in barring if k in known), None)
+            if first is None:
                 mine.append(example)
-                here.add(k)
+                here[k] = example.target
+            else:
+                dropped[split] += 1
+                differing += first[k] != example.target
         if split.kind is Kind.SHIFT:
             shifts[split.name] = here
         elif split.kind is not Kind.TARGET:
             seen |= here
         kept[split] = tuple(mine)
-    return {split: kept[split] for split in splits}, dropped
+    return Deduplicated({split: kept[split] for split in splits}, dropped, differing)

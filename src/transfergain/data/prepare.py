@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from typing import Any
 
 from transfergain.counts import counted
@@ -46,8 +46,8 @@ def load(source: DataSource, task: Task) -> Dataset:
     doubts += parsed.warnings
     parts = {DEV if name == "validation" else Split.parse(name): rows for name, rows in parsed.splits.items()}
     notes = [_sizes(tables), *hidden, *(line for table in tables.values() for line in table.said()), *parsed.notes]
-    doubts += _contradictions(parts, task)
-    parts, dropped = splits.drop_duplicates(parts, lambda e: splits.mark(task.text(e)))
+    parts, dropped, differing = splits.drop_duplicates(parts, lambda e: splits.mark(task.text(e)))
+    doubts += _contradictions(differing, task)
     if dropped:
         notes.append("duplicates dropped: " + ", ".join(f"{n:,} from {s}" for s, n in dropped.items()))
     else:
@@ -91,7 +91,7 @@ def load_test(source: DataSource, task: Task) -> Dataset:
     test = checked(read_file(source.test_file or "", readers))
     tables = {"train": checked(read_file(source.train_file, readers)) if source.train_file else test, "test": test}
     parsed = task.parse(tables, options)
-    parts, _ = splits.drop_duplicates({TEST: parsed.splits["test"]}, lambda e: splits.mark(task.text(e)))
+    parts = splits.drop_duplicates({TEST: parsed.splits["test"]}, lambda e: splits.mark(task.text(e))).kept
     if len(parts[TEST]) < MIN_SPLIT_EXAMPLES:
         raise UserError(
             f"{test.name} has {counted(len(parts[TEST]), 'different text')}; at least {MIN_SPLIT_EXAMPLES} are needed: give "
@@ -112,14 +112,9 @@ def load_test(source: DataSource, task: Task) -> Dataset:
     )
 
 
-def _contradictions(parts: Mapping[Split, Sequence[Example]], task: Task) -> list[str]:
-    """Warn of texts that stand more than once with different labels: people who label them may not agree."""
-    if task.target not in (Target.LABEL, Target.LABELS):
-        return []
-    first, differing = dict[bytes, Any](), 0
-    for example in (example for rows in parts.values() for example in rows):
-        differing += first.setdefault(splits.mark(task.text(example)), example.target) != example.target
-    if not differing:
+def _contradictions(differing: int, task: Task) -> list[str]:
+    """Warn of duplicates with another label than the text that was kept: people who label them may not agree."""
+    if not differing or task.target not in (Target.LABEL, Target.LABELS):
         return []
     have = "has" if differing == 1 else "have"
     return [
