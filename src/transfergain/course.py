@@ -9,6 +9,9 @@ from transfergain.arms.base import Start
 from transfergain.counts import counted
 from transfergain.types import Recipe
 
+Corpus = tuple[str, str]
+"""(data set, name of a corpus as a course has it)."""
+
 
 class Course(NamedTuple):
     """The text that a pretraining reads, and its steps."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from transfergain.arms import ARMS
 from transfergain.arms.adapt import Adaptation
 from transfergain.arms.base import Blueprint, Start
-from transfergain.course import Course
+from transfergain.course import Corpus, Course
 from transfergain.data.draws import Drawn, draw
 from transfergain.data.unlabelled import Unlabelled
 from transfergain.engine.material import adaptations, gather, learned_parts, sealed
@@ -43,8 +43,8 @@ class Bench:
     """Trials that share a GPU."""
     features: Path | None = None
     """The folder that features of frozen encoders are kept in; None: each trial computes its own."""
-    unlabelled: Mapping[tuple[str, str], Unlabelled] = field(default_factory=dict)
-    """(data set, corpus) -> text without labels, where an arm is pretrained on it (`course.Course`)."""
+    unlabelled: Mapping[Corpus, Unlabelled] = field(default_factory=dict)
+    """Text without labels, where an arm is pretrained on it."""
     pretrained: Path | None = None
     """The folder of the checkpoints that the study pretrained, each under the id of its trial."""
     shared: Shared = field(default_factory=Shared, compare=False)

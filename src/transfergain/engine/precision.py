@@ -61,6 +61,7 @@ def native_bf16() -> bool | None:
 
 
 @functools.cache
+@torch_threads(1)
 def bf16_speed_up() -> float:
     """Measure how many times as fast the CPU multiplies bf16 matrices as fp32 ones, forward and backward; once a process.
 
@@ -69,11 +70,6 @@ def bf16_speed_up() -> float:
     ids of trials, and must not waver. It is timed with one thread: the time of a processor holds that of all threads, those
     that wait for the others among them.
     """
-    with torch_threads(1):
-        return _timed_speed_up()
-
-
-def _timed_speed_up() -> float:
     rows, inputs, outputs = TIMED_PRODUCT
     shapes = [(rows, inputs), (inputs, outputs), (rows, outputs)]
     operands = {

@@ -43,7 +43,9 @@ def describe(setup: Setup, store: Store) -> None:
     sealed = {name: pack(data, find(data.task)) for name, data in datasets.items()} if privacy.texts else {}
     if store.get_meta(SEALED_KEY) != sealed:
         store.set_meta(SEALED_KEY, sealed)
-        store.set_meta(LABELLED_KEY, {name: labelled(data, find(data.task)) for name, data in datasets.items() if sealed})
+        store.set_meta(
+            LABELLED_KEY, {name: labelled(data, find(data.task)) for name, data in datasets.items()} if sealed else {}
+        )
     store.update_meta(
         {
             "identity": identity,

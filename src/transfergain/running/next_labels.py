@@ -101,10 +101,9 @@ def choose(folder: str, asked: Asked) -> Chosen:
     trial, model = _kept(findings, asked.arm)
     task = find(trial.spec.task)
     assert trial.spec.recipe and task.unlabelled and task.given, "what has a kept model to read with"
-    sealed = _sealed(folder)
+    sealed, labelled = _known(folder)
     columns = _columns(findings, sealed, task.given, asked)
-    known = {_mark(row, columns) for row in sealed} | _labelled(folder)
-    pool = _pool(table, columns, known, asked.pool)
+    pool = _pool(table, columns, {_mark(row, columns) for row in sealed} | labelled, asked.pool)
     if asked.count > len(pool.rows):
         raise UserError(
             f"-n {asked.count}: {asked.pool} holds {counted(len(pool.rows), 'text')} to choose from; give a smaller number"
@@ -157,18 +156,16 @@ def _kept(findings: Findings, arm: str) -> tuple[StoredTrial, Path]:
     )
 
 
-def _sealed(folder: str) -> list[Mapping[str, str]]:
-    """Read the sealed texts, which must not be labelled for training; none of a study that keeps no texts."""
-    with Store(folder) as store:
-        packed: Mapping[str, str] = store.get_meta(SEALED_KEY) or {}
-    return [row for each in packed.values() for row in unpack(each)]
+def _known(folder: str) -> tuple[list[Mapping[str, str]], set[bytes]]:
+    """Read the sealed texts, which must not be labelled for training, and the marks of those whose labels are known.
 
-
-def _labelled(folder: str) -> set[bytes]:
-    """Read the marks of the texts whose labels are known; none of a study that keeps no texts, or of an earlier version."""
+    None of a study that keeps no texts.
+    """
     with Store(folder) as store:
-        packed: Mapping[str, str] = store.get_meta(LABELLED_KEY) or {}
-    return {known for each in packed.values() for known in labelled_marks(each)}
+        sealed: Mapping[str, str] = store.get_meta(SEALED_KEY) or {}
+        labelled: Mapping[str, str] = store.get_meta(LABELLED_KEY) or {}
+    marks = {known for each in labelled.values() for known in labelled_marks(each)}
+    return [row for each in sealed.values() for row in unpack(each)], marks
 
 
 def _columns(findings: Findings, sealed: Sequence[Mapping[str, str]], given: Given, asked: Asked) -> dict[str, str]:

@@ -11,7 +11,7 @@ from transfergain.analysis.reference import reference
 from transfergain.analysis.sequential import Looks
 from transfergain.arms import ARMS, REFERENCE
 from transfergain.arms.adapt import ADAPTATION_LABELS, METHODS, Adaptation
-from transfergain.course import Course
+from transfergain.course import Corpus, Course
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
 from transfergain.perturbations import chosen_splits
@@ -71,9 +71,9 @@ class Planner:
         datasets: Mapping[str, Dataset],
         revision: str,
         precision: str,
-        unlabelled: Mapping[tuple[str, str], str] | None = None,
+        unlabelled: Mapping[Corpus, str] | None = None,
     ) -> None:
-        """Take `unlabelled`: (data set, corpus) -> the fingerprint of its text, where an arm is pretrained on it."""
+        """Take `unlabelled`: the fingerprint of each corpus that an arm is pretrained on."""
         self.unlabelled = unlabelled or {}
         self.study, self.datasets, self.revision, self.precision = study, datasets, revision, precision
         entries = dict(zip(datasets, study.entries(), strict=True))

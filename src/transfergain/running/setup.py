@@ -12,6 +12,7 @@ from rich.console import Console
 
 from transfergain import checkpoint as checkpoints
 from transfergain.arms import ARMS
+from transfergain.course import Corpus
 from transfergain.data import given, prepare, unlabelled
 from transfergain.data.unlabelled import Cleaned
 from transfergain.errors import UserError, nearest
@@ -29,9 +30,6 @@ from transfergain.tasks import TASKS, find
 from transfergain.tasks.base import Task
 from transfergain.trial import Bench
 from transfergain.types import Checkpoint, Dataset, Example, StudyWarning, Target
-
-Corpus = tuple[str, str]
-"""(data set, name of a corpus): see `course.Course`."""
 
 
 @dataclass(frozen=True)
@@ -175,12 +173,14 @@ def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Con
 
 
 def _written(task: Task, rows: Iterable[Example]) -> Iterator[str]:
-    """Yield what is written in examples: their texts, whole and by part, and their targets where these are texts too."""
+    """Yield what is written in examples: their texts, whole and by part, and their targets where these are texts too.
+
+    Each once an example: of most tasks the whole is the only part.
+    """
     for example in rows:
-        yield task.text(example)
-        yield from (part for part in example.inputs.values() if isinstance(part, str))
-        if task.target is Target.TEXT:
-            yield str(example.target)
+        target = [str(example.target)] if task.target is Target.TEXT else []
+        parts = (part for part in example.inputs.values() if isinstance(part, str))
+        yield from dict.fromkeys([task.text(example), *parts, *target])
 
 
 def _notes(dataset: str, texts: Mapping[Corpus, Cleaned]) -> list[str]:

@@ -11,7 +11,7 @@ from transfergain.data.source import DataSource
 from transfergain.errors import nearest
 from transfergain.options import Flag, Group, OptionKind
 from transfergain.study.fields import with_options_of
-from transfergain.study.values import named_files, require_a_file, require_printable, several_files, split_words, whole
+from transfergain.study.values import NamedFiles, NamedSeveral, split_words, whole
 from transfergain.tasks import TASKS, floors
 from transfergain.types import LEAST_BUDGET, Recipe
 
@@ -60,11 +60,11 @@ class TaskData(BaseModel):
 class TaskEntry(TaskData):
     """One data set of a study and the task it is for."""
 
-    shift: Annotated[dict[str, str], Flag("test set of another domain; repeatable", Group.INPUT, metavar=NAMED_FILE)] = (
-        Field(default_factory=dict)
+    shift: Annotated[NamedFiles, Flag("test set of another domain; repeatable", Group.INPUT, metavar=NAMED_FILE)] = Field(
+        default_factory=dict
     )
     adapt: Annotated[
-        dict[str, str],
+        NamedFiles,
         Flag("labelled examples of a shift's domain, to adapt with; repeatable", Group.INPUT, metavar=NAMED_FILE),
     ] = Field(default_factory=dict)
     """Shift name -> file with labelled examples of its domain, to adapt trained models to it with."""
@@ -91,7 +91,7 @@ class TaskEntry(TaskData):
         float, Field(gt=0, lt=1), Flag("share of a run without progress on dev that ends it", Group.TRAINING)
     ] = Recipe.patience
     predictions: Annotated[
-        dict[str, list[str]],
+        NamedSeveral,
         Flag("predictions made elsewhere, compared with all arms; repeatable", Group.INPUT, metavar="NAME=FILE[,FILE]"),
     ] = Field(default_factory=dict)
     """Name -> files of predictions for the test set, each file a replicate (`data.given`)."""
@@ -116,32 +116,13 @@ class TaskEntry(TaskData):
             raise ValueError('must be whole numbers such as 64,256,1024, or "auto"')
         return budgets
 
-    @field_validator("shift", "adapt", mode="before")
-    @classmethod
-    def _named_files(cls, value: Any) -> Any:
-        return named_files(value)
-
-    @field_validator("shift", "adapt")
-    @classmethod
-    def _printable_names(cls, value: dict[str, str]) -> dict[str, str]:
-        for name in value:
-            require_printable(name)
-        return value
-
-    @field_validator("predictions", mode="before")
-    @classmethod
-    def _files_of_names(cls, value: Any) -> Any:
-        return several_files(value)
-
     @field_validator("predictions")
     @classmethod
     def _new_names(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
-        for name, files in value.items():
+        for name in value:
             if name in ARMS or name in floors():
                 kind = "an arm" if name in ARMS else "a floor"
                 raise ValueError(f'"{name}" is the name of {kind}; choose another name for these predictions')
-            require_printable(name)
-            require_a_file(name, files)
         return value
 
     def tokens(self) -> int:

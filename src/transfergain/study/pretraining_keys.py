@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field, field_validator
 
 from transfergain.course import Course, courses
 from transfergain.options import Flag, Group
-from transfergain.study.values import require_a_file, require_printable, several_files, split_words, whole
+from transfergain.study.values import NamedSeveral, split_words, whole
 
 
 class PretrainingKeys(BaseModel):
@@ -22,7 +22,7 @@ class PretrainingKeys(BaseModel):
         ),
     ] = Field(default_factory=list)  # fmt: skip
     unlabelled: Annotated[
-        dict[str, list[str]],
+        NamedSeveral,
         Flag("another corpus, pretrained on beside the first; repeatable", Group.INPUT, metavar="NAME=FILE[,FILE]"),
     ] = Field(default_factory=dict)
     """Name -> files of a further corpus."""
@@ -39,19 +39,6 @@ class PretrainingKeys(BaseModel):
     @classmethod
     def _unlabelled_files(cls, value: Any) -> Any:
         return [value] if isinstance(value, str) else value
-
-    @field_validator("unlabelled", mode="before")
-    @classmethod
-    def _corpora(cls, value: Any) -> Any:
-        return several_files(value)
-
-    @field_validator("unlabelled")
-    @classmethod
-    def _corpus_names(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
-        for name, files in value.items():
-            require_printable(name)
-            require_a_file(name, files)
-        return value
 
     @field_validator("pretrain_steps", mode="before")
     @classmethod

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
 
 from transfergain.errors import printable
 
@@ -43,13 +45,25 @@ def several_files(value: Any) -> dict[str, Any]:
     return {name: split_words(files) for name, files in named_files(value).items()}
 
 
-def require_printable(name: str) -> None:
-    """Raise ValueError for a name that a terminal or page cannot show."""
-    if name != printable(name):
-        raise ValueError(f'the name "{name}" holds signs that cannot be shown; choose another')
+def _printable_names(value: dict[str, Any]) -> dict[str, Any]:
+    """Refuse names that a terminal or page cannot show."""
+    for name in value:
+        if name != printable(name):
+            raise ValueError(f'the name "{name}" holds signs that cannot be shown; choose another')
+    return value
 
 
-def require_a_file(name: str, files: list[str]) -> None:
-    """Raise ValueError for a name without a file."""
-    if not files:
-        raise ValueError(f'"{name}" names no file; give {name}=FILE')
+def _with_files(value: dict[str, list[str]]) -> dict[str, list[str]]:
+    """Refuse names without a file."""
+    for name, files in value.items():
+        if not files:
+            raise ValueError(f'"{name}" names no file; give {name}=FILE')
+    return value
+
+
+NamedFiles = Annotated[dict[str, str], BeforeValidator(named_files), AfterValidator(_printable_names)]
+"""Name -> file, given as `NAME=FILE`."""
+NamedSeveral = Annotated[
+    dict[str, list[str]], BeforeValidator(several_files), AfterValidator(_printable_names), AfterValidator(_with_files)
+]
+"""Name -> files, given as `NAME=FILE,FILE`."""
