@@ -14,7 +14,7 @@ import transfergain
 ROOT = Path(transfergain.__file__).parent
 LAYERS = (
     ("split",),
-    ("errors", "types", "seeds", "version", "sharing", "temporary", "counts", "shell"),
+    ("errors", "types", "seeds", "version", "sharing", "temporary", "counts", "shell", "scripts"),
     ("outcome",),
     ("options",),
     ("data", "metrics", "perturbations", "analysis.stats"),

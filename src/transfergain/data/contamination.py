@@ -8,10 +8,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergain import scripts
+
 NGRAM_WORDS = 13
 """Words of an n-gram that is looked up."""
 BATCH_NGRAMS = 1_000_000
 """13-grams of train that are looked up at a time."""
+AROUND_WORDS = ".,;:!?\"'()[]«»“”’…-。、，！？；：「」『』（）《》"
+"""Punctuation that is no part of a word."""
 HASH_FACTOR = np.uint64(0x9E3779B97F4A7C15)
 HASH_MULTIPLIERS = (np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
@@ -25,8 +29,8 @@ class Overlap(NamedTuple):
 
 
 def normalised_words(text: str) -> list[str]:
-    """Split a text at white space into words in lower case, without punctuation at their ends."""
-    return [w for w in (raw.strip(".,;:!?\"'()[]«»“”’…-") for raw in text.casefold().split()) if w]
+    """Split a text into words in lower case, without punctuation at their ends."""
+    return [word for raw in scripts.split(text.casefold()) if (word := raw.strip(AROUND_WORDS))]
 
 
 def overlap(train: Iterable[str], test: Iterable[str]) -> Overlap:

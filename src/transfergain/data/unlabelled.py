@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
+from transfergain import scripts
 from transfergain.counts import counted
 from transfergain.data import contamination
 from transfergain.data.draws import mark
@@ -52,8 +53,8 @@ class Unlabelled:
 
     @property
     def words(self) -> int:
-        """How many words there are, between white space."""
-        return sum(len(text.split()) for texts in self.files for text in texts)
+        """How many words there are."""
+        return sum(len(scripts.split(text)) for texts in self.files for text in texts)
 
 
 def read(paths: Sequence[str | Path], column: str | None = None, given_by: str = UNLABELLED_FILE) -> Unlabelled:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from transfergain import scripts
 from transfergain.data.draws import Drawn
 from transfergain.floors.base import Floor, Predict
 from transfergain.metrics.squad import f1
@@ -21,7 +22,7 @@ ANSWER_LENGTHS = (1, 2, 3, 4, 5, 6)
 """Words that an answer may have; the number with the best token F1 on train and dev is used, the smallest among equals."""
 TUNING_EXAMPLES = 500
 """The most examples on which ANSWER_LENGTHS are compared."""
-WORD = re.compile(r"\w+")
+WORD = re.compile(scripts.WORD)
 SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+|(?<=[。！？])|\n+")
 
 Weight = Callable[[str], float]

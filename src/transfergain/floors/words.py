@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergain import scripts
 from transfergain.types import Example
 
-TOKEN = r"(?u)\b\w+\b"
 Text = Callable[[Example], str]
 
 
@@ -23,7 +23,7 @@ class Words:
 
         self._text = text
         self._fitted = [
-            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=TOKEN).fit(texts)
+            TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=scripts.WORD).fit(texts)
             for texts in zip(*map(self._texts, examples), strict=True)
         ]
         self.count = sum(len(vectors.vocabulary_) for vectors in self._fitted)
@@ -47,5 +47,5 @@ class Words:
 
 def _overlap(first: str, second: str) -> NDArray[np.float64]:
     """Give the shares of each text's words, and of all, that both have."""
-    one, other = (set(re.findall(TOKEN, text.casefold())) for text in (first, second))
+    one, other = (set(re.findall(scripts.WORD, text.casefold())) for text in (first, second))
     return np.array([len(one & other) / max(1, len(part)) for part in (one, other, one | other)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from transfergain import scripts
 from transfergain.counts import counted
 from transfergain.data.formats import labels
 from transfergain.data.formats.table import SAMPLE_ROWS, Table, require_columns
@@ -145,7 +146,7 @@ def recognise(table: Table) -> Guess | None:
 def _wordiest(table: Table, columns: Sequence[str]) -> str | None:
     """Find the column with the most words a row, if they are two or more on average."""
     sample = table.rows[:SAMPLE_ROWS]
-    words = {c: sum(len(str(row.get(c) or "").split()) for row in sample) / max(1, len(sample)) for c in columns}
+    words = {c: sum(len(scripts.split(str(row.get(c) or ""))) for row in sample) / max(1, len(sample)) for c in columns}
     best = max(words, key=lambda c: words[c], default=None)
     return best if best is not None and words[best] >= 2 else None
 

@@ -7,13 +7,15 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
+from transfergain import scripts
 from transfergain.data.formats import schemes
 from transfergain.errors import UserError
 
 MARKED_ENTITY = re.compile(r"\[([^\[\]|]*)\|([^\[\]|]*)\]")
 """`[Ada Lovelace|PER]`."""
-WORD_OR_SIGN = re.compile(r"\d+(?:[.,:]\d+)+(?!\w)|['’]s\b|\w+|[^\w\s]")
+WORD_OR_SIGN = re.compile(rf"\d+(?:[.,:]\d+)+(?!{scripts.LETTER})|['’]s\b|{scripts.WORD}|[^\w\s]")
 """Numbers with their separators, the possessive, words, and every other sign on its own."""
+LETTER = re.compile(scripts.LETTER)
 JOINER_SIGNS = "\u200c\u200d"
 """Zero-width signs that stand inside words: the non-joiner and the joiner."""
 
@@ -63,7 +65,7 @@ def words(text: str) -> Iterator[tuple[int, int]]:
     start = end = 0
     for match in WORD_OR_SIGN.finditer(text):
         touches = match.start() == end > 0
-        if touches and (_joins(match[0]) or (_joins(text[end - 1]) and match[0][0].isalnum())):
+        if touches and (_joins(match[0]) or (_joins(text[end - 1]) and LETTER.match(match[0]))):
             end = match.end()
             continue
         if end:

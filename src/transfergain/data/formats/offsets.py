@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from transfergain import scripts
 from transfergain.counts import counted
 from transfergain.data.formats import marks, schemes
 from transfergain.data.formats.table import Table
@@ -21,7 +22,7 @@ COLUMNS = ("label", "labels", "spans", "entities", "ner_tags", "annotations")
 STARTS, ENDS, TYPES = ("start", "start_offset"), ("end", "end_offset"), ("label", "labels", "type", "entity_group", "tag")
 OVERLAPS = ("longest",)
 """What may be done with entities that overlap, besides refusing them."""
-TEXT_EDGE = re.compile(r"\w")
+LETTER = re.compile(scripts.LETTER)
 
 
 class Span(NamedTuple):
@@ -128,7 +129,7 @@ def _in_characters(span: Span, text: str) -> Span:
 
 def _inside(text: str, at: int) -> bool:
     """Tell whether a place is between two signs of one word."""
-    return 0 < at < len(text) and bool(TEXT_EDGE.match(text[at - 1]) and TEXT_EDGE.match(text[at]))
+    return 0 < at < len(text) and bool(LETTER.match(text[at - 1]) and LETTER.match(text[at]))
 
 
 def _row(text: str, spans: Sequence[Span], where: str, overlaps: str) -> tuple[list[str], list[str], tuple[int, ...]]:
