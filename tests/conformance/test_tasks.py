@@ -368,10 +368,10 @@ def test_what_examples_share_is_their_article():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_advice_is_lines_or_none(task, tokenizer_of, kind):
+def test_advice_is_lines_or_none(task, parsed, tokenizer_of, kind):
     options = {**task.defaults(OptionKind.PARSE), **OPTIONS.get(task.name, {})}
     for seen in ("", "pairs of SQuAD"):
-        found = task.advise(Checkpoint("here", "", "", seen), tokenizer_of(kind), options)
+        found = task.advise(Checkpoint("here", "", "", seen), tokenizer_of(kind), options, parsed.splits["train"])
         assert all(isinstance(w, StudyWarning) and "here" in w.text and "\n" not in w.text for w in found)
 
 

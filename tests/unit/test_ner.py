@@ -480,7 +480,10 @@ def test_no_room_and_no_fast_tokenizer_are_refused(tokenizers):
     class Slow:
         is_fast, name_or_path = False, "old/model"
 
-    for refuse in (lambda: NER.encode(rows, Slow(), {"max_length": 16}), lambda: NER.advise(CHECKPOINT, Slow(), DEFAULTS)):
+    for refuse in (
+        lambda: NER.encode(rows, Slow(), {"max_length": 16}),
+        lambda: NER.advise(CHECKPOINT, Slow(), {}, []),
+    ):
         with pytest.raises(UserError, match="the tokenizer of old/model"):
             refuse()
 
@@ -489,11 +492,11 @@ CHECKPOINT = Checkpoint("some/model", "path", "revision")
 
 
 def test_a_tokenizer_that_lower_cases_is_warned_of(tokenizers):
-    (warning,) = NER.advise(CHECKPOINT, tokenizers["wordpiece"], DEFAULTS)
+    (warning,) = NER.advise(CHECKPOINT, tokenizers["wordpiece"], DEFAULTS, [])
     assert "some/model lower-cases" in warning.text
     for kind in ("roberta", "gpt2", "unigram"):
-        assert NER.advise(CHECKPOINT, tokenizers[kind], DEFAULTS) == ()
-    assert NER.advise(CHECKPOINT, NUMBERED, DEFAULTS) == (), "words it does not know say nothing"
+        assert NER.advise(CHECKPOINT, tokenizers[kind], DEFAULTS, []) == ()
+    assert NER.advise(CHECKPOINT, NUMBERED, DEFAULTS, []) == (), "words it does not know say nothing"
 
 
 # The floor.

@@ -395,17 +395,20 @@ def test_settings_that_cannot_be_encoded_are_refused():
     class Slow:
         name_or_path, is_fast = "some/model", False
 
-    for refused in (lambda: QA.encode([row], Slow(), options()), lambda: QA.advise(Checkpoint("m", "", ""), Slow(), {})):
+    for refused in (
+        lambda: QA.encode([row], Slow(), options()),
+        lambda: QA.advise(Checkpoint("m", "", ""), Slow(), {}, []),
+    ):
         with pytest.raises(UserError, match=r"--model some/model: its tokenizer \(Slow\)"):
             refused()
 
 
 def test_a_checkpoint_that_has_seen_squad_is_flagged():
     tokenizer = TOKENIZERS["words"]
-    (warning,) = QA.advise(Checkpoint("m", "", "", "Natural Questions, squad and TriviaQA pairs"), tokenizer, {})
+    (warning,) = QA.advise(Checkpoint("m", "", "", "Natural Questions, squad and TriviaQA pairs"), tokenizer, {}, [])
     assert warning.text.startswith("m has seen") and "SQuAD" in warning.text and "\n" not in warning.text
-    assert QA.advise(Checkpoint("m", "", "", "Wikipedia"), tokenizer, {}) == ()
-    assert QA.advise(Checkpoint("m", "", ""), tokenizer, {}) == ()
+    assert QA.advise(Checkpoint("m", "", "", "Wikipedia"), tokenizer, {}, []) == ()
+    assert QA.advise(Checkpoint("m", "", ""), tokenizer, {}, []) == ()
 
 
 @pytest.mark.parametrize("kind", ["bert", "roberta", "distilbert", "gpt2", "t5", "bart"])

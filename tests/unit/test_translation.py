@@ -218,7 +218,7 @@ def test_a_language_that_the_tokenizer_does_not_know_is_named(kind):
         for refuses in (
             lambda options=options: encode(tokenizer, **options),
             lambda options=options: TASK.generation(ENCODING | options, tokenizer),
-            lambda options=options: TASK.advise(Checkpoint("m", "", ""), tokenizer, READING | options),
+            lambda options=options: TASK.advise(Checkpoint("m", "", ""), tokenizer, READING | options, []),
         ):
             with pytest.raises(UserError, match=flag) as error:
                 refuses()
@@ -304,10 +304,19 @@ def test_a_perfect_model_is_all_but_perfect_through_an_uncased_tokenizer(real_da
     ids=["uncased", "uncased, lowercase", "accents kept", "accents kept, lowercase", "cased", "unknown"],
 )
 def test_a_tokenizer_that_cannot_spell_the_references_is_warned_of(tokenizer, lowercase, warnings):
-    found = TASK.advise(Checkpoint("some/model", "", ""), tokenizer, READING | {"lowercase": lowercase})
+    texts = ["un café"] * 3 + ["Un Café"] * (0 if lowercase else 2) + ["un the"] * 5
+    examples = [Example({"source": "x"}, text) for text in texts]
+    found = TASK.advise(Checkpoint("some/model", "", ""), tokenizer, READING | {"lowercase": lowercase}, examples)
     assert len(found) == len(warnings)
     for said, wanted in zip(found, warnings, strict=True):
         assert wanted in said.text and "some/model" in said.text and "--lowercase" in said.text
+        share = {"lower-cases": "20% of the references", "strips accents": "% of the references (en)"}[wanted]
+        assert share in said.text
+
+
+def test_a_tokenizer_that_cannot_spell_what_no_reference_holds_is_not_warned_of():
+    examples = [Example({"source": "x"}, text) for text in ["a dog", "two dogs"] * 100 + ["A café"]]
+    assert TASK.advise(Checkpoint("some/model", "", ""), bert(), READING, examples) == []
 
 
 def test_chance_is_zero():

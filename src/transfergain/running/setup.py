@@ -31,6 +31,9 @@ from transfergain.tasks.base import Task
 from transfergain.trial import Bench
 from transfergain.types import Checkpoint, Dataset, Example, StudyWarning, Target
 
+TRIED_EXAMPLES = 1000
+"""Test examples that a task looks at to say whether a checkpoint is fit for them."""
+
 
 @dataclass(frozen=True)
 class Workers:
@@ -198,7 +201,7 @@ def _samples(study: Study, datasets: Mapping[str, Dataset]) -> list[Sample]:
             name=data.name,
             task=data.task,
             labels=data.labels,
-            examples=data.test[:1],
+            examples=data.test[:TRIED_EXAMPLES],
             max_length=entry.tokens(),
             encoding=dict(entry.encoding()),
             parsing=find(data.task).defaults(OptionKind.PARSE) | dict(entry.source().options),

@@ -20,6 +20,7 @@ class Sample:
     task: str
     labels: tuple[str, ...]
     examples: Sequence[Example]
+    """The first is read by the model; the task looks at all of them."""
     max_length: int
     encoding: Mapping[str, Any]
     """Settings of encoding and generation."""
@@ -85,10 +86,10 @@ def _try_sample(checkpoint: Checkpoint, tokenizer: Any, sample: Sample, memo: Me
         weights.build_scratch(blueprint)
     with checkpoints.explained(checkpoint, "loading its weights"):
         model = weights.build_pretrained(blueprint).model
-    advice = task.advise(checkpoint, tokenizer, sample.parsing)
+    advice = task.advise(checkpoint, tokenizer, sample.parsing, sample.examples)
     few = {"max_length": sample.max_length, "decoder_start_token_id": None, **sample.encoding}
     with checkpoints.explained(checkpoint, "reading a first example"):
-        features = task.encode(sample.examples, tokenizer, few).features[:1]  # refuses a tokenizer it cannot use
+        features = task.encode(sample.examples[:1], tokenizer, few).features[:1]  # refuses a tokenizer it cannot use
         predict(model, features, tokenizer.pad_token_id, "fp32", fields=())
     return advice
 

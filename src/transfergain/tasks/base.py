@@ -89,8 +89,8 @@ class Task:
     """The `setting` in a sentence, for the card of a kept model; empty where there is nothing to say."""
     generation: Callable[[Mapping[str, Any], Any], dict[str, Any]] | None = None
     """(options, tokenizer) -> arguments of `generate` for tasks whose models generate; None for all others."""
-    advise: Callable[[Checkpoint, Any, Mapping[str, Any]], Sequence[StudyWarning]] = lambda *_: ()
-    """(checkpoint, tokenizer, options of `OptionKind.PARSE`) -> warnings about using this checkpoint for the task."""
+    advise: Callable[[Checkpoint, Any, Mapping[str, Any], Sequence[Example]], Sequence[StudyWarning]] = lambda *_: ()
+    """(checkpoint, tokenizer, options of `OptionKind.PARSE`, some examples) -> warnings about this checkpoint for them."""
     unlabelled: Callable[[Mapping[str, str]], Example] | None = None
     """(texts of a row, by the columns of `given`) -> an example whose target stands for none: what `probabilities` are asked
     of where nobody has labelled a text yet. None: such texts are not read."""

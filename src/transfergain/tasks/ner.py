@@ -225,7 +225,9 @@ def unlabelled(texts: Mapping[str, str]) -> Example:
     return Example({TOKENS.default: [str(word) for word in words]}, (0,) * len(words))
 
 
-def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> tuple[StudyWarning, ...]:
+def advise(
+    checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any], examples: Sequence[Example]
+) -> tuple[StudyWarning, ...]:
     """Warn of a tokenizer that lower-cases. Raises UserError without a fast tokenizer."""
     _require_fast(tokenizer)
     upper, lower = ("A", "The", "LONDON"), ("a", "the", "london")

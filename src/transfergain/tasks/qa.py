@@ -141,7 +141,9 @@ def chance(examples: Sequence[Example], labels: Sequence[str]) -> float:
     return sum(not e.target["text"] for e in examples) / len(examples)
 
 
-def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> tuple[StudyWarning, ...]:
+def advise(
+    checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any], examples: Sequence[Example]
+) -> tuple[StudyWarning, ...]:
     """Warn about a checkpoint that has seen SQuAD. Raises UserError for a tokenizer that cannot say where tokens stand."""
     if tokenizer is not None:
         require_fast(tokenizer)

@@ -7,10 +7,12 @@ encoder-decoder. What they generate is compared, as text, with the untokenised r
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from transfergain.counts import share
 from transfergain.data.formats import pairs, parallel
 from transfergain.data.formats.table import SAMPLE_ROWS, Reader, Table
 from transfergain.data.read import READERS, ending
@@ -25,6 +27,8 @@ from transfergain.types import Checkpoint, Example, StudyWarning, Target, Warnin
 
 LEAST_TARGET_LENGTH = 4
 """The fewest tokens of a translation that a user may ask for."""
+FEWEST_MISSPELT = 0.01
+"""The share of references that a tokenizer cannot spell from which on it is warned of."""
 JOINT_PATTERNS = (
     (re.compile(r"(?<=\w) ([-’]) (?=\w)"), r"\1"),
     (re.compile(r"(?<=\d) ?([.:]) (?=\d)"), r"\1"),
@@ -192,22 +196,39 @@ def _splits_punctuation(tokenizer: Any) -> bool:
     return bool(ids == tokenizer("a - a", add_special_tokens=False)["input_ids"])
 
 
-def advise(checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any]) -> list[StudyWarning]:
+def advise(
+    checkpoint: Checkpoint, tokenizer: Any, options: Mapping[str, Any], examples: Sequence[Example]
+) -> list[StudyWarning]:
     """Warn about a tokenizer that cannot spell the references. Raises UserError for languages it does not know."""
     set_languages(tokenizer, options)
     found = []
-    if _same(tokenizer, "A", "a") and not options["lowercase"]:
+    references = [str(example.target) for example in examples]
+    cased, accented = (_count(change, references) for change in (str.lower, _without_accents))
+    if cased and _same(tokenizer, "A", "a"):
         found.append(
-            f"--model {checkpoint.name}: its tokenizer lower-cases, so no translation can have a capital letter and every "
-            "one in the references counts as a mistake of every arm; add --lowercase or take a cased checkpoint"
+            f"--model {checkpoint.name}: its tokenizer lower-cases, so no translation can have a capital letter, and "
+            f"{share(cased, len(references))} of the references have; each counts as a mistake of every arm: add "
+            "--lowercase or take a cased checkpoint"
         )
-    if _same(tokenizer, "ä", "a") or _same(tokenizer, "é", "e"):
+    if accented and (_same(tokenizer, "ä", "a") or _same(tokenizer, "é", "e")):
         found.append(
-            f"--model {checkpoint.name}: its tokenizer strips accents, so no translation can have any and every one in the "
-            f"references ({options['target_lang']}) counts as a mistake of every arm; --lowercase leaves them: take a "
-            "checkpoint that keeps accents, or a target language without them"
+            f"--model {checkpoint.name}: its tokenizer strips accents, so no translation can have any, and "
+            f"{share(accented, len(references))} of the references ({options['target_lang']}) have; each counts as a "
+            "mistake of every arm, and --lowercase leaves them: take a checkpoint that keeps accents"
         )
     return [StudyWarning(WarningKind.CHECKPOINT, text) for text in found]
+
+
+def _count(change: Callable[[str], str], references: Sequence[str]) -> int:
+    """Count references that a change does not leave as they are; none of too few to matter."""
+    found = sum(change(text) != text for text in references)
+    return found if found >= FEWEST_MISSPELT * len(references) else 0
+
+
+def _without_accents(text: str) -> str:
+    """Strip accents as BERT's tokenizers do."""
+    marked = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", "".join(sign for sign in marked if unicodedata.category(sign) != "Mn"))
 
 
 def _same(tokenizer: Any, one: str, other: str) -> bool:
