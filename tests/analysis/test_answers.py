@@ -119,6 +119,26 @@ def test_curves_of_one_point_end_in_a_true_sentence():
     assert found[Benefit.CONVERGENCE].sentence.endswith("neither did full.")
 
 
+@pytest.mark.parametrize(("benefit", "swap"), [("performance", True), ("data efficiency", True), ("convergence", False)])
+def test_what_a_look_decided_stays_decided(benefit, swap):
+    """A fourth seed, of swapped arms or of scratch twice, leaves the question open; three decided it, so theirs are read."""
+    trials = study(World(seeds=4))
+    fourth = {(row.spec.arm, row.spec.budget): row.outcome for row in trials if row.spec.replicate == 3}
+    instead = {"full": "scratch", "scratch": "full" if swap else "scratch"}
+
+    def spoilt(row):
+        if row.spec.replicate < 3 or row.spec.arm not in instead:
+            return row
+        return replace(row, outcome=fourth[instead[row.spec.arm], row.spec.budget])
+
+    three, four = [row for row in trials if row.spec.replicate < 3], list(map(spoilt, trials))
+    looking, later = replace(DATA, looks=(3, 4)), replace(DATA, looks=(4, 5))
+    decided, found, undecided = (answers(*of)[Benefit(benefit)] for of in ((three, looking), (four, looking), (four, later)))
+    assert undecided.verdict == "inconclusive"
+    assert found.verdict == decided.verdict == "supported"
+    assert found.sentence == decided.sentence
+
+
 def test_looks_reach_every_benefit():
     """Five seeds of a study that looks at 3 and 6 are three: with the level of that look, and said so."""
     looking = replace(DATA, looks=(3, 6))

@@ -14,7 +14,7 @@ from transfergain.analysis import words
 from transfergain.analysis.endless import Endless, Reading, cut_short
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.levels import Crossing, crossing, stable, targets_of
-from transfergain.analysis.look import Look
+from transfergain.analysis.look import Look, settled
 from transfergain.analysis.rows import Censored, ConvergenceRow, Measure, Verdict
 from transfergain.analysis.trials import DatasetTrials, common
 from transfergain.analysis.verdict import judge_ratio
@@ -69,7 +69,7 @@ def rows(trials: DatasetTrials) -> tuple[list[ConvergenceRow], list[ConvergenceR
     """Measure one data set, every arm and budget in every unit recorded: (rows for findings, rows in seconds)."""
     found, timed = list[ConvergenceRow](), list[ConvergenceRow]()
     for cell, reference in trials.pairs():
-        compared = _Compared.of(trials, cell, reference)
+        compared = _Compared.settled(trials, cell, reference)
         found += [compared.row(field, unit) for field, unit in UNITS.items() if field == "step" or compared.has(field)]
         if compared.has("seconds"):
             timed.append(compared.row("seconds", "seconds"))
@@ -97,10 +97,14 @@ class _Compared:
     """Why nothing can be compared; empty where it can."""
 
     @classmethod
-    def of(cls, trials: DatasetTrials, cell: Cell, reference: Cell) -> _Compared:
-        """Gather the curves, and set the level: scratch's own, or where it has none the arm's."""
-        both = common([cell, reference])
-        look = trials.look_at([r for r in both if all(stable(c.outcomes[r]) for c in (cell, reference))])
+    def settled(cls, trials: DatasetTrials, cell: Cell, reference: Cell) -> _Compared:
+        """Compare at the look that decided the speed-up in steps, else at the last."""
+        both = [r for r in common([cell, reference]) if all(stable(c.outcomes[r]) for c in (cell, reference))]
+        return settled(trials.look_at(both), lambda look: cls.of(trials, cell, reference, look))
+
+    @classmethod
+    def of(cls, trials: DatasetTrials, cell: Cell, reference: Cell, look: Look) -> _Compared:
+        """Gather the curves of a look's seeds, and set the level: scratch's own, or where it has none the arm's."""
         mine, theirs = ([stable(c.outcomes[r]) for r in look.seeds] for c in (cell, reference))
         known = (trials, cell, reference, look, mine, theirs)
         if not look.seeds:
@@ -109,6 +113,11 @@ class _Compared:
         if flat and _flat(mine, trials.chance):
             return cls(*known, [], flat, f"{REFERENCE} {flat}, and neither did {cell.arm}")
         return cls(*known, targets_of(mine if flat else theirs, trials.chance), flat, "")
+
+    @property
+    def verdict(self) -> Verdict:
+        """Judge the speed-up in steps."""
+        return self.row("step", UNITS["step"]).verdict
 
     def has(self, field: str) -> bool:
         """Say whether the unit was recorded throughout."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from transfergain.analysis import stats, words
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.inversion import Inverse, invert
-from transfergain.analysis.look import Look
+from transfergain.analysis.look import Look, settled
 from transfergain.analysis.rows import Censored, EfficiencyRow, Measure, Verdict
 from transfergain.analysis.stats import Floats, Values
 from transfergain.analysis.trials import DatasetTrials
@@ -29,19 +31,30 @@ def rows(trials: DatasetTrials) -> list[EfficiencyRow]:
     if trials.reference:
         for cells in trials.treated.values():
             for cell in cells.values():
-                found += _equivalents(trials, cell)
+                curve = list(trials.reference.values())
+                found += settled(trials.look([cell, *curve]), partial(_equivalents, trials, cell, curve))
             found += _whole_curves(trials, cells)
     return found
 
 
-def _equivalents(trials: DatasetTrials, cell: Cell) -> list[EfficiencyRow]:
+class _Equivalents(NamedTuple):
+    """What the labels of an arm are worth, in labels and as a multiple of them: one figure, judged once."""
+
+    labels: EfficiencyRow
+    ratio: EfficiencyRow
+
+    @property
+    def verdict(self) -> Verdict:
+        return self.ratio.verdict
+
+
+def _equivalents(trials: DatasetTrials, cell: Cell, curve: Sequence[Cell], look: Look) -> _Equivalents:
     """Measure `label_equivalent` and `multiplier` of an arm at one budget."""
-    curve = list(trials.reference.values())
-    look, n, budgets = trials.look([cell, *curve]), cell.budget, [c.budget for c in curve]
+    n, budgets = cell.budget, [c.budget for c in curve]
     blank = [_blank(trials, cell, m, budgets[-1], look) for m in (Measure.LABEL_EQUIVALENT, Measure.MULTIPLIER)]
     if not look.seeds:
         sentence = f"{trials.dataset}: what {n:,} labels with {cell.arm} are worth is not known: {NO_SEED}."
-        return [replace(row, sentence=sentence) for row in blank]
+        return _Equivalents(*(replace(row, sentence=sentence) for row in blank))
     found = invert(
         trials.values(cell, TEST, look.seeds),
         [trials.values(c, TEST, look.seeds) for c in curve],
@@ -53,10 +66,11 @@ def _equivalents(trials: DatasetTrials, cell: Cell) -> list[EfficiencyRow]:
     endless = trials.endless([cell], [c for c in curve if c.budget >= n], look)
     does = _sentence(cell, labels, ratio, budgets, look.clause)
     start = _from_chance(trials, curve[-1], look, does, verdict, f"{cell.arm} is not clearly better with {n:,}")
-    return [
+    filled = (
         _filled(replace(row, endless=endless), figure, verdict, start)
         for row, figure in zip(blank, (labels, ratio), strict=True)
-    ]
+    )
+    return _Equivalents(*filled)
 
 
 def _blank(trials: DatasetTrials, cell: Cell, measure: Measure, n_max: int, look: Look) -> EfficiencyRow:
@@ -145,17 +159,18 @@ def _whole_curves(trials: DatasetTrials, cells: Mapping[int, Cell]) -> list[Effi
     found = []
     for measure, (name, measured, curves) in named.items():
         look = trials.look([*curves.mine, *curves.theirs])
-        row = curves.row(measure, look)
         if len(curves.mine) > 1 and look.seeds:
-            found.append(measured(curves, row, look))
+            found.append(settled(look, partial(measured, curves, measure)))
         else:
+            row = curves.row(measure, look)
             why = "it takes two numbers of labels or more (--budgets)" if len(curves.mine) < 2 else NO_SEED
             found.append(replace(row, sentence=f"{trials.dataset}: the {name} of {row.arm} is not known: {why}."))
     return found
 
 
-def _saving(curves: _Curves, row: EfficiencyRow, look: Look) -> EfficiencyRow:
+def _saving(curves: _Curves, measure: Measure, look: Look) -> EfficiencyRow:
     """Measure the share of labels saved at scratch's own score with all of them: the arm's curve, inverted there."""
+    row = curves.row(measure, look)
     budgets, theirs = curves.budgets, curves.theirs
     goal, mine = curves.values(theirs, look)[0], curves.values(curves.mine, look)
     found = invert(goal, mine, [math.log(b) for b in budgets], look.design)
@@ -213,8 +228,9 @@ def _weights(budgets: Sequence[int]) -> Floats:
     return np.asarray(weights / (x[-1] - x[0]))
 
 
-def _area(curves: _Curves, row: EfficiencyRow, look: Look) -> EfficiencyRow:
+def _area(curves: _Curves, measure: Measure, look: Look) -> EfficiencyRow:
     """Measure the mean height of the arm's learning curve over scratch's."""
+    row = curves.row(measure, look)
     budgets, pairs = curves.budgets, zip(*(curves.values(c, look) for c in (curves.mine, curves.theirs)), strict=True)
     parts, weights = [mine.minus(theirs) for mine, theirs in pairs], _weights(budgets)
     scores, values = (

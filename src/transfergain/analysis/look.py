@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from transfergain.analysis import stats
+from transfergain.analysis.rows import Verdict
 from transfergain.analysis.sequential import Looks
 from transfergain.analysis.stats import Estimate, Values
 
@@ -40,6 +42,35 @@ class Look:
         """Say that the interval's 95 % holds over all looks; empty for one look."""
         return "" if self.level == PLAIN_LEVEL else ", over all looks"
 
+    def earlier(self) -> Iterator[Look]:
+        """Yield the looks before this one, the latest first."""
+        for count in reversed(self.design.counts):
+            if count < len(self.seeds):
+                yield Look(self.design, self.seeds[:count])
+
     def interval(self, values: Values) -> Estimate:
         """Estimate a mean of these seeds with the design's interval and p."""
         return stats.interval(*values, looks=self.design)
+
+
+class Judged(Protocol):
+    """A figure with its verdict."""
+
+    @property
+    def verdict(self) -> Verdict: ...
+
+
+Figure = TypeVar("Figure", bound=Judged)
+
+
+def settled(look: Look, figure: Callable[[Look], Figure]) -> Figure:
+    """Make a figure at a look, or where that leaves it open at the latest look before that decided it.
+
+    What was decided stays so: seeds that came later were for other questions. The intervals of all looks hold the truth
+    together (docs/decisions/0040-looks-at-seeds.md), so the choice among them costs nothing.
+    """
+    found = figure(look)
+    if found.verdict is not Verdict.INCONCLUSIVE:
+        return found
+    before = (figure(earlier) for earlier in look.earlier())
+    return next((other for other in before if other.verdict is not Verdict.INCONCLUSIVE), found)

@@ -10,14 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from scipy.special import stdtr, stdtrit
 
 from transfergain.analysis import stats
-from transfergain.analysis.look import PLAIN_LEVEL, Look
+from transfergain.analysis.look import PLAIN_LEVEL, Look, settled
+from transfergain.analysis.rows import Verdict
 from transfergain.analysis.stats import ROUNDING_VARIANCE, Components, Design, Estimate, Values
+from transfergain.analysis.verdict import judge_sign
 
 
 class Part(NamedTuple):
@@ -51,6 +54,11 @@ class Pair(NamedTuple):
     result: Estimate
 
     @property
+    def verdict(self) -> Verdict:
+        """Judge by the sign, before p is corrected over data sets."""
+        return judge_sign(self.result.low, self.result.high, begun=self.look.begun)
+
+    @property
     def better(self) -> float:
         """Compute the share of pairs of runs in which mine is better; a tie counts half."""
         mine, theirs = self.mine.scores, self.theirs.scores
@@ -63,17 +71,26 @@ def compare(mine: Side, theirs: Side, looks: Sequence[int]) -> Pair | None:
     """Compare two sides; None where they have no seed in common. `looks` are those of the study."""
     if not (mine.given or theirs.given):
         look = Look.of(looks, [seed for seed in mine.seeds if seed in theirs.seeds])
-        if not look.seeds:
-            return None
-        treated, against = mine.at(look.seeds), theirs.at(look.seeds)
-        result = look.interval(treated.minus(against))
-    else:
-        seeded = next((side for side in (mine, theirs) if not side.given), None)
-        look = Look.of(looks if seeded else (), (seeded or mine).seeds)
-        treated, against = (side.at(side.seeds if side.given else look.seeds) for side in (mine, theirs))
-        designs = [None if side.given else look.design for side in (mine, theirs)]
-        unknown = seeded is not None and len(look.seeds) < 2
-        result = difference(treated, against, designs, unknown)
+        return settled(look, partial(_paired, mine, theirs)) if look.seeds else None
+    seeded = next((side for side in (mine, theirs) if not side.given), None)
+    look = Look.of(looks if seeded else (), (seeded or mine).seeds)
+    return settled(look, partial(_apart, mine, theirs, seeded is not None))
+
+
+def _paired(mine: Side, theirs: Side, look: Look) -> Pair:
+    """Compare two arms, seed by seed."""
+    treated, against = mine.at(look.seeds), theirs.at(look.seeds)
+    return _pair(look, treated, against, look.interval(treated.minus(against)))
+
+
+def _apart(mine: Side, theirs: Side, seeded: bool, look: Look) -> Pair:
+    """Compare predictions that files give with those of others, or of the seeds of an arm."""
+    treated, against = (side.at(side.seeds if side.given else look.seeds) for side in (mine, theirs))
+    designs = [None if side.given else look.design for side in (mine, theirs)]
+    return _pair(look, treated, against, difference(treated, against, designs, seeded and len(look.seeds) < 2))
+
+
+def _pair(look: Look, treated: Values, against: Values, result: Estimate) -> Pair:
     return Pair(look, treated, against, stats.possible_gain(result, float(against.scores.mean())))
 
 
