@@ -6,6 +6,7 @@ from rich.console import Console
 
 from support.fakes import run, spec
 from transfergain.outcome import Outcome
+from transfergain.running import progress
 from transfergain.running.console import aside, say, tell
 from transfergain.running.live_page import is_page_due
 from transfergain.running.progress import Bar, Forecast, Lines, NotebookLine, follower
@@ -212,3 +213,14 @@ def test_verbose_lines_say_every_evaluation():
         "  reviews · full · 20 labels · seed 0 · step 1,500 of at most 3,000 · dev 0.500",
         "  reviews · full · 20 labels · seed 0 · step 1 of at most 3,000",
     ]
+
+
+def test_a_log_that_was_silent_for_long_says_what_is_running(monkeypatch):
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    output, lines = written(lambda c: follower(c, 1))
+    lines.begin(2, 0)
+    for now in range(0, 500, 50):
+        lines.step(spec(), now, 3000, 0.5)
+    running = "  reviews · full · 20 labels · seed 0 · step {} of at most 3,000 · dev 0.500"
+    assert output().splitlines() == ["2 trials, 0 done already", *(running.format(step) for step in (150, 300, 450))]

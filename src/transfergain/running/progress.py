@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from typing import Any, Self
 
@@ -17,6 +18,9 @@ from transfergain.outcome import Outcome
 from transfergain.running.console import say
 from transfergain.running.watchers import Watcher
 from transfergain.types import Phase, Status, TrialSpec
+
+SILENCE = 120
+"""Seconds after which a log says which trial is running."""
 
 
 class Forecast:
@@ -104,11 +108,16 @@ class Bar(Watcher):
 
 
 class Lines(Watcher):
-    """Print one plain line a finished trial, for logs and pipes; with `steps`, one a dev evaluation too."""
+    """Print one plain line a finished trial, for logs and pipes; with `steps`, one a dev evaluation too.
+
+    Where nothing was printed for SILENCE seconds an evaluation is all the same: a log that stands still looks like a
+    study that hangs, and schedulers end such jobs.
+    """
 
     def __init__(self, console: Console, workers: int, steps: bool = False) -> None:
         self._console, self._forecast, self._steps = console, Forecast(workers), steps
         self._total = self._done = 0
+        self._printed = time.monotonic()
 
     def begin(self, total: int, done: int) -> None:
         """Print once what there is to do; nothing where there are no trials."""
@@ -121,8 +130,8 @@ class Lines(Watcher):
         self._print(line)
 
     def step(self, spec: TrialSpec, step: int, cap: int, dev_score: float | None) -> None:
-        """Print a dev evaluation, where they are asked for."""
-        if self._steps:
+        """Print a dev evaluation, where they are asked for or nothing else was printed for long."""
+        if self._steps or time.monotonic() - self._printed >= SILENCE:
             dev = "" if dev_score is None else f" · dev {dev_score:.3f}"
             self._print(f"  {spec.describe()} · step {step:,} of at most {cap:,}{dev}")
 
@@ -137,6 +146,7 @@ class Lines(Watcher):
         self._print(f"{self._done}/{self._total} · {spec.describe()}{what}{tail}")
 
     def _print(self, text: str) -> None:
+        self._printed = time.monotonic()
         say(self._console, text)
 
 
