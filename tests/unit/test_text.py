@@ -289,4 +289,4 @@ def test_an_arm_that_failed_altogether_is_not_measured(tmp_path):
     run(tmp_path, executor=FakeExecutor(behave=behave), seeds=3)
     _, output = shown(tmp_path)
     assert output.count("NOT MEASURED") == 4
-    assert "no seed of full and scratch has finished with the same labels" in flat(output)
+    assert "full and scratch have no finished seed in common" in flat(output)

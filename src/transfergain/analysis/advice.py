@@ -68,7 +68,7 @@ def _steps(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[Ne
     if tables.trials.get(PENDING) or tables.trials.get(Status.FAILED):
         yield NextStep(text="the same command runs what is missing and keeps what is done")
     if tables.study.request.get("quick"):
-        yield NextStep(text="all arms, and seeds until it is clear; what is done is kept", key="quick")
+        yield NextStep(text="all arms, and seeds until it is clear (keeps what is done)", key="quick")
     if gain is not None and gain.n_seeds < FEWEST:
         if not tables.trials.get(PENDING):  # else they are among what is missing
             text = "three seeds give a first interval" if hidden(gain) else "two seeds are too few to tell luck from gain"

@@ -57,7 +57,7 @@ def answer(facts: Facts) -> tuple[Verdict, str]:
         return Verdict.NOT_MEASURED, f"No answer: the study has no arm beside {REFERENCE}."
     if row is None:
         return Verdict.NOT_MEASURED, (
-            f"No answer yet: no seed of {facts.arm} and {facts.entry.reference} has finished with the same labels."
+            f"No answer yet: {facts.arm} and {facts.entry.reference} have no finished seed in common."
         )
     if not facts.learned:
         return _unlearned(facts, row)
