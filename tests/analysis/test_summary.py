@@ -206,7 +206,7 @@ def test_every_data_set_has_its_own_answer():
 def test_nothing_finished_is_said():
     rows = [replace(row, outcome=replace(row.outcome, status=Status.FAILED)) for row in trials(World(seeds=1))]
     summary = findings(rows).summary
-    assert summary.answer == "No answer yet: full and scratch have no finished seed in common."
+    assert summary.answer == "No answer yet: no finished seed of both full and scratch."
     assert summary.recommendation == {"reviews": ""}
 
 

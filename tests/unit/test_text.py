@@ -244,7 +244,7 @@ def test_nothing_finished_is_said(tmp_path):
     run(tmp_path, executor=FakeExecutor(behave=lambda spec, data: Outcome("failed", error="no")))
     findings, output = shown(tmp_path)
     assert findings.scores == []
-    assert output.startswith("\nNo answer yet: no seed of full and scratch has finished")
+    assert output.startswith("\nNo answer yet: no finished seed of both full and scratch.")
     assert "Take     nothing yet: no trial has finished" in output and "failed: no" in output
 
 
@@ -289,4 +289,4 @@ def test_an_arm_that_failed_altogether_is_not_measured(tmp_path):
     run(tmp_path, executor=FakeExecutor(behave=behave), seeds=3)
     _, output = shown(tmp_path)
     assert output.count("NOT MEASURED") == 4
-    assert "full and scratch have no finished seed in common" in flat(output)
+    assert "no finished seed of both full and scratch" in flat(output)

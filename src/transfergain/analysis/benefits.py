@@ -66,7 +66,7 @@ def nothing(benefit: Benefit, arm: str, reference: str) -> str:
         return f"takes the {REFERENCE} arm, which was not asked for: name {REFERENCE} in --arms"
     if benefit is Benefit.ROBUSTNESS:
         return "no test set from another domain (--shift) and no noisy text (--perturbations)"
-    return f"{arm} and {reference} have no finished seed in common"
+    return f"no finished seed of both {arm} and {reference}"
 
 
 def _performance(row: GainRow | None) -> Answer:

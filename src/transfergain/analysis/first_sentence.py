@@ -56,9 +56,7 @@ def answer(facts: Facts) -> tuple[Verdict, str]:
     if not facts.arm:
         return Verdict.NOT_MEASURED, f"No answer: the study has no arm beside {REFERENCE}."
     if row is None:
-        return Verdict.NOT_MEASURED, (
-            f"No answer yet: {facts.arm} and {facts.entry.reference} have no finished seed in common."
-        )
+        return Verdict.NOT_MEASURED, (f"No answer yet: no finished seed of both {facts.arm} and {facts.entry.reference}.")
     if not facts.learned:
         return _unlearned(facts, row)
     if facts.recommendation.is_floor and facts.own and row.low is not None and not hidden(row):
