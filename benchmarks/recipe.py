@@ -76,6 +76,7 @@ CANDIDATES = (
     Candidate("rate 5e-5", rate=5e-5),
     Candidate("rate 7e-5", rate=7e-5),
     Candidate("rate 1.5e-4", rate=1.5e-4),
+    Candidate("rate 3e-4", rate=3e-4),
     Candidate("rate 3e-4, warm-up 400", rate=3e-4, warmup=400),
     Candidate("batch 8, rate 7e-5", rate=7e-5, batch=8),
     Candidate("batch 32, rate 1.5e-4", rate=1.5e-4, batch=32),

@@ -54,6 +54,13 @@ def test_why_says_the_distance_and_the_price():
     assert "points against full fine-tuning (95 %: " in why and why.endswith("trains 1 % of the weights")
 
 
+def test_scratch_alone_is_nothing_to_take_yet():
+    """The first trial of every study is scratch's; while it was all there was, it was recommended."""
+    rows = [row for row in studied({}).rows if row.spec.arm == "scratch"]
+    found = findings(rows, arms=("scratch", "full")).summary.datasets[0].recommendation
+    assert (found.name, found.score, found.why) == ("", None, "only training from scratch has finished")
+
+
 def test_the_floor_to_beat_is_fixed_by_the_task():
     """Even where another one scores more on the test set."""
     for task, kind in TASKS.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from transfergain.analysis import words
 from transfergain.analysis.candidates import CandidateRow
@@ -24,6 +25,8 @@ def recommend(candidates: Sequence[CandidateRow], margin: float) -> Recommendati
     """Take the candidate that trains the fewest weights; of those that train as many, or nearly, the best one."""
     if not candidates:
         return NOTHING
+    if [row.arm for row in candidates] == [REFERENCE]:  # what all else is compared with is no choice yet
+        return replace(NOTHING, why=f"only {title(REFERENCE)} has finished")
     best = max(candidates, key=lambda row: row.score)
     good = [row for row in candidates if _behind(row) <= margin]
     whole = max((_cost(row) for row in good if _cost(row) < math.inf), default=0.0)

@@ -56,7 +56,7 @@ class Recommendation(Flat):
     """The cheapest arm or floor that is not worse than the best by the margin."""
 
     name: str
-    """As in `--arms`, or of a floor; empty where no trial has finished."""
+    """As in `--arms`, or of a floor; empty where nothing to choose from has finished."""
     title: str
     """In words."""
     is_floor: bool
