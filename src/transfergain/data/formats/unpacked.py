@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import gzip
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from transfergain.errors import UserError
@@ -76,20 +78,24 @@ def _from_gzip(path: Path, most: int) -> bytes:
 
 def _from_zip(path: Path, most: int) -> bytes:
     member = _member(path)
+    with _opened(path) as archive, archive.open(member) as file:
+        return file.read(most + 1)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip file. Raises UserError for whatever Python finds wrong in it: in its list, a name, a key or the data."""
     try:
-        with zipfile.ZipFile(path) as archive, archive.open(member) as file:
-            return file.read(most + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, IndexError) as error:
         raise UserError(f"{path}: not a readable zip file ({error}); unzip it and give the file in it") from None
 
 
 def _member(path: Path) -> zipfile.ZipInfo:
     """Find the one file of a zip. Raises UserError where there are others, whatever they are."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            files = [member for member in archive.infolist() if not member.is_dir()]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise UserError(f"{path}: not a readable zip file ({error}); unzip it and give the file in it") from None
+    with _opened(path) as archive:
+        files = [member for member in archive.infolist() if not member.is_dir()]
     files = [member for member in files if not member.filename.startswith("__MACOSX/")]
     if len(files) != 1:
         found = ", ".join(member.filename for member in files[:5]) or "none"
