@@ -69,28 +69,33 @@ class Pair(NamedTuple):
 
 def compare(mine: Side, theirs: Side, looks: Sequence[int]) -> Pair | None:
     """Compare two sides; None where they have no seed in common. `looks` are those of the study."""
+    look = _look(mine, theirs, looks)
+    return _at(mine, theirs, look) if look.seeds else None
+
+
+def answer(mine: Side, theirs: Side, looks: Sequence[int]) -> Pair | None:
+    """Compare two sides for a question that looks decide: what one decided stays so."""
+    look = _look(mine, theirs, looks)
+    return settled(look, partial(_at, mine, theirs)) if look.seeds else None
+
+
+def _look(mine: Side, theirs: Side, looks: Sequence[int]) -> Look:
+    """Choose the seeds: those in common, or of the one side that has seeds; of two files, the files of the first side."""
     if not (mine.given or theirs.given):
-        look = Look.of(looks, [seed for seed in mine.seeds if seed in theirs.seeds])
-        return settled(look, partial(_paired, mine, theirs)) if look.seeds else None
+        return Look.of(looks, [seed for seed in mine.seeds if seed in theirs.seeds])
     seeded = next((side for side in (mine, theirs) if not side.given), None)
-    look = Look.of(looks if seeded else (), (seeded or mine).seeds)
-    return settled(look, partial(_apart, mine, theirs, seeded is not None))
+    return Look.of(looks if seeded else (), (seeded or mine).seeds)
 
 
-def _paired(mine: Side, theirs: Side, look: Look) -> Pair:
-    """Compare two arms, seed by seed."""
-    treated, against = mine.at(look.seeds), theirs.at(look.seeds)
-    return _pair(look, treated, against, look.interval(treated.minus(against)))
-
-
-def _apart(mine: Side, theirs: Side, seeded: bool, look: Look) -> Pair:
-    """Compare predictions that files give with those of others, or of the seeds of an arm."""
+def _at(mine: Side, theirs: Side, look: Look) -> Pair:
+    """Compare two sides at a look: seed by seed, or where files give the predictions of one, without pairing."""
     treated, against = (side.at(side.seeds if side.given else look.seeds) for side in (mine, theirs))
-    designs = [None if side.given else look.design for side in (mine, theirs)]
-    return _pair(look, treated, against, difference(treated, against, designs, seeded and len(look.seeds) < 2))
-
-
-def _pair(look: Look, treated: Values, against: Values, result: Estimate) -> Pair:
+    if not (mine.given or theirs.given):
+        result = look.interval(treated.minus(against))
+    else:
+        designs = [None if side.given else look.design for side in (mine, theirs)]
+        unknown = len(look.seeds) < 2 and not (mine.given and theirs.given)
+        result = difference(treated, against, designs, unknown)
     return Pair(look, treated, against, stats.possible_gain(result, float(against.scores.mean())))
 
 
