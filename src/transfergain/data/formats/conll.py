@@ -124,7 +124,13 @@ def _check(path: Path, number: int, fields: Sequence[str], width: int) -> None:
 def _chosen(name: str, column: str, names: Sequence[str], width: int) -> int | None:
     """Find the place of a column that is given by its number, or by its name where the file tells names; else None."""
     if not column.isdecimal():
-        return names.index(column) if column in names else None
+        place = names.index(column) if column in names else None
+        if place is not None and place >= width:
+            raise UserError(
+                f"{name}: its line of column names has {column} at place {place + 1}, but most lines have {width} columns; "
+                "give columns by their number"
+            )
+        return place
     if not 1 <= int(column) <= width:
         raise UserError(f"{name} has {width} columns, and no number {column}; columns count from 1")
     return int(column) - 1
