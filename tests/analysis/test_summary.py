@@ -195,6 +195,14 @@ def test_a_scratch_that_was_cut_short_is_told_of():
     assert of.caveats[0] == "Scratch had not ended by itself in 5 of 5 seeds: with more training the gain may be smaller."
 
 
+def test_of_a_gain_that_is_none_nothing_is_said_to_be_smaller():
+    rows = trials(World(budgets=(128,), score=at({"scratch": 0.5, "full": 0.49}), seeds=3))
+    rows = [replace(row, outcome=replace(row.outcome, converged=False)) for row in rows]
+    of = findings(rows).summary.datasets[0]
+    assert "says nothing about a gain" in of.answer
+    assert of.caveats[0].endswith("with more training the answer may be another one.")
+
+
 def test_every_data_set_has_its_own_answer():
     summary = planted("five data sets").summary
     alone = {world: planted(world).summary.datasets[0] for world in FIVE.values() if world in FIRST}

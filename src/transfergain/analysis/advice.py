@@ -141,7 +141,9 @@ def _caveats(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[
     if missing:
         yield f"Trials without a score: {', '.join(missing)}."
     if gain is not None and gain.endless.reading in (Reading.UPPER_BOUND, Reading.OPEN):
-        yield f"{gain.endless.late().capitalize()}: with more training the gain may be smaller."
+        smaller = gain.estimate > 0 and gain.endless.reading is Reading.UPPER_BOUND
+        may_be = "the gain may be smaller" if smaller else "the answer may be another one"
+        yield f"{gain.endless.late().capitalize()}: with more training {may_be}."
     if tables.data[name].reference != REFERENCE:
         yield f"Without the {REFERENCE} arm nothing is said of what the pretrained weights bring."
     if gain is not None and gain.n_seeds == 1:

@@ -31,14 +31,15 @@ def _unfinished(findings: Findings) -> Iterator[str]:
 
 
 def _cut_short(findings: Findings) -> Iterator[str]:
-    known: dict[Reading, dict[str, None]] = {}
+    known: dict[str, dict[str, None]] = {}
     for row in findings.headline():
-        known.setdefault(row.endless.reading, {})[row.dataset] = None
-    if late := known.get(Reading.UPPER_BOUND, {}) | known.get(Reading.OPEN, {}):
-        yield (
-            f"Scratch had not finished training on {', '.join(late)} when its steps ran out: with more training the gains "
-            "there may be smaller."
-        )
+        smaller = row.endless.reading is Reading.UPPER_BOUND and row.estimate > 0
+        may_be = "gains there may be smaller" if smaller else "answers there may be others"
+        if row.endless.reading in (Reading.UPPER_BOUND, Reading.OPEN):
+            known.setdefault(may_be, {})[row.dataset] = None
+    for may_be, late in known.items():
+        names = ", ".join(late)
+        yield f"Scratch had not finished training on {names} when its steps ran out: with more training the {may_be}."
 
 
 def _doubtful(findings: Findings) -> Iterator[str]:
