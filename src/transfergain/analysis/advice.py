@@ -7,7 +7,6 @@ from itertools import islice
 from typing import Protocol
 
 from transfergain.analysis import words
-from transfergain.analysis.endless import Reading
 from transfergain.analysis.entries import DatasetEntry, StudyRequest
 from transfergain.analysis.last_labels import LastLabelsRow
 from transfergain.analysis.recommend import upper
@@ -47,7 +46,7 @@ class AdviceTables(Protocol):
 
 def equal_training(row: GainRow) -> list[str]:
     """Qualify a gain that endless training may shrink."""
-    return ["at equal training"] if row.endless.reading in (Reading.UPPER_BOUND, Reading.OPEN) else []
+    return ["at equal training"] if row.endless.cut_short else []
 
 
 def price(row: GainRow) -> str:
@@ -140,9 +139,9 @@ def _caveats(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[
     ]
     if missing:
         yield f"Trials without a score: {', '.join(missing)}."
-    if gain is not None and gain.endless.reading in (Reading.UPPER_BOUND, Reading.OPEN):
-        smaller = gain.estimate > 0 and gain.endless.reading is Reading.UPPER_BOUND
-        may_be = "the gain may be smaller" if smaller else "the answer may be another one"
+    if gain is not None and gain.endless.cut_short:
+        shrinks = gain.endless.may_shrink(gain.estimate)
+        may_be = "the gain may be smaller" if shrinks else "the answer may be another one"
         yield f"{gain.endless.late().capitalize()}: with more training {may_be}."
     if tables.data[name].reference != REFERENCE:
         yield f"Without the {REFERENCE} arm nothing is said of what the pretrained weights bring."

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -100,7 +101,8 @@ class _Compared:
     def settled(cls, trials: DatasetTrials, cell: Cell, reference: Cell) -> _Compared:
         """Compare at the look that decided the speed-up in steps, else at the last."""
         both = [r for r in common([cell, reference]) if all(stable(c.outcomes[r]) for c in (cell, reference))]
-        return settled(trials.look_at(both), lambda look: cls.of(trials, cell, reference, look))
+        steps = ("step", UNITS["step"])
+        return settled(trials.look_at(both), partial(cls.of, trials, cell, reference), lambda at: at.row(*steps).verdict)
 
     @classmethod
     def of(cls, trials: DatasetTrials, cell: Cell, reference: Cell, look: Look) -> _Compared:
@@ -113,11 +115,6 @@ class _Compared:
         if flat and _flat(mine, trials.chance):
             return cls(*known, [], flat, f"{REFERENCE} {flat}, and neither did {cell.arm}")
         return cls(*known, targets_of(mine if flat else theirs, trials.chance), flat, "")
-
-    @property
-    def verdict(self) -> Verdict:
-        """Judge the speed-up in steps."""
-        return self.row("step", UNITS["step"]).verdict
 
     def has(self, field: str) -> bool:
         """Say whether the unit was recorded throughout."""

@@ -6,7 +6,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 import numpy as np
 
@@ -28,33 +27,23 @@ OPPOSITE = {Censored.ABOVE: Censored.BELOW, Censored.BELOW: Censored.ABOVE, Cens
 def rows(trials: DatasetTrials) -> list[EfficiencyRow]:
     """Measure one data set."""
     found: list[EfficiencyRow] = []
-    if trials.reference:
+    if curve := list(trials.reference.values()):
         for cells in trials.treated.values():
             for cell in cells.values():
-                curve = list(trials.reference.values())
-                found += settled(trials.look([cell, *curve]), partial(_equivalents, trials, cell, curve))
+                measured = partial(_equivalents, trials, cell, curve)
+                worth = settled(trials.look([cell, *curve]), measured, lambda units: units[0].verdict)
+                found += worth
             found += _whole_curves(trials, cells)
     return found
 
 
-class _Equivalents(NamedTuple):
-    """What the labels of an arm are worth, in labels and as a multiple of them: one figure, judged once."""
-
-    labels: EfficiencyRow
-    ratio: EfficiencyRow
-
-    @property
-    def verdict(self) -> Verdict:
-        return self.ratio.verdict
-
-
-def _equivalents(trials: DatasetTrials, cell: Cell, curve: Sequence[Cell], look: Look) -> _Equivalents:
-    """Measure `label_equivalent` and `multiplier` of an arm at one budget."""
+def _equivalents(trials: DatasetTrials, cell: Cell, curve: Sequence[Cell], look: Look) -> list[EfficiencyRow]:
+    """Measure `label_equivalent` and `multiplier` of an arm at one budget: one figure in two units, judged once."""
     n, budgets = cell.budget, [c.budget for c in curve]
     blank = [_blank(trials, cell, m, budgets[-1], look) for m in (Measure.LABEL_EQUIVALENT, Measure.MULTIPLIER)]
     if not look.seeds:
         sentence = f"{trials.dataset}: what {n:,} labels with {cell.arm} are worth is not known: {NO_SEED}."
-        return _Equivalents(*(replace(row, sentence=sentence) for row in blank))
+        return [replace(row, sentence=sentence) for row in blank]
     found = invert(
         trials.values(cell, TEST, look.seeds),
         [trials.values(c, TEST, look.seeds) for c in curve],
@@ -66,11 +55,10 @@ def _equivalents(trials: DatasetTrials, cell: Cell, curve: Sequence[Cell], look:
     endless = trials.endless([cell], [c for c in curve if c.budget >= n], look)
     does = _sentence(cell, labels, ratio, budgets, look.clause)
     start = _from_chance(trials, curve[-1], look, does, verdict, f"{cell.arm} is not clearly better with {n:,}")
-    filled = (
+    return [
         _filled(replace(row, endless=endless), figure, verdict, start)
         for row, figure in zip(blank, (labels, ratio), strict=True)
-    )
-    return _Equivalents(*filled)
+    ]
 
 
 def _blank(trials: DatasetTrials, cell: Cell, measure: Measure, n_max: int, look: Look) -> EfficiencyRow:
@@ -160,7 +148,7 @@ def _whole_curves(trials: DatasetTrials, cells: Mapping[int, Cell]) -> list[Effi
     for measure, (name, measured, curves) in named.items():
         look = trials.look([*curves.mine, *curves.theirs])
         if len(curves.mine) > 1 and look.seeds:
-            found.append(settled(look, partial(measured, curves, measure)))
+            found.append(settled(look, partial(measured, curves, measure), lambda row: row.verdict))
         else:
             row = curves.row(measure, look)
             why = "it takes two numbers of labels or more (--budgets)" if len(curves.mine) < 2 else NO_SEED

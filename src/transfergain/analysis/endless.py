@@ -59,6 +59,15 @@ class Endless(Flat):
         least = "maybe less" if self.to_gain is None else "at most that"
         return f"{start} {least}: {self.late()}{self._tipping('it')}"
 
+    @property
+    def cut_short(self) -> bool:
+        """Tell whether scratch was cut short, so that the figure is of equal training alone."""
+        return self.reading in (Reading.UPPER_BOUND, Reading.OPEN)
+
+    def may_shrink(self, gain: float) -> bool:
+        """Tell whether more training may make a gain smaller, and not larger."""
+        return self.reading is Reading.UPPER_BOUND and gain > 0
+
     def late(self) -> str:
         """Say in how many seeds scratch was cut short."""
         return f"{REFERENCE} had not ended by itself in {self.unfinished} of {counted(self.of, 'seed')}"

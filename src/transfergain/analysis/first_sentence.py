@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from transfergain.analysis import advice, short, words
+from transfergain.analysis.benefits import nothing
 from transfergain.analysis.candidates import CandidateRow, Difference
 from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.recommend import title, upper
-from transfergain.analysis.rows import GainRow, Verdict
+from transfergain.analysis.rows import Benefit, GainRow, Verdict
 from transfergain.analysis.short import hidden
 from transfergain.analysis.summary import Recommendation
 from transfergain.arms import REFERENCE
@@ -56,7 +57,7 @@ def answer(facts: Facts) -> tuple[Verdict, str]:
     if not facts.arm:
         return Verdict.NOT_MEASURED, f"No answer: the study has no arm beside {REFERENCE}."
     if row is None:
-        return Verdict.NOT_MEASURED, (f"No answer yet: no finished seed of both {facts.arm} and {facts.entry.reference}.")
+        return Verdict.NOT_MEASURED, f"No answer yet: {nothing(Benefit.PERFORMANCE, facts.arm, facts.entry.reference)}."
     if not facts.learned:
         return _unlearned(facts, row)
     if facts.recommendation.is_floor and facts.own and row.low is not None and not hidden(row):

@@ -110,7 +110,7 @@ def _rows(
         for cell, against in pairs
         for split in cell.splits() if split in against.splits()
         for metric in cell.metrics()
-        if (pair := pairing.answer(cell.side(split, metric), against.side(split, metric), data[cell.dataset].looks))
+        if (pair := pairing.answer(cell.side(split, metric), against.side(split, metric), data[cell.dataset].looks, margin))
     ]  # fmt: skip
     scratch = {id(against): against for _, against in pairs if against.is_arm}
     known = _Known(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from transfergain.analysis import stats
 from transfergain.analysis.rows import Verdict
@@ -53,24 +53,17 @@ class Look:
         return stats.interval(*values, looks=self.design)
 
 
-class Judged(Protocol):
-    """A figure with its verdict."""
-
-    @property
-    def verdict(self) -> Verdict: ...
+Figure = TypeVar("Figure")
 
 
-Figure = TypeVar("Figure", bound=Judged)
-
-
-def settled(look: Look, figure: Callable[[Look], Figure]) -> Figure:
+def settled(look: Look, figure: Callable[[Look], Figure], verdict: Callable[[Figure], Verdict]) -> Figure:
     """Make a figure at a look, or where that leaves it open at the latest look before that decided it.
 
     What was decided stays so: seeds that came later were for other questions. The intervals of all looks hold the truth
     together (docs/decisions/0040-looks-at-seeds.md), so the choice among them costs nothing.
     """
-    found = figure(look)
-    if found.verdict is not Verdict.INCONCLUSIVE:
-        return found
-    before = (figure(earlier) for earlier in look.earlier())
-    return next((other for other in before if other.verdict is not Verdict.INCONCLUSIVE), found)
+    last = figure(look)
+    if verdict(last) is not Verdict.INCONCLUSIVE:
+        return last
+    before = map(figure, look.earlier())
+    return next((found for found in before if verdict(found) is not Verdict.INCONCLUSIVE), last)

@@ -20,7 +20,7 @@ from transfergain.analysis import stats
 from transfergain.analysis.look import PLAIN_LEVEL, Look, settled
 from transfergain.analysis.rows import Verdict
 from transfergain.analysis.stats import ROUNDING_VARIANCE, Components, Design, Estimate, Values
-from transfergain.analysis.verdict import judge_sign
+from transfergain.analysis.verdict import judge
 
 
 class Part(NamedTuple):
@@ -54,11 +54,6 @@ class Pair(NamedTuple):
     result: Estimate
 
     @property
-    def verdict(self) -> Verdict:
-        """Judge by the sign, before p is corrected over data sets."""
-        return judge_sign(self.result.low, self.result.high, begun=self.look.begun)
-
-    @property
     def better(self) -> float:
         """Compute the share of pairs of runs in which mine is better; a tie counts half."""
         mine, theirs = self.mine.scores, self.theirs.scores
@@ -73,10 +68,14 @@ def compare(mine: Side, theirs: Side, looks: Sequence[int]) -> Pair | None:
     return _at(mine, theirs, look) if look.seeds else None
 
 
-def answer(mine: Side, theirs: Side, looks: Sequence[int]) -> Pair | None:
-    """Compare two sides for a question that looks decide: what one decided stays so."""
+def answer(mine: Side, theirs: Side, looks: Sequence[int], margin: float) -> Pair | None:
+    """Compare two sides for a question that looks decide, before p is corrected: what one decided stays so."""
+
+    def verdict(pair: Pair) -> Verdict:
+        return judge(pair.result, pair.result.p_value, margin, pair.look.design).verdict
+
     look = _look(mine, theirs, looks)
-    return settled(look, partial(_at, mine, theirs)) if look.seeds else None
+    return settled(look, partial(_at, mine, theirs), verdict) if look.seeds else None
 
 
 def _look(mine: Side, theirs: Side, looks: Sequence[int]) -> Look:

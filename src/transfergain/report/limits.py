@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from transfergain.analysis import words
-from transfergain.analysis.endless import Reading
 from transfergain.analysis.findings import PENDING, Findings
 from transfergain.analysis.rows import Benefit, Verdict
 from transfergain.arms import REFERENCE
@@ -33,9 +32,9 @@ def _unfinished(findings: Findings) -> Iterator[str]:
 def _cut_short(findings: Findings) -> Iterator[str]:
     known: dict[str, dict[str, None]] = {}
     for row in findings.headline():
-        smaller = row.endless.reading is Reading.UPPER_BOUND and row.estimate > 0
-        may_be = "gains there may be smaller" if smaller else "answers there may be others"
-        if row.endless.reading in (Reading.UPPER_BOUND, Reading.OPEN):
+        shrinks = row.endless.may_shrink(row.estimate)
+        may_be = "gains there may be smaller" if shrinks else "answers there may be others"
+        if row.endless.cut_short:
             known.setdefault(may_be, {})[row.dataset] = None
     for may_be, late in known.items():
         names = ", ".join(late)

@@ -6,12 +6,10 @@ spans hold tells the two apart. Words are those of marked text, cut also where a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from transfergain import scripts
 from transfergain.counts import counted
 from transfergain.data.formats import marks, schemes
 from transfergain.data.formats.table import Table
@@ -22,7 +20,6 @@ COLUMNS = ("label", "labels", "spans", "entities", "ner_tags", "annotations")
 STARTS, ENDS, TYPES = ("start", "start_offset"), ("end", "end_offset"), ("label", "labels", "type", "entity_group", "tag")
 OVERLAPS = ("longest",)
 """What may be done with entities that overlap, besides refusing them."""
-LETTER = re.compile(scripts.LETTER)
 
 
 class Span(NamedTuple):
@@ -129,7 +126,7 @@ def _in_characters(span: Span, text: str) -> Span:
 
 def _inside(text: str, at: int) -> bool:
     """Tell whether a place is between two signs of one word."""
-    return 0 < at < len(text) and bool(LETTER.match(text[at - 1]) and LETTER.match(text[at]))
+    return 0 < at < len(text) and bool(marks.LETTER.match(text[at - 1]) and marks.LETTER.match(text[at]))
 
 
 def _row(text: str, spans: Sequence[Span], where: str, overlaps: str) -> tuple[list[str], list[str], tuple[int, ...]]:
