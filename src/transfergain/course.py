@@ -13,6 +13,15 @@ Corpus = tuple[str, str]
 """(data set, name of a corpus as a course has it)."""
 
 
+LEARNED = 0.9
+"""Share of the loss of a unigram model: a pretraining that ends above it knows little beyond how often each token occurs."""
+
+
+def has_learned(loss: float, unigram_loss: float) -> bool:
+    """Tell from losses on held-out text whether a pretraining has learned from the context of tokens."""
+    return loss <= LEARNED * unigram_loss
+
+
 class Course(NamedTuple):
     """The text that a pretraining reads, and its steps."""
 

@@ -284,6 +284,7 @@ def test_the_command_writes_a_folder_with_its_story_and_does_nothing_twice(
     assert cli(monkeypatch, *arguments) == 0
     out = capsys.readouterr()
     assert "3 steps" in out.out and "unigram model" in out.out and "--model" in out.out and "step 3 of 3" in out.err
+    assert "learned little yet" in out.out + out.err
     card = (tmp_path / "out" / "README.md").read_text("utf-8")
     assert texts.fingerprint in card and "| 3 |" in card and str(tmp_path) not in card
     result = json.loads((tmp_path / "out" / "pretraining.json").read_text("utf-8"))

@@ -11,7 +11,7 @@ from transfergain.analysis.gain import Cell
 from transfergain.analysis.robustness import unseen
 from transfergain.analysis.rows import RecipeRow, ScoreRow
 from transfergain.counts import counted
-from transfergain.course import Course
+from transfergain.course import Course, has_learned
 from transfergain.split import TEST
 from transfergain.store import StoredTrial
 from transfergain.types import Phase, Status, StudyWarning, WarningKind
@@ -61,10 +61,6 @@ def of_trials(trials: Sequence[StoredTrial], pending: int) -> list[StudyWarning]
     return found
 
 
-LEARNED_NOTHING = 0.9
-"""Share of the loss of a unigram model: a pretraining that ends above it knows little beyond how often each token occurs."""
-
-
 def of_pretrainings(trials: Sequence[StoredTrial]) -> list[StudyWarning]:
     """Warn of pretrainings that were too short to learn from context: the arm's score says nothing about the objective."""
     found = []
@@ -72,7 +68,7 @@ def of_pretrainings(trials: Sequence[StoredTrial]) -> list[StudyWarning]:
         spec, checks = trial.spec, trial.outcome.details.checks
         if spec.phase is not Phase.PRETRAIN or trial.outcome.status != Status.DONE or spec.recipe is None:
             continue
-        if checks["loss"] > LEARNED_NOTHING * checks["unigram_loss"]:
+        if not has_learned(checks["loss"], checks["unigram_loss"]):
             found.append(
                 StudyWarning(
                     WarningKind.UNFINISHED,

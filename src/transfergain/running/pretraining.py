@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from transfergain.analysis import words
 from transfergain.counts import counted
+from transfergain.course import has_learned
 from transfergain.data import unlabelled
 from transfergain.errors import UserError, nearest, writable
 from transfergain.report.typeset import markdown_text
@@ -163,8 +164,8 @@ def _finish(folder: Path, key: str, found: Pretrained, card: str, console: Conso
     shutil.rmtree(work, ignore_errors=True)
     if found.unknown > FEW_UNKNOWN:
         warn(said, f"{100 * found.unknown:.1f} % of the tokens are unknown to the tokenizer")
-    if found.loss >= found.unigram_loss:
-        warn(said, "it has learned nothing yet that goes beyond how often each token occurs; give it more steps")
+    if not has_learned(found.loss, found.unigram_loss):
+        warn(said, "it has learned little yet beyond how often each token occurs; give it more steps")
     say(
         console,
         f"{folder}  {words.duration(found.seconds)}, {counted(found.steps, 'step')}, {found.epochs:.1f} times through the "
