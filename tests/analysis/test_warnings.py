@@ -51,7 +51,7 @@ def test_findings_hold_the_stored_warnings_and_their_own(tmp_path):
     datasets = {"reviews": dataset()}
     run(tmp_path, datasets, FakeExecutor(behave=behave), tune=3)
     with Store(tmp_path) as store:
-        study = Study(arms="scratch,full", budgets=[20], tune=3)
+        study = Study(arms="scratch,full", budgets=[20], seeds=2, tune=3)
         describe(store, study, Planner(study, datasets, "sha256:0", "fp32"), warnings=[LEAK])
     found = load(tmp_path).warnings
     assert found[0] == StudyWarning(WarningKind.CONTAMINATION, LEAK)

@@ -104,6 +104,18 @@ def rejections(kind: Kind, looks: Looks, studies: int, effect: float = 0.0, seed
     return Rejections(*shares[:4], tuple(shares[4:]))
 
 
+def raised(kind: Kind, designs: Sequence[Looks], studies: int, seed: int = 0) -> float:
+    """Share of studies of equal arms in which one of these designs rejects, each given more seeds where those before it
+    left the question open.
+    """
+    rng, count = np.random.default_rng(seed), 0
+    for _ in range(studies // BATCH):
+        drawn = kind.draw(BATCH, max(looks.counts[-1] for looks in designs), rng)
+        found = [(drawn.p_values(looks, looks, 0.0) < 0.05).any(axis=0) for looks in designs]
+        count += int(np.logical_or.reduce(found).sum())
+    return count / (studies // BATCH * BATCH)
+
+
 def covered(setting: Setting, looks: Looks, studies: int, seed: int = 0) -> tuple[float, float]:
     """Shares of studies of accuracy whose intervals hold the truth: all of them, and the one at which the study stops."""
     rng, expected = np.random.default_rng(seed), truth(setting, "accuracy")
@@ -197,6 +209,14 @@ ACCURACY = {
     "gain of 2 points, 300 test examples": Setting(12, 300, (0.02, 0.02), (0.65, 0.67)),
 }
 EFFECTS = (0.0, 0.5, 1.0, 2.0, 4.0, 8.0)
+RAISED = {
+    "at most 12": [Looks.auto(12)],
+    "at most 5, then 10": [Looks.auto(5), Looks.auto(10)],
+    "at most 12, then 24": [Looks.auto(12), Looks.auto(24)],
+    "at most 4, then 8, 16 and 30": [Looks.auto(4), Looks.auto(8), Looks.auto(16), Looks.auto(30)],
+    "fixed 3, then at most 12": [Looks.fixed(3), Looks.auto(12)],
+    "fixed 3, then fixed 8": [Looks.fixed(3), Looks.fixed(8)],
+}
 
 
 def table(*heads: str) -> None:
@@ -231,6 +251,11 @@ def main() -> None:
         f = rejections(kind, looks, studies)
         shares = (f.used, f.clock, f.by_level, f.naive)
         row(name, *(f"{s:.1%}" for s in shares), *(f"{s:.2%}" for s in f.small))
+
+    print(f"\nRejection where the truth is 0 and seeds are raised after a look, {studies:,} studies")
+    table("seeds", *(some := ("seeds alone", "seeds, 50 %", "clusters alone")))
+    for name, designs_ in RAISED.items():
+        row(name, *(f"{raised(KINDS[kind], designs_, studies):.1%}" for kind in some))
 
     print(f"\nCoverage, accuracy, {few:,} studies")
     table("studies", "all looks' intervals", "the interval where it stops")

@@ -8,6 +8,7 @@ from transfergain.outcome import CurvePoint, Details, Evaluated, Outcome
 from transfergain.running.description import entries
 from transfergain.running.models import Models
 from transfergain.running.planner import Planner
+from transfergain.running.raised import most_before
 from transfergain.running.runner import Runner
 from transfergain.running.watchers import Watcher
 from transfergain.split import TEST
@@ -144,7 +145,7 @@ def describe(store, study, planner, **more):
         {
             "study": study.model_dump(mode="json", exclude={"output_dir", "workers", "device", "executor", "time_limit"}),
             "arms": [[arm, arm != "scratch"] for arm in study.arms],
-            "data": {name: entry.to_dict() for name, entry in entries(planner).items()},
+            "data": {name: entry.to_dict() for name, entry in entries(planner, most_before(planner, store)).items()},
             "warnings": [],
             "environment": {"python": "3"},
         }

@@ -1,5 +1,6 @@
 """When a study looks at its results, what it decides, and which trials get more seeds."""
 
+import contextlib
 from collections import Counter
 from dataclasses import replace
 
@@ -157,6 +158,36 @@ def test_a_gain_far_below_the_noise_is_given_up(tmp_path):
     ran, _ = run(tmp_path, worlds("a"), world(lambda _: 12, 12.0), follower, **AUTO_KEYS)
     assert sum("performance open, and more seeds would hardly decide" in note for note in follower.notes) == 1
     assert seeds_of(ran)["full", 80] < 6
+
+
+def test_seeds_that_were_raised_after_a_look_are_remembered(tmp_path):
+    """The 5 % are spent up to the maximum that was named first; a study that goes on beyond it finds too much."""
+    keys = {**AUTO_KEYS, "max_seeds": 4}
+
+    def most_before(**more):
+        run(tmp_path, worlds("a"), world(lambda _: 40, 12.0), **keys | more)
+        return load(tmp_path).data["a"].most_before
+
+    assert list(most_before()) == []
+    assert list(most_before()) == []  # the same again
+    assert list(most_before(max_seeds=6)) == [4]
+    assert list(most_before(max_seeds=6)) == [4]
+    assert list(most_before(max_seeds=8)) == [4, 6]
+    (said,) = (warning.text for warning in load(tmp_path).warnings if "raised" in warning.text)
+    assert said == (
+        "a: its seeds were raised from 4 and 6 to 8 after results had been seen: up to 11 % of studies of equal arms find "
+        "something then, in place of 5 %"
+    )
+
+
+def test_a_taste_and_a_maximum_raised_before_the_first_look_cost_nothing(tmp_path):
+    for name, first in {"quick": {"quick": True}, "unseen": {"executor": Stop(2)}}.items():
+        executor = first.pop("executor", None)
+        keys = {"arms": "scratch,full", "budgets": [20, 80]}
+        with contextlib.suppress(KeyboardInterrupt):
+            run(tmp_path / name, worlds("a"), executor, **keys | ({"seeds": "auto", "max_seeds": 4} | first))
+        run(tmp_path / name, worlds("a"), **keys, seeds="auto", max_seeds=6)
+        assert list(load(tmp_path / name).data["a"].most_before) == []
 
 
 def test_data_sets_decide_for_themselves(tmp_path):

@@ -84,13 +84,18 @@ def _steps(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[Ne
 
 
 def _decide(gain: GainRow, looks: Sequence[int]) -> NextStep:
-    """Say what would decide a gain that is open. A study that looks at its seeds has a maximum to raise."""
+    """Say what would decide a gain that is open. A study that looks at its seeds has a maximum to raise.
+
+    Either way results have been seen, so more studies of equal arms find something (docs/decisions/0040-looks-at-seeds.md).
+    """
     needed = gain.seeds_needed or 0
     if len(looks) > 1 and looks[-1] < COUNTS[-1]:
         most = min(needed if needed > looks[-1] else 2 * looks[-1], COUNTS[-1])
-        return NextStep(text="an open question gets more seeds", key="max_seeds", value=str(most))
+        return NextStep(text="an open question gets more seeds (false findings: 5 to 7 %)", key="max_seeds", value=str(most))
     if len(looks) <= 1 and 0 < needed <= COUNTS[-1]:
-        return NextStep(text="so many seeds would probably decide it", key="seeds", value=str(needed))
+        return NextStep(
+            text="so many seeds would probably decide it (false findings: 5 to 9 %)", key="seeds", value=str(needed)
+        )
     return NextStep(text="label more test examples and start in another folder: more seeds would hardly decide it")
 
 

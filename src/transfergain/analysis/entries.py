@@ -40,6 +40,8 @@ class DatasetEntry(Flat):
     """What gains are taken over: scratch, or in a study without it the floor to beat; see `analysis.reference`."""
     looks: Sequence[int] = ()
     """Counts of seeds at which the results are looked at; one number, or none in an older store: a fixed number of seeds."""
+    most_before: Sequence[int] = ()
+    """The most seeds that earlier runs asked for, ascending, where results had been seen before the number was raised."""
     predictions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     """Name of predictions that were made elsewhere -> the fingerprint of each file of them."""
 

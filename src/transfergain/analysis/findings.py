@@ -218,6 +218,7 @@ def analyse(store: Store, asked: Mapping[str, Any] | None = None) -> Findings:
     trials = {name.value: status[name] for name in Status} | {PENDING: len(wanted) - len(rows)}
     said = [
         *warnings.stored(store.get_meta("warnings") or []),
+        *warnings.of_raised_seeds(data),
         *warnings.of_trials(rows, trials[PENDING]),
         *warnings.of_pretrainings(rows),
         *warnings.of_cells(found, data, scores, recipes),

@@ -61,6 +61,20 @@ def of_trials(trials: Sequence[StoredTrial], pending: int) -> list[StudyWarning]
     return found
 
 
+def of_raised_seeds(data: Mapping[str, DatasetEntry]) -> list[StudyWarning]:
+    """Warn of seeds that were raised after a look: the 5 % are spent up to the maximum that was named first."""
+    return [
+        StudyWarning(
+            WarningKind.DESIGN,
+            f"{name}: its seeds were raised from {words.listed([str(count) for count in entry.most_before])} to "
+            f"{entry.looks[-1]} after results had been seen: up to 11 % of studies of equal arms find something then, in "
+            "place of 5 %",
+        )
+        for name, entry in data.items()
+        if entry.most_before
+    ]
+
+
 def of_pretrainings(trials: Sequence[StoredTrial]) -> list[StudyWarning]:
     """Warn of pretrainings that were too short to learn from context: the arm's score says nothing about the objective."""
     found = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -20,6 +20,7 @@ from transfergain.perturbations import SEVERITIES, chosen_splits, perturb
 from transfergain.report.test_texts import SEALED_KEY
 from transfergain.running.planner import Planner
 from transfergain.running.privacy import Privacy, without_places
+from transfergain.running.raised import most_before
 from transfergain.running.setup import Setup
 from transfergain.store import Store
 from transfergain.study import Study
@@ -51,7 +52,9 @@ def describe(setup: Setup, store: Store) -> None:
             "identity": identity,
             "study": request | {"revision": checkpoint.revision, "precision": setup.planner.precision},
             "arms": [[name, arm.pretrained] for name, arm in ARMS.items() if name in study.arms],
-            "data": {name: entry.to_dict() for name, entry in entries(setup.planner).items()},
+            "data": {
+                name: entry.to_dict() for name, entry in entries(setup.planner, most_before(setup.planner, store)).items()
+            },
             "examples": [row for data in datasets.values() for row in _examples(study, data)] if privacy.texts else [],
             "warnings": [asdict(warning) | {"text": privacy.line(warning.text)} for warning in warnings],
             "environment": _environment(setup),
@@ -96,15 +99,15 @@ def _examples(study: Study, data: Dataset) -> list[dict[str, Any]]:
     return [text.to_dict() for text in sample(data, severe)]
 
 
-def entries(planner: Planner) -> dict[str, DatasetEntry]:
-    """Describe the data sets of a study."""
+def entries(planner: Planner, raised: Mapping[str, Sequence[int]] | None = None) -> dict[str, DatasetEntry]:
+    """Describe the data sets of a study; `raised` is what `most_before` finds."""
     return {
-        name: _data_entry(data, planner.looks[name].counts, planner.references[name])
+        name: _data_entry(data, planner.looks[name].counts, planner.references[name], (raised or {}).get(name, ()))
         for name, data in planner.datasets.items()
     }
 
 
-def _data_entry(data: Dataset, looks: tuple[int, ...], reference: str) -> DatasetEntry:
+def _data_entry(data: Dataset, looks: tuple[int, ...], reference: str, raised: Sequence[int]) -> DatasetEntry:
     """Describe a data set: what it is scored with, its labels, sizes and notes, and when its results are looked at."""
     task = find(data.task)
     return DatasetEntry(
@@ -123,6 +126,7 @@ def _data_entry(data: Dataset, looks: tuple[int, ...], reference: str) -> Datase
         targets={name: len(pools.train) + len(pools.dev) for name, pools in data.targets.items()},
         reference=reference,
         looks=looks,
+        most_before=raised,
         predictions={name: [file.fingerprint for file in files] for name, files in data.given.items()},
     )
 
