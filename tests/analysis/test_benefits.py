@@ -72,7 +72,7 @@ def test_nothing_finished_is_not_measured(tables):
     rows = lead("probe", {"reviews": DATA}, SimpleNamespace(**empty))
     assert {row.verdict for row in rows} == {"not measured"} and {row.arm for row in rows} == {"probe"}
     assert "no finished seed of both probe and scratch" in rows[0].sentence
-    assert "(--shift)" in rows[3].sentence
+    assert "no finished seed of both probe and scratch" in rows[3].sentence
     assert "no arm beside scratch" in lead("", {"reviews": DATA}, SimpleNamespace(**empty))[0].sentence
 
 

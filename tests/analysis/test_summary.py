@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from support.planted import FIVE, FLOORS, NAMES, at, findings, planted, trials
-from support.synthetic import World
+from support.synthetic import DATA, World
 from transfergain.analysis.advice import PENDING
 from transfergain.analysis.rows import Verdict
 from transfergain.split import TEST
@@ -234,8 +234,11 @@ def test_next_steps_follow_the_request(request_, step):
 
 
 @pytest.mark.long
-def test_a_study_that_looks_gets_a_higher_maximum():
-    known = planted("equal arms")
-    looking = {name: replace(entry, looks=(3, 4, 5)) for name, entry in known.data.items()}
-    (first, *_) = findings(known.rows, looking).summary.datasets[0].next
-    assert first.key == "max_seeds" and int(first.value) > 5
+def test_a_study_that_looks_gets_a_higher_maximum_where_that_may_decide_it():
+    looking = {"reviews": replace(DATA, looks=(3, 4, 5))}
+    worth_it = findings(trials(World(score=at({"scratch": 0.865})), 1), looking).summary.datasets[0]
+    assert "about 10 seeds would probably decide it" in worth_it.answer
+    assert (worth_it.next[0].key, worth_it.next[0].value) == ("max_seeds", "10")
+    hopeless = findings(planted("equal arms").rows, looking).summary.datasets[0]
+    assert "more seeds alone would hardly decide it" in hopeless.answer
+    assert not hopeless.next[0].key and "label more test examples" in hopeless.next[0].text

@@ -45,8 +45,9 @@ class AdviceTables(Protocol):
 
 
 def equal_training(row: GainRow) -> list[str]:
-    """Qualify a gain that endless training may shrink."""
-    return ["at equal training"] if row.endless.cut_short else []
+    """Qualify an answer that endless training may change: a yes where scratch was cut short, a no where the arm was."""
+    yes = row.verdict is Verdict.SUPPORTED
+    return ["at equal training"] if (row.endless.cut_short if yes else row.endless.arm_cut_short) else []
 
 
 def price(row: GainRow) -> str:
@@ -55,7 +56,12 @@ def price(row: GainRow) -> str:
         return ""
     if row.seeds_needed and row.seeds_needed <= COUNTS[-1]:
         return f"; about {row.seeds_needed} seeds would probably decide it"
-    return "; more seeds alone would hardly decide it" if row.why.startswith("needs") else f"; {row.why}"
+    return "; more seeds alone would hardly decide it" if hopeless(row) else f"; {row.why}"
+
+
+def hopeless(row: GainRow) -> bool:
+    """Tell whether an undecided gain would take more seeds than a study may have."""
+    return row.why.startswith("needs") and not 0 < (row.seeds_needed or 0) <= COUNTS[-1]
 
 
 def steps(tables: AdviceTables, name: str, gain: GainRow | None) -> list[NextStep]:
@@ -69,8 +75,8 @@ def _steps(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[Ne
     if tables.study.request.get("quick"):
         yield NextStep(text="all arms, and seeds until it is clear (keeps what is done)", key="quick")
     if gain is not None and gain.n_seeds < FEWEST:
-        if not tables.trials.get(PENDING):  # else they are among what is missing
-            text = "three seeds give a first interval" if hidden(gain) else "two seeds are too few to tell luck from gain"
+        if not tables.trials.get(PENDING) and not tables.trials.get(Status.FAILED):  # else they are among what is missing
+            text = "three seeds give a first interval" if hidden(gain) or gain.low is None else "three seeds make it surer"
             yield NextStep(text=text, key="seeds", value=str(FEWEST))
     elif gain is not None and gain.verdict is Verdict.INCONCLUSIVE:
         yield _decide(gain, tables.data[name].looks)
@@ -78,7 +84,9 @@ def _steps(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[Ne
         arms = ",".join([REFERENCE, *tables.study.arms])
         yield NextStep(text="what pretraining itself brings, in labels and in steps too", key="arms", value=arms)
     if not tables.data[name].shifts:
-        yield NextStep(text="whether the gain holds on text of another kind", key="shift", value="NAME=FILE")
+        gains = gain is None or gain.estimate > 0
+        text = "whether the gain holds on text of another kind" if gains else "whether it is so on text of another kind"
+        yield NextStep(text=text, key="shift", value="NAME=FILE")
     if tables.study.tune == 0 and not tables.study.request.get("quick"):
         yield NextStep(text="every arm chooses its learning rate on dev", key="tune", value="4")
 
@@ -88,14 +96,13 @@ def _decide(gain: GainRow, looks: Sequence[int]) -> NextStep:
 
     Either way results have been seen, so more studies of equal arms find something (docs/decisions/0040-looks-at-seeds.md).
     """
-    needed = gain.seeds_needed or 0
-    if len(looks) > 1 and looks[-1] < COUNTS[-1]:
-        most = min(needed if needed > looks[-1] else 2 * looks[-1], COUNTS[-1])
+    needed, now = gain.seeds_needed or 0, looks[-1] if looks else gain.n_seeds
+    most = min(needed if needed > now else 2 * now, COUNTS[-1])
+    if not hopeless(gain) and len(looks) > 1 and now < COUNTS[-1]:
         return NextStep(text="an open question gets more seeds (false findings: 5 to 7 %)", key="max_seeds", value=str(most))
-    if len(looks) <= 1 and 0 < needed <= COUNTS[-1]:
-        return NextStep(
-            text="so many seeds would probably decide it (false findings: 5 to 9 %)", key="seeds", value=str(needed)
-        )
+    if not hopeless(gain) and len(looks) <= 1 and now < COUNTS[-1]:
+        decide = "would probably decide it" if needed else "may decide it"
+        return NextStep(text=f"so many seeds {decide} (false findings: 5 to 9 %)", key="seeds", value=str(most))
     return NextStep(text="label more test examples and start in another folder: more seeds would hardly decide it")
 
 
@@ -124,10 +131,10 @@ def _brought(row: LastLabelsRow) -> str:
     if row.verdict is Verdict.SUPPORTED:
         return f"{does} {amount} ({ends})"
     if row.verdict is Verdict.NEGATIVE_TRANSFER:
-        return f"{does} {amount} ({ends}): more labels like these are not what helps"
+        return f"{does} {amount} ({ends}): more labels like these are not what helps {row.arm}"
     figures = f"({words.points(row.estimate)}, {ends})"
     if row.verdict is Verdict.NOT_SUPPORTED:
-        return f"brought {row.arm} next to nothing {figures}: more labels are not what helps"
+        return f"brought {row.arm} next to nothing {figures}: more labels are not what helps {row.arm}"
     return f"brought {row.arm} nothing clear {figures}"
 
 
@@ -148,6 +155,8 @@ def _caveats(tables: AdviceTables, name: str, gain: GainRow | None) -> Iterator[
         shrinks = gain.endless.may_shrink(gain.estimate)
         may_be = "the gain may be smaller" if shrinks else "the answer may be another one"
         yield f"{gain.endless.late().capitalize()}: with more training {may_be}."
+    elif gain is not None and gain.endless.arm_cut_short and gain.verdict is not Verdict.SUPPORTED:
+        yield f"{upper(gain.endless.late_arm(gain.arm))}: with more training the answer may be another one."
     if tables.data[name].reference != REFERENCE:
         yield f"Without the {REFERENCE} arm nothing is said of what the pretrained weights bring."
     if gain is not None and gain.n_seeds == 1:

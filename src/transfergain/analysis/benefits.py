@@ -19,6 +19,7 @@ from transfergain.analysis.rows import (
     Verdict,
 )
 from transfergain.arms import ARMS, REFERENCE
+from transfergain.arms.base import Start
 from transfergain.arms.full import FULL
 from transfergain.counts import counted
 
@@ -33,9 +34,9 @@ MOST_CAREFUL_FIRST = (Verdict.INCONCLUSIVE, Verdict.NOT_SUPPORTED, Verdict.NEGAT
 def leading_arm(arms: Iterable[str]) -> str:
     """Name the arm that the first answer is about: full fine-tuning, else the first pretrained arm that was asked for.
 
-    Empty where the study has none. The plan decides it, never the outcome.
+    One that never sees the checkpoint comes last. Empty where the study has none. The plan decides it, never the outcome.
     """
-    pretrained = [arm for arm in arms if ARMS[arm].pretrained]
+    pretrained = sorted((arm for arm in arms if ARMS[arm].pretrained), key=lambda arm: ARMS[arm].pretrains is Start.FRESH)
     return FULL.name if FULL.name in pretrained else next(iter(pretrained), "")
 
 
@@ -53,18 +54,18 @@ def lead(arm: str, data: Mapping[str, DatasetEntry], tables: BenefitTables) -> l
         if beyond := _beyond_accuracy(mine.beyond):
             answers[Benefit.BEYOND_ACCURACY] = beyond
         for benefit, (verdict, sentence) in answers.items():
-            sentence = sentence or f"{dataset}: {nothing(benefit, arm, entry.reference)}."
+            sentence = sentence or f"{dataset}: {nothing(benefit, arm, entry.reference, mine.gain is not None)}."
             found.append(BenefitRow(benefit=benefit, dataset=dataset, arm=arm, verdict=verdict, sentence=sentence))
     return found
 
 
-def nothing(benefit: Benefit, arm: str, reference: str) -> str:
-    """Say why a benefit was not measured."""
+def nothing(benefit: Benefit, arm: str, reference: str, compared: bool) -> str:
+    """Say why a benefit was not measured; `compared`: whether a seed of both the arm and the reference has finished."""
     if not arm:
         return f"the study has no arm beside {REFERENCE}"
     if benefit in OVER_SCRATCH and reference != REFERENCE:
         return f"takes the {REFERENCE} arm, which was not asked for: name {REFERENCE} in --arms"
-    if benefit is Benefit.ROBUSTNESS:
+    if benefit is Benefit.ROBUSTNESS and compared:
         return "no test set from another domain (--shift) and no noisy text (--perturbations)"
     return f"no finished seed of both {arm} and {reference}"
 

@@ -51,6 +51,8 @@ class CandidateRow(Row):
     low: float | None
     high: float | None
     n_seeds: int
+    at_chance: int
+    """Seeds that are not clearly above chance."""
     trained_parameters: float | None
     """Weights that training moves: what makes a candidate cheap. None of a floor."""
     is_best: bool
@@ -123,6 +125,7 @@ class _Known:
             low=score.low,
             high=score.high,
             n_seeds=len(cell.outcomes),
+            at_chance=len(cell.at_chance(self.entry.metric, self.entry.chance)),
             trained_parameters=float(np.mean(trained)) if trained else None,
             is_best=cell.arm == self.best,
             over_best=self._difference(cell.arm, self.best),

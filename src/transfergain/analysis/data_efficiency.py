@@ -99,8 +99,11 @@ def _scaled(found: Inverse, budgets: Sequence[int], by: float) -> Inverse:
 def _sentence(cell: Cell, labels: Inverse, ratio: Inverse, budgets: Sequence[int], over_looks: str) -> str:
     does = f"{cell.budget:,} labels with {cell.arm} do what"
     if len(budgets) == 1:
+        many = "how many takes two numbers of labels or more (--budgets)"
+        if labels.low_open and labels.high_open:
+            return f"whether {cell.budget:,} labels with {cell.arm} do what more or fewer do without is open; {many}"
         as_many = {Censored.ABOVE: "more than ", Censored.BELOW: "fewer than ", Censored.NO: ""}[labels.censored]
-        return f"{does} {as_many}{budgets[0]:,} do without; how many takes two numbers of labels or more (--budgets)"
+        return f"{does} {as_many}{budgets[0]:,} do without; {many}"
     if labels.censored is Censored.ABOVE:
         does += f" more than {budgets[-1]:,} do without (more than {words.times(ratio.estimate)}"
     elif labels.censored is Censored.BELOW:

@@ -48,11 +48,11 @@ class Endless(Flat):
 
     def clause(self, arm: str) -> str:
         """Say the reading: `with endless training at most that: scratch had not ended by itself in 2 of 3 seeds`."""
-        start, of = "with endless training", f"of {counted(self.of, 'seed')}"
+        start = "with endless training"
         if self.reading is Reading.SAME:
             return f"{start} the same"
         if self.reading is Reading.LOWER_BOUND:
-            return f"{start} maybe more: {arm} had not ended by itself in {self.unfinished_arm} {of}"
+            return f"{start} maybe more: {self.late_arm(arm)}"
         if self.reading is Reading.OPEN:
             both = f"{self.late()}, nor {arm} in {self.unfinished_arm}"
             return f"{start} more or less: {both}{self._tipping(REFERENCE)}"
@@ -64,6 +64,11 @@ class Endless(Flat):
         """Tell whether scratch was cut short, so that the figure is of equal training alone."""
         return self.reading in (Reading.UPPER_BOUND, Reading.OPEN)
 
+    @property
+    def arm_cut_short(self) -> bool:
+        """Tell whether the pretrained arm was cut short, so that it may be better than it looks."""
+        return self.reading in (Reading.LOWER_BOUND, Reading.OPEN)
+
     def may_shrink(self, gain: float) -> bool:
         """Tell whether more training may make a gain smaller, and not larger."""
         return self.reading is Reading.UPPER_BOUND and gain > 0
@@ -71,6 +76,10 @@ class Endless(Flat):
     def late(self) -> str:
         """Say in how many seeds scratch was cut short."""
         return f"{REFERENCE} had not ended by itself in {self.unfinished} of {counted(self.of, 'seed')}"
+
+    def late_arm(self, arm: str) -> str:
+        """Say in how many seeds the pretrained arm was cut short."""
+        return f"{arm} had not ended by itself in {self.unfinished_arm} of {counted(self.of, 'seed')}"
 
     def _tipping(self, who: str) -> str:
         if self.to_gain is None:

@@ -21,6 +21,8 @@ from transfergain.analysis.stats import Floats, Values
 ALPHA = 0.05
 GRID_POINTS, REFINING_STEPS = 32, 16
 """Points of a segment between two measured ones at which the test is tried first; steps that refine the interval's ends."""
+RESOLUTION = 1e-8
+"""How near the ends of an interval are found, as a share of the curve's length."""
 
 
 Test = Callable[[Floats], Floats]
@@ -37,7 +39,9 @@ class Inverse(NamedTuple):
     high: float | None
     low_open: bool
     high_open: bool
-    """True where the interval does not end within the measured range; `low` or `high` is the range's end then."""
+    """True where the interval does not end within the measured range; `low` or `high` is the range's end then. Where the
+    two are the same and one end alone is open, all of the interval lies beyond it.
+    """
 
 
 def isotonic(y: Floats) -> tuple[Floats, list[list[int]]]:
@@ -97,9 +101,13 @@ def inverse(differences: Floats, points: Floats, p_values: Test | None) -> Inver
     # may be kept while the end next to it is not.
     first = 0 if censored is Censored.BELOW else int(kept[0])
     last = len(grid) - 1 if censored is Censored.ABOVE else int(kept[-1])
-    low = grid[0] if first == 0 else _end(p_values, grid[first], grid[first - 1], ALPHA)
-    high = grid[-1] if last == len(grid) - 1 else _end(p_values, grid[last], grid[last + 1], ALPHA)
-    return Inverse(estimate, censored, float(low), float(high), first == 0, last == len(grid) - 1)
+    low = float(grid[0] if first == 0 else _end(p_values, grid[first], grid[first - 1], ALPHA))
+    high = float(grid[-1] if last == len(grid) - 1 else _end(p_values, grid[last], grid[last + 1], ALPHA))
+    low_open, high_open = first == 0, last == len(grid) - 1
+    if high - low <= RESOLUTION * (points[-1] - points[0]):
+        low = high  # a tie; at an end of the curve nothing was measured to one side of it
+        low_open = high_open = low_open or high_open
+    return Inverse(estimate, censored, low, high, low_open, high_open)
 
 
 def _crossing(differences: Floats, x: Floats) -> tuple[float, Censored]:

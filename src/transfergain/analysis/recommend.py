@@ -10,6 +10,7 @@ from transfergain.analysis import words
 from transfergain.analysis.candidates import CandidateRow
 from transfergain.analysis.summary import Recommendation
 from transfergain.arms import ARMS, REFERENCE
+from transfergain.arms.base import Start
 from transfergain.tasks import floors
 
 FEW = 3
@@ -57,6 +58,12 @@ def title(name: str) -> str:
     if name in ARMS:
         return f"training {ARMS[name].title}" if name == REFERENCE else ARMS[name].title
     return known[name].title if name in (known := floors()) else name
+
+
+def start(arm: str, model: str) -> str:
+    """Name what is asked about: `starting from MODEL`, or what an arm does that never sees the checkpoint."""
+    known = ARMS.get(arm)
+    return known.title if known is not None and known.pretrains is Start.FRESH else f"starting from {model}"
 
 
 def upper(text: str) -> str:

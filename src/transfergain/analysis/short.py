@@ -30,8 +30,8 @@ from transfergain.counts import counted
 
 Figure = GainRow | MeasureRow | Difference | LastLabelsRow
 UNLEARNED = {
-    Benefit.DATA_EFFICIENCY: f"{REFERENCE} is near chance: no score that fewer labels could match",
-    Benefit.CONVERGENCE: f"{REFERENCE} is near chance: no level to reach sooner",
+    Benefit.DATA_EFFICIENCY: "no score that fewer labels could match",
+    Benefit.CONVERGENCE: "no level to reach sooner",
 }
 """What a benefit says where scratch never learned: a saving or a speed-up against it would be no figure to believe."""
 BEYOND = {
@@ -47,23 +47,27 @@ def lines(
     answers: Sequence[BenefitRow],
     tables: BenefitTables,
     entry: DatasetEntry,
-    learned: bool,
+    doubt: str,
     over_floor: Difference | None,
 ) -> list[BenefitLine]:
-    """Shorten the answers of one data set; *robustness beyond accuracy* goes into the line of robustness."""
+    """Shorten the answers of one data set; *robustness beyond accuracy* goes into the line of robustness.
+
+    `doubt` says where scratch stands that was not clearly above chance in most seeds; empty where it was.
+    """
     beyond = next((row.verdict for row in answers if row.benefit is Benefit.BEYOND_ACCURACY), None)
     found = []
     for row in answers:
         if row.benefit is Benefit.BEYOND_ACCURACY:
             continue
         measured = row.verdict is not Verdict.NOT_MEASURED
-        if not learned and row.benefit in UNLEARNED and measured:
-            found.append(BenefitLine(benefit=row.benefit, verdict=Verdict.NOT_MEASURED, text=UNLEARNED[row.benefit]))
+        if doubt and row.benefit in UNLEARNED and measured:
+            text = f"{doubt}: {UNLEARNED[row.benefit]}"
+            found.append(BenefitLine(benefit=row.benefit, verdict=Verdict.NOT_MEASURED, text=text))
             continue
-        text = nothing(row.benefit, row.arm, entry.reference)
+        own = Leading.of(tables, row.dataset, row.arm, entry.metric)
+        text = nothing(row.benefit, row.arm, entry.reference, own.gain is not None)
         if measured:
-            own = Leading.of(tables, row.dataset, row.arm, entry.metric)
-            text = _text(row.benefit, own, beyond, over_floor) + ("" if learned else f"; {REFERENCE} is near chance")
+            text = "; ".join(filter(None, [_text(row.benefit, own, beyond, over_floor), doubt]))
         found.append(BenefitLine(benefit=row.benefit, verdict=row.verdict, text=text))
     return found
 
@@ -84,7 +88,7 @@ def _performance(row: GainRow, over_floor: Difference | None) -> str:
     if over_floor is None or row.reference == over_floor.against:
         return gain(row)
     text = words.from_to(1 - row.reference_error, 1 - row.error)
-    return f"{text}; over {over_floor.against} {words.points(over_floor.estimate)}{_in_brackets(over_floor)}"
+    return f"{text}; over {over_floor.against} {words.points(over_floor.estimate)}{in_brackets(over_floor)}"
 
 
 def gain(row: GainRow) -> str:
@@ -92,17 +96,18 @@ def gain(row: GainRow) -> str:
     moved = words.from_to(1 - row.reference_error, 1 - row.error)
     if row.reference != REFERENCE:
         moved = f"{words.score(1 - row.error)}, {row.reference} {words.score(1 - row.reference_error)}"
-    return f"{moved}, {words.points(row.estimate)}{_in_brackets(row)}"
+    return f"{moved}, {words.points(row.estimate)}{in_brackets(row)}"
 
 
 def beside(row: GainRow) -> str:
     """Say how an arm does against predictions that files give: `Full at 91.9 % is 3.1 points better than gpt at 88.8 %.`"""
     by = f"{100 * abs(row.estimate):.1f} points {'better' if row.estimate >= 0 else 'worse'}"
     theirs = f"{row.reference} at {words.score(1 - row.reference_error)}"
-    return f"{row.arm.capitalize()} at {words.score(1 - row.error)} is {by} than {theirs}{_in_brackets(row)}."
+    return f"{row.arm.capitalize()} at {words.score(1 - row.error)} is {by} than {theirs}{in_brackets(row)}."
 
 
-def _in_brackets(row: Figure) -> str:
+def in_brackets(row: Figure) -> str:
+    """Write ` (95 %: +6.8 to +9.4)`, with a space before it, or that there are too few seeds for it."""
     if hidden(row):
         return f" ({words.seeds(row.n_seeds)}, too few for an interval)"
     interval = words.interval(row.low, row.high)
@@ -117,10 +122,13 @@ def hidden(row: Figure) -> bool:
 def _labels(own: Leading) -> str:
     row = own.saving
     if row is None:
-        return f"{_multiple(own.multiples[0])}; a curve takes more than one number of labels"
+        only = own.multiples[0]
+        does = "open" if only.verdict is Verdict.INCONCLUSIVE else _multiple(only)
+        return f"{does}; a curve takes more than one number of labels"
     clear = [multiple for multiple in own.multiples if multiple.verdict is Verdict.SUPPORTED]
-    if row.verdict is Verdict.INCONCLUSIVE and clear:
-        return f"open with all labels; {_multiple(clear[0])}"
+    if row.verdict in (Verdict.INCONCLUSIVE, Verdict.NOT_SUPPORTED) and clear:
+        with_all = "open" if row.verdict is Verdict.INCONCLUSIVE else "none saved"
+        return f"{with_all} with all labels; {_multiple(clear[0])}"
     return f"open: {_share_saved(row)}" if row.verdict is Verdict.INCONCLUSIVE else _saving(row)
 
 
@@ -177,7 +185,16 @@ def _speed(row: ConvergenceRow) -> str:
     if row.estimate is None:
         return f"{words.of_unit(mine, 'steps')}, {REFERENCE} {theirs}; too coarse a measurement for a ratio"
     at = {Censored.ABOVE: "at least ", Censored.BELOW: "at most ", Censored.NO: ""}[row.censored]
-    return f"{words.of_unit(mine, 'steps')} instead of {theirs} ({at}{words.times(row.estimate)}{_ratio_interval(row)})"
+    ratio = f"{at}{words.times(row.estimate)}{_ratio_interval(row)}"
+    return f"{words.of_unit(mine, 'steps')} instead of {theirs} ({ratio}){_reached(row)}"
+
+
+def _reached(row: ConvergenceRow) -> str:
+    """Say how many seeds got there, where not all did: the ratio counts the others as later than they were watched."""
+    counts = [sum(time is not None for time in times) for times in (row.times, row.times_reference)]
+    if counts == [row.n_seeds] * 2:
+        return ""
+    return f"; reached in {counts[0]} of {words.seeds(row.n_seeds)}, by {REFERENCE} in {counts[1]}"
 
 
 def _ratio_interval(row: ConvergenceRow) -> str:
@@ -210,4 +227,4 @@ def _on_shift(row: RobustnessRow, gains: Sequence[GainRow]) -> str:
 
 def _points(row: RobustnessRow) -> str:
     assert row.estimate is not None
-    return words.points(row.estimate) + _in_brackets(row)
+    return words.points(row.estimate) + in_brackets(row)

@@ -18,7 +18,7 @@ from transfergain.analysis.forecast.advised import advice as advised_by
 from transfergain.analysis.forecast.rows import ForecastRow
 from transfergain.analysis.last_labels import LastLabelsRow
 from transfergain.analysis.leading import BenefitTables, Leading
-from transfergain.analysis.recommend import recommend, title
+from transfergain.analysis.recommend import recommend, start, title, upper
 from transfergain.analysis.rows import BenefitRow, GainRow, Verdict
 from transfergain.analysis.summary import DatasetSummary, MoreLabels, NextStep, ScoreTable, Summary
 from transfergain.arms import REFERENCE
@@ -53,8 +53,8 @@ def summarise(tables: SummaryTables) -> Summary:
     found = [_dataset(tables, name, [row for row in answers if row.dataset == name]) for name in tables.data]
     return Summary(
         model=tables.study.model,
-        question=f"Does starting from {tables.study.model} beat {_rival(tables)}?",
-        answer=found[0].answer if len(found) == 1 else _over_all(tables.study.model, found),
+        question=f"Does {start(tables.leading_arm, tables.study.model)} beat {_rival(tables)}?",
+        answer=found[0].answer if len(found) == 1 else _over_all(start(tables.leading_arm, tables.study.model), found),
         recommendation={each.dataset: each.recommendation.name for each in found},
         datasets=found,
     )
@@ -85,7 +85,7 @@ def _dataset(tables: SummaryTables, name: str, answers: Sequence[BenefitRow]) ->
         score=own.score if own else None,
         over_reference=_over_reference(facts.gain),
         over_floor=own.over_floor if own else None,
-        benefits=short.lines(answers, tables, entry, facts.learned, own.over_floor if own else None),
+        benefits=short.lines(answers, tables, entry, facts.doubt, own.over_floor if own else None),
         table=_table(tables, name, candidates),
         more_labels=_more_labels(tables, facts, name),
         candidates=candidates,
@@ -171,12 +171,12 @@ def _table(tables: SummaryTables, name: str, candidates: Sequence[CandidateRow])
     return ScoreTable(columns=columns, budgets=budgets, scores=[[scores.get((b, arm)) for arm in columns] for b in budgets])
 
 
-def _over_all(model: str, found: Sequence[DatasetSummary]) -> str:
+def _over_all(what: str, found: Sequence[DatasetSummary]) -> str:
     """Count the answers: `Starting from M pays on 3 of 5 data sets; a floor does as well on 1, undecided on 1.`"""
     yes = sum(each.verdict is Verdict.SUPPORTED for each in found)
     rest = Counter(_in_short(each) for each in found if each.verdict is not Verdict.SUPPORTED)
     over = "pays" if found[0].reference == REFERENCE else "beats the best floor"
-    text = f"Starting from {model} {over} on {yes} of {len(found)} data sets"
+    text = f"{upper(what)} {over} on {yes} of {len(found)} data sets"
     text += "; " * bool(rest) + ", ".join(f"{said} on {n}" for said, n in rest.items())
     unlearned = [each.dataset for each in found if not each.reference_learned]
     return f"{text}.{f' Scratch is not clearly above chance on {words.listed(unlearned)}.' if unlearned else ''}"
@@ -184,7 +184,12 @@ def _over_all(model: str, found: Sequence[DatasetSummary]) -> str:
 
 def _in_short(summary: DatasetSummary) -> str:
     """Say an answer that is no plain yes."""
+    over = summary.over_reference
     if summary.verdict is Verdict.NOT_SUPPORTED:
-        return "a floor does as well" if summary.recommendation.is_floor else "no gain that matters"
-    worse = "it hurts" if summary.reference == REFERENCE else "it is below the floor"
+        above = over is not None and over.verdict is Verdict.SUPPORTED
+        floor = "a floor does as well" if summary.recommendation.is_floor else "it is no better than a floor"
+        return floor if above or summary.recommendation.is_floor else "no gain that matters"
+    worse = (
+        "it hurts" if over is not None and over.estimate < 0 and summary.reference == REFERENCE else "it is below the floor"
+    )
     return {Verdict.NEGATIVE_TRANSFER: worse, Verdict.INCONCLUSIVE: "undecided"}.get(summary.verdict, "not measured")

@@ -14,6 +14,9 @@ ALPHA = 0.05
 RATIO_MARGIN = 1.25
 """The smallest ratio of labels or of training cost that matters: a saving of a fifth."""
 
+ROUNDING = 1e-12
+"""Differences of scores that are no larger are none."""
+
 VERDICTS = {
     Verdict.SUPPORTED: "Holm-corrected p below .05 and the interval above 0",
     Verdict.NEGATIVE_TRANSFER: "the interval lies below 0: the pretrained arm is worse",
@@ -69,7 +72,7 @@ def judge_ratio(
     """
     if low is None or high is None or not begun:
         return Verdict.INCONCLUSIVE
-    beyond = low == high  # with an open end: all of the interval lies beyond it
+    beyond = low == high and low_open != high_open  # all of the interval lies beyond the one end that is open
     if (low > 1 and not low_open) or (low >= 1 and beyond and high_open):
         return Verdict.SUPPORTED
     if (high < 1 and not high_open) or (high <= 1 and beyond and low_open):
@@ -84,9 +87,9 @@ def judge_sign(low: float | None, high: float | None, no_effect: float = 0.0, *,
     """
     if low is None or high is None or not begun:
         return Verdict.INCONCLUSIVE
-    if low > no_effect:
+    if low > no_effect + ROUNDING:
         return Verdict.SUPPORTED
-    return Verdict.NEGATIVE_TRANSFER if high < no_effect else Verdict.INCONCLUSIVE
+    return Verdict.NEGATIVE_TRANSFER if high < no_effect - ROUNDING else Verdict.INCONCLUSIVE
 
 
 def _what_it_takes(result: Estimate, margin: float, looks: Design | None) -> Judgement:

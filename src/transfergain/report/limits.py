@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from transfergain.analysis import words
 from transfergain.analysis.findings import PENDING, Findings
+from transfergain.analysis.recommend import upper
 from transfergain.analysis.rows import Benefit, Verdict
 from transfergain.arms import REFERENCE
 from transfergain.types import Status, WarningKind
@@ -30,15 +31,16 @@ def _unfinished(findings: Findings) -> Iterator[str]:
 
 
 def _cut_short(findings: Findings) -> Iterator[str]:
-    known: dict[str, dict[str, None]] = {}
+    known: dict[tuple[str, str], dict[str, None]] = {}
     for row in findings.headline():
-        shrinks = row.endless.may_shrink(row.estimate)
-        may_be = "gains there may be smaller" if shrinks else "answers there may be others"
+        may_be = "gains there may be smaller" if row.endless.may_shrink(row.estimate) else "answers there may be others"
         if row.endless.cut_short:
-            known.setdefault(may_be, {})[row.dataset] = None
-    for may_be, late in known.items():
+            known.setdefault((REFERENCE.capitalize(), may_be), {})[row.dataset] = None
+        elif row.endless.arm_cut_short and row.verdict is not Verdict.SUPPORTED:
+            known.setdefault((upper(row.arm), may_be), {})[row.dataset] = None
+    for (who, may_be), late in known.items():
         names = ", ".join(late)
-        yield f"Scratch had not finished training on {names} when its steps ran out: with more training the {may_be}."
+        yield f"{who} had not finished training on {names} when its steps ran out: with more training the {may_be}."
 
 
 def _doubtful(findings: Findings) -> Iterator[str]:
