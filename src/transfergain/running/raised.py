@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from transfergain.analysis.entries import DatasetEntry
 from transfergain.running.planner import Planner
 from transfergain.store import Store
 from transfergain.types import Phase
@@ -16,17 +16,17 @@ def most_before(planner: Planner, store: Store) -> dict[str, Sequence[int]]:
     Only where results could be seen meanwhile: one trial has the last seed of a first look. A taste is none, as it is
     always followed by the study.
     """
-    known: Mapping[str, Any] = store.get_meta("data") or {}
+    known = {name: DatasetEntry(**entry) for name, entry in (store.get_meta("data") or {}).items()}
     taste = bool((store.get_meta("study") or {}).get("quick"))
     found = dict[str, Sequence[int]]()
     for name, looks in planner.looks.items():
-        before, most = known.get(name, {}), looks.counts[-1]
-        if not before.get("looks"):
+        before, most = known.get(name), looks.counts[-1]
+        if before is None or not before.looks:
             continue
-        maxima = list(before.get("most_before", ()))
-        if not taste and before["looks"][-1] < most and _seen(store, name, before["looks"][0]):
-            maxima.append(before["looks"][-1])
-        found[name] = sorted(count for count in set(maxima) if count < most)
+        maxima = set(before.most_before)
+        if not taste and before.looks[-1] < most and _seen(store, name, before.looks[0]):
+            maxima.add(before.looks[-1])
+        found[name] = sorted(count for count in maxima if count < most)
     return found
 
 
