@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from benchmarks import curves, probe
 from transfergain import checkpoint as checkpoints
 from transfergain.analysis.forecast import measured
@@ -16,6 +18,7 @@ from transfergain.analysis.gain import cells
 from transfergain.analysis.stats import pseudo_values
 from transfergain.arms import ARMS
 from transfergain.data import prepare
+from transfergain.engine.precision import pick_precision
 from transfergain.metrics import METRICS
 from transfergain.running.planner import Planner, StudyCell
 from transfergain.split import TEST
@@ -56,7 +59,8 @@ def _kept(name: str, options: Any) -> Iterator[tuple[str, curves.Curve]]:
     task = TASKS[study.task]
     data = prepare.load(study.entries()[0].source(), task)
     data = replace(data, test=data.test[:: -(-len(data.test) // MOST_TEST)])
-    planner = Planner(study, {data.name: data}, checkpoint.revision, options.precision)
+    precision = pick_precision(options.precision, torch.device("cpu"))
+    planner = Planner(study, {data.name: data}, checkpoint.revision, precision)
     with tempfile.TemporaryDirectory() as features:
         bench = Bench({data.name: data}, checkpoint, "cpu", options.threads, features=Path(features))
         for arm in (

@@ -16,6 +16,7 @@ from transfergain import checkpoint as checkpoints
 from transfergain.analysis.trial_rows import trial_scores
 from transfergain.data import prepare
 from transfergain.engine.features import View, compute
+from transfergain.engine.precision import pick_precision
 from transfergain.running.planner import Planner
 from transfergain.running.planner import StudyCell as Cell
 from transfergain.split import TEST
@@ -57,12 +58,13 @@ def probe(options: Any) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """Measure the error of probe, twin and floors by budget: the mean over seeds."""
     rows, single = list[dict[str, Any]](), list[dict[str, Any]]()
     checkpoint = checkpoints.resolve(options.model)
+    precision = pick_precision(options.precision, torch.device("cpu"))
     with tempfile.TemporaryDirectory() as features:
         for name in options.sets.split(",") if options.sets else SETS:
             study = study_of(name, options.model)
             data = prepare.load(study.entries()[0].source(), TASKS[study.task])
             data = replace(data, test=data.test[:: -(-len(data.test) // MOST_TEST)])
-            planner = Planner(study, {data.name: data}, checkpoint.revision, options.precision)
+            planner = Planner(study, {data.name: data}, checkpoint.revision, precision)
             bench = Bench({data.name: data}, checkpoint, "cpu", options.threads, features=Path(features))
             for budget in sorted({min(b, max(planner.budgets[data.name])) for b in BUDGETS}):
                 found = {arm: list[float]() for arm in ("probe", "probe-random")}
