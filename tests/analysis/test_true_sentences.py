@@ -24,6 +24,7 @@ def line(of, benefit):
     return next(row for row in of.benefits if row.benefit is benefit)
 
 
+@pytest.mark.long
 def test_equal_arms_with_one_number_of_labels_save_none():
     """All of the interval was taken to lie beyond the one number of labels, to either side: 98 of 100 were supported."""
     world = World(score=lambda arm, budget: 0.75, budgets=(480,), every=100)
@@ -76,15 +77,17 @@ def test_an_arm_that_was_cut_short_does_not_hurt_for_ever():
     assert "Full had not ended by itself in 5 of 5 seeds: with more training the answer may be another one." in of.caveats
 
 
+@pytest.mark.long
 def test_a_floor_that_may_be_worse_is_not_said_to_do():
     world = World(score=at({"tfidf": 0.875, "lora": 0.87, "probe": 0.8}), seeds=3, n_test=100, budgets=(480,))
     of = summary(trials(world, 5))
     assert of.verdict is Verdict.INCONCLUSIVE
     assert of.answer.startswith("There may be no need for it: TF-IDF")
-    close = World(score=at({"tfidf": 0.886, "lora": 0.87, "full": 0.88}), seeds=8, n_test=20_000)
+    close = World(score=at({"tfidf": 0.886, "lora": 0.87, "full": 0.88}), seeds=8, n_test=8000, budgets=(1024,))
     assert summary(trials(close)).verdict is Verdict.NOT_SUPPORTED
 
 
+@pytest.mark.long
 def test_partly_says_where_labels_are_saved():
     def score(arm, budget):
         known = {"scratch": (0.6, 0.75, 0.9), "full": (0.8, 0.85, 0.9)}
@@ -124,6 +127,7 @@ def test_next_steps_do_not_contradict_the_answer():
     assert "whether it is so on text of another kind" in texts(hurts)
 
 
+@pytest.mark.long
 def test_what_would_decide_is_the_same_in_the_answer_and_in_what_is_next():
     looks = (3, 4, 5, 6, 8, 10, 12)
     rows = trials(World(score=at({"scratch": 0.86, "full": 0.871}), seeds=12), 1)
@@ -153,6 +157,7 @@ def test_arms_with_the_same_runs_tie():
         assert row.verdict not in (Verdict.SUPPORTED, Verdict.PARTLY, Verdict.NEGATIVE_TRANSFER), row.sentence
 
 
+@pytest.mark.long
 def test_labels_that_do_not_help_one_arm_may_help_another():
     def score(arm, budget):
         return {"scratch": (0.6, 0.75, 0.9), "full": (0.8, 0.805, 0.805)}[arm][(64, 256, 1024).index(budget)]

@@ -28,6 +28,7 @@ def test_peeking_without_levels_of_its_own_rejects_far_too_often():
     assert rejections(SEEDS_ONLY, AUTO, 2000).naive > 0.12
 
 
+@pytest.mark.long
 def test_seeds_that_are_raised_after_a_look_find_too_much():
     """What the advice to raise them and the warning say: 5 to 7 or 9 %, and up to 11 %."""
     found = {name: raised(SEEDS_ONLY, designs, 4000) for name, designs in RAISED.items()}

@@ -160,9 +160,10 @@ def test_a_gain_far_below_the_noise_is_given_up(tmp_path):
     assert seeds_of(ran)["full", 80] < 6
 
 
+@pytest.mark.long
 def test_seeds_that_were_raised_after_a_look_are_remembered(tmp_path):
     """The 5 % are spent up to the maximum that was named first; a study that goes on beyond it finds too much."""
-    keys = {**AUTO_KEYS, "max_seeds": 4}
+    keys = {"seeds": "auto", "max_seeds": 4, "budgets": [80], "arms": "scratch,full"}
 
     def most_before(**more):
         run(tmp_path, worlds("a"), world(lambda _: 40, 12.0), **keys | more)
@@ -180,6 +181,7 @@ def test_seeds_that_were_raised_after_a_look_are_remembered(tmp_path):
     )
 
 
+@pytest.mark.long
 def test_a_taste_and_a_maximum_raised_before_the_first_look_cost_nothing(tmp_path):
     for name, first in {"quick": {"quick": True}, "unseen": {"executor": Stop(2)}}.items():
         executor = first.pop("executor", None)
