@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from support.synthetic import DATA, TWEETS, World, analysed, study
-from transfergain.analysis.benefits import lead, leading_arm
+from transfergain.analysis.benefits import lead, leading_arm, nothing
 from transfergain.analysis.rows import Benefit, Measure, Verdict
 from transfergain.split import shift
 
@@ -73,6 +73,7 @@ def test_nothing_finished_is_not_measured(tables):
     assert {row.verdict for row in rows} == {"not measured"} and {row.arm for row in rows} == {"probe"}
     assert "no finished seed of both probe and scratch" in rows[0].sentence
     assert "no finished seed of both probe and scratch" in rows[3].sentence
+    assert "(--shift)" in nothing(Benefit.ROBUSTNESS, "probe", "scratch", compared=True)
     assert "no arm beside scratch" in lead("", {"reviews": DATA}, SimpleNamespace(**empty))[0].sentence
 
 

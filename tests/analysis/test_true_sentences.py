@@ -95,9 +95,7 @@ def test_partly_says_where_labels_are_saved():
 
     row = line(summary(trials(World(score=score, seeds=8, n_test=6000), 1)), Benefit.DATA_EFFICIENCY)
     assert row.verdict is Verdict.PARTLY
-    assert row.text.startswith(
-        ("none saved with all labels; 64 labels do what ", "open with all labels; 64 labels do what ")
-    )
+    assert row.text == "none saved with all labels; 64 labels do what 391 do from scratch (6.1x)"
 
 
 def test_a_speed_that_not_all_seeds_reached_says_how_many_did():
@@ -164,4 +162,4 @@ def test_labels_that_do_not_help_one_arm_may_help_another():
 
     rows = trials(World(score=score, seeds=10, n_test=8000), 3, PAIR)
     said = summary(rows, arms=PAIR).more_labels.text
-    assert said.endswith("more labels are not what helps full") or "nothing clear" in said
+    assert said.endswith("more labels are not what helps full")

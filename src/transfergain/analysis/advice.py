@@ -54,9 +54,9 @@ def price(row: GainRow) -> str:
     """Say what would decide an undecided gain: `, about 12 seeds would decide it`."""
     if row.verdict is not Verdict.INCONCLUSIVE:
         return ""
-    if row.seeds_needed and row.seeds_needed <= COUNTS[-1]:
-        return f"; about {row.seeds_needed} seeds would probably decide it"
-    return "; more seeds alone would hardly decide it" if hopeless(row) else f"; {row.why}"
+    if hopeless(row):
+        return "; more seeds alone would hardly decide it"
+    return f"; about {row.seeds_needed} seeds would probably decide it" if row.seeds_needed else f"; {row.why}"
 
 
 def hopeless(row: GainRow) -> bool:
@@ -97,13 +97,13 @@ def _decide(gain: GainRow, looks: Sequence[int]) -> NextStep:
     Either way results have been seen, so more studies of equal arms find something (docs/decisions/0040-looks-at-seeds.md).
     """
     needed, now = gain.seeds_needed or 0, looks[-1] if looks else gain.n_seeds
-    most = min(needed if needed > now else 2 * now, COUNTS[-1])
-    if not hopeless(gain) and len(looks) > 1 and now < COUNTS[-1]:
-        return NextStep(text="an open question gets more seeds (false findings: 5 to 7 %)", key="max_seeds", value=str(most))
-    if not hopeless(gain) and len(looks) <= 1 and now < COUNTS[-1]:
-        decide = "would probably decide it" if needed else "may decide it"
-        return NextStep(text=f"so many seeds {decide} (false findings: 5 to 9 %)", key="seeds", value=str(most))
-    return NextStep(text="label more test examples and start in another folder: more seeds would hardly decide it")
+    if hopeless(gain) or now >= COUNTS[-1]:
+        return NextStep(text="label more test examples and start in another folder: more seeds would hardly decide it")
+    most = str(min(needed if needed > now else 2 * now, COUNTS[-1]))
+    if len(looks) > 1:
+        return NextStep(text="an open question gets more seeds (false findings: 5 to 7 %)", key="max_seeds", value=most)
+    decide = "would probably decide it" if needed else "may decide it"
+    return NextStep(text=f"so many seeds {decide} (false findings: 5 to 9 %)", key="seeds", value=most)
 
 
 def more_labels(tables: AdviceTables, name: str, arm: str) -> MoreLabels:

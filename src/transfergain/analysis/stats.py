@@ -21,6 +21,8 @@ from scipy.special import stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 Finish = Callable[[NDArray[Any]], Floats]
+ROUNDING = 1e-12
+"""Differences of scores that are no larger are none."""
 ROUNDING_VARIANCE = 1e-24
 """Variances of scores in [0, 1] at or below this are rounding of sums of counts."""
 
@@ -147,7 +149,7 @@ def mean_variance(squares: Sequence[float], seeds: int, clusters: int) -> MeanVa
 def p_value(mean: float, variance: MeanVariance, seeds: int, clusters: int, looks: Design | None = None) -> float:
     """Test two-sided that the truth is 0. Without any variance it is 1 for a mean of 0, and else 0."""
     if variance.total <= ROUNDING_VARIANCE:
-        return 1.0 if abs(mean) < 1e-12 else 0.0
+        return 1.0 if abs(mean) < ROUNDING else 0.0
     return tail(abs(mean) / math.sqrt(variance.total), variance.seeds / variance.total, seeds, clusters, looks)
 
 
@@ -160,7 +162,7 @@ def p_values(means: Floats, squares: Floats, seeds: int, clusters: int, looks: D
     safe = np.where(varies, total, 1.0)
     x, share = np.abs(means) / np.sqrt(safe), by_seed / safe
     tails = share * _seeds_tail(x, seeds, looks) + (1 - share) * 2 * stdtr(clusters - 1, -x)
-    return np.asarray(np.where(varies, tails, np.where(np.abs(means) < 1e-12, 1.0, 0.0)))
+    return np.asarray(np.where(varies, tails, np.where(np.abs(means) < ROUNDING, 1.0, 0.0)))
 
 
 def _seeds_tail(x: Floats, seeds: int, looks: Design | None) -> Floats:

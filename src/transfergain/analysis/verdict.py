@@ -7,15 +7,12 @@ from typing import NamedTuple
 from transfergain.analysis import words
 from transfergain.analysis.power import detectable, needed
 from transfergain.analysis.rows import Verdict
-from transfergain.analysis.stats import Design, Estimate
+from transfergain.analysis.stats import ROUNDING, Design, Estimate
 from transfergain.counts import counted
 
 ALPHA = 0.05
 RATIO_MARGIN = 1.25
 """The smallest ratio of labels or of training cost that matters: a saving of a fifth."""
-
-ROUNDING = 1e-12
-"""Differences of scores that are no larger are none."""
 
 VERDICTS = {
     Verdict.SUPPORTED: "Holm-corrected p below .05 and the interval above 0",
