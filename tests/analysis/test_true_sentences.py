@@ -1,5 +1,6 @@
 """Sentences that were once false of a made-up study: each says what is true of it now."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from support.planted import FLOORS, REQUEST, at, fail, findings, trials, usual
 from support.synthetic import DATA, PARAMETERS, World
 from transfergain.analysis.rows import Benefit, Verdict
+from transfergain.outcome import CurvePoint
 
 PAIR = ("scratch", "full")
 
@@ -109,6 +111,20 @@ def test_a_speed_that_not_all_seeds_reached_says_how_many_did():
     row = line(summary(rows), Benefit.CONVERGENCE)
     assert row.verdict is Verdict.NOT_SUPPORTED
     assert row.text.endswith("; reached in 4 of 5 seeds, by scratch in 5")
+
+
+def test_the_short_and_the_long_sentence_watched_scratch_for_as_long():
+    def flat(row):
+        if row.spec.arm != "scratch":
+            return row
+        curve = tuple(CurvePoint(25 * i, 0.6 + 0.01 * (i % 3), 0.5) for i in range(1, 4 * row.spec.replicate + 5))
+        return replace(row, outcome=replace(row.outcome, curve=curve))
+
+    rows = [flat(row) for row in trials(World(seeds=3, score=at({"full": 0.8, "scratch": 0.6})))]
+    of = findings(rows)
+    long = max((row for row in of.convergence if row.arm == "full"), key=lambda row: row.budget).sentence
+    steps = re.search(r" in ([\d,]+) steps; full reaches", long)[1]
+    assert line(of.summary.datasets[0], Benefit.CONVERGENCE).text.endswith(f" that scratch never held in {steps}")
 
 
 def texts(of):

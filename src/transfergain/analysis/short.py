@@ -178,10 +178,9 @@ def _speed(row: ConvergenceRow) -> str:
         return f"no speed to compare: {row.arm} and {REFERENCE} rose on dev too little, or too late, to tell a level"
     mine, theirs = (_mean(times) for times in (row.times, row.times_reference))
     if not mine:
-        return f"never at {REFERENCE}'s level in {words.of_unit(words.number(max(row.horizons)), 'steps')}"
+        return f"never at {REFERENCE}'s level in {words.of_unit(_mean(row.horizons), 'steps')}"
     if not theirs:
-        watched = words.number(max(row.horizons_reference))
-        return f"{words.of_unit(mine, 'steps')} to a level that {REFERENCE} never held in {watched}"
+        return f"{words.of_unit(mine, 'steps')} to a level that {REFERENCE} never held in {_mean(row.horizons_reference)}"
     if row.estimate is None:
         return f"{words.of_unit(mine, 'steps')}, {REFERENCE} {theirs}; too coarse a measurement for a ratio"
     at = {Censored.ABOVE: "at least ", Censored.BELOW: "at most ", Censored.NO: ""}[row.censored]

@@ -129,16 +129,22 @@ def _short(rows: Sequence[ForecastRow], study: StudyRequest) -> str:
 
 def brought(row: ForecastRow) -> float:
     """Compute what the labels of a forecast bring over those there are."""
-    assert row.estimate is not None and row.fitted is not None
-    return row.estimate - row.fitted
+    assert row.estimate is not None
+    return row.estimate - start(row)
+
+
+def start(row: ForecastRow) -> float:
+    """Return the score that a forecast sets out from: what was measured, unless the whole curve says something else."""
+    assert row.fitted is not None
+    return row.score if abs(row.fitted - row.score) < LITTLE else row.fitted
 
 
 def _from_to(row: ForecastRow) -> str:
-    """Write `81.2 to 84.0 %`; with the measured score where the whole curve says something else."""
-    assert row.estimate is not None and row.fitted is not None
-    if abs(row.fitted - row.score) < LITTLE:
+    """Write `81.2 to 84.0 %`; with the measured score where it sets out from another one."""
+    assert row.estimate is not None
+    if start(row) == row.score:
         return words.from_to(row.score, row.estimate)
-    return f"{100 * row.fitted:.1f} (measured: {100 * row.score:.1f}) to {words.score(row.estimate)}"
+    return f"{100 * start(row):.1f} (measured: {100 * row.score:.1f}) to {words.score(row.estimate)}"
 
 
 def _scores(row: ForecastRow) -> str:
