@@ -168,3 +168,26 @@ def run(folder, datasets=None, executor=None, watcher=None, **keys):
         counts = Runner(planner, store, executor, watcher or Watcher()).run()
         Models(planner, store).clear_unfinished()
     return list(executor.ran), counts
+
+
+def fails(*, when):
+    """Behaviour of an executor whose trials raise where `when(spec)` holds."""
+
+    def behave(spec, data):
+        if when(spec):
+            raise RuntimeError(f"no luck with {spec.arm}")
+        return outcome_of(spec, data)
+
+    return FakeExecutor(behave=behave)
+
+
+def kept(folder):
+    """Model folder -> its weights."""
+    models = folder / "models"
+    return {f.name: (f / "weights").read_text() for f in models.iterdir()} if models.exists() else {}
+
+
+def rows(folder):
+    """All that a study has stored."""
+    with Store(folder) as store:
+        return store.rows()
