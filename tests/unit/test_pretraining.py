@@ -310,6 +310,15 @@ def test_text_is_read_from_all_kinds_of_files(tmp_path):
     assert found.fingerprint != unlabelled.read([tmp_path / "a.txt"]).fingerprint
 
 
+def test_a_side_of_parallel_text_is_a_text_a_line(tmp_path):
+    for name, text in (("train.fr", "un\ndeux\n"), ("train.deu_Latn", "eins\n")):
+        (tmp_path / name).write_text(text, "utf-8")
+    with gzip.open(tmp_path / "train.en.gz", "wt", encoding="utf-8") as file:
+        file.write("one\ntwo\n")
+    found = unlabelled.read([tmp_path / name for name in ("train.fr", "train.en.gz", "train.deu_Latn")])
+    assert found.files == (("un", "deux"), ("one", "two"), ("eins",))
+
+
 @pytest.mark.parametrize(
     ("name", "content", "said"),
     [

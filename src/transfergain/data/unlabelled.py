@@ -16,13 +16,14 @@ from transfergain.counts import counted
 from transfergain.data import contamination
 from transfergain.data.draws import mark
 from transfergain.data.formats import unpacked
+from transfergain.data.formats.parallel import is_language
 from transfergain.data.formats.table import Table
 from transfergain.data.gate import checked
 from transfergain.data.read import ending, read_file
 from transfergain.errors import UserError
 
 LINES = (".txt", ".text", "")
-"""Endings of files that hold a text a line."""
+"""Endings of files that hold a text a line; so do those of parallel text, such as `train.fr`, where they are named."""
 TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """Endings of files of which a column is read."""
 USUAL_COLUMN = "text"
@@ -128,11 +129,16 @@ def _texts(path: Path, column: str | None) -> Iterator[str]:
     kind = ending(path)
     if kind in TABLES:
         return _column(path, read_file(path), column)
-    if kind not in LINES and path.exists():
+    if kind not in LINES and not _is_side(path) and path.exists():
         raise UserError(
             f"{path}: unknown format {kind}; text is read from {', '.join((*LINES[:-1], *TABLES))}, plain or .gz"
         )
     return _lines(path)
+
+
+def _is_side(path: Path) -> bool:
+    """Tell whether a file is one side of parallel text: its ending is a language."""
+    return is_language(Path(unpacked.name(path)).suffix.removeprefix("."))
 
 
 def _column(path: Path, table: Table, column: str | None) -> Iterator[str]:

@@ -48,7 +48,7 @@ def _looks(entry: TaskEntry) -> Looks:
     return Looks.auto(entry.max_seeds) if entry.seeds == "auto" else Looks.fixed(entry.seeds)
 
 
-PRETRAINING_BATCH = 32
+PRETRAINING_BATCH = 16
 """Sequences of a step of pretraining."""
 
 

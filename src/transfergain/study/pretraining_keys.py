@@ -28,8 +28,8 @@ class PretrainingKeys(BaseModel):
     """Name -> files of a further corpus."""
     pretrain_steps: Annotated[
         list[Annotated[int, Field(ge=1)]],
-        Flag("steps of pretraining of self and adapted, or several: 500,2000", Group.TRAINING, default="1000"),
-    ] = Field(default_factory=lambda: [1000])
+        Flag("steps of pretraining of self and adapted, or several: 500,2000", Group.TRAINING, default="2000"),
+    ] = Field(default_factory=lambda: [2000])
     """Ascending. The arms are pretrained for the most of them; see `courses`."""
     pretraining_seeds: Annotated[
         int, Field(ge=1, le=100), Flag("pretrainings of self and adapted, shared out among the seeds", Group.QUESTION)

@@ -41,7 +41,7 @@ class Asked:
     seconds: float | None = None
     """Of training."""
     learning_rate: float | None = None
-    batch_size: int = 32
+    batch_size: int = 16
     max_length: int = 128
     seed: int = 0
     precision: str = "auto"
