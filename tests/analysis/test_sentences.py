@@ -6,6 +6,7 @@ import re
 import pytest
 
 from support.planted import NAMES, planted
+from transfergain.analysis import words
 from transfergain.analysis.rows import Measure
 from transfergain.report import markdown
 from transfergain.report.limits import limits
@@ -59,7 +60,7 @@ def figures(row):
         value = stack.pop()
         stack += value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
         if isinstance(value, float):
-            found |= {f"{100 * abs(value):.1f}", f"{100 * (1 - value):.1f}", f"{value:.1f}"}
+            found |= {words.in_percent(abs(value)), words.in_percent(1 - value), f"{value:.1f}"}
     return found
 
 
@@ -91,3 +92,12 @@ def test_no_interval_leaves_the_possible_range(known):
 
 def test_findings_are_json(known):
     assert json.loads(known.to_json())["summary"]["question"].endswith("?")
+
+
+def test_a_score_and_one_less_its_error_print_alike():
+    """72.85 % stood as 72.8 % in the table and as 72.9 % in the sentence beside it."""
+    shares = [n / 10_000 for n in range(10_001)]
+    assert any(f"{100 * x:.1f}" != f"{100 * (1 - (1 - x)):.1f}" for x in shares), "by the float it depends on its last digit"
+    assert all(words.in_percent(x) == words.in_percent(1 - (1 - x)) for x in shares)
+    assert all(words.in_percent(-x).removeprefix("-") == words.in_percent(x) for x in shares)
+    assert (words.in_percent(0.7285), words.in_percent(-1e-9), words.in_percent(0.0812, "+")) == ("72.9", "0.0", "+8.1")

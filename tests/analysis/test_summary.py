@@ -11,6 +11,7 @@ from support.planted import FIVE, FLOORS, NAMES, at, findings, planted, trials
 from support.synthetic import DATA, World
 from transfergain.analysis.advice import PENDING
 from transfergain.analysis.rows import Verdict
+from transfergain.analysis.words import in_percent
 from transfergain.split import TEST
 from transfergain.types import Status
 
@@ -50,7 +51,7 @@ def test_every_figure_of_an_answer_is_that_of_a_row(case):
     """A number of a sentence with a decimal is a score, or a difference of two, of some row to a tenth of a point."""
     _, known = case
     rows = [*known.gains, *known.candidates, *known.scores]
-    values = {f"{100 * abs(x):.1f}" for x in _numbers(rows)} | {f"{100 * (1 - x):.1f}" for x in _numbers(known.gains)}
+    values = {in_percent(abs(x)) for x in _numbers(rows)} | {in_percent(1 - x) for x in _numbers(known.gains)}
     for of in known.summary.datasets:
         for figure in re.findall(r"\d+\.\d(?= |$|,|;|\)|\.)(?!x)", of.answer + " " + of.benefits[0].text):
             assert figure in values, (figure, of.answer)

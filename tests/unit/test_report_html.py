@@ -20,6 +20,7 @@ from support.planted import NAMES, planted
 from transfergain.analysis import candidates, gain
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import RecipeRow, Verdict
+from transfergain.analysis.words import in_percent
 from transfergain.outcome import Details, Evaluated, Outcome
 from transfergain.report.page.answer import answers
 from transfergain.report.page.downloads import embed
@@ -168,7 +169,7 @@ def test_every_gain_is_said_with_its_interval_and_in_words(usual):
     headline = usual.headline()
     assert {row.verdict for row in headline} >= {Verdict.SUPPORTED, Verdict.NEGATIVE_TRANSFER}
     shown = html[html.index('id="gains"') :]
-    points = [[f"{100 * x:+.1f}" for x in (row.estimate, row.low, row.high)] for row in headline]
+    points = [[in_percent(x, "+") for x in (row.estimate, row.low, row.high)] for row in headline]
     assert all(f"{gain} [{low}, {high}]" in shown[: shown.index("</table>")] for gain, low, high in points)
     shifts = [r for r in usual.gains if r.split == shift("tweets") and r.budget == 256]
     assert shifts
@@ -180,14 +181,14 @@ def test_the_first_screen_has_all_arms_and_floors_with_what_to_take(usual):
     rows = usual.candidates
     assert {row.arm for row in rows} == set(LEVELS)
     for row in rows:
-        interval = f"{100 * row.low:.1f} to {100 * row.high:.1f}"
-        assert f'<b>{100 * row.score:.1f}</b> <span class="quiet">{interval}</span>' in first
+        interval = f"{in_percent(row.low)} to {in_percent(row.high)}"
+        assert f'<b>{in_percent(row.score)}</b> <span class="quiet">{interval}</span>' in first
     best = usual.summary.datasets[0]
     assert best.recommendation.name == "full"
     assert [figure.value for figure in answers(usual)[0].figures] == [
-        f"{100 * best.score:.1f} %",
-        f"{100 * best.over_reference.estimate:+.1f} points",
-        f"{100 * best.over_floor.estimate:+.1f} points",
+        f"{in_percent(best.score)} %",
+        f"{in_percent(best.over_reference.estimate, '+')} points",
+        f"{in_percent(best.over_floor.estimate, '+')} points",
     ]
 
 
@@ -202,7 +203,7 @@ def test_the_first_screen_of_every_planted_study_says_its_answers_and_no_riddle(
     first = " ".join(Page(html_of_first(found)).text.split())
     for of in found.summary.datasets:
         assert of.answer in first and of.recommendation.title in first
-        assert all(f"{100 * row.score:.1f}" in first for row in of.candidates)
+        assert all(f"{in_percent(row.score)}" in first for row in of.candidates)
     assert not re.search(r"undefined|None|nan|_f1|squad", first)
 
 
@@ -396,7 +397,7 @@ def test_scratch_cut_short_and_several_data_sets():
 def test_negative_gains_keep_their_sign(usual, page):
     worse = next(row for row in usual.headline() if row.arm == "lora")
     assert worse.estimate < 0
-    estimate, low, high = (f"{100 * x:+.1f}" for x in (worse.estimate, worse.low, worse.high))
+    estimate, low, high = (in_percent(x, "+") for x in (worse.estimate, worse.low, worse.high))
     assert f"{estimate} [{low}, {high}]" in page.text
 
 

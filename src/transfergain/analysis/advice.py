@@ -122,7 +122,7 @@ def more_labels(tables: AdviceTables, name: str, arm: str) -> MoreLabels:
 
 
 def _brought(row: LastLabelsRow) -> str:
-    amount, ends = f"{100 * abs(row.estimate):z.1f} points", words.interval(row.low, row.high)
+    amount, ends = f"{words.in_percent(abs(row.estimate))} points", words.interval(row.low, row.high)
     does = f"{'brought' if row.estimate >= 0 else 'cost'} {row.arm}"
     if row.low is None:
         return f"{does} {amount} in the one seed that has both"

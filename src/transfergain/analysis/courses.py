@@ -148,7 +148,7 @@ def _gained(found: Estimate) -> str:
 
 
 def _amount(row: CourseRow) -> str:
-    return words.amount(row.estimate or 0.0)
+    return words.in_percent(row.estimate or 0.0)
 
 
 def said(found: Sequence[CourseRow], dataset: str) -> str:

@@ -50,7 +50,7 @@ def effective_robustness(trials: DatasetTrials, cells: Mapping[int, Cell], split
     mine = np.repeat([1.0, 0.0], [len(group) for group in parts])
     found, (slope, intercept, at) = _estimate([cell for group in parts for cell in group], mine, look.design)
     verdict = judge_sign(found.low, found.high, begun=look.begun)
-    more = [words.in_points(_apart(at, x)) for x in (found.estimate, found.low, found.high) if x is not None]
+    more = [words.in_percent(_apart(at, x), "+") for x in (found.estimate, found.low, found.high) if x is not None]
     interval = f" (95 %: {more[1]} to {more[2]}{look.clause})" if len(more) > 1 else ""
     said = {Verdict.SUPPORTED: "more robust", Verdict.NEGATIVE_TRANSFER: "less robust"}
     sentence = (

@@ -112,7 +112,7 @@ def _moves(facts: Facts, row: GainRow) -> str:
     how = "" if facts.arm == FULL.name or what == title(facts.arm) else f" with {title(facts.arm)}"
     figures = ", ".join(filter(None, (words.points(row.estimate), "" if hidden(row) else words.interval(row.low, row.high))))
     figures = f"({figures}; {words.seeds(row.n_seeds)})"
-    before, after = f"{100 * (1 - row.reference_error):.1f}", f"{100 * (1 - row.error):.1f}"
+    before, after = words.in_percent(1 - row.reference_error), words.in_percent(1 - row.error)
     if row.reference != REFERENCE:
         has = f"{upper(title(facts.arm))} from {facts.model} has {facts.metric} {after} % with {row.budget:,} labels"
         return f"{has}, {title(row.reference)} {before} % {figures}"

@@ -120,7 +120,7 @@ def said(found: Sequence[PartRow], dataset: str) -> str:
     if Part.OBJECTIVE in by_part and Part.READ in by_part:
         whole = by_part[Part.READ].score - by_part[Part.OBJECTIVE].reference_score
         pieces = [f"{_amount(by_part[part])} from {part}" for part in (Part.OBJECTIVE, Part.READ)]
-        sentences.append(f"Of the {words.amount(whole)} points of {FULL.name}, {pieces[0]}, {pieces[1]}")
+        sentences.append(f"Of the {words.in_percent(whole)} points of {FULL.name}, {pieces[0]}, {pieces[1]}")
     elif Part.OBJECTIVE in by_part:
         sentences.append(f"{_upper(Part.OBJECTIVE)} alone: {_amount(by_part[Part.OBJECTIVE])} points")
     if Part.FURTHER in by_part:
@@ -133,8 +133,8 @@ def said(found: Sequence[PartRow], dataset: str) -> str:
 def _amount(row: PartRow) -> str:
     difference = row.score - row.reference_score
     if row.low is None or row.high is None:
-        return words.amount(difference)
-    return f"{words.amount(difference)} ({words.amount(row.low)} to {words.amount(row.high)})"
+        return words.in_percent(difference)
+    return f"{words.in_percent(difference)} ({words.in_percent(row.low)} to {words.in_percent(row.high)})"
 
 
 def _upper(part: Part) -> str:

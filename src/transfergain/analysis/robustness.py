@@ -89,7 +89,7 @@ def _possible_loss(found: stats.Estimate, before: float) -> stats.Estimate:
 def _loss(found: stats.Estimate) -> str:
     """Write `9.1 points less (95 %: 5.0 to 13.2)`, or of a loss below 0 `1.2 points more (95 %: -0.5 to 2.9)`."""
     sign, word = (1, "less") if found.estimate >= 0 else (-1, "more")
-    text = f"{100 * sign * found.estimate:z.1f} points {word}"
+    text = f"{words.in_percent(sign * found.estimate)} points {word}"
     if found.low is None or found.high is None:
         return text
     low, high = sorted((100 * sign * found.low, 100 * sign * found.high))

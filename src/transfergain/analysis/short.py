@@ -101,7 +101,7 @@ def gain(row: GainRow) -> str:
 
 def beside(row: GainRow) -> str:
     """Say how an arm does against predictions that files give: `Full at 91.9 % is 3.1 points better than gpt at 88.8 %.`"""
-    by = f"{100 * abs(row.estimate):.1f} points {'better' if row.estimate >= 0 else 'worse'}"
+    by = f"{words.in_percent(abs(row.estimate))} points {'better' if row.estimate >= 0 else 'worse'}"
     theirs = f"{row.reference} at {words.score(1 - row.reference_error)}"
     return f"{row.arm.capitalize()} at {words.score(1 - row.error)} is {by} than {theirs}{in_brackets(row)}."
 

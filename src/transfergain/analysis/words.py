@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from transfergain.analysis.endless import Reading
@@ -145,34 +146,32 @@ def listed(items: Sequence[str]) -> str:
     return items[0] if len(items) == 1 else f"{', '.join(items[:-1])} and {items[-1]}" if items else "nothing"
 
 
+def in_percent(value: float, sign: str = "") -> str:
+    """Write a score in per cent, or with the sign `+` a difference of scores in points: `91.2`, `+8.1`.
+
+    Halves are rounded away from zero, whatever the last digits of the float: a score and one less its error print alike.
+    """
+    return f"{100 * value + math.copysign(1e-9, value):{sign}z.1f}"
+
+
 def score(value: float) -> str:
     """Write a score: `91.9 %`."""
-    return f"{100 * value:.1f} %"
+    return f"{in_percent(value)} %"
 
 
 def from_to(before: float, after: float) -> str:
     """Write two scores: `83.8 to 91.9 %`."""
-    return f"{100 * before:.1f} to {100 * after:.1f} %"
-
-
-def in_points(difference: float) -> str:
-    """Write a difference of scores without its unit: `+8.1`."""
-    return f"{100 * difference:+z.1f}"
-
-
-def amount(difference: float) -> str:
-    """Write a difference of scores without its unit, and without a sign where it is positive: `8.1`."""
-    return f"{100 * difference:z.1f}"
+    return f"{in_percent(before)} to {in_percent(after)} %"
 
 
 def points(difference: float) -> str:
     """Write a difference of scores: `+8.1 points`."""
-    return f"{in_points(difference)} points"
+    return f"{in_percent(difference, '+')} points"
 
 
 def interval(low: float | None, high: float | None) -> str:
     """Write an interval of a difference of scores, in points: `95 %: +6.8 to +9.4`; empty without one."""
-    return "" if low is None or high is None else f"95 %: {in_points(low)} to {in_points(high)}"
+    return "" if low is None or high is None else f"95 %: {in_percent(low, '+')} to {in_percent(high, '+')}"
 
 
 def margin(value: float) -> str:

@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from transfergain.analysis import words
+from transfergain.analysis.words import in_percent
 from transfergain.counts import counted
 from transfergain.running.comparing import Comparison
 from transfergain.running.console import say, tell, warn, wrapped
@@ -27,10 +28,11 @@ def show(found: Comparison, console: Console) -> None:
     for header in ("in %", "A", "B", "A - B, points (95 %)", "p"):
         table.add_column(header, justify="left" if header == "in %" else "right", no_wrap=True)
     for row in found.rows:
-        ends = "" if row.low is None or row.high is None else f" ({words.in_points(row.low)} to {words.in_points(row.high)})"
+        low, high = row.low, row.high
+        ends = "" if low is None or high is None else f" ({in_percent(low, '+')} to {in_percent(high, '+')})"
         p = "" if row.p_value is None else words.p_value(row.p_value)
-        scores = (f"{100 * row.score_a:.1f}", f"{100 * row.score_b:.1f}")
-        table.add_row(*map(Text, (row.metric, *scores, f"{words.in_points(row.difference)}{ends}", p)))
+        scores = (in_percent(row.score_a), in_percent(row.score_b))
+        table.add_row(*map(Text, (row.metric, *scores, f"{in_percent(row.difference, '+')}{ends}", p)))
     console.print(table)
     if found.discordant is not None:
         only = f"only A is right on {counted(found.discordant.only_a, 'example')}, only B on {found.discordant.only_b:,}"
@@ -41,10 +43,10 @@ def show(found: Comparison, console: Console) -> None:
 def answer(found: Comparison) -> str:
     """Say in a sentence which system is better by the first metric, or that the test set does not tell."""
     row = found.rows[0]
-    amount = f"{row.metric} {100 * row.score_a:.1f} against {100 * row.score_b:.1f} %"
+    amount = f"{row.metric} {in_percent(row.score_a)} against {in_percent(row.score_b)} %"
     if row.low is None or row.high is None:
         return f"Not known: {amount}, without an interval."
-    interval = f"{words.in_points(row.difference)} points, 95 %: {words.in_points(row.low)} to {words.in_points(row.high)}"
+    interval = f"{words.points(row.difference)}, {words.interval(row.low, row.high)}"
     if row.low > 0 or row.high < 0:
         return f"{'A' if row.low > 0 else 'B'} is better: A has {amount} ({interval})."
     return f"These {found.examples:,} examples do not tell which is better: A has {amount} ({interval})."

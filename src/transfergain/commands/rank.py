@@ -9,9 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from transfergain.analysis.words import in_percent
 from transfergain.engine.rank_row import RankRow
 from transfergain.metrics import METRICS
-from transfergain.report.page.figures import MISSING, percent
+from transfergain.report.page.figures import MISSING
 from transfergain.running.console import LABEL, say, tell, wrapped
 from transfergain.running.ranking import Ranking
 
@@ -54,13 +55,13 @@ def names(found: Ranking) -> dict[str, str]:
 def answer(found: Ranking) -> str:
     """Say in a sentence or two which checkpoint promises most, and whether the next one is told apart from it."""
     named, (best, *others) = names(found), found.ranked
-    score = f"{percent(best.probe or 0.0)} % {METRICS[found.metric].title}"
+    score = f"{in_percent(best.probe or 0.0)} % {METRICS[found.metric].title}"
     said = f"{named[best.model]} promises most on {found.dataset}: a linear probe of it has {score}."
     if not others:
         return said
     other = others[0]
     apart = other.high is not None and best.low is not None and other.high < best.low
-    behind = f"{named[other.model]} has {percent(other.probe or 0.0)} %"
+    behind = f"{named[other.model]} has {in_percent(other.probe or 0.0)} %"
     return f"{said} {behind}." if apart else f"{said} {behind}, too near to tell them apart by this: train both."
 
 
@@ -76,8 +77,8 @@ def heads(found: Ranking) -> Sequence[str]:
 
 def promised(row: RankRow) -> list[str]:
     """Write what a checkpoint promises and what it costs, by column."""
-    interval = MISSING if row.low is None or row.high is None else f"{percent(row.low)} to {percent(row.high)}"
-    probe = MISSING if row.probe is None else percent(row.probe)
+    interval = MISSING if row.low is None or row.high is None else f"{in_percent(row.low)} to {in_percent(row.high)}"
+    probe = MISSING if row.probe is None else in_percent(row.probe)
     return [probe, interval, _millions(row.parameters), _number(row.seconds, 1), _number(row.megabytes, 0)]
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from transfergain.analysis.rows import Verdict
+from transfergain.analysis.words import in_percent
 from transfergain.commands.rank import (
     EVIDENCE_HEADS,
     TEXT_COLUMNS,
@@ -20,7 +21,7 @@ from transfergain.commands.rank import (
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.report.page.dots import Dot, DotPlot, scale
-from transfergain.report.page.figures import ARM_COLOURS, SYMBOLS, Column, RowGroup, Style, TextTable, percent
+from transfergain.report.page.figures import ARM_COLOURS, SYMBOLS, Column, RowGroup, Style, TextTable
 from transfergain.report.page.html import template
 from transfergain.running.ranking import Ranking
 
@@ -64,8 +65,8 @@ def _dots(found: Ranking) -> DotPlot:
             name=named[row.model],
             note="",
             style=Style(ARM_COLOURS[i % len(ARM_COLOURS)], SYMBOLS[i % len(SYMBOLS)], "solid"),
-            figure=percent(row.probe or 0.0),
-            interval="" if row.low is None or row.high is None else f"{percent(row.low)} to {percent(row.high)}",
+            figure=in_percent(row.probe or 0.0),
+            interval="" if row.low is None or row.high is None else f"{in_percent(row.low)} to {in_percent(row.high)}",
             verdict=Verdict.NONE,
             low=None if row.low is None else place(row.low),
             middle=place(row.probe or 0.0),

@@ -11,11 +11,11 @@ from rich.text import Text
 
 from transfergain.analysis import words
 from transfergain.analysis.benefits import leading_arm
+from transfergain.analysis.words import in_percent
 from transfergain.arms import REFERENCE
 from transfergain.commands.compare import ComparisonRow
 from transfergain.report.page import ASSETS
 from transfergain.report.page.figures import MISSING
-from transfergain.report.typeset import percent
 from transfergain.running.console import say, wrapped
 
 COLUMNS = (
@@ -50,9 +50,9 @@ def _standing(best: ComparisonRow, others: Sequence[ComparisonRow]) -> str:
     nearest = min(others, key=lambda row: (row.behind_low is not None, row.behind_low, row.behind))
     if nearest.behind is None or nearest.behind_low is None or nearest.behind_high is None:
         return f"None can be called the best with {best.arm}: one seed in common gives no interval"
-    bounds = f"95 % interval {percent(nearest.behind_low, 'z')} to {percent(nearest.behind_high, 'z')}"
+    bounds = f"95 % interval {in_percent(nearest.behind_low)} to {in_percent(nearest.behind_high)}"
     over = " over all studies" if len(others) > 1 else ""
-    by = f"{percent(nearest.behind, 'z')} points ({bounds}{over}, {words.seeds(nearest.behind_seeds)})"
+    by = f"{in_percent(nearest.behind)} points ({bounds}{over}, {words.seeds(nearest.behind_seeds)})"
     if nearest.behind_low > 0:
         return f"{best.study} is the best with {best.arm}: ahead of {nearest.study} by {by}"
     return f"None is clearly the best with {best.arm}: {best.study} is ahead of {nearest.study} by {by}"
@@ -98,7 +98,7 @@ def cells_of(row: ComparisonRow) -> list[str]:
         row.model,
         MISSING if row.budget is None else f"{row.budget:,}",
         row.arm or MISSING,
-        MISSING if row.score is None else percent(row.score),
+        MISSING if row.score is None else in_percent(row.score),
         _points(row.gain, row.gain_low, row.gain_high),
         row.reference or MISSING,
         _points(row.difference, row.low, row.high),
@@ -110,8 +110,8 @@ def _points(estimate: float | None, low: float | None, high: float | None) -> st
     """Write a difference in points: `+8.1 [+6.8, +9.4]`."""
     if estimate is None:
         return MISSING
-    interval = MISSING if low is None or high is None else f"[{percent(low, '+z')}, {percent(high, '+z')}]"
-    return f"{percent(estimate, '+z')} {interval}"
+    interval = MISSING if low is None or high is None else f"[{in_percent(low, '+')}, {in_percent(high, '+')}]"
+    return f"{in_percent(estimate, '+')} {interval}"
 
 
 def page(rows: Sequence[ComparisonRow]) -> str:

@@ -180,7 +180,7 @@ def _table(findings: Findings, dataset: str, narrow: bool) -> RenderableType:
             table.add_row()
         labels = f"{score.budget:,}" if score.budget != previous else ""
         previous = score.budget
-        cells = [labels, score.arm, f"{100 * score.mean:.1f}", *_gain_cells(gains.get((previous, score.arm)))]
+        cells = [labels, score.arm, words.in_percent(score.mean), *_gain_cells(gains.get((previous, score.arm)))]
         table.add_row(*cells[: len(table.columns)])
     return table if scores else Text("  no trial has finished")
 
@@ -188,8 +188,8 @@ def _table(findings: Findings, dataset: str, narrow: bool) -> RenderableType:
 def _gain_cells(row: GainRow | None) -> list[RenderableType]:
     if row is None:
         return []
-    gain = f"{100 * row.estimate:+z.1f}"
+    gain = words.in_percent(row.estimate, "+")
     if row.low is not None and row.high is not None:
-        gain += f" [{100 * row.low:+z.1f}, {100 * row.high:+z.1f}]"
+        gain += f" [{words.in_percent(row.low, '+')}, {words.in_percent(row.high, '+')}]"
     p = "" if row.p_holm is None else words.p_value(row.p_holm)
     return [gain, p, Text(row.verdict, style=VERDICT_STYLES[row.verdict])]

@@ -12,6 +12,7 @@ from transfergain.analysis import findings as analysis
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import Verdict
 from transfergain.analysis.summary import BenefitLine, DatasetSummary
+from transfergain.analysis.words import in_percent
 from transfergain.errors import UserError
 from transfergain.report import terminal
 from transfergain.report.page.figures import Figure
@@ -154,7 +155,7 @@ def _table(of: DatasetSummary) -> str:
     heads = "".join(f"<th {CELL_STYLE}>{escape(name)}</th>" for name in ("labels", *table.columns))
     body = "".join(
         f"<tr><td {CELL_STYLE}>{budget:,}</td>"
-        + "".join(f"<td {CELL_STYLE}>{'' if x is None else f'{100 * x:.1f}'}</td>" for x in scores)
+        + "".join(f"<td {CELL_STYLE}>{'' if x is None else in_percent(x)}</td>" for x in scores)
         + "</tr>"
         for budget, scores in zip(table.budgets, table.scores, strict=True)
     )

@@ -118,7 +118,7 @@ def _table(of: DatasetSummary, width: int, most: int) -> Iterator[Text]:
         yield Text(f"{'':4}{caption}")
         yield Text(head, style="bold")
     for budget, scores in rows:
-        cells = "".join(f"{'' if (x := scores[i]) is None else f'{100 * x:.1f}':>{room[i]}}" for i in shown)
+        cells = "".join(f"{'' if (x := scores[i]) is None else words.in_percent(x):>{room[i]}}" for i in shown)
         yield Text(f"{budget:>10,}{cells}".rstrip())
 
 
@@ -170,7 +170,7 @@ def _short(name: str) -> str:
 
 
 def _gain(of: DatasetSummary) -> str:
-    return "" if of.over_reference is None else f"{100 * of.over_reference.estimate:+z.1f}"
+    return "" if of.over_reference is None else words.in_percent(of.over_reference.estimate, "+")
 
 
 def _interval(of: DatasetSummary) -> str:
@@ -180,11 +180,11 @@ def _interval(of: DatasetSummary) -> str:
 
 def _scores(of: DatasetSummary) -> str:
     over = of.over_reference
-    return "" if over is None else f"{100 * over.score_against:.1f} to {100 * over.score:.1f}"
+    return "" if over is None else f"{words.in_percent(over.score_against)} to {words.in_percent(over.score)}"
 
 
 def _floor(of: DatasetSummary) -> str:
-    return "" if of.over_floor is None else f"{100 * of.over_floor.estimate:+z.1f} {of.over_floor.against}"
+    return "" if of.over_floor is None else f"{words.in_percent(of.over_floor.estimate, '+')} {of.over_floor.against}"
 
 
 COLUMNS: dict[str, Callable[[DatasetSummary], str]] = {

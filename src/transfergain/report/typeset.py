@@ -9,6 +9,7 @@ from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 from transfergain.analysis import words
 from transfergain.analysis.rows import GainRow, MeasureRow, ScoreRow
 from transfergain.analysis.trial_rows import TrialRow
+from transfergain.analysis.words import in_percent
 from transfergain.errors import visible
 from transfergain.report import reading
 from transfergain.report.page.figures import MISSING
@@ -48,14 +49,9 @@ class Bounded(Protocol):
     def high(self) -> float | None: ...
 
 
-def percent(share: float, sign: str = "") -> str:
-    """Write a score in per cent, or a difference in points: `91.2`, `+8.1` with the sign `+z`."""
-    return f"{100 * share:{sign}.1f}"
-
-
 def bounds(row: Bounded, sign: str = "") -> str:
     """Write ` [90.1, 92.3]`; nothing where there is no interval."""
-    return "" if row.low is None or row.high is None else f" [{percent(row.low, sign)}, {percent(row.high, sign)}]"
+    return "" if row.low is None or row.high is None else f" [{in_percent(row.low, sign)}, {in_percent(row.high, sign)}]"
 
 
 COMMON_LAYOUT: Layout[Placed] = (
@@ -67,10 +63,10 @@ GAINS_LAYOUT: Layout[GainRow] = (
     *COMMON_LAYOUT,
     Field("split", lambda row: str(row.split)),
     Field("metric", lambda row: row.metric or MISSING),
-    Field("score, %", lambda row: percent(1 - row.error), True),
+    Field("score, %", lambda row: in_percent(1 - row.error), True),
     Field("over", lambda row: row.reference),
-    Field("its score, %", lambda row: percent(1 - row.reference_error), True),
-    Field("gain [95 %], points", lambda row: percent(row.estimate, "+z") + bounds(row, "+z"), True),
+    Field("its score, %", lambda row: in_percent(1 - row.reference_error), True),
+    Field("gain [95 %], points", lambda row: in_percent(row.estimate, "+") + bounds(row, "+"), True),
     Field("Holm p", lambda row: MISSING if row.p_holm is None else words.p_value(row.p_holm), True),
     Field("seeds", lambda row: f"{row.n_seeds:,}", True),
     Field("verdict", lambda row: row.verdict or MISSING),
@@ -79,7 +75,7 @@ SCORES_LAYOUT: Layout[ScoreRow] = (
     *COMMON_LAYOUT,
     Field("split", lambda row: str(row.split)),
     Field("metric", lambda row: row.metric),
-    Field("score [95 %], %", lambda row: percent(row.mean) + bounds(row), True),
+    Field("score [95 %], %", lambda row: in_percent(row.mean) + bounds(row), True),
     Field("seeds", lambda row: f"{row.n_seeds:,}", True),
 )
 TRIALS_LAYOUT: Layout[TrialRow] = (

@@ -56,7 +56,7 @@ def _labels(row: ForecastRow, study: StudyRequest) -> str:
         return f" and buy labels: {bought} {brings}"
     if row.verdict is Verdict.NOT_SUPPORTED:
         return f" and buy no more labels: {bought} probably bring less than {words.margin(study.margin)}"
-    least = "nothing" if row.low - row.fitted < LITTLE else f"{100 * (row.low - row.fitted):.1f}"
+    least = "nothing" if row.low - row.fitted < LITTLE else words.in_percent(row.low - row.fitted)
     return f"; whether to buy labels is open: {bought} may bring between {least} and {_points(row.high - row.fitted)}"
 
 
@@ -70,4 +70,4 @@ def _more(row: ForecastRow, study: StudyRequest) -> str:
 
 
 def _points(difference: float) -> str:
-    return f"{100 * difference:.1f} points"
+    return f"{words.in_percent(difference)} points"

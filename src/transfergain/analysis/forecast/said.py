@@ -144,7 +144,7 @@ def _from_to(row: ForecastRow) -> str:
     assert row.estimate is not None
     if start(row) == row.score:
         return words.from_to(row.score, row.estimate)
-    return f"{100 * start(row):.1f} (measured: {100 * row.score:.1f}) to {words.score(row.estimate)}"
+    return f"{words.in_percent(start(row))} (measured: {words.in_percent(row.score)}) to {words.score(row.estimate)}"
 
 
 def _scores(row: ForecastRow) -> str:

@@ -10,7 +10,8 @@ from transfergain.analysis.findings import Findings
 from transfergain.analysis.recommend import shown, title, upper
 from transfergain.analysis.rows import Verdict
 from transfergain.analysis.summary import DatasetSummary
-from transfergain.report.page.figures import MISSING, Style, gain_text, percent, styles
+from transfergain.analysis.words import in_percent
+from transfergain.report.page.figures import MISSING, Style, gain_text, styles
 from transfergain.report.page.svg import MARKER_SHAPES, padded, round_numbers
 from transfergain.report.reading import rivals
 
@@ -62,12 +63,12 @@ def candidates(of: DatasetSummary, drawn: dict[str, Style]) -> DotPlot | None:
 
     def dot(row: CandidateRow) -> Dot:
         low, high = shown(row)
-        interval = "" if low is None or high is None else f"{percent(low)} to {percent(high)}"
+        interval = "" if low is None or high is None else f"{in_percent(low)} to {in_percent(high)}"
         return Dot(
             name=row.arm if row.is_given else upper(title(row.arm)),
             note="floor" if row.is_floor else "given" if row.is_given else "",
             style=drawn[row.arm],
-            figure=percent(row.score),
+            figure=in_percent(row.score),
             interval=interval,
             verdict=Verdict.NONE,
             low=None if low is None else place(low),
@@ -112,7 +113,7 @@ def gains(findings: Findings) -> DotPlot | None:
         ticks=ticks,
         zero=place(0.0),
         margin=place(margin),
-        note=f"Solid line: no gain. Dotted line: {percent(margin, '+')}, the smallest gain that matters.",
+        note=f"Solid line: no gain. Dotted line: {in_percent(margin, '+')}, the smallest gain that matters.",
     )
 
 

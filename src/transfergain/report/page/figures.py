@@ -8,6 +8,7 @@ from html import escape
 from typing import Any, NamedTuple, Protocol
 
 from transfergain.analysis.findings import Findings
+from transfergain.analysis.words import in_percent
 
 ARM_COLOURS = ("#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 """Okabe and Ito's palette, told apart by the colour-blind; those that hold on white and on black first."""
@@ -100,25 +101,20 @@ def styles(findings: Findings) -> dict[str, Style]:
     }
 
 
-def percent(share: float, sign: str = "") -> str:
-    """Write a score in per cent, or (with `sign` "+") a difference of scores in points: `87.4`, `+9.3`."""
-    return f"{100 * share:{sign}z.1f}"
-
-
 def interval_text(row: Interval, sign: str = "") -> str:
     """Write `[low, high]` of a score in per cent or (with `sign` "+") of a gain in points; a dash where it is unknown."""
     low, high = row.low, row.high
-    return MISSING if low is None or high is None else f"[{percent(low, sign)}, {percent(high, sign)}]"
+    return MISSING if low is None or high is None else f"[{in_percent(low, sign)}, {in_percent(high, sign)}]"
 
 
 def score_text(row: Scored) -> str:
     """Write a score in per cent: `87.4 [85.1, 89.7]`."""
-    return f"{percent(row.mean)} {interval_text(row)}"
+    return f"{in_percent(row.mean)} {interval_text(row)}"
 
 
 def gain_text(row: Gained) -> str:
     """Write a gain in points: `+9.3 [+7.1, +11.5]`."""
-    return f"{percent(row.estimate, '+')} {interval_text(row, '+')}"
+    return f"{in_percent(row.estimate, '+')} {interval_text(row, '+')}"
 
 
 def curve(

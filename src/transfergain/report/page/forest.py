@@ -5,6 +5,7 @@ from __future__ import annotations
 from html import escape
 
 from transfergain.analysis.findings import Findings
+from transfergain.analysis.words import in_percent
 from transfergain.report.page.figures import (
     Column,
     Figure,
@@ -14,7 +15,6 @@ from transfergain.report.page.figures import (
     interval_text,
     layout,
     line,
-    percent,
     rule,
     styles,
 )
@@ -39,7 +39,9 @@ def figure(findings: Findings) -> Figure | None:
     traces.insert(0, rule("no gain", [0, 0], [0.6, -len(rows) + 0.4], "no gain", "dot"))
     y_axis = {"tickvals": [-i for i in range(len(rows))], "ticktext": [escape(name) for name in names]}
     title = f"Gain over {rivals(row.reference for row in findings.headline())} on the test set, {findings.study.model}"
-    body = [[name, percent(r.estimate, "+"), interval_text(r, "+"), r.verdict] for name, r in zip(names, rows, strict=True)]
+    body = [
+        [name, in_percent(r.estimate, "+"), interval_text(r, "+"), r.verdict] for name, r in zip(names, rows, strict=True)
+    ]
     columns = (Column("data set, arm"), Column("gain, points", True), Column("95 % interval", True), Column("verdict"))
     drawn_layout = layout("", axis("gain, points"))
     drawn_layout["yaxis"] |= y_axis

@@ -11,10 +11,11 @@ from transfergain.analysis import words
 from transfergain.analysis.findings import Findings
 from transfergain.analysis.rows import GainRow, RecipeRow
 from transfergain.analysis.trial_rows import trial_score
+from transfergain.analysis.words import in_percent
 from transfergain.counts import counted
 from transfergain.metrics import METRICS
 from transfergain.outcome import Details
-from transfergain.report.page.figures import MISSING, Column, RowGroup, TextTable, gain_text, percent, score_text
+from transfergain.report.page.figures import MISSING, Column, RowGroup, TextTable, gain_text, score_text
 from transfergain.split import TEST, Kind, Split
 from transfergain.store import StoredTrial
 from transfergain.types import Status
@@ -81,7 +82,7 @@ def parts_table(findings: Findings, dataset: str) -> TextTable:
 
 
 def _part_cells(figures: Mapping[str, float], is_count: Mapping[str, bool]) -> list[str]:
-    return [f"{value:,.0f}" if is_count[name] else percent(value) for name, value in figures.items()]
+    return [f"{value:,.0f}" if is_count[name] else in_percent(value) for name, value in figures.items()]
 
 
 def gains_table(findings: Findings, dataset: str, natural: bool = True) -> TextTable:
@@ -107,14 +108,14 @@ def _gain_cells(row: GainRow) -> list[str]:
     return [
         f"{row.budget:,}",
         row.arm,
-        percent(1 - row.reference_error),
-        percent(1 - row.error),
+        in_percent(1 - row.reference_error),
+        in_percent(1 - row.error),
         gain_text(row),
         MISSING if cut is None else f"{100 * cut:.1f} %",
         *(MISSING if p is None else words.p_value(p) for p in (row.p_holm, row.p_value, row.p_sign_flip)),
         f"{100 * row.prob_better:.0f} %",
         f"{row.n_seeds:,}",
-        MISSING if row.mde is None else percent(row.mde),
+        MISSING if row.mde is None else in_percent(row.mde),
         "; ".join(filter(None, reasons)),
     ]
 
@@ -124,7 +125,7 @@ def recipes(findings: Findings, dataset: str) -> TextTable:
     body = []
     for row in findings.recipes:
         if row.dataset == dataset:
-            tried = [f"{rate:.3g}: {percent(score)} % (step {steps:,.0f})" for rate, score, steps in row.tried]
+            tried = [f"{rate:.3g}: {in_percent(score)} % (step {steps:,.0f})" for rate, score, steps in row.tried]
             edge = "at the edge of those tried" if row.at_edge else ""
             note = row.problem or edge or ("" if tried else _untuned(row))
             rate = f"{row.learning_rate:.3g}" if row.learning_rate else MISSING

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from transfergain.analysis.rows import Measure
+from transfergain.analysis.words import in_percent
 from transfergain.counts import counted
-from transfergain.report.page.figures import Column, Figure, RowGroup, TextTable, Trace, axis, layout, line, percent, rule
+from transfergain.report.page.figures import Column, Figure, RowGroup, TextTable, Trace, axis, layout, line, rule
 from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
 from transfergain.split import TEST, Split
 
@@ -42,11 +43,11 @@ def reliability_diagram(view: DatasetView, split: Split, measure: Measure) -> Fi
         style = view.styles.get(row.arm)
         if bins and style:
             hover = [
-                f"{row.arm}: confidence {percent(c)} %, right {percent(a)} %, {counted(round(n), 'case')}"
+                f"{row.arm}: confidence {in_percent(c)} %, right {in_percent(a)} %, {counted(round(n), 'case')}"
                 for c, a, n in bins
             ]
             traces.append(line(row.arm, style, [100 * b[0] for b in bins], [100 * b[1] for b in bins], hover))
-            body += [[row.arm, percent(c), percent(a), f"{n:,.0f}"] for c, a, n in bins]
+            body += [[row.arm, in_percent(c), in_percent(a), f"{n:,.0f}"] for c, a, n in bins]
     where = "the test set" if split == TEST else str(split)
     title = f"{view.dataset}: reliability on {where}, {DIAGRAMS[measure]}, with {view.top:,} labels"
     words = "Share of right predictions against mean confidence, in 15 bins; below the diagonal is overconfident."

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from transfergain.analysis import words
 from transfergain.analysis.rows import ConvergenceRow, Measure
+from transfergain.analysis.words import in_percent
 from transfergain.arms import REFERENCE
 from transfergain.report.page.figures import (
     MISSING,
@@ -19,7 +20,6 @@ from transfergain.report.page.figures import (
     layout,
     line,
     marker,
-    percent,
     quiet,
     rule,
 )
@@ -70,7 +70,7 @@ def curves(view: DatasetView, unit: str) -> Figure | None:
                 x += [point[0] for point in points] + [None]
                 y += [100 * point[1] for point in points] + [None]
                 hover += [
-                    f"{name}, seed {row.spec.replicate}: dev {percent(s)} % at {_count(v)} {unit}" for v, s in points
+                    f"{name}, seed {row.spec.replicate}: dev {in_percent(s)} % at {_count(v)} {unit}" for v, s in points
                 ] + [""]
         if x:
             style = view.styles[name]
@@ -95,7 +95,7 @@ def curves(view: DatasetView, unit: str) -> Figure | None:
 
 def _target(rows: Sequence[ConvergenceRow], ends: Sequence[float]) -> list[Trace]:
     levels = [row.target for row in rows if row.target is not None]
-    return [rule("target", ends, [100 * levels[0]] * 2, f"target: dev {percent(levels[0])} %")] if levels else []
+    return [rule("target", ends, [100 * levels[0]] * 2, f"target: dev {in_percent(levels[0])} %")] if levels else []
 
 
 def _crossings(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Trace]:
@@ -109,7 +109,7 @@ def _crossings(view: DatasetView, rows: Sequence[ConvergenceRow]) -> list[Trace]
         known = [time for time in times if time]
         if known and target is not None and name in view.styles:
             style = view.styles[name]
-            hover = [f"{name} crosses {percent(target)} % at {_count(time)}" for time in known]
+            hover = [f"{name} crosses {in_percent(target)} % at {_count(time)}" for time in known]
             trace = line(name, style, known, [100 * target] * len(known), hover, "markers")
             trace["marker"] = marker(style, 13) | {"line": {"width": 1.5, "color": "#000000"}}
             traces.append(quiet(trace, name))
@@ -138,8 +138,8 @@ def _last_points(view: DatasetView, title: str, arms: Sequence[str], field: str,
         if row.spec.arm in arms and row.outcome.curve:
             best = max(row.outcome.curve, key=lambda p: p.score)
             last = row.outcome.curve[-1]
-            body.append([row.spec.arm, str(row.spec.replicate), percent(best.score), _count(getattr(best, field)),
-                         percent(last.score), _count(getattr(last, field))])  # fmt: skip
+            body.append([row.spec.arm, str(row.spec.replicate), in_percent(best.score), _count(getattr(best, field)),
+                         in_percent(last.score), _count(getattr(last, field))])  # fmt: skip
     columns = (Column("arm"), Column("seed", True), Column("best on dev, %", True), Column(f"at {unit}", True),
                Column("last on dev, %", True), Column(f"at {unit}", True))  # fmt: skip
     return TextTable(title, columns, [RowGroup("", body)])
@@ -155,7 +155,7 @@ def _count(value: float) -> str:
 
 
 def _score(value: float | None) -> str:
-    return MISSING if value is None else percent(value)
+    return MISSING if value is None else in_percent(value)
 
 
 def _share(value: float | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from transfergain.analysis.courses import CourseRow
+from transfergain.analysis.words import in_percent
 from transfergain.report.page import figures
 from transfergain.report.page.figures import (
     MISSING,
@@ -19,7 +20,6 @@ from transfergain.report.page.figures import (
     layout,
     line,
     note,
-    percent,
 )
 from transfergain.report.page.panels.base import DatasetView, Panel
 from transfergain.report.reading import bounds_text, value_text
@@ -97,4 +97,4 @@ def _over_first(row: CourseRow) -> str:
     if row.over_first is None:
         return MISSING
     ends = replace(row, low=row.over_first_low, high=row.over_first_high)
-    return f"{percent(row.over_first, '+')} {bounds_text(ends)}"
+    return f"{in_percent(row.over_first, '+')} {bounds_text(ends)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from transfergain.analysis import words
 from transfergain.analysis.parts import PartRow, staircase
+from transfergain.analysis.words import in_percent
 from transfergain.report.page import figures
 from transfergain.report.page.figures import (
     Column,
@@ -15,7 +16,6 @@ from transfergain.report.page.figures import (
     layout,
     line,
     note,
-    percent,
     rule,
 )
 from transfergain.report.page.panels.base import DatasetView, Panel
@@ -57,7 +57,7 @@ def _figure(view: DatasetView, rows: list[PartRow], budget: int) -> Figure:
         traces += [point, note(f"   {error:.1f}", arm, error, "middle right", group=arm)]
     title = f"{view.dataset}: error in % on the test set by what the model has read, with {budget:,} labels"
     said = "An arm a point, with its 95 % interval; lower is better. Steps between arms are in the table, paired by seed."
-    body = [[arm, percent(1 - scores[arm].mean)] for arm in stairs]
+    body = [[arm, in_percent(1 - scores[arm].mean)] for arm in stairs]
     table = TextTable(title, (Column("arm"), Column("error, %", True)), [RowGroup("", body)])
     drawn = layout(f"error, % ({view.score})", {"type": "category"})
     return Figure(view.name("parts"), title, said, traces, drawn, table)

@@ -8,6 +8,7 @@ from typing import Any
 
 from transfergain.analysis.rows import ScoreRow
 from transfergain.analysis.trial_rows import trial_score
+from transfergain.analysis.words import in_percent
 from transfergain.arms import REFERENCE
 from transfergain.report.page.figures import (
     QUIET_COLOUR,
@@ -20,7 +21,6 @@ from transfergain.report.page.figures import (
     layout,
     line,
     marker,
-    percent,
     quiet,
 )
 from transfergain.report.page.panels.base import DatasetView, Panel, floor_label
@@ -95,7 +95,7 @@ def _by_seed(view: DatasetView) -> tuple[Scores, dict[tuple[int, str], str]]:
         score = trial_score(outcome, TEST, view.metric)
         if outcome.status == Status.DONE and score is not None:
             found.setdefault(spec.arm, {})[spec.replicate] = score
-            cells[spec.replicate, spec.arm] = percent(score)
+            cells[spec.replicate, spec.arm] = in_percent(score)
     return found, cells
 
 
@@ -125,7 +125,7 @@ def _dots(name: str, style: Style, found: Scores, places: Sequence[tuple[int, st
     points = [(x, seed, found[name][seed]) for x, arm in places for seed in _pairs(found, arm)]
     means = [(x, [found[name][seed] for seed in _pairs(found, arm)]) for x, arm in places]
     dots = line(name, style, [p[0] for p in points], [100 * p[2] for p in points],
-                [f"{name}, seed {seed}: {percent(score)} %" for _, seed, score in points], "markers")  # fmt: skip
+                [f"{name}, seed {seed}: {in_percent(score)} %" for _, seed, score in points], "markers")  # fmt: skip
     dots["marker"] = marker(style, 10) | {"opacity": 0.85}
     levels = [100 * sum(scores) / len(scores) for _, scores in means]
     bars = line(name, style, [x for x, _ in means], levels, [f"{name}, mean: {level:.1f} %" for level in levels], "markers")
@@ -135,7 +135,7 @@ def _dots(name: str, style: Style, found: Scores, places: Sequence[tuple[int, st
 
 def _floor_line(name: str, style: Style, score: float, ends: Sequence[float]) -> Trace:
     shown = floor_label(name)
-    return line(shown, style, ends, [100 * score] * 2, [f"{shown}: {percent(score)} %"] * 2, "lines")
+    return line(shown, style, ends, [100 * score] * 2, [f"{shown}: {in_percent(score)} %"] * 2, "lines")
 
 
 def _seed_table(
@@ -156,4 +156,4 @@ def _panel_axis(arms: Iterable[str], ends: Sequence[float]) -> dict[str, Any]:
 
 
 def _gain_note(x: float, gain: float) -> dict[str, Any]:
-    return {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": percent(gain, "+")}
+    return {"x": x, "y": 1, "yref": "paper", "yanchor": "bottom", "showarrow": False, "text": in_percent(gain, "+")}

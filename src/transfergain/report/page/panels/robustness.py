@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from transfergain.analysis.rows import Measure, RobustnessRow
+from transfergain.analysis.words import in_percent
 from transfergain.perturbations import SEVERITIES
 from transfergain.report.page import figures
 from transfergain.report.page.figures import (
@@ -21,7 +22,6 @@ from transfergain.report.page.figures import (
     curve,
     layout,
     line,
-    percent,
     rule,
 )
 from transfergain.report.page.panels.base import DatasetView, Panel, leading, rows_table
@@ -59,7 +59,7 @@ def effective(view: DatasetView, shift: str) -> Figure | None:
     for name, style in view.styles.items():
         mine = [p for p in points if p[2] == name]
         if mine:
-            hover = [f"{name}: test {percent(p[0])} %, {shift} {percent(p[1])} %" for p in mine]
+            hover = [f"{name}: test {in_percent(p[0])} %, {shift} {in_percent(p[1])} %" for p in mine]
             traces.append(line(name, style, [100 * p[0] for p in mine], [100 * p[1] for p in mine], hover, "markers"))
     fitted = _fitted(row, low, high)
     traces += [rule("as the test score implies", *fitted, "what the test score implies", "solid")] if fitted else []
@@ -70,7 +70,7 @@ def effective(view: DatasetView, shift: str) -> Figure | None:
         + "On the dotted diagonal nothing is lost."
     )  # fmt: skip
     title = f"{view.dataset}: {view.score} in % on {shift} against the test set"
-    body = [[p[2], percent(p[0]), percent(p[1]), percent(p[1] - p[0], "+")] for p in points]
+    body = [[p[2], in_percent(p[0]), in_percent(p[1]), in_percent(p[1] - p[0], "+")] for p in points]
     columns = (Column("arm"), Column("test, %", True), Column(f"{shift}, %", True), Column("difference, points", True))
     drawn = layout(f"{view.score} on {shift}, %", axis(f"{view.score} on the test set, %"))
     return Figure(

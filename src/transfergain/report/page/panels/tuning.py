@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from transfergain.analysis.rows import RecipeRow
+from transfergain.analysis.words import in_percent
 from transfergain.report.page.figures import (
     MISSING,
     Column,
@@ -16,7 +17,6 @@ from transfergain.report.page.figures import (
     layout,
     line,
     marker,
-    percent,
     quiet,
 )
 from transfergain.report.page.panels.base import DatasetView, Panel
@@ -39,13 +39,13 @@ def rates(view: DatasetView, rows: Sequence[RecipeRow], budget: int) -> Figure:
     traces, cells = list[Trace](), dict[tuple[float, str], str]()
     for row in rows:
         style, tried = view.styles[row.arm], sorted((rate, score) for rate, score, *_ in row.tried)
-        hover = [f"{row.arm}, learning rate {rate:.2g}: dev {percent(score)} %" for rate, score in tried]
+        hover = [f"{row.arm}, learning rate {rate:.2g}: dev {in_percent(score)} %" for rate, score in tried]
         traces.append(line(row.arm, style, [rate for rate, _ in tried], [100 * score for _, score in tried], hover))
         chosen = [(rate, score) for rate, score in tried if rate == row.learning_rate]
         ring = line(row.arm, style, [r for r, _ in chosen], [100 * s for _, s in chosen], mode="markers")
         ring["marker"] = marker(style._replace(symbol="circle-open"), 18)
         traces.append(quiet(ring))
-        cells |= {(rate, row.arm): percent(score) for rate, score in tried}
+        cells |= {(rate, row.arm): in_percent(score) for rate, score in tried}
     title = f"{view.dataset}: {view.score} in % on dev against learning rate, with {budget:,} labels"
     words = "Every arm tries the same rates, on a log axis, on a seed that is not reported; the ring marks the chosen one."
     drawn = layout(f"{view.score} on dev, %", axis("learning rate, log scale", log=True))
@@ -58,9 +58,9 @@ def best_of(view: DatasetView, rows: Sequence[RecipeRow], budget: int) -> Figure
     for row in rows:
         values = row.expected_best
         ks = list(range(1, len(values) + 1))
-        hover = [f"{row.arm}, best of {k}: {percent(value)} %" for k, value in zip(ks, values, strict=True)]
+        hover = [f"{row.arm}, best of {k}: {in_percent(value)} %" for k, value in zip(ks, values, strict=True)]
         traces.append(line(row.arm, view.styles[row.arm], ks, [100 * value for value in values], hover))
-        cells |= {(k, row.arm): percent(value) for k, value in zip(ks, values, strict=True)}
+        cells |= {(k, row.arm): in_percent(value) for k, value in zip(ks, values, strict=True)}
     title = f"{view.dataset}: expected best {view.score} in % on dev of k learning rates, with {budget:,} labels"
     words = (
         "What k draws with replacement from the rates tried would find on average (Dodge et al. 2019). The rates are spread "
