@@ -12,6 +12,7 @@ from support.planted import NAMES, planted
 from transfergain.analysis.findings import load
 from transfergain.analysis.rows import Benefit
 from transfergain.analysis.summary import NextStep
+from transfergain.analysis.words import in_percent
 from transfergain.outcome import Outcome
 from transfergain.report import steps, terminal
 from transfergain.types import WarningKind
@@ -51,21 +52,21 @@ def test_several_data_sets_have_a_row_each(width):
     for of in findings.summary.datasets:
         (row,) = [line for line in lines if line.startswith(f"{of.dataset} ")]
         assert f" {of.verdict} " in row and row.endswith(f" {of.recommendation.name}")
-        assert f"{100 * of.over_reference.estimate:+.1f} " in row
+        assert f"{in_percent(of.over_reference.estimate, '+')} " in row
 
 
 FIRST_LINES = {
     "floor wins": """No need for it: TF-IDF + logistic regression reaches accuracy 95.9 % without a
-transformer; full fine-tuning from bert-base-uncased has 87.9 %, -7.9 points
-(95 %: -11.3 to -4.5). Over scratch: 67.5 to 87.9 %, +20.4 points (95 %: +12.7""",
+transformer; full fine-tuning from bert-base-uncased has 88.0 %, -7.9 points
+(95 %: -11.3 to -4.5). Over scratch: 67.5 to 88.0 %, +20.5 points (95 %: +12.7""",
     "scratch never learned": """Scratch never learned: accuracy of 48.2 % is not clearly above chance (50.0 %)
-in 5 of 5 seeds. Full fine-tuning at 87.9 % beats the best floor, TF-IDF +
+in 5 of 5 seeds. Full fine-tuning at 88.0 % beats the best floor, TF-IDF +
 logistic regression: +17.5 points (95 %: +11.2 to +23.8).""",
     "negative transfer": """No, it hurts. Starting from bert-base-uncased lowers accuracy from 88.6 to
-80.5 % with 1,024 labels (-8.0 points, 95 %: -15.7 to -0.4; 5 seeds).
+80.5 % with 1,024 labels (-8.1 points, 95 %: -15.7 to -0.4; 5 seeds).
 """,
     "equal arms": """Undecided; more seeds alone would hardly decide it. Starting from
-bert-base-uncased lifts accuracy from 83.5 to 84.8 % with 1,024 labels (+1.2
+bert-base-uncased lifts accuracy from 83.6 to 84.8 % with 1,024 labels (+1.2
 points, 95 %: -6.3 to +8.7; 5 seeds).""",
     "one seed": """One seed, so no verdict yet. Starting from bert-base-uncased lifts accuracy from
 65.5 to 85.5 % with 1,024 labels (+20.0 points; 1 seed).
@@ -73,7 +74,7 @@ points, 95 %: -6.3 to +8.7; 5 seeds).""",
     "two seeds": """2 seeds are too few for a verdict. Starting from bert-base-uncased lifts
 accuracy from 62.5 to 69.2 % with 1,024 labels (+6.7 points; 2 seeds).
 """,
-    "one budget": """Yes. Starting from bert-base-uncased lifts accuracy from 62.0 to 88.9 % with 480
+    "one budget": """Yes. Starting from bert-base-uncased lifts accuracy from 62.0 to 89.0 % with 480
 labels (+27.0 points, 95 %: +20.5 to +33.5; 5 seeds).
 """,
     "perfect scores": """No need for it: TF-IDF + logistic regression reaches accuracy 100.0 % without a
@@ -83,7 +84,7 @@ transformer; full fine-tuning from bert-base-uncased has 100.0 %, +0.0 points
 1,024 labels (+22.3 points, 95 %: +2.8 to +33.7; 3 seeds).
 """,
     "crossing curves": """No, it hurts. Starting from bert-base-uncased lowers accuracy from 88.6 to
-80.5 % with 1,024 labels (-8.0 points, 95 %: -15.7 to -0.4; 5 seeds). With 64
+80.5 % with 1,024 labels (-8.1 points, 95 %: -15.7 to -0.4; 5 seeds). With 64
 labels it helps: 55.5 to 76.0 %, +20.5 points (95 %: +13.0 to +28.0).""",
     "no scratch": """Yes, it beats the best floor. Full fine-tuning from bert-base-uncased has
 accuracy 86.5 % with 1,024 labels, TF-IDF + logistic regression 70.5 % (+16.1
@@ -104,7 +105,7 @@ def test_scores_are_those_of_the_rows_in_per_cent():
     lines = printed(findings, 120).splitlines()
     start = next(i for i, line in enumerate(lines) if line.split()[:1] == ["labels"])
     names, values = lines[start].split("    accuracy")[0].split()[1:], lines[start + 1].split()[1:]
-    means = {row.arm: f"{100 * row.mean:.1f}" for row in findings.primary(findings.scores) if str(row.split) == "test"}
+    means = {row.arm: in_percent(row.mean) for row in findings.primary(findings.scores) if str(row.split) == "test"}
     assert dict(zip(names, values, strict=True)) == means
 
 
@@ -135,6 +136,15 @@ def test_a_step_is_a_flag_or_a_keyword(step, flags, keywords):
     assert (steps.flags(step), steps.keywords(step)) == (flags, keywords)
 
 
+def test_several_data_sets_have_one_number_of_seeds_to_run_next():
+    """Each named its own: --max-seeds 16 and --max-seeds 24 stood below each other, where one study takes one number."""
+    (of,) = planted("usual").summary.datasets
+    first = replace(of, next=[NextStep(text="more seeds", key="max_seeds", value="16"), NextStep(text="tune", key="tune")])
+    alone = NextStep(text="label more", of_study=False)
+    second = replace(of, dataset="other", next=[alone, NextStep(text="more seeds", key="max_seeds", value="24")])
+    assert list(map(steps.flags, steps.of_study([first, second]))) == ["more seeds: --max-seeds 24", "tune: without --tune"]
+
+
 def test_messages_name_keywords_in_python():
     said = "--train-file a--b.csv: give --seeds 3, not --max-seeds; e-mail--x stays"
     assert steps.in_keywords(said) == "train_file a--b.csv: give seeds 3, not max_seeds; e-mail--x stays"
@@ -161,10 +171,10 @@ def test_table_shows_score_and_gain_of_every_arm_and_floor(tmp_path):
     findings, output = shown(tmp_path)
     assert "Sentiment on reviews" in output
     for score in findings.primary(findings.scores):
-        mean = f"{100 * score.mean:.1f}"
+        mean = in_percent(score.mean)
         assert any(score.arm in line.split() and mean in line.split() for line in output.splitlines()), score
     for gain in findings.primary(findings.gains):
-        interval = f"{100 * gain.estimate:+.1f} [{100 * gain.low:+.1f}, {100 * gain.high:+.1f}]"
+        interval = f"{in_percent(gain.estimate, '+')} [{in_percent(gain.low, '+')}, {in_percent(gain.high, '+')}]"
         line = next(line for line in output.splitlines() if interval in line)
         assert gain.verdict in line
 

@@ -98,7 +98,8 @@ def _decide(gain: GainRow, looks: Sequence[int]) -> NextStep:
     """
     needed, now = gain.seeds_needed or 0, looks[-1] if looks else gain.n_seeds
     if hopeless(gain) or now >= COUNTS[-1]:
-        return NextStep(text="label more test examples and start in another folder: more seeds would hardly decide it")
+        more = "label more test examples and start in another folder: more seeds would hardly decide it"
+        return NextStep(text=more, of_study=False)
     most = str(min(needed if needed > now else 2 * now, COUNTS[-1]))
     if len(looks) > 1:
         return NextStep(text="an open question gets more seeds (false findings: 5 to 7 %)", key="max_seeds", value=most)

@@ -32,6 +32,8 @@ class NextStep(Flat):
     """The key of a study that it takes: `seeds` is `--seeds` in a command, `seeds=` in Python. Empty: none is needed."""
     value: str = ""
     """Empty: the key is to be left out."""
+    of_study: bool = True
+    """Whether it is about the whole study, and not about one of its data sets alone."""
 
 
 @dataclass(frozen=True, kw_only=True)

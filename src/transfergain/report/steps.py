@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from transfergain.analysis import words
 from transfergain.analysis.summary import DatasetSummary, MoreLabels, NextStep
@@ -23,6 +23,20 @@ def recommended(of: DatasetSummary) -> str:
 def labels_brought(more: MoreLabels, step: Step) -> list[str]:
     """Write what the next labels probably buy, what the last ones brought, and where that is not known, what would tell."""
     return [*more.forecast, more.text, *([step(more.step)] if more.step else [])]
+
+
+def of_study(datasets: Sequence[DatasetSummary]) -> list[NextStep]:
+    """List what to run next in a study of several data sets: of steps with one key, the highest number serves all."""
+    found: dict[str, NextStep] = {}
+    for step in (step for of in datasets for step in of.next if step.of_study):
+        key = step.key or step.text
+        if key not in found or _number(step) > _number(found[key]):
+            found[key] = step
+    return list(found.values())
+
+
+def _number(step: NextStep) -> int:
+    return int(step.value) if step.value.isdecimal() else 0
 
 
 def flags(step: NextStep) -> str:

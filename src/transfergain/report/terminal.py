@@ -15,7 +15,7 @@ from transfergain.analysis.rows import Verdict
 from transfergain.analysis.summary import BenefitLine, DatasetSummary, Summary
 from transfergain.report import details
 from transfergain.report.details import VERDICT_STYLES
-from transfergain.report.steps import Step, flags, labels_brought, recommended
+from transfergain.report.steps import Step, flags, labels_brought, of_study, recommended
 from transfergain.report.wrap import columns, labelled, put, wrapped
 
 MOST_LINES = 25
@@ -129,9 +129,7 @@ def _several(summary: Summary, width: int, step: Step, most_steps: int, most_cav
     yield from _rows(summary.datasets, width)
     yield Text("")
     yield from _item("Benefits", _benefits(summary.datasets), width)
-    steps = dict.fromkeys(
-        step(each) for of in summary.datasets for each in of.next if each.key or "same command" in each.text
-    )
+    steps = map(step, of_study(summary.datasets))
     caveats = (f"{of.dataset}: {text}" for of in summary.datasets for text in of.caveats)
     yield from _notes({"Next": list(islice(steps, most_steps)), "Careful": list(islice(caveats, most_caveats))}, width)
 

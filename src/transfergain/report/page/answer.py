@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import NamedTuple
 
 from markupsafe import Markup
@@ -22,7 +21,7 @@ from transfergain.report.page.dots import DotPlot
 from transfergain.report.page.figures import styles
 from transfergain.report.page.panels import data_efficiency
 from transfergain.report.page.panels.base import DatasetView
-from transfergain.report.steps import flags, labels_brought
+from transfergain.report.steps import flags, labels_brought, of_study
 from transfergain.split import TEST
 
 
@@ -89,10 +88,7 @@ def answers(findings: Findings) -> list[Answer]:
 
 def common_steps(summary: Summary) -> list[str]:
     """List what to run next in a study of several data sets: the steps that are not about one of them."""
-    known = dict.fromkeys(
-        flags(step) for of in summary.datasets for step in of.next if step.key or "same command" in step.text
-    )
-    return list(islice(known, MOST))
+    return [flags(step) for step in of_study(summary.datasets)[:MOST]]
 
 
 def panel_id(key: str, number: int) -> str:
