@@ -59,6 +59,14 @@ def test_all_steps_are_of_the_seeds_that_all_arms_have(rows):
     assert {row.n_seeds for row in analysed(fewer)["parts"]} == {4}
 
 
+def test_an_arm_that_runs_with_all_labels_alone_hides_no_parts_with_fewer(rows):
+    """As with `--largest-only scratch-long`."""
+    some = [row for row in rows if row.spec.arm != "scratch-long" or row.spec.budget == max(STAIRS.budgets)]
+    found = {(row.budget, row.part) for row in analysed(some)["parts"]}
+    whole = [Part.OBJECTIVE, Part.READ, Part.FURTHER]
+    assert found == {(b, part) for b in STAIRS.budgets for part in whole} | {(max(STAIRS.budgets), Part.COMPUTE)}
+
+
 def test_a_study_without_such_arms_has_no_parts(rows):
     assert analysed([row for row in rows if row.spec.arm in ("scratch", "full")])["parts"] == []
     assert parts.said([], "reviews") == ""

@@ -53,6 +53,11 @@ class Step(NamedTuple):
     reference: str
     arm: str
 
+    @property
+    def arms(self) -> tuple[str, str]:
+        """Name both."""
+        return self.reference, self.arm
+
 
 def _first(pretrains: Start) -> str:
     return next(name for name, arm in ARMS.items() if arm.pretrains is pretrains)
@@ -69,17 +74,17 @@ STAIRCASE = (
 
 
 def rows(trials: DatasetTrials, margin: float) -> list[PartRow]:
-    """Measure every step whose two arms have finished; none in a study without arms that are pretrained on text."""
-    steps = [step for step in STAIRCASE if {step.arm, step.reference} <= trials.cells.keys()]
-    arms = list(dict.fromkeys(arm for step in steps for arm in (step.reference, step.arm)))
+    """Measure the steps whose arms have finished, at every number of labels; none where no arm was pretrained on text."""
+    budgets = {budget for step in STAIRCASE for arm in step.arms for budget in trials.cells.get(arm, {})}
+    return [row for budget in sorted(budgets) for row in _at(trials, budget, margin)]
+
+
+def _at(trials: DatasetTrials, budget: int, margin: float) -> Iterator[PartRow]:
+    """Measure the steps with so many labels, all by the seeds that their arms share."""
+    steps = [step for step in STAIRCASE if all(budget in trials.cells.get(arm, {}) for arm in step.arms)]
+    arms = list(dict.fromkeys(arm for step in steps for arm in step.arms))
     if not any(ARMS[arm].pretrains for arm in arms):
-        return []
-    budgets = sorted(set.intersection(*(set(trials.cells[arm]) for arm in arms)))
-    return [row for budget in budgets for row in _at(trials, budget, steps, arms, margin)]
-
-
-def _at(trials: DatasetTrials, budget: int, steps: Sequence[Step], arms: Sequence[str], margin: float) -> Iterator[PartRow]:
-    """Measure the steps with so many labels."""
+        return
     look = trials.look_at(common([trials.cells[arm][budget] for arm in arms]))
     if not look.seeds:
         return
