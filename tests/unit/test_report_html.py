@@ -203,7 +203,7 @@ def test_the_first_screen_of_every_planted_study_says_its_answers_and_no_riddle(
     first = " ".join(Page(html_of_first(found)).text.split())
     for of in found.summary.datasets:
         assert of.answer in first and of.recommendation.title in first
-        assert all(f"{in_percent(row.score)}" in first for row in of.candidates)
+        assert all(in_percent(row.score) in first for row in of.candidates)
     assert not re.search(r"undefined|None|nan|_f1|squad", first)
 
 

@@ -98,4 +98,4 @@ def _what_it_takes(result: Estimate, margin: float, looks: Design | None) -> Jud
     options = [counted(seeds, "seed")] if seeds else []
     options += [f"{clusters:,} test examples"] if clusters else []
     needs = f"needs about {' or '.join(options)}" if options else "needs far more seeds and test examples"
-    return Judgement(Verdict.INCONCLUSIVE, f"{needs} (detectable now: {100 * found:.1f} points)", seeds)
+    return Judgement(Verdict.INCONCLUSIVE, f"{needs} (detectable now: {words.in_percent(found)} points)", seeds)

@@ -169,9 +169,14 @@ def points(difference: float) -> str:
     return f"{in_percent(difference, '+')} points"
 
 
+def ends(low: float | None, high: float | None) -> str:
+    """Write the ends of an interval of a difference of scores, in points: `+6.8 to +9.4`; empty without one."""
+    return "" if low is None or high is None else f"{in_percent(low, '+')} to {in_percent(high, '+')}"
+
+
 def interval(low: float | None, high: float | None) -> str:
     """Write an interval of a difference of scores, in points: `95 %: +6.8 to +9.4`; empty without one."""
-    return "" if low is None or high is None else f"95 %: {in_percent(low, '+')} to {in_percent(high, '+')}"
+    return f"95 %: {found}" if (found := ends(low, high)) else ""
 
 
 def margin(value: float) -> str:

@@ -28,8 +28,7 @@ def show(found: Comparison, console: Console) -> None:
     for header in ("in %", "A", "B", "A - B, points (95 %)", "p"):
         table.add_column(header, justify="left" if header == "in %" else "right", no_wrap=True)
     for row in found.rows:
-        low, high = row.low, row.high
-        ends = "" if low is None or high is None else f" ({in_percent(low, '+')} to {in_percent(high, '+')})"
+        ends = f" ({interval})" if (interval := words.ends(row.low, row.high)) else ""
         p = "" if row.p_value is None else words.p_value(row.p_value)
         scores = (in_percent(row.score_a), in_percent(row.score_b))
         table.add_row(*map(Text, (row.metric, *scores, f"{in_percent(row.difference, '+')}{ends}", p)))

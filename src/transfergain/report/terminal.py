@@ -173,7 +173,7 @@ def _gain(of: DatasetSummary) -> str:
 
 def _interval(of: DatasetSummary) -> str:
     over = of.over_reference
-    return "" if over is None else words.interval(over.low, over.high).removeprefix("95 %: ")
+    return "" if over is None else words.ends(over.low, over.high)
 
 
 def _scores(of: DatasetSummary) -> str:

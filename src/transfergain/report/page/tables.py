@@ -111,7 +111,7 @@ def _gain_cells(row: GainRow) -> list[str]:
         in_percent(1 - row.reference_error),
         in_percent(1 - row.error),
         gain_text(row),
-        MISSING if cut is None else f"{100 * cut:.1f} %",
+        MISSING if cut is None else words.score(cut),
         *(MISSING if p is None else words.p_value(p) for p in (row.p_holm, row.p_value, row.p_sign_flip)),
         f"{100 * row.prob_better:.0f} %",
         f"{row.n_seeds:,}",
