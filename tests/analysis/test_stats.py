@@ -5,11 +5,12 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy import stats as reference
 
 from transfergain.analysis import power, stats
+from transfergain.analysis.sequential import Looks
 from transfergain.metrics import METRICS
 
 ACCURACY, MACRO_F1 = METRICS["accuracy"], METRICS["macro_f1"]
@@ -263,6 +264,15 @@ def test_detectable_falls_with_seeds_clusters_and_rises_with_power(components):
         assert power.detectable(components, s, 2 * n) < now
     assert power.detectable(components, s, n, power=0.9) > now
     assert power.detectable(components, s, n, level=0.99) > now
+
+
+@settings(max_examples=60, deadline=None)
+@given(COMPONENTS, st.floats(0.9, 1.1), st.sampled_from([None, Looks.auto(12)]))
+def test_what_is_detectable_is_told_without_the_smallest_effect_that_is(components, part, looks):
+    s, n = components.seeds, components.clusters
+    least = power.detectable(components, s, n, looks=looks)
+    assume(abs(part - 1) > 1e-9)
+    assert power.is_detectable(part * least, components, s, n, looks) is (part > 1)
 
 
 @settings(max_examples=25, deadline=None)

@@ -150,7 +150,9 @@ def test_a_gain_that_three_seeds_leave_open_gets_more_and_other_arms_none(tmp_pa
     found = seeds_of(ran)
     assert found["full", 80] > 3
     assert found["scratch", 80] > 3
-    assert found["probe", 80] == found["tfidf", 80] == 3
+    assert found["probe", 80] == 3
+    assert found["tfidf", 80] == found["full", 80]  # scores that stand side by side are of the same seeds
+    assert found["tfidf", 20] == found["full", 20]
 
 
 def test_a_gain_far_below_the_noise_is_given_up(tmp_path):

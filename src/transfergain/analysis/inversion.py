@@ -49,16 +49,17 @@ def isotonic(y: Floats) -> tuple[Floats, list[list[int]]]:
 
     Pool adjacent violators (Ayer et al. 1955), all weights equal.
     """
-    blocks: list[list[int]] = []
-    means: list[float] = []
-    for i, value in enumerate(np.asarray(y, dtype=np.float64).tolist()):
-        blocks.append([i])
-        means.append(value)
-        while len(means) > 1 and means[-2] > means[-1]:
-            right, left = blocks.pop(), blocks.pop()
-            means = [*means[:-2], float(np.mean([y[j] for j in left + right]))]
-            blocks.append(left + right)
-    return np.repeat(means, [len(block) for block in blocks]), blocks
+    blocks: list[tuple[float, int]] = []  # (sum, points) of each
+    for value in np.asarray(y, dtype=np.float64).tolist():
+        total, points = value, 1
+        while blocks and blocks[-1][0] / blocks[-1][1] > total / points:
+            before, more = blocks.pop()
+            total, points = before + total, more + points
+        blocks.append((total, points))
+    sizes = [points for _, points in blocks]
+    ends = itertools.accumulate(sizes)
+    shared = [list(range(end - points, end)) for end, points in zip(ends, sizes, strict=True)]
+    return np.repeat([total / points for total, points in blocks], sizes), shared
 
 
 def smoothed(curve: Sequence[Values]) -> list[Values]:

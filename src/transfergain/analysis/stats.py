@@ -11,7 +11,7 @@ of the methods it was chosen over.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Protocol
 
@@ -60,7 +60,7 @@ class Components:
         return (self.seed + self.residual / clusters) / seeds / variance if variance > 0 else 1.0
 
 
-class Design(Protocol):
+class Design(Hashable, Protocol):
     """When a study looks at its results, as far as a test must know (analysis/sequential.py); None is a single look."""
 
     def p_values(self, p: Floats, seeds: int) -> Floats:

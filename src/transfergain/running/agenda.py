@@ -166,12 +166,12 @@ class Agendas:
         cells |= {(cell.arm, cell.budget): cell for cell in planner.floors_compared(dataset)}
 
         def ask(seeds: Seeds, look: int) -> Mapping[Benefit, Answer] | None:
-            return self._answer([(cells[cell], count) for cell, count in seeds.items()], choices, look)
+            return self._answer(dataset, seeds, choices, look)
 
         needed, looks = replay(cells, planner.leading, planner.looks[dataset], ask, planner.references[dataset])
+        draft.known += self._more_of_floors(dataset, needed)
         for place, cell in cells.items():
             if cell.arm not in ARMS:
-                draft.known += self._more_seeds(cell, needed[place])
                 continue
             choice = self._as_costly(cell, choices)
             if choice is None:
@@ -207,27 +207,31 @@ class Agendas:
         steps = usual.steps + math.ceil(spent.flops * usual.steps / usual.flops)
         return replace(choice, recipe=replace(choice.recipe, epochs=1, min_steps=steps, patience=TO_THE_CAP))
 
-    def _more_seeds(self, floor: StudyCell, seeds: int) -> list[TrialSpec]:
-        """Plan the trials of a floor beyond those of the first look, which all floors have."""
-        return self._planner.reporting(floor, None, seeds)[self._planner.looks[floor.data.name].counts[0] :]
+    def _more_of_floors(self, dataset: str, seeds: Seeds) -> list[TrialSpec]:
+        """Plan the trials of floors beyond those of the first look: as many seeds as the arm at their budget that has most.
 
-    def _answer(
-        self, seeds: Sequence[tuple[StudyCell, int]], choices: Choices, look: int
-    ) -> Mapping[Benefit, Answer] | None:
+        So scores of a floor and an arm that stand side by side are of the same seeds, as their difference is.
+        """
+        planner, first = self._planner, self._planner.looks[dataset].counts[0]
+        most = {budget: max(n for (_, other), n in seeds.items() if other == budget) for _, budget in seeds}
+        floors = [floor for floor in planner.floor_cells(dataset) if floor.budget in most]
+        return [spec for floor in floors for spec in planner.reporting(floor, None, most[floor.budget])[first:]]
+
+    def _answer(self, dataset: str, seeds: Seeds, choices: Choices, look: int) -> Mapping[Benefit, Answer] | None:
         """Answer the questions of a data set from the reports of these cells; None while one has not ended."""
-        planner, data = self._planner, seeds[0][0].data
-        chosen = [(cell, choices.get((data.name, cell.arm)), count) for cell, count in seeds if cell.arm in ARMS]
-        if any(choice is None for _, choice, _ in chosen):
-            return None
-        specs = [spec for spec in planner.floors() if spec.dataset == data.name]
-        specs += [spec for cell, count in seeds if cell.arm not in ARMS for spec in self._more_seeds(cell, count)]
-        for cell, choice, count in chosen:
-            if choice and not choice.problem:
-                specs += planner.reporting(cell, choice.recipe, count)
+        planner, data = self._planner, self._planner.datasets[dataset]
+        specs = [spec for spec in planner.floors() if spec.dataset == dataset] + self._more_of_floors(dataset, seeds)
+        for (arm, budget), count in seeds.items():
+            if arm not in ARMS:
+                continue
+            if (choice := choices.get((dataset, arm))) is None:
+                return None
+            if not choice.problem:
+                specs += planner.reporting(StudyCell(data, arm, budget), choice.recipe, count)
         if self._ended.missing(specs):
             return None
         state = frozenset(spec.id for spec in specs)  # what has ended stays as it is as long as this process lives
         if state not in self._answered:
-            rows, entry, studied = self._ended.rows(specs), self._entries[data.name], len(planner.datasets)
-            self._answered[state] = answers(rows, data.name, entry, planner.leading, planner.study.margin, studied, look)
+            rows, entry, studied = self._ended.rows(specs), self._entries[dataset], len(planner.datasets)
+            self._answered[state] = answers(rows, dataset, entry, planner.leading, planner.study.margin, studied, look)
         return self._answered[state]

@@ -220,15 +220,14 @@ class Planner:
         made = self.pretrainings(cell.data.name, cell.arm, cell.course)
         return made[replicate % len(made)].id if made else self.revision
 
+    def floor_cells(self, dataset: str) -> list[StudyCell]:
+        """List the cells of all floors of a data set."""
+        data = self.datasets[dataset]
+        return [StudyCell(data, f.name, budget) for budget in self.budgets[dataset] for f in find(data.task).floors]
+
     def floors(self) -> list[TrialSpec]:
-        """Plan the floors' trials of the whole study."""
-        return [
-            spec
-            for name, data in self.datasets.items()
-            for budget in self.budgets[name]
-            for floor in find(data.task).floors
-            for spec in self.reporting(StudyCell(data, floor.name, budget), None)
-        ]
+        """Plan the floors' trials of the whole study's first look."""
+        return [spec for name in self.datasets for cell in self.floor_cells(name) for spec in self.reporting(cell, None)]
 
     def given(self) -> list[TrialSpec]:
         """Plan the scoring of predictions that files give: a trial a file, without training and without seeds."""
