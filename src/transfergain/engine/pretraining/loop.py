@@ -171,14 +171,17 @@ class _HeadFirst:
     """Lets a new head learn alone in the first steps, at a higher rate; then all weights, at the same rate."""
 
     def __init__(self, weights: Weights, what: Pretraining) -> None:
-        self._groups = weights.optimizer.param_groups if what.new else []
-        self._new = [group["times"] == HEAD_RATE_FACTOR for group in self._groups]
+        self._optimizer = weights.optimizer
+        self._new = [group["times"] == HEAD_RATE_FACTOR for group in self._optimizer.param_groups]
         self._steps = min(HEAD_STEPS, what.steps // 10) if what.steps is not None else HEAD_STEPS
 
     def before(self, step: int) -> None:
         """Set the rates of a step."""
+        if not any(self._new):
+            return
         alone = step < self._steps
-        for group, new in zip(self._groups, self._new, strict=True):
+        # asked anew each time: a state that is restored has groups of its own
+        for group, new in zip(self._optimizer.param_groups, self._new, strict=True):
             group["times"] = (HEAD_RATE_FACTOR if new else 0.0) if alone else 1.0
 
 
