@@ -3,6 +3,7 @@
 import gzip
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import transformers
 from rich.console import Console
 
 from support.checkpoints import build_tokenizer
+from support.fakes import dataset
 from support.texts import FILLER, GOOD, sentences
 from transfergain import checkpoint as checkpoints_
 from transfergain.data import unlabelled
@@ -22,8 +24,10 @@ from transfergain.engine.pretraining.packing import Frame, pack
 from transfergain.engine.saves import Saves
 from transfergain.errors import UserError
 from transfergain.running import pretraining as command
-from transfergain.running.tryout import quiet_libraries
+from transfergain.running.planner import Planner
+from transfergain.running.tryout import quiet_libraries, try_out
 from transfergain.seeds import generator
+from transfergain.study import Study
 
 pytestmark = pytest.mark.long
 
@@ -77,6 +81,22 @@ def test_what_comes_out_is_a_checkpoint_here_and_there(kind, checkpoints, texts,
     name, moved = next((n, p) for n, p in before.named_parameters() if p.ndim == 2 and "embed" not in n and "wpe" not in n)
     own = dict(getattr(model, "base_model", model).named_parameters())[name]
     assert own.shape == moved.shape and not torch.equal(own, moved)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_weights_drawn_afresh_learn_at_the_rate_of_their_architecture(kind, checkpoints, texts, tmp_path):
+    """In the command and in a study alike; what a checkpoint has learned moves at one rate."""
+    checkpoint = checkpoints_.resolve(checkpoints(kind))
+    fresh = {"masked": 2.5e-4, "next": 5e-4, "infilling": 5e-4}[KINDS[kind]]
+    asked = replace(FAST, steps=1, learning_rate=None, from_scratch=True)
+    assert run(checkpoints(kind), texts, tmp_path / "fresh", asked).learning_rate == fresh
+    assert run(checkpoints(kind), texts, tmp_path / "further", replace(asked, from_scratch=False)).learning_rate == 1e-4
+    tried = try_out(checkpoint, [], "cpu", "fp32")
+    data = dataset("reviews")
+    study = Study(arms="scratch,self,adapted", budgets=[20], max_length=16)
+    planner = Planner(study, {"reviews": data}, checkpoint.revision, "fp32", fresh_rate=tried.fresh_rate)
+    rates = {arm: planner.pretrainings("reviews", arm)[0].recipe.learning_rate for arm in ("self", "adapted")}
+    assert rates == {"self": fresh, "adapted": 1e-4}
 
 
 def test_the_masked_loss_is_that_of_the_library_on_the_same_masks(checkpoints, texts):

@@ -50,7 +50,7 @@ class Start(enum.StrEnum):
 
     @property
     def learning_rate(self) -> float:
-        """Give the rate of pretraining without one given: weights drawn afresh want more than those that are good."""
+        """Give the rate of pretraining an encoder: weights drawn afresh want more than those that are good."""
         return {Start.FRESH: 2.5e-4, Start.CHECKPOINT: 1e-4}[self]
 
 

@@ -47,7 +47,9 @@ def pretrain(
     ] = None,
     learning_rate: Annotated[
         float | None,
-        typer.Option(help="(default: 1e-4, from scratch 2.5e-4)", rich_help_panel=TRAINING, show_default=False),
+        typer.Option(
+            help="(default: 1e-4; from scratch 2.5e-4 for encoders, else 5e-4)", rich_help_panel=TRAINING, show_default=False
+        ),
     ] = None,
     batch_size: Annotated[int, typer.Option(help="sequences of a step", rich_help_panel=TRAINING)] = 16,
     max_length: Annotated[int, typer.Option(help="tokens of a sequence", rich_help_panel=TRAINING)] = 128,

@@ -11,6 +11,7 @@ from transfergain.analysis.reference import reference
 from transfergain.analysis.sequential import Looks
 from transfergain.arms import ARMS, REFERENCE
 from transfergain.arms.adapt import ADAPTATION_LABELS, METHODS, Adaptation
+from transfergain.arms.base import Start
 from transfergain.course import Corpus, Course
 from transfergain.data.draws import budget_sizes, max_budget
 from transfergain.errors import UserError
@@ -72,9 +73,12 @@ class Planner:
         revision: str,
         precision: str,
         unlabelled: Mapping[Corpus, str] | None = None,
+        fresh_rate: float = Start.FRESH.learning_rate,
     ) -> None:
-        """Take `unlabelled`: the fingerprint of each corpus that an arm is pretrained on."""
-        self.unlabelled = unlabelled or {}
+        """Take `unlabelled`, the fingerprint of each corpus that an arm is pretrained on, and the learning rate of
+        pretraining weights drawn afresh.
+        """
+        self.unlabelled, self.fresh_rate = unlabelled or {}, fresh_rate
         self.study, self.datasets, self.revision, self.precision = study, datasets, revision, precision
         entries = dict(zip(datasets, study.entries(), strict=True))
         self.budgets = {name: budgets_for(entries[name], data) for name, data in datasets.items()}
@@ -182,7 +186,7 @@ class Planner:
         course = course or self.course
         data, first = self.datasets[dataset], self.study.seed * REPLICATES_PER_SEED
         recipe = Recipe(
-            start.learning_rate,
+            self.fresh_rate if start is Start.FRESH else start.learning_rate,
             batch_size=PRETRAINING_BATCH,
             max_length=self.max_length[dataset],
             precision=self.precision,

@@ -120,7 +120,7 @@ def set_up(study: Study, console: Console) -> Setup:
             workers = _count_workers(study, checkpoint, tried, executor.own_machine, ahead)
         study = study.model_copy(update={"threads": workers.threads})
         marks = {corpus: cleaned.texts.fingerprint for corpus, cleaned in texts.items()}
-        planner = Planner(study, datasets, checkpoint.revision, tried.precision, marks)
+        planner = Planner(study, datasets, checkpoint.revision, tried.precision, marks, tried.fresh_rate)
         return Setup(planner, checkpoint, tried, workers, executor, ahead, texts)
     except BaseException:
         ahead.close()

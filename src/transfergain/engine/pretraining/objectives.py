@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transfergain.arms.base import Start
 from transfergain.engine.batching import IGNORED_LABEL, Feature
 from transfergain.engine.pretraining.packing import Tokens
 from transfergain.errors import UserError
@@ -20,6 +21,8 @@ KEPT_SHARE, RANDOM_SHARE = 0.1, 0.1
 """Of the tokens that are to be told: left as they are, and replaced by any token; the others are masked (Devlin et al.)."""
 INFILLED_SHARE, SPAN_LENGTH = 0.3, 3.0
 """Share of the tokens that are taken out, and the mean of the Poisson distribution of a stretch's length (Lewis et al.)."""
+FASTER_RATE = 2 * Start.FRESH.learning_rate
+"""Of decoders and encoder-decoders drawn afresh, which bear what encoders do not (docs/decisions/0057-pretraining.md)."""
 SENTINEL = "<extra_id_0>"
 """T5's stand-in for a mask token."""
 
@@ -65,6 +68,8 @@ class Objective:
     some_positions: bool
     """Whether the loss is of few positions of a sequence, so that the output layer need not run on the others."""
     citation: str
+    fresh_rate: float = Start.FRESH.learning_rate
+    """Learning rate of weights drawn afresh where none is given."""
 
 
 def _masked(tokens: Tokens, alphabet: Alphabet, rng: np.random.Generator) -> list[Feature]:
@@ -114,7 +119,7 @@ def _infill(tokens: Tokens, alphabet: Alphabet, rng: np.random.Generator) -> lis
 OBJECTIVES: dict[str, Objective] = {
     "infilling": Objective(
         "infilling", "text infilling", "AutoModelForSeq2SeqLM", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING", _infill, True,
-        False, "Lewis et al. 2020, BART",
+        False, "Lewis et al. 2020, BART", FASTER_RATE,
     ),
     "masked": Objective(
         "masked", "masked tokens", "AutoModelForMaskedLM", "MODEL_FOR_MASKED_LM_MAPPING", _masked, True, True,
@@ -122,7 +127,7 @@ OBJECTIVES: dict[str, Objective] = {
     ),
     "next": Objective(
         "next", "the next token", "AutoModelForCausalLM", "MODEL_FOR_CAUSAL_LM_MAPPING", _next, False, False,
-        "Radford et al. 2018, GPT",
+        "Radford et al. 2018, GPT", FASTER_RATE,
     ),
 }  # fmt: skip
 """In the order in which an architecture is asked whether it has such models: encoders may serve as decoders, too."""

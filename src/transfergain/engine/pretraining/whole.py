@@ -24,7 +24,7 @@ from transfergain.errors import UserError
 from transfergain.outcome import CurvePoint
 from transfergain.types import Checkpoint, Recipe
 
-VERSION = 1
+VERSION = 2
 """Enters every key: raise it whenever a change of code changes the numbers of a pretraining."""
 MOST_WARMUP = 200
 MOST_UNKNOWN = 0.5
@@ -170,7 +170,8 @@ def _get_ready(checkpoint: Checkpoint, texts: Unlabelled, asked: Asked, tokenize
     blueprint = Blueprint(checkpoint, objective.auto_class, config, asked.seed)
     with explained(checkpoint, "building its language model"):
         built = build(blueprint, objective, asked.from_scratch)
-    rate = asked.learning_rate or (Start.FRESH if asked.from_scratch else Start.CHECKPOINT).learning_rate
+    usual = objective.fresh_rate if asked.from_scratch else Start.CHECKPOINT.learning_rate
+    rate = asked.learning_rate or usual
     precision = pick_precision(asked.precision, pick_device(asked.device))
     recipe = Recipe(rate, batch_size=asked.batch_size, max_length=asked.max_length, precision=precision)
     return _Ready(tokenizer, objective, packed, built, recipe)
