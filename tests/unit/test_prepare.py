@@ -88,6 +88,18 @@ def test_a_class_of_one_or_two_examples_among_many_is_warned_of(tmp_path):
     assert not any("slip" in str(w) for w in load_files(tmp_path, train=rows[:150], test=rows[150:]).warnings)
 
 
+@pytest.mark.parametrize(("good_in_train", "good_in_test", "told"), [(0.7, 0.4, True), (0.5, 0.7, True), (0.5, 0.58, False)])
+def test_other_shares_of_classes_in_test_are_told(tmp_path, good_in_train, good_in_test, told):
+    def rows(where, count, good):
+        return [(f"{where} {i}", "good" if i < good * count else "bad") for i in range(count)]
+
+    data = load_files(tmp_path, train=rows("here", 400, good_in_train), test=rows("there", 200, good_in_test))
+    said = [warning.text for warning in data.warnings if "shared out" in warning.text]
+    assert bool(said) is told
+    few = load_files(tmp_path, train=rows("here", 60, good_in_train), test=rows("there", 20, good_in_test))
+    assert not any("shared out" in warning.text for warning in few.warnings), "the luck of the draw"
+
+
 def test_labels_are_those_of_train_and_shared_by_every_split(tmp_path):
     rows = sentences(120)
     data = load_files(tmp_path, train=rows[:60], validation=rows[60:80], test=rows[80:100], tweets=rows[100:])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -29,6 +30,8 @@ from transfergain.types import Example, Target
 
 FEW, PLENTY = 2, 20
 """Examples of a class that look like slips, where classes have so many on average."""
+APART, SURE = 0.1, 3.0
+"""From which difference on, and from how many standard errors, a class's shares of train and test are told."""
 
 
 def parse(tables: Mapping[str, Table], columns: Mapping[str, Any]) -> Parsed:
@@ -58,13 +61,13 @@ def parse(tables: Mapping[str, Table], columns: Mapping[str, Any]) -> Parsed:
             if label not in index:
                 raise UserError(texts.unknown_label(tables, split, row, label, names))
         splits[split] = tuple(Example(given, index[label]) for given, label in zip(inputs[split], values, strict=True))
-    shares = Counter(e.target for e in splits["train"])
+    shares, tested = (Counter(e.target for e in splits.get(split, ())) for split in ("train", "test"))
     balance = ", ".join(f"{names[i]} {share(shares[i], len(found['train']))}" for i in range(min(len(names), 6)))
     more = f" and {counted(len(names) - 6, 'more class', 'more classes')}" if len(names) > 6 else ""
     note = f"{texts.columns_said(columns)} · {len(names)} classes: {balance}{more}"
     notes = (note, f"labels such as {next(iter(whole))} read as {next(iter(whole.values()))}") if whole else (note,)
     doubts = [*(f"{where}: {doubt}" for doubt in (*doubts, *labels.alike(names))), *texts.unread(tables["train"], columns)]
-    return Parsed(tuple(names), splits, notes, (*doubts, *_rare(names, shares)))
+    return Parsed(tuple(names), splits, notes, (*doubts, *_rare(names, shares), *_moved(names, shares, tested)))
 
 
 def _rare(names: Sequence[str], counts: Mapping[int, int]) -> list[str]:
@@ -74,6 +77,22 @@ def _rare(names: Sequence[str], counts: Mapping[int, int]) -> list[str]:
         return []
     have = "class has" if len(few) == 1 else "classes have"
     return [f'{len(few)} {have} no more than {FEW} examples in train (first: "{few[0]}"): a slip of the pen?']
+
+
+def _moved(names: Sequence[str], train: Counter[int], test: Counter[int]) -> list[str]:
+    """Warn where a class of test, given as a file, is much more or less frequent than in train."""
+    n, m = train.total(), test.total()
+    if not m:
+        return []
+    i = max(range(len(names)), key=lambda i: abs(test[i] / m - train[i] / n))
+    difference, pooled = abs(test[i] / m - train[i] / n), (test[i] + train[i]) / (m + n)
+    if difference < APART or difference < SURE * math.sqrt(pooled * (1 - pooled) * (1 / m + 1 / n)):
+        return []
+    parts = f'"{names[i]}" {share(test[i], m)} and {share(train[i], n)}'
+    return [
+        f"classes are shared out otherwise in test than in train ({parts}): an arm loses there by what it has learned of how "
+        "frequent they are, and may score no more than chance though it has learned something of the texts"
+    ]
 
 
 def _labels(table: Table, column: str) -> list[str]:
