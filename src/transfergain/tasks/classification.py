@@ -90,8 +90,8 @@ def _moved(names: Sequence[str], train: Counter[int], test: Counter[int]) -> lis
         return []
     parts = f'"{names[i]}" {share(test[i], m)} and {share(train[i], n)}'
     return [
-        f"classes are shared out otherwise in test than in train ({parts}): an arm loses there by what it has learned of how "
-        "frequent they are, and may score no more than chance though it has learned something of the texts"
+        f"classes are shared out otherwise in test than in train ({parts}): an arm loses there by what it has learned of how"
+        " frequent they are, and may score no more than chance though it has learned something of the texts"
     ]
 
 
