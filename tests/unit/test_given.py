@@ -234,7 +234,7 @@ def test_the_best_predictions_are_recommended_where_no_arm_is_near(tmp_path):
 def test_a_study_without_texts_says_so(tmp_path):
     with Store(tmp_path, create=True) as store:
         store.set_meta("identity", {"texts": False})
-    from transfergain.report.test_texts import write
+    from transfergain.report.sealed_texts import write
 
     with pytest.raises(UserError, match="run with --no-texts and holds no text"):
         write(str(tmp_path))
@@ -245,7 +245,7 @@ def test_texts_that_look_like_formulas_are_written_as_text(tmp_path):
     data = replace(data, test=tuple(replace(e, inputs={"text": "=1+1" if not i else e.inputs["text"]})
                                     for i, e in enumerate(data.test)))  # fmt: skip
     data = replace(data, ids={TEST: tuple(map(str, range(10)))})
-    from transfergain.report.test_texts import SEALED_KEY, write
+    from transfergain.report.sealed_texts import SEALED_KEY, write
 
     with Store(tmp_path, create=True) as store:
         store.set_meta(SEALED_KEY, {"reviews": pack(data, SENTIMENT)})

@@ -11,7 +11,7 @@ from support.texts import write_csv
 from transfergain.data.sealed import LABELLED_KEY, labelled, pack
 from transfergain.engine import doubts
 from transfergain.errors import UserError
-from transfergain.report.test_texts import SEALED_KEY
+from transfergain.report.sealed_texts import SEALED_KEY
 from transfergain.running import next_labels
 from transfergain.running.next_labels import Asked
 from transfergain.split import TEST

@@ -13,7 +13,7 @@ from transfergain.analysis.rows import Row
 from transfergain.analysis.trial_rows import TrialRow
 from transfergain.arms import REFERENCE
 from transfergain.errors import UserError, install, nearest
-from transfergain.report import test_texts, typeset
+from transfergain.report import sealed_texts, typeset
 from transfergain.report.file_names import distinct
 from transfergain.report.formulas import harmless
 from transfergain.report.page import forest, svg
@@ -22,7 +22,7 @@ from transfergain.report.page.panels import PANELS
 from transfergain.report.page.panels.base import DatasetView
 from transfergain.shell import command
 
-TABLES = ("gains", "scores", "trials", *BENEFITS, PREDICTIONS, test_texts.TABLE)
+TABLES = ("gains", "scores", "trials", *BENEFITS, PREDICTIONS, sealed_texts.TABLE)
 PICTURES = ("svg", "png")
 TYPESET = ("latex", "markdown")
 """Formats for reading, which hold one metric unless more are asked for; the others hold all."""
@@ -36,16 +36,16 @@ Writer = Callable[[Findings, str, Path], None]
 def write(
     folder: str, table: str | None = None, format: str | None = None, output: str | None = None, metric: str | None = None
 ) -> list[Path]:
-    """Write one table of a run as `write_table` does, or its sealed texts as `test_texts.write` does; returns the files.
+    """Write one table of a run as `write_table` does, or its sealed texts as `sealed_texts.write` does; returns the files.
 
     Without a format, that of the ending of `output`, or csv.
     """
     chosen = format or ENDINGS.get(Path(output or "").suffix.lower(), "csv")
-    if table != test_texts.TABLE:
+    if table != sealed_texts.TABLE:
         return [write_table(folder, table, chosen, output, metric)]
     if metric:
         raise UserError(f"--metric cannot be given beside --table {table}, which holds no scores; leave it out")
-    return test_texts.write(folder, chosen, output)
+    return sealed_texts.write(folder, chosen, output)
 
 
 def write_table(

@@ -17,7 +17,7 @@ from transfergain.data.sealed import LABELLED_KEY, labelled, pack
 from transfergain.errors import UserError
 from transfergain.metrics import METRICS
 from transfergain.perturbations import SEVERITIES, chosen_splits, perturb
-from transfergain.report.test_texts import SEALED_KEY
+from transfergain.report.sealed_texts import SEALED_KEY
 from transfergain.running.planner import Planner
 from transfergain.running.privacy import Privacy, without_places
 from transfergain.running.raised import most_before

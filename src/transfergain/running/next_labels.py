@@ -31,7 +31,7 @@ from transfergain.data.sealed import LABELLED_KEY, labelled_marks, together, unp
 from transfergain.errors import UserError, nearest
 from transfergain.options import flag_of
 from transfergain.report.formulas import harmless
-from transfergain.report.test_texts import SEALED_KEY
+from transfergain.report.sealed_texts import SEALED_KEY
 from transfergain.running.models import TRIAL_ID_FILE
 from transfergain.store import Store, StoredTrial
 from transfergain.tasks import find
