@@ -121,12 +121,13 @@ def test_other_errors_are_not_taken_for_it(checkpoints):
 def test_a_run_records_what_it_came_to_and_has_the_same_numbers(checkpoints):
     curves = []
     for most in (8, 2):
-        model = load(checkpoints, "AutoModelForSequenceClassification")
+        # in double precision, as AdamW makes much of the rounding of gradients that are next to nothing
+        model = load(checkpoints, "AutoModelForSequenceClassification").double()
         limited(model, most)
         fitted = fit(model, Training(TEXTS, TEXTS, RECIPE, 0, 0), lambda predicted: DevScore(0.5))
         assert (fitted.micro_batch, fitted.checkpointing) == (most, False)
         curves.append([(p.step, p.examples, p.flops) for p in fitted.curve])
         curves.append([p.loss for p in fitted.curve])
     assert curves[0] == curves[2]
-    assert curves[1] == pytest.approx(curves[3], abs=1e-5)
+    assert curves[1] == pytest.approx(curves[3], abs=1e-9)
     assert max(curves[1]) > min(curves[1]) + 1e-4, "the model learns"

@@ -42,7 +42,8 @@ class Weights:
         else:
             norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
             # The fused optimiser divides by this while it reads the gradients; 1e-6 as in `clip_grad_norm_`.
-            setattr(self.optimizer, "grad_scale", ((norm + 1e-6) / self._clip).clamp(min=1.0))  # noqa: B010 (no attribute yet)
+            scale = ((norm + 1e-6) / self._clip).clamp(min=1.0).float()  # in double precision, too, it takes a float
+            setattr(self.optimizer, "grad_scale", scale)  # noqa: B010 (no attribute yet)
         self.optimizer.step()
         self.drop()
 
