@@ -25,7 +25,7 @@ from transfergain.engine.saves import Saves
 from transfergain.errors import UserError
 from transfergain.running import pretraining as command
 from transfergain.running.planner import Planner
-from transfergain.running.tryout import quiet_libraries, try_out
+from transfergain.running.tryout import fresh_rate, quiet_libraries
 from transfergain.seeds import generator
 from transfergain.study import Study
 
@@ -91,10 +91,9 @@ def test_weights_drawn_afresh_learn_at_the_rate_of_their_architecture(kind, chec
     asked = replace(FAST, steps=1, learning_rate=None, from_scratch=True)
     assert run(checkpoints(kind), texts, tmp_path / "fresh", asked).learning_rate == fresh
     assert run(checkpoints(kind), texts, tmp_path / "further", replace(asked, from_scratch=False)).learning_rate == 1e-4
-    tried = try_out(checkpoint, [], "cpu", "fp32")
     data = dataset("reviews")
     study = Study(arms="scratch,self,adapted", budgets=[20], max_length=16)
-    planner = Planner(study, {"reviews": data}, checkpoint.revision, "fp32", fresh_rate=tried.fresh_rate)
+    planner = Planner(study, {"reviews": data}, checkpoint.revision, "fp32", fresh_rate=fresh_rate(checkpoint))
     rates = {arm: planner.pretrainings("reviews", arm)[0].recipe.learning_rate for arm in ("self", "adapted")}
     assert rates == {"self": fresh, "adapted": 1e-4}
 

@@ -83,7 +83,7 @@ class Agendas:
     def make(self, seconds: Seconds) -> Agenda:
         """Make the agenda of this moment; `seconds` tell how long trials take."""
         planner = self._planner
-        draft = _Draft([*planner.floors(), *planner.given()])
+        draft = _Draft(planner.given())
         choices = self._tune(draft)
         looks = {name: self._look(name, choices, draft) for name in planner.datasets}
         missing = self._ended.missing(spec for spec in draft.known if spec not in draft.blocked)
@@ -169,7 +169,7 @@ class Agendas:
             return self._answer(dataset, seeds, choices, look)
 
         needed, looks = replay(cells, planner.leading, planner.looks[dataset], ask, planner.references[dataset])
-        draft.known += self._more_of_floors(dataset, needed)
+        draft.known += self._floors(dataset, needed)
         for place, cell in cells.items():
             if cell.arm not in ARMS:
                 continue
@@ -207,20 +207,19 @@ class Agendas:
         steps = usual.steps + math.ceil(spent.flops * usual.steps / usual.flops)
         return replace(choice, recipe=replace(choice.recipe, epochs=1, min_steps=steps, patience=TO_THE_CAP))
 
-    def _more_of_floors(self, dataset: str, seeds: Seeds) -> list[TrialSpec]:
-        """Plan the trials of floors beyond those of the first look: as many seeds as the arm at their budget that has most.
+    def _floors(self, dataset: str, seeds: Seeds) -> list[TrialSpec]:
+        """Plan the trials of floors: as many seeds as the arm at their budget that has most, else those of the first look.
 
         So scores of a floor and an arm that stand side by side are of the same seeds, as their difference is.
         """
-        planner, first = self._planner, self._planner.looks[dataset].counts[0]
         most = {budget: max(n for (_, other), n in seeds.items() if other == budget) for _, budget in seeds}
-        floors = [floor for floor in planner.floor_cells(dataset) if floor.budget in most]
-        return [spec for floor in floors for spec in planner.reporting(floor, None, most[floor.budget])[first:]]
+        cells = self._planner.floor_cells(dataset)
+        return [spec for cell in cells for spec in self._planner.reporting(cell, None, most.get(cell.budget))]
 
     def _answer(self, dataset: str, seeds: Seeds, choices: Choices, look: int) -> Mapping[Benefit, Answer] | None:
         """Answer the questions of a data set from the reports of these cells; None while one has not ended."""
         planner, data = self._planner, self._planner.datasets[dataset]
-        specs = [spec for spec in planner.floors() if spec.dataset == dataset] + self._more_of_floors(dataset, seeds)
+        specs = self._floors(dataset, seeds)
         for (arm, budget), count in seeds.items():
             if arm not in ARMS:
                 continue

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from transfergain import checkpoint as checkpoints
 from transfergain.arms import ARMS
+from transfergain.arms.base import Start
 from transfergain.course import Corpus
 from transfergain.data import given, prepare, unlabelled
 from transfergain.data.unlabelled import Cleaned
@@ -22,7 +23,7 @@ from transfergain.options import OptionKind, flag_of
 from transfergain.running.console import busy, tell, warn
 from transfergain.running.models import FEATURES_FOLDER, PRETRAINED_FOLDER
 from transfergain.running.planner import Planner, budgets_for
-from transfergain.running.tryout import Sample, Tried, try_out
+from transfergain.running.tryout import Sample, Tried, fresh_rate, try_out
 from transfergain.store import STORE_FILE, Store
 from transfergain.study import Study
 from transfergain.study.pretraining_keys import PretrainingKeys
@@ -117,10 +118,11 @@ def set_up(study: Study, console: Console) -> Setup:
             checkpoint = checkpoints.resolve(study.model, study.revision, study.trust_remote_code)
             precision = study.precision if study.precision != "auto" else _before(study).precision or study.precision
             tried = ahead.ask(try_out, checkpoint, _samples(study, datasets), study.device, precision)
+            rate = ahead.ask(fresh_rate, checkpoint) if texts else Start.FRESH.learning_rate
             workers = _count_workers(study, checkpoint, tried, executor.own_machine, ahead)
         study = study.model_copy(update={"threads": workers.threads})
         marks = {corpus: cleaned.texts.fingerprint for corpus, cleaned in texts.items()}
-        planner = Planner(study, datasets, checkpoint.revision, tried.precision, marks, tried.fresh_rate)
+        planner = Planner(study, datasets, checkpoint.revision, tried.precision, marks, rate)
         return Setup(planner, checkpoint, tried, workers, executor, ahead, texts)
     except BaseException:
         ahead.close()

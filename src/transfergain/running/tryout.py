@@ -43,8 +43,6 @@ class Tried:
     precision: str
     advice: Sequence[StudyWarning]
     """What the tasks have to say about the checkpoint."""
-    fresh_rate: float = Start.FRESH.learning_rate
-    """Learning rate of pretraining its architecture from weights drawn afresh."""
 
 
 def try_out(checkpoint: Checkpoint, samples: Sequence[Sample], device: str, precision: str) -> Tried:
@@ -66,16 +64,20 @@ def try_out(checkpoint: Checkpoint, samples: Sequence[Sample], device: str, prec
             said = _try_sample(checkpoint, tokenizer, sample, memo)
             advice += [StudyWarning(warning.kind, f"{sample.name}: {warning.text}") for warning in said]
     name, free = (torch.cuda.get_device_name(found), torch.cuda.mem_get_info(found)[0]) if gpu else (found.type, 0)
-    return Tried(found.type, name, free, precision, advice, _fresh_rate(checkpoint, tokenizer))
+    return Tried(found.type, name, free, precision, advice)
 
 
-def _fresh_rate(checkpoint: Checkpoint, tokenizer: Any) -> float:
-    """Ask the objective of the architecture; where there is none, an arm that is pretrained says so as its trial."""
+def fresh_rate(checkpoint: Checkpoint) -> float:
+    """Find the learning rate of pretraining a checkpoint's architecture from weights drawn afresh.
+
+    Where it has no language model, the arm that is pretrained says so, as its trial.
+    """
     from transfergain import checkpoint as checkpoints
     from transfergain.engine.pretraining.objectives import objective_of
 
     with contextlib.suppress(UserError):
-        return objective_of(checkpoints.load_config(checkpoint, tokenizer, ()), checkpoint.name).fresh_rate
+        config = checkpoints.load_config(checkpoint, checkpoints.load_tokenizer(checkpoint), ())
+        return objective_of(config, checkpoint.name).fresh_rate
     return Start.FRESH.learning_rate
 
 

@@ -84,14 +84,15 @@ def _moved(names: Sequence[str], train: Counter[int], test: Counter[int]) -> lis
     n, m = train.total(), test.total()
     if not m:
         return []
-    i = max(range(len(names)), key=lambda i: abs(test[i] / m - train[i] / n))
-    difference, pooled = abs(test[i] / m - train[i] / n), (test[i] + train[i]) / (m + n)
+    apart = [abs(test[i] / m - train[i] / n) for i in range(len(names))]
+    i, difference = apart.index(max(apart)), max(apart)
+    pooled = (test[i] + train[i]) / (m + n)
     if difference < APART or difference < SURE * math.sqrt(pooled * (1 - pooled) * (1 / m + 1 / n)):
         return []
     parts = f'"{names[i]}" {share(test[i], m)} and {share(train[i], n)}'
     return [
-        f"classes are shared out otherwise in test than in train ({parts}): an arm loses there by what it has learned of how"
-        " frequent they are, and may score no more than chance though it has learned something of the texts"
+        f"classes are shared out otherwise in test than in train ({parts}): an arm loses there by what it has learned of "
+        "how frequent they are, and may score no more than chance though it has learned something of the texts"
     ]
 
 

@@ -173,12 +173,11 @@ class _HeadFirst:
     def __init__(self, weights: Weights, what: Pretraining) -> None:
         self._optimizer = weights.optimizer
         self._new = [group["times"] == HEAD_RATE_FACTOR for group in self._optimizer.param_groups]
-        self._steps = min(HEAD_STEPS, what.steps // 10) if what.steps is not None else HEAD_STEPS
+        most = HEAD_STEPS if what.steps is None else min(HEAD_STEPS, what.steps // 10)
+        self._steps = most if what.new else 0
 
     def before(self, step: int) -> None:
         """Set the rates of a step."""
-        if not any(self._new):
-            return
         alone = step < self._steps
         # asked anew each time: a state that is restored has groups of its own
         for group, new in zip(self._optimizer.param_groups, self._new, strict=True):

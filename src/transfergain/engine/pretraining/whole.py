@@ -170,8 +170,7 @@ def _get_ready(checkpoint: Checkpoint, texts: Unlabelled, asked: Asked, tokenize
     blueprint = Blueprint(checkpoint, objective.auto_class, config, asked.seed)
     with explained(checkpoint, "building its language model"):
         built = build(blueprint, objective, asked.from_scratch)
-    usual = objective.fresh_rate if asked.from_scratch else Start.CHECKPOINT.learning_rate
-    rate = asked.learning_rate or usual
+    rate = asked.learning_rate or (objective.fresh_rate if asked.from_scratch else Start.CHECKPOINT.learning_rate)
     precision = pick_precision(asked.precision, pick_device(asked.device))
     recipe = Recipe(rate, batch_size=asked.batch_size, max_length=asked.max_length, precision=precision)
     return _Ready(tokenizer, objective, packed, built, recipe)
