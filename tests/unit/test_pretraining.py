@@ -284,8 +284,22 @@ def test_from_scratch_with_a_tokenizer_of_its_own_needs_a_config_alone(texts, tm
     tokenizer = transformers.AutoTokenizer.from_pretrained(done.folder)
     assert model.config.vocab_size == len(tokenizer) <= 400
     assert tokenizer.decode(tokenizer("ünï good film")["input_ids"]) == "ünï good film"
-    with pytest.raises(UserError, match="no weights"):
+    with pytest.raises(UserError, match="no tokenizer"):
         command.pretrain(Console(quiet=True), output_dir=str(tmp_path / "b"), model=str(shape), from_scratch=True, **keys)
+
+
+def test_from_scratch_needs_no_weights(checkpoints, texts, tmp_path):
+    """What is drawn afresh has no use for them, and a folder without them is what one writes for a new architecture."""
+    shape = tmp_path / "shape"
+    transformers.AutoConfig.from_pretrained(checkpoints("bert")).save_pretrained(shape)
+    transformers.AutoTokenizer.from_pretrained(checkpoints("bert")).save_pretrained(shape)
+    keys = {"unlabelled_file": [_file(tmp_path, texts)], "steps": 3, "batch_size": 4, "max_length": 16, "device": "cpu"}
+    done = command.pretrain(
+        Console(quiet=True), output_dir=str(tmp_path / "out"), model=str(shape), from_scratch=True, threads=1, **keys
+    )
+    assert transformers.AutoModelForMaskedLM.from_pretrained(done.folder).config.vocab_size > 0
+    with pytest.raises(UserError, match="holds no weights"):
+        command.pretrain(Console(quiet=True), output_dir=str(tmp_path / "b"), model=str(shape), threads=1, **keys)
 
 
 def _file(folder, texts, name="texts.txt"):

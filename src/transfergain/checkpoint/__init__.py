@@ -25,11 +25,13 @@ __all__ = [
 ]
 
 
-def resolve(name: str, revision: str | None = None, trust_remote_code: bool = False, whole: bool = True) -> Checkpoint:
+def resolve(
+    name: str, revision: str | None = None, trust_remote_code: bool = False, weights: bool = True, tokenizer: bool = True
+) -> Checkpoint:
     """Find a checkpoint, download it if it is a Hub id, and verify the files that are loaded, and hash these.
 
-    Where it need not be `whole`, a config alone is enough: an architecture. Raises UserError when it is unknown,
-    unreachable, holds no safetensors weights, no tokenizer or no known architecture.
+    `weights` and `tokenizer` say whether it must have them: without both a config alone is enough, an architecture. Raises
+    UserError when it is unknown or unreachable, lacks what it must have, or is of no known architecture.
     """
     if not name.isprintable():
         raise UserError(f"--model {name}: is neither a folder here nor a well-formed Hub id")
@@ -45,7 +47,7 @@ def resolve(name: str, revision: str | None = None, trust_remote_code: bool = Fa
         else:
             folder, commit = download(name, revision, trust_remote_code)
         found = find(folder, name)
-        files = loaded_files(found.folder, name, trust_remote_code, whole)
+        files = loaded_files(found.folder, name, trust_remote_code, weights, tokenizer)
         pinned = commit or f"sha256:{content_mark(files)}"
         return _checkpoint(name, files, pinned, within=found.within, trust_remote_code=trust_remote_code)
     except OSError as error:

@@ -42,9 +42,13 @@ class Files:
     """What the headers of the weights say."""
 
 
-def loaded_files(folder: Path, name: str, trust_remote_code: bool = False, whole: bool = True) -> Files:
-    """List the files of a checkpoint. Raises UserError unless config, safetensors weights and tokenizer are whole; where it
-    need not be, the config is enough.
+def loaded_files(
+    folder: Path, name: str, trust_remote_code: bool = False, needs_weights: bool = True, needs_tokenizer: bool = True
+) -> Files:
+    """List the files of a checkpoint.
+
+    Raises UserError where the config is missing or broken, where weights or tokenizer are missing that it needs, and where
+    weights that are there are not whole.
     """
     if (folder / ADAPTER).exists():
         raise UserError(
@@ -52,10 +56,10 @@ def loaded_files(folder: Path, name: str, trust_remote_code: bool = False, whole
             "then merge_and_unload(), save_pretrained(folder), and give that folder"
         )
     config = _config(folder, name)
-    weights = _weights(folder, name) if whole or (folder / WEIGHTS).exists() or (folder / INDEX).exists() else []
+    weights = _weights(folder, name) if needs_weights or (folder / WEIGHTS).exists() or (folder / INDEX).exists() else []
     texts = [text for text in _texts(folder, name, trust_remote_code) if text != INDEX or INDEX in weights]
     tokenizers = [text for text in texts if text in TOKENIZER_NAMES or text.endswith((".model", ".spm", ".tiktoken"))]
-    if whole and not tokenizers:
+    if needs_tokenizer and not tokenizers:
         raise UserError(f"--model {name}: holds no tokenizer; save it there with tokenizer.save_pretrained(folder)")
     tensors = Tensors.of(read_header(folder / shard, name) for shard in weights if shard != INDEX)
     return Files(folder, tuple(sorted({*texts, *weights})), config, tensors)

@@ -83,8 +83,7 @@ def pretrain(
         from transfergain.executors import auto, worker
 
         worker.prepare(threads or auto.cores())
-        config_is_enough = asked.from_scratch and asked.train_tokenizer is not None
-        checkpoint = checkpoints.resolve(model, whole=not config_is_enough)
+        checkpoint = checkpoints.resolve(model, weights=not asked.from_scratch, tokenizer=asked.train_tokenizer is None)
         key = whole.key(checkpoint, texts, asked)
     with writable(folder), locked(folder), stoppable():
         if done := _done(folder, key):
