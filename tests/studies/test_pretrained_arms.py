@@ -66,7 +66,12 @@ def test_scratch_long_gets_the_operations_of_self(tmp_path, checkpoints, in_proc
     keys = {"arms": "scratch,scratch-long,self", "budgets": "60", "seeds": 2, "pretrain_steps": 12}
     assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), **keys)) == 0
     with Store(tmp_path / "run") as store:
-        rows = {(r.spec.arm, r.spec.phase, r.spec.replicate): r.outcome.details for r in store.rows()}
+        stored = store.rows()
+    rows = {(r.spec.arm, r.spec.phase, r.spec.replicate): r.outcome.details for r in stored}
+    (recipe,) = {r.spec.recipe for r in stored if r.spec.arm == "scratch-long"}
+    assert recipe.max_steps(10**6) == rows["scratch-long", Phase.REPORT, 0].steps, "however many labels there are"
+    late = [w["text"] for w in findings(tmp_path / "run")["warnings"] if "ended by themselves" in w["text"]]
+    assert not any("scratch-long" in text for text in late), "its end was set"
     spent = rows["self", Phase.PRETRAIN, 0].flops
     for seed in (0, 1):
         long, short = rows["scratch-long", Phase.REPORT, seed], rows["scratch", Phase.REPORT, seed]

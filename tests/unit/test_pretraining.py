@@ -17,8 +17,9 @@ from support.texts import FILLER, GOOD, sentences
 from transfergain import checkpoint as checkpoints_
 from transfergain.data import unlabelled
 from transfergain.engine.batching import IGNORED_LABEL
-from transfergain.engine.pretraining import Asked, pretrain
-from transfergain.engine.pretraining.model import LabelledPositions, build
+from transfergain.engine.flops import count
+from transfergain.engine.pretraining import Asked, loop, pretrain, whole
+from transfergain.engine.pretraining.model import LabelledPositions, build, on_labelled_positions
 from transfergain.engine.pretraining.objectives import OBJECTIVES, Alphabet, objective_of
 from transfergain.engine.pretraining.packing import Frame, pack
 from transfergain.engine.saves import Saves
@@ -117,6 +118,19 @@ def test_the_masked_loss_is_that_of_the_library_on_the_same_masks(checkpoints, t
     for name, p in model.named_parameters():
         if name in expected:
             assert torch.allclose(p.grad, expected[name], atol=1e-5), name
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "bart"])
+def test_the_operations_are_those_of_the_batches_that_were_trained_on(kind, checkpoints, texts):
+    """How many positions are masked varies from step to step, and so does what a step costs."""
+    checkpoint = checkpoints_.resolve(checkpoints(kind))
+    objective = OBJECTIVES[KINDS[kind]]
+    ready = whole._get_ready(checkpoint, texts, FAST, None)
+    what = loop.Pretraining(ready.packed, objective, Alphabet.of(ready.tokenizer), ready.recipe, 3, 0, 4)
+    module = on_labelled_positions(ready.built.model, objective, what.features(0), 0)
+    exact = [count(module, what.features(step), 0) for step in range(4)]
+    assert loop.pretrain(ready.built.model, what).flops == sum(exact)
+    assert (len(set(exact)) == 1) == (kind == "gpt2")
 
 
 def test_masks_are_of_whole_words_of_all_kinds_and_new_each_time(texts):
@@ -248,7 +262,6 @@ def test_a_new_head_learns_alone_first_and_the_poolers_come_along(checkpoints, t
 
 def test_the_body_stands_still_while_a_new_head_learns(checkpoints, texts):
     from transfergain.arms.base import Blueprint
-    from transfergain.engine.pretraining import loop
     from transfergain.types import Recipe
 
     checkpoint = checkpoints_.resolve(checkpoints("bert"))

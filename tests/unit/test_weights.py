@@ -10,8 +10,9 @@ from transfergain.engine.batching import collate
 from transfergain.engine.fit import fit
 from transfergain.engine.precision import autocast
 from transfergain.engine.shortcuts.bf16 import Bf16Weights, multiplied
+from transfergain.engine.step import Step
 from transfergain.engine.training import Training
-from transfergain.engine.weights import Weights
+from transfergain.engine.weights import Average, Weights
 from transfergain.outcome import DevScore
 from transfergain.types import Recipe
 
@@ -143,3 +144,28 @@ def test_named_parameters_move_at_their_own_multiple_of_the_rate(checkpoints):
     for (name, mine), theirs in zip(model.named_parameters(), other.parameters(), strict=True):
         moved, plainly = (mine - start[name]).abs().max(), (theirs - start[name]).abs().max()
         assert float(moved.detach()) == pytest.approx(float(plainly.detach()) * (8 if name in names else 1), rel=0.01)
+
+
+def test_an_average_that_is_read_from_a_file_goes_on_where_the_weights_are():
+    """Files are read into the CPU's memory; on a GPU a training that went on stopped at its next step."""
+    model = torch.nn.Linear(3, 2)
+    average = Average(Weights(model, recipe(), {}))
+    saved = average.state() | {"taken": 4}
+    elsewhere = Average(Weights(model.to("meta"), recipe(), {}))
+    elsewhere.restore(saved)
+    assert {value.device.type for value in elsewhere.state()["values"]} == {"meta"}
+    elsewhere.take(8)
+
+
+def test_random_streams_are_saved_of_the_device_that_trains(monkeypatch):
+    streams = {"cuda:1": torch.tensor([7])}
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda device="cuda": streams[str(device)])
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, device="cuda": streams.update({str(device): state}))
+    model = torch.nn.Linear(3, 2)
+    step = Step(model, Weights(model, recipe(), {}), recipe(), 0, torch.device("cuda:1"))
+    saved = step.state()
+    streams["cuda:1"] = torch.tensor([8])
+    step.restore(saved)
+    assert streams["cuda:1"].tolist() == [7]
+    with_no_gpu = Step(model, Weights(model, recipe(), {}), recipe(), 0, CPU)
+    with_no_gpu.restore(saved)

@@ -10,6 +10,7 @@ from transfergain.analysis.entries import DatasetEntry
 from transfergain.analysis.gain import Cell
 from transfergain.analysis.robustness import unseen
 from transfergain.analysis.rows import RecipeRow, ScoreRow
+from transfergain.arms import ARMS
 from transfergain.counts import counted
 from transfergain.course import Course, has_learned
 from transfergain.split import TEST
@@ -102,7 +103,8 @@ def of_cells(
     for cell in found:
         outcomes = cell.outcomes.values()
         what = (WarningKind.UNFINISHED, "runs that had not ended by themselves when their steps ran out")
-        events.add(*what, cell, len(unfinished(cell.outcomes, list(cell.outcomes))), len(outcomes))
+        late = [] if _has_a_set_end(cell.arm) else unfinished(cell.outcomes, list(cell.outcomes))
+        events.add(*what, cell, len(late), len(outcomes))
         diverged = sum(bool(outcome.details.diverged) for outcome in outcomes)
         events.add(WarningKind.DIVERGED, "diverged, kept as scored", cell, diverged, len(outcomes))
     floors = {cell.arm for cell in found if not cell.is_arm}
@@ -115,6 +117,11 @@ def of_cells(
     for recipe in recipes:
         events.add(WarningKind.TUNING_EDGE, at_edge, recipe, int(recipe.at_edge))
     return [*_unseen(found, data), *events.warnings()]
+
+
+def _has_a_set_end(arm: str) -> bool:
+    """Tell whether the runs of an arm end where another's operations are spent, and not by themselves."""
+    return arm in ARMS and bool(ARMS[arm].as_costly_as)
 
 
 def _unseen(found: Sequence[Cell], data: Mapping[str, DatasetEntry]) -> list[StudyWarning]:

@@ -95,26 +95,20 @@ def fit(
 
 def _state(weights: Weights, step: Step, run: Run, spent: Spent) -> dict[str, Any]:
     """Gather all that the next steps depend on; the order of the data follows from the number of steps."""
-    device = step.device.type
     return {
         "weights": weights.state(),
-        "memory": (step.micro_batch, step.checkpointing),
+        "step": step.state(),
         "run": run.state(),
         "spent": (spent.examples, spent.flops, spent.seconds),
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state() if device == "cuda" else None,
     }
 
 
 def _restore(state: Mapping[str, Any], weights: Weights, step: Step, run: Run, spent: Spent) -> None:
     """Go on from a state that was saved."""
     weights.restore(state["weights"])
-    step.use(*state["memory"])
+    step.restore(state["step"])
     run.restore(state["run"])
     spent.examples, spent.flops, spent.seconds = state["spent"]
-    torch.set_rng_state(state["random"])
-    if state["random_cuda"] is not None:
-        torch.cuda.set_rng_state(state["random_cuda"])
 
 
 def _fitted(dev_score: float, run: Run, spent: Spent, step: Step) -> Fitted:

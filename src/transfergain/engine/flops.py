@@ -58,6 +58,24 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return out
 
 
+def count(model: Any, features: Sequence[Feature], pad_token_id: int, backward: bool = True) -> int:
+    """Run one batch and count its operations."""
+    batch = collate(features, pad_token_id, next(model.parameters()).device)
+    training = model.training
+    model.eval()  # nothing random, nothing counted of running statistics
+    counter = _Counter()
+    try:
+        # One way of attending for all shapes and devices: the others' products are fused, or computed twice.
+        with torch.set_grad_enabled(backward), sdpa_kernel(SDPBackend.MATH), counter:
+            loss = model(**batch).loss
+            if backward:
+                loss.backward()
+    finally:
+        model.zero_grad()
+        model.train(training)
+    return counter.total
+
+
 class StepFlops:
     """The operations of one training step, forward and backward, by its batch."""
 
@@ -107,20 +125,7 @@ class StepFlops:
 
     def _count(self, shape: Shape) -> int:
         """Run one batch of the shape and count."""
-        batch = collate([self._resized(shape)] * shape.examples, self._pad, next(self._model.parameters()).device)
-        training = self._model.training
-        self._model.eval()  # nothing random, nothing counted of running statistics
-        counter = _Counter()
-        try:
-            # One way of attending for all shapes and devices: the others' products are fused, or computed twice.
-            with torch.set_grad_enabled(self._backward), sdpa_kernel(SDPBackend.MATH), counter:
-                loss = self._model(**batch).loss
-                if self._backward:
-                    loss.backward()
-        finally:
-            self._model.zero_grad()
-            self._model.train(training)
-        return counter.total
+        return count(self._model, [self._resized(shape)] * shape.examples, self._pad, self._backward)
 
     def _resized(self, shape: Shape) -> dict[str, Any]:
         """Make a feature of the shape's lengths from the first one."""

@@ -14,8 +14,9 @@ from safetensors.torch import save_file
 
 SECONDS_APART = 300.0
 """A training that takes less leaves no state behind."""
-REST = "state"
-"""The entry of the file's metadata that holds all but the tensors."""
+REST = "state 2"
+"""The entry of the file's metadata that holds all but the tensors. Its number counts the forms that states have had: one
+of another form counts as none."""
 
 
 class Saves:

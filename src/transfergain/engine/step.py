@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -47,11 +47,23 @@ class Step:
             self._weights.drop()
         return loss
 
-    def use(self, micro_batch: int, checkpointing: bool) -> None:
-        """Go on with what an interrupted training had come to need."""
-        self.micro_batch = micro_batch
+    def state(self) -> dict[str, Any]:
+        """Gather what the next steps depend on beside weights and data: what memory asked for, and the random streams."""
+        cuda = torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None
+        return {
+            "memory": (self.micro_batch, self.checkpointing),
+            "random": torch.get_rng_state(),
+            "random_cuda": cuda,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a state that was saved, on the same kind of device bit for bit."""
+        self.micro_batch, checkpointing = state["memory"]
         if checkpointing:
             self._checkpoint()
+        torch.set_rng_state(state["random"])
+        if self.device.type == "cuda" and state["random_cuda"] is not None:
+            torch.cuda.set_rng_state(state["random_cuda"], self.device)
 
     def close(self) -> None:
         """Leave the model without checkpointing."""

@@ -107,7 +107,9 @@ class Average:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a state that was saved."""
-        self._values, self._taken = state["values"], state["taken"]
+        pairs = zip(state["values"], self._weights.masters, strict=True)
+        self._values = [value.to(master.device) for value, master in pairs]  # files are read into the CPU's memory
+        self._taken = state["taken"]
 
     @contextmanager
     def in_place(self) -> Iterator[None]:

@@ -205,7 +205,7 @@ class Agendas:
         if not (spent.flops and usual.flops and usual.steps):
             return replace(choice, problem=f"{other.arm} or {REFERENCE} did not finish, whose operations it would be given")
         steps = usual.steps + math.ceil(spent.flops * usual.steps / usual.flops)
-        return replace(choice, recipe=replace(choice.recipe, epochs=1, min_steps=steps, patience=TO_THE_CAP))
+        return replace(choice, recipe=replace(choice.recipe, epochs=0, min_steps=steps, patience=TO_THE_CAP))
 
     def _floors(self, dataset: str, seeds: Seeds) -> list[TrialSpec]:
         """Plan the trials of floors: as many seeds as the arm at their budget that has most, else those of the first look.

@@ -18,11 +18,10 @@ import torch
 
 from transfergain.counts import counted
 from transfergain.engine import schedule
-from transfergain.engine.batching import IGNORED_LABEL, Feature, collate
+from transfergain.engine.batching import Feature, collate
 from transfergain.engine.fit import Progress, silent
-from transfergain.engine.flops import StepFlops
 from transfergain.engine.precision import autocast
-from transfergain.engine.pretraining.model import LabelledPositions, evaluating, on_labelled_positions
+from transfergain.engine.pretraining.model import LabelledPositions, evaluating, labels_of, on_labelled_positions, step_flops
 from transfergain.engine.pretraining.objectives import Alphabet, Objective
 from transfergain.engine.pretraining.packing import Packed
 from transfergain.engine.saves import NO_SAVES, Saves
@@ -101,8 +100,7 @@ def pretrain(
     held_out = what.held_out()
     few = [feature for batch in held_out for feature in batch][:4]
     module = on_labelled_positions(model, what.objective, few, what.pad_token_id)
-    first = what.features(0)
-    flops = StepFlops(module, first, what.pad_token_id)(first)  # packed, so that all steps are alike
+    flops = step_flops(module, what.features(0), what.pad_token_id)
     device = next(model.parameters()).device
     prefix = "model." if isinstance(module, LabelledPositions) else ""
     rates = dict.fromkeys((prefix + name for name in what.new), HEAD_RATE_FACTOR)
@@ -129,7 +127,7 @@ def pretrain(
             run.steps += 1
             run.losses.append(loss)
             average.take(run.steps)
-            run.flops += flops
+            run.flops += flops(features)
             run.seconds += time.perf_counter() - begun
             if run.steps == due or _is_over(run, what):
                 with average.in_place():
@@ -157,7 +155,7 @@ def _read(module: Any, run: Run, held_out: Sequence[Sequence[Feature]], what: Pr
     device, total, count = next(module.parameters()).device, 0.0, 0
     with evaluating(module), torch.inference_mode(), autocast(what.recipe.precision, device):
         for features in held_out:
-            labels = sum(label != IGNORED_LABEL for feature in features for label in feature["labels"])
+            labels = sum(map(labels_of, features))
             total += float(module(**collate(features, what.pad_token_id, device)).loss) * labels
             count += labels
     loss = total / count
@@ -188,20 +186,15 @@ def _state(weights: Weights, step: Step, run: Run, average: Average) -> dict[str
     """Gather all that the next steps depend on."""
     return {
         "weights": weights.state(),
-        "memory": (step.micro_batch, step.checkpointing),
+        "step": step.state(),
         "run": run.state(),
         "average": average.state(),
-        "random": torch.get_rng_state(),
-        "random_cuda": torch.cuda.get_rng_state() if step.device.type == "cuda" else None,
     }
 
 
 def _restore(state: Mapping[str, Any], weights: Weights, step: Step, run: Run, average: Average) -> None:
     """Go on from a state that was saved."""
     weights.restore(state["weights"])
-    step.use(*state["memory"])
+    step.restore(state["step"])
     run.restore(state["run"])
     average.restore(state["average"])
-    torch.set_rng_state(state["random"])
-    if state["random_cuda"] is not None:
-        torch.cuda.set_rng_state(state["random_cuda"])

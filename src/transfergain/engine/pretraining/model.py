@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from transfergain.arms.base import Blueprint
 from transfergain.arms.weights import POOLER, fresh_model, load_weights
 from transfergain.counts import counted
 from transfergain.engine.batching import IGNORED_LABEL, Feature, collate
+from transfergain.engine.flops import StepFlops, count
 from transfergain.engine.pretraining.objectives import Objective
 from transfergain.errors import UserError
 from transfergain.types import Checkpoint
@@ -111,6 +112,34 @@ def on_labelled_positions(model: Any, objective: Objective, features: Sequence[F
         except (RuntimeError, ValueError, IndexError, AttributeError, TypeError):
             return model  # its head counts on a whole sequence
     return wrapped if abs(cut - whole) <= SAME_LOSS * abs(whole) else model
+
+
+def step_flops(module: Any, features: Sequence[Feature], pad_token_id: int) -> Callable[[Sequence[Feature]], int]:
+    """Find the operations of a step by its batch; `features` are of one.
+
+    Where the output layer runs on labelled positions alone, their number varies from step to step: products are linear in
+    it, and in the number of sequences, which all have one length.
+    """
+    if not isinstance(module, LabelledPositions):
+        return StepFlops(module, features, pad_token_id)
+    one, two = (_labelled(features[0], labels) for labels in (1, 2))
+    few = count(module, [one, one], pad_token_id)
+    with_a_label = count(module, [one, two], pad_token_id)
+    with_a_sequence = count(module, [one, one, one], pad_token_id)
+    label, sequence = with_a_label - few, with_a_sequence - with_a_label
+    constant = few - 2 * sequence - 2 * label
+    return lambda batch: constant + len(batch) * sequence + sum(map(labels_of, batch)) * label
+
+
+def labels_of(feature: Feature) -> int:
+    """Count the labels of a sequence."""
+    return sum(label != IGNORED_LABEL for label in feature["labels"])
+
+
+def _labelled(feature: Feature, labels: int) -> Feature:
+    """Make a sequence with so many labels."""
+    ids = feature["input_ids"]
+    return {**feature, "labels": [*ids[:labels], *[IGNORED_LABEL] * (len(ids) - labels)]}
 
 
 @contextmanager

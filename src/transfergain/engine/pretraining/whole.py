@@ -24,7 +24,7 @@ from transfergain.errors import UserError
 from transfergain.outcome import CurvePoint
 from transfergain.types import Checkpoint, Recipe
 
-VERSION = 2
+VERSION = 3
 """Enters every key: raise it whenever a change of code changes the numbers of a pretraining."""
 MOST_WARMUP = 200
 MOST_UNKNOWN = 0.5
