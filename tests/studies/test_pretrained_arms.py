@@ -13,11 +13,12 @@ from support.tiny import KEYS, InProcess, command, files, findings, flags, outco
 from transfergain.course import Course
 from transfergain.data import unlabelled
 from transfergain.executors import EXECUTORS
-from transfergain.running import models
+from transfergain.running import models, setup
 from transfergain.running.setup import set_up
 from transfergain.store import Store
 from transfergain.study import load
-from transfergain.types import Phase, Status
+from transfergain.tasks import find
+from transfergain.types import Example, Phase, Status
 
 ARMS = "scratch,scratch-long,full,self,adapted"
 
@@ -121,11 +122,37 @@ def test_text_that_no_arm_reads_is_refused(tmp_path, checkpoints, in_process, mo
 
 def test_what_is_evaluated_on_is_never_pretrained_on():
     long = "one two three four five six seven eight nine ten eleven twelve thirteen"
-    texts = unlabelled.collect([["A  test text", "a dev text", f"before {long} after", "kept", "kept too"]])
-    found = unlabelled.without(texts, ["A dev text"], ["a test text", f"{long} fourteen"])
-    assert found.texts.files == (("kept", "kept too"),)
-    assert (found.same, found.overlapping) == (2, 1) and "2 texts" not in found.note and "2 unlabelled texts" in found.note
+    texts = unlabelled.collect(
+        [["A  test text", "a dev text", f"before {long} after", "kept", ":)"], ["Don't buy lamb.", ":(", "kept too"]]
+    )
+    found = unlabelled.without(texts, ["A dev text"], ["a test text", f"{long} fourteen", "Do n't buy lamb .", ":("])
+    assert found.texts.files == (("kept", ":)"), ("kept too",))
+    assert (found.same, found.overlapping) == (4, 1) and "3 texts" not in found.note and "3 unlabelled texts" in found.note
     assert found.texts.fingerprint != texts.fingerprint
+
+
+def test_a_table_without_labels_has_its_texts_in_the_column_of_the_labelled_one(
+    tmp_path, checkpoints, in_process, monkeypatch, capsys
+):
+    train, _ = files(tmp_path)
+    header, *rows = Path(train).read_text("utf-8").splitlines()
+    Path(train).write_text("\n".join([header.replace("text", "review"), *rows]), "utf-8")
+    more = [f"{i},more {row.rpartition(',')[0]}" for i, row in enumerate(rows)]
+    (tmp_path / "more.csv").write_text("\n".join(["id,review", *more]), "utf-8")
+    keys = {"arms": "scratch,self", "budgets": "60", "text_column": "review", "unlabelled_file": tmp_path / "more.csv"}
+    assert command(monkeypatch, *study(tmp_path / "run", train, checkpoints("bert"), **keys)) == 0
+    assert f"{len(more)} unlabelled texts" in capsys.readouterr().err
+    (tmp_path / "more.csv").write_text("\n".join(["id,comment", *more]), "utf-8")
+    assert command(monkeypatch, *study(tmp_path / "b", train, checkpoints("bert"), **keys)) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert 'no column "review"' in said and "or give a file with that column alone" in said
+
+
+def test_what_arms_are_pretrained_on_are_the_parts_of_examples():
+    """A passage that ten questions are asked of is one text."""
+    qa, ner = Example({"question": "who?", "context": "she"}, ()), Example({"tokens": ("Ada", ".")}, ())
+    assert setup._parts(find("qa"), qa) == ["who?", "she"]
+    assert setup._parts(find("ner"), ner) == ["Ada ."]
 
 
 def test_several_lengths_and_corpora_are_compared(tmp_path, checkpoints, in_process, monkeypatch, capsys):

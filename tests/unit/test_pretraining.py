@@ -354,6 +354,8 @@ def test_text_is_read_from_all_kinds_of_files(tmp_path):
     assert found.files == (("one", "two"), ("three",), ("four",), ("five",)) and found.repeated == 2
     assert unlabelled.read([tmp_path / "b.csv"], "id").files == (("1", "2"),)
     assert found.fingerprint != unlabelled.read([tmp_path / "a.txt"]).fingerprint
+    texts = [text for own in found.files for text in own]
+    assert found.fingerprint != unlabelled.collect([texts]).fingerprint, "the end of each file is held out"
 
 
 def test_a_side_of_parallel_text_is_a_text_a_line(tmp_path):

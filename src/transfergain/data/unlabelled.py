@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import hashlib
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -28,8 +29,10 @@ TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet")
 """Endings of files of which a column is read."""
 USUAL_COLUMN = "text"
 UNLABELLED_FILE = "--unlabelled-file"
+NO_LETTERS = re.compile(r"[\W_]+")
 LONGEST_LINE = 16 * 2**20
 """Bytes of a line that is read: a longer one is no text a line."""
+END_OF_FILE = b"\1"
 MOST_CHARACTERS = 2**31
 """Characters of all texts together: they are held in memory."""
 
@@ -41,7 +44,7 @@ class Unlabelled:
     files: tuple[tuple[str, ...], ...]
     """The texts of each file, in its order."""
     fingerprint: str
-    """Of all texts, in their order."""
+    """Of all texts, in their order, and of where files end: the end of each is held out."""
     repeated: int = 0
     """Texts that were left out because they had been before."""
     given_by: str = UNLABELLED_FILE
@@ -58,10 +61,19 @@ class Unlabelled:
         return sum(len(scripts.split(text)) for texts in self.files for text in texts)
 
 
-def read(paths: Sequence[str | Path], column: str | None = None, given_by: str = UNLABELLED_FILE) -> Unlabelled:
-    """Read files and folders of text, the same text once. Raises UserError naming the file, line or row."""
+def read(
+    paths: Sequence[str | Path],
+    column: str | None = None,
+    given_by: str = UNLABELLED_FILE,
+    usual_columns: Sequence[str] = (USUAL_COLUMN,),
+) -> Unlabelled:
+    """Read files and folders of text, the same text once. Raises UserError naming the file, line or row.
+
+    Of a table `column` is read; where none is named, the first of `usual_columns` that it has, or its only one.
+    """
     files = [file for path in paths for file in _files(Path(path), given_by)]
-    found = collect((_texts(file, column) for file in files), given_by)
+    columns = _Columns(column, tuple(usual_columns))
+    found = collect((_texts(file, columns) for file in files), given_by)
     if not found.count:
         raise UserError(f"{given_by} {paths[0]}: holds no text; give txt with a text a line, csv, jsonl or parquet")
     return found
@@ -86,6 +98,8 @@ def collect(files: Iterable[Iterable[str]], given_by: str = UNLABELLED_FILE) -> 
             if size > MOST_CHARACTERS:
                 raise UserError(f"{given_by}: more than {MOST_CHARACTERS:,} characters in all; give less text")
         kept.append(tuple(own))
+        if own:
+            digest.update(END_OF_FILE)
     return Unlabelled(tuple(kept), digest.hexdigest()[:32], repeated, given_by)
 
 
@@ -106,13 +120,21 @@ class Cleaned(NamedTuple):
 
 
 def without(texts: Unlabelled, dev: Iterable[str], test: Sequence[str]) -> Cleaned:
-    """Leave out the texts that are among those of dev and test, or overlap with those of test."""
-    marks = {mark(text) for text in (*dev, *test)}
-    files = [[text for text in own if mark(text) not in marks] for own in texts.files]
-    shares = [contamination.sharing(own, test) for own in files]
-    kept = [[t for t, out in zip(own, share, strict=True) if not out] for own, share in zip(files, shares, strict=True)]
-    found = collect(kept, texts.given_by)
-    return Cleaned(found, texts.count - sum(map(len, files)), sum(map(sum, shares)))
+    """Leave out the texts that are among those of dev and test, or overlap with those of test.
+
+    Texts are the same whose letters and digits are: *lamb .* of a test set cut into words is *lamb.* of a file of text.
+    """
+    marks = {mark(_letters(text)) for text in (*dev, *test)}
+    files = [[text for text in own if mark(_letters(text)) not in marks] for own in texts.files]
+    shares = iter(contamination.sharing((text for own in files for text in own), test))
+    kept = [[text for text in own if not next(shares)] for own in files]
+    same, overlapping = texts.count - sum(map(len, files)), sum(map(len, files)) - sum(map(len, kept))
+    return Cleaned(collect(kept, texts.given_by), same, overlapping)
+
+
+def _letters(text: str) -> str:
+    """Take the letters and digits of a text; the whole of one that has none, such as a smile."""
+    return NO_LETTERS.sub("", text) or text
 
 
 def _files(path: Path, given_by: str) -> list[Path]:
@@ -125,10 +147,26 @@ def _files(path: Path, given_by: str) -> list[Path]:
     return found
 
 
-def _texts(path: Path, column: str | None) -> Iterator[str]:
+class _Columns(NamedTuple):
+    """Which column of a table is read."""
+
+    named: str | None
+    usual: tuple[str, ...]
+
+    def of(self, path: Path, columns: Sequence[str]) -> str:
+        """Choose one of a table's. Raises UserError where it has none of that name."""
+        known = [self.named] if self.named else [name for name in self.usual if name in columns]
+        name = known[0] if known else columns[0] if len(columns) == 1 else self.usual[0]
+        if name not in columns:
+            has = f'{path} has no column "{name}"; it has: {", ".join(columns)}'
+            raise UserError(f"{has}. Name it with --text-column, or give a file with that column alone")
+        return name
+
+
+def _texts(path: Path, columns: _Columns) -> Iterator[str]:
     kind = ending(path)
     if kind in TABLES:
-        return _column(path, read_file(path), column)
+        return _column(path, read_file(path), columns)
     if kind not in LINES and not _is_side(path) and path.exists():
         raise UserError(
             f"{path}: unknown format {kind}; text is read from {', '.join((*LINES[:-1], *TABLES))}, plain or .gz"
@@ -141,12 +179,9 @@ def _is_side(path: Path) -> bool:
     return is_language(Path(unpacked.name(path)).suffix.removeprefix("."))
 
 
-def _column(path: Path, table: Table, column: str | None) -> Iterator[str]:
-    """Yield the texts of a table's column: as named, `text`, or the only one."""
-    columns = table.columns()
-    name = column or (columns[0] if len(columns) == 1 else USUAL_COLUMN)
-    if name not in columns:
-        raise UserError(f'{path} has no column "{name}"; it has: {", ".join(columns)}. Name it with --text-column')
+def _column(path: Path, table: Table, columns: _Columns) -> Iterator[str]:
+    """Yield the texts of a table's column."""
+    name = columns.of(path, table.columns())
     for i, row in enumerate(checked(table).rows):
         value = row.get(name)
         if value is not None and not isinstance(value, str):

@@ -29,6 +29,7 @@ from transfergain.study import Study
 from transfergain.study.pretraining_keys import PretrainingKeys
 from transfergain.tasks import TASKS, find
 from transfergain.tasks.base import Task
+from transfergain.tasks.texts import TEXT_COLUMN
 from transfergain.trial import Bench
 from transfergain.types import Checkpoint, Dataset, Example, StudyWarning, Target
 
@@ -160,13 +161,17 @@ def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Con
             reading = [name for name, arm in ARMS.items() if arm.pretrains]
             raise UserError(f"{flag_of(keys[0])}: no arm of the study reads it; add {' or '.join(reading)} to --arms")
         return {}
-    given = unlabelled.read(study.unlabelled_file) if study.unlabelled_file else None
-    further = {name: unlabelled.read(files, given_by=f"--unlabelled {name}") for name, files in study.unlabelled.items()}
+    columns = _text_columns(study)
+    given = unlabelled.read(study.unlabelled_file, usual_columns=columns) if study.unlabelled_file else None
+    further = {
+        name: unlabelled.read(files, given_by=f"--unlabelled {name}", usual_columns=columns)
+        for name, files in study.unlabelled.items()
+    }
     found = {}
     for dataset, data in datasets.items():
         task = find(data.task)
         test = [text for rows in (data.test, *data.shifts.values()) for text in _written(task, rows)]
-        own = given or unlabelled.collect([map(task.text, data.train)])
+        own = given or unlabelled.collect([[part for example in data.train for part in _parts(task, example)]])
         for corpus, texts in {"": own, **further}.items():
             cleaned = unlabelled.without(texts, _written(task, data.dev), test)
             if not cleaned.texts.count:
@@ -177,6 +182,17 @@ def _load_unlabelled(study: Study, datasets: Mapping[str, Dataset], console: Con
     return found
 
 
+def _text_columns(study: Study) -> list[str]:
+    """List the columns that a table without labels may have its texts in: those of the labelled data, and the usual one."""
+    own = [entry.source().options.get(TEXT_COLUMN.name) for entry in study.entries()]
+    return list(dict.fromkeys(name for name in (*own, unlabelled.USUAL_COLUMN) if isinstance(name, str)))
+
+
+def _parts(task: Task, example: Example) -> list[str]:
+    """List the texts of an example: a passage and a question are two, as the passage has further questions."""
+    return [part for part in example.inputs.values() if isinstance(part, str)] or [task.text(example)]
+
+
 def _written(task: Task, rows: Iterable[Example]) -> Iterator[str]:
     """Yield what is written in examples: their texts, whole and by part, and their targets where these are texts too.
 
@@ -184,8 +200,7 @@ def _written(task: Task, rows: Iterable[Example]) -> Iterator[str]:
     """
     for example in rows:
         target = [str(example.target)] if task.target is Target.TEXT else []
-        parts = (part for part in example.inputs.values() if isinstance(part, str))
-        yield from dict.fromkeys([task.text(example), *parts, *target])
+        yield from dict.fromkeys([task.text(example), *_parts(task, example), *target])
 
 
 def _notes(dataset: str, texts: Mapping[Corpus, Cleaned]) -> list[str]:
