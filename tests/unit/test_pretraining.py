@@ -15,6 +15,7 @@ from support.checkpoints import build_tokenizer
 from support.fakes import dataset
 from support.texts import FILLER, GOOD, sentences
 from transfergain import checkpoint as checkpoints_
+from transfergain.course import has_learned
 from transfergain.data import unlabelled
 from transfergain.engine.batching import IGNORED_LABEL
 from transfergain.engine.flops import count
@@ -126,7 +127,7 @@ def test_the_operations_are_those_of_the_batches_that_were_trained_on(kind, chec
     checkpoint = checkpoints_.resolve(checkpoints(kind))
     objective = OBJECTIVES[KINDS[kind]]
     ready = whole._get_ready(checkpoint, texts, FAST, None)
-    what = loop.Pretraining(ready.packed, objective, Alphabet.of(ready.tokenizer), ready.recipe, 3, 0, 4)
+    what = loop.Pretraining(ready.packed, objective, ready.alphabet, ready.recipe, 3, 0, 4)
     module = on_labelled_positions(ready.built.model, objective, what.features(0), 0)
     exact = [count(module, what.features(step), 0) for step in range(4)]
     assert loop.pretrain(ready.built.model, what).flops == sum(exact)
@@ -135,7 +136,7 @@ def test_the_operations_are_those_of_the_batches_that_were_trained_on(kind, chec
 
 def test_masks_are_of_whole_words_of_all_kinds_and_new_each_time(texts):
     tokenizer = build_tokenizer("bert")
-    blocks, alphabet = packed("bert", texts, 64, 8), Alphabet.of(tokenizer)
+    blocks, alphabet = packed("bert", texts, 64, 8), Alphabet.of(tokenizer, len(tokenizer))
     corrupt = OBJECTIVES["masked"].corrupt
     tokens = blocks.batch_of(0, 0)
     features = [corrupt(tokens, alphabet, generator("t", step=i)) for i in range(60)]
@@ -166,7 +167,7 @@ def test_the_tokens_of_a_word_are_masked_together():
 
 def test_infilling_takes_stretches_out_and_asks_for_the_whole(texts):
     tokenizer = build_tokenizer("bart")
-    blocks, alphabet = packed("bart", texts, 64, 8), Alphabet.of(tokenizer)
+    blocks, alphabet = packed("bart", texts, 64, 8), Alphabet.of(tokenizer, len(tokenizer))
     shares = []
     for i in range(20):
         tokens = blocks.batch_of(i, 0)
@@ -271,7 +272,9 @@ def test_the_body_stands_still_while_a_new_head_learns(checkpoints, texts):
     built = build(Blueprint(checkpoint, objective.auto_class, config, 0), objective, from_scratch=False)
     assert built.new and all(name.startswith("cls.") for name in built.new)
     recipe = Recipe(1e-3, batch_size=4, max_length=16)
-    what = loop.Pretraining(packed("bert", texts), objective, Alphabet.of(tokenizer), recipe, 0, 0, 30, None, built.new)
+    what = loop.Pretraining(
+        packed("bert", texts), objective, Alphabet.of(tokenizer, len(tokenizer)), recipe, 0, 0, 30, None, built.new
+    )
     before = {name: p.detach().clone() for name, p in built.model.named_parameters()}
     moved = {}
 
@@ -313,6 +316,42 @@ def test_from_scratch_needs_no_weights(checkpoints, texts, tmp_path):
     assert transformers.AutoModelForMaskedLM.from_pretrained(done.folder).config.vocab_size > 0
     with pytest.raises(UserError, match="holds no weights"):
         command.pretrain(Console(quiet=True), output_dir=str(tmp_path / "b"), model=str(shape), threads=1, **keys)
+
+
+def test_a_mask_without_an_embedding_is_not_used():
+    """Published models of the BART kind that summarise lack it."""
+    tokenizer = build_tokenizer("bart")
+    tokenizer.add_special_tokens({"mask_token": "<mask>"})
+    with_mask = Alphabet.of(tokenizer, len(tokenizer))
+    without = Alphabet.of(tokenizer, tokenizer.mask_token_id)
+    assert with_mask.mask == tokenizer.mask_token_id and without.mask == tokenizer.unk_token_id
+    assert without.size <= tokenizer.mask_token_id
+
+
+def test_a_model_that_copies_has_not_learned(checkpoints, texts, tmp_path):
+    """An encoder-decoder writes the whole text, of which it sees most: only what is taken out is to be learned."""
+    counting = {}
+    for kind in ("bert", "bart"):
+        counting[kind] = packed(kind, texts).unigram_loss()
+        assert run(checkpoints(kind), texts, tmp_path / kind).unigram_loss == pytest.approx(
+            counting[kind] * (0.3 if kind == "bart" else 1.0)
+        )
+    assert not has_learned(0.29 * counting["bart"], 0.3 * counting["bart"])
+
+
+def test_the_state_is_kept_until_the_model_is_saved(checkpoints, texts, tmp_path, monkeypatch):
+    state = tmp_path / "state"
+
+    def full_disk(*_):
+        raise OSError("no space left")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(whole, "save", full_disk)
+        with pytest.raises(OSError, match="no space"):
+            run(checkpoints("bert"), texts, tmp_path / "out", saves=Saves(state, 0.0))
+    assert state.exists()
+    run(checkpoints("bert"), texts, tmp_path / "out", saves=Saves(state, 0.0))
+    assert not state.exists()
 
 
 def _file(folder, texts, name="texts.txt"):

@@ -7,7 +7,14 @@ from pathlib import Path
 from transfergain.checkpoint.files import Files, loaded_files
 from transfergain.checkpoint.folder import content_mark, find, private
 from transfergain.checkpoint.hub import download
-from transfergain.checkpoint.loading import check_length, check_vocabulary, explained, load_config, load_tokenizer
+from transfergain.checkpoint.loading import (
+    check_length,
+    check_vocabulary,
+    embedded_tokens,
+    explained,
+    load_config,
+    load_tokenizer,
+)
 from transfergain.checkpoint.packaged import BUILTIN_PREFIX, PACKAGED, Packaged, packaged_files
 from transfergain.errors import UserError
 from transfergain.types import Checkpoint
@@ -18,6 +25,7 @@ __all__ = [
     "Packaged",
     "check_length",
     "check_vocabulary",
+    "embedded_tokens",
     "explained",
     "load_config",
     "load_tokenizer",

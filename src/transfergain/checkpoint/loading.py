@@ -135,14 +135,20 @@ def check_length(checkpoint: Checkpoint, tokenizer: Any, config: Any, max_length
         )
 
 
+def embedded_tokens(config: Any) -> int | None:
+    """Read how many tokens a model has embeddings for; None where its config does not say."""
+    embedded = getattr(getattr(config, "encoder", config), "vocab_size", None)
+    return embedded if isinstance(embedded, int) else None
+
+
 def check_vocabulary(checkpoint: Checkpoint, tokenizer: Any, config: Any) -> None:
     """Raise UserError when the tokenizer has tokens that the model has no embeddings for.
 
     But for the mask, which no text holds: published summarisation models of the BART kind lack it.
     """
-    embedded = getattr(getattr(config, "encoder", config), "vocab_size", None)
+    embedded = embedded_tokens(config)
     tokens = max((number for number in tokenizer.get_vocab().values() if number != tokenizer.mask_token_id), default=-1) + 1
-    if isinstance(embedded, int) and tokens > embedded:
+    if embedded is not None and tokens > embedded:
         raise UserError(
             f"--model {checkpoint.name}: its tokenizer has {tokens:,} tokens and the model embeddings for {embedded:,}; "
             "load both, call model.resize_token_embeddings(len(tokenizer)), and save them again"

@@ -135,7 +135,6 @@ def pretrain(
                 due = _next_reading(run, held_out)
             progress(run.steps, what.steps or 0, run.curve[-1].score if run.curve else None)
         weights.put(average.state()["values"])
-        saves.clear()
     return run
 
 

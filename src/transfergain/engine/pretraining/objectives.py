@@ -32,17 +32,19 @@ class Alphabet:
     """The numbers of tokens that an objective must know."""
 
     size: int
+    """Tokens below this number may stand in for another."""
     mask: int | None
     special: frozenset[int]
 
     @classmethod
-    def of(cls, tokenizer: Any) -> Alphabet:
-        """Read them off a tokenizer: where it has no mask token, T5's sentinel or the unknown token stands for one."""
-        known = tokenizer.get_vocab()
-        mask = next(
-            (i for i in (tokenizer.mask_token_id, known.get(SENTINEL), tokenizer.unk_token_id) if i is not None), None
-        )
-        return cls(len(tokenizer), mask, frozenset(tokenizer.all_special_ids))
+    def of(cls, tokenizer: Any, embedded: int) -> Alphabet:
+        """Read them off a tokenizer whose model has so many tokens embedded.
+
+        Where there is no mask token, or none that is embedded, T5's sentinel or the unknown token stands for one.
+        """
+        candidates = (tokenizer.mask_token_id, tokenizer.get_vocab().get(SENTINEL), tokenizer.unk_token_id)
+        mask = next((i for i in candidates if i is not None and i < embedded), None)
+        return cls(min(len(tokenizer), embedded), mask, frozenset(tokenizer.all_special_ids))
 
     def is_special(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
         """Tell which tokens are no text's."""
@@ -68,6 +70,8 @@ class Objective:
     some_positions: bool
     """Whether the loss is of few positions of a sequence, so that the output layer need not run on the others."""
     citation: str
+    told: float = 1.0
+    """Share of the labels that the input does not give away: the rest a model has but to copy."""
     fresh_rate: float = Start.FRESH.learning_rate
     """Learning rate of weights drawn afresh where none is given."""
 
@@ -119,7 +123,7 @@ def _infill(tokens: Tokens, alphabet: Alphabet, rng: np.random.Generator) -> lis
 OBJECTIVES: dict[str, Objective] = {
     "infilling": Objective(
         "infilling", "text infilling", "AutoModelForSeq2SeqLM", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING", _infill, True,
-        False, "Lewis et al. 2020, BART", FASTER_RATE,
+        False, "Lewis et al. 2020, BART", INFILLED_SHARE, FASTER_RATE,
     ),
     "masked": Objective(
         "masked", "masked tokens", "AutoModelForMaskedLM", "MODEL_FOR_MASKED_LM_MAPPING", _masked, True, True,
@@ -127,7 +131,7 @@ OBJECTIVES: dict[str, Objective] = {
     ),
     "next": Objective(
         "next", "the next token", "AutoModelForCausalLM", "MODEL_FOR_CAUSAL_LM_MAPPING", _next, False, False,
-        "Radford et al. 2018, GPT", FASTER_RATE,
+        "Radford et al. 2018, GPT", fresh_rate=FASTER_RATE,
     ),
 }  # fmt: skip
 """In the order in which an architecture is asked whether it has such models: encoders may serve as decoders, too."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from transfergain.arms.base import Blueprint, Start
-from transfergain.checkpoint import check_length, check_vocabulary, explained, load_config, load_tokenizer
+from transfergain.checkpoint import check_length, check_vocabulary, embedded_tokens, explained, load_config, load_tokenizer
 from transfergain.data.unlabelled import Unlabelled
 from transfergain.engine.fit import Progress, silent
 from transfergain.engine.precision import pick_device, pick_precision
@@ -58,7 +58,7 @@ class Pretrained:
     loss: float
     """On held-out text."""
     unigram_loss: float
-    """Of a model that knows how often each token occurs, and nothing else, on the same text."""
+    """On the same text, of a model that copies what the input gives away and knows how often each other token occurs."""
     unknown: float
     """Share of the tokens that the tokenizer does not know."""
     tokens: int
@@ -81,6 +81,7 @@ class _Ready:
 
     tokenizer: Any
     objective: Objective
+    alphabet: Alphabet
     packed: Packed
     built: Built
     recipe: Recipe
@@ -111,17 +112,19 @@ def pretrain(
     recipe = replace(ready.recipe, warmup_steps=min(MOST_WARMUP, max(1, (steps or 10 * MOST_WARMUP) // 10)))
     ready.built.model.to(pick_device(asked.device))
     what = loop.Pretraining(
-        ready.packed, ready.objective, Alphabet.of(ready.tokenizer), recipe, asked.seed,
+        ready.packed, ready.objective, ready.alphabet, recipe, asked.seed,
         int(ready.tokenizer.pad_token_id), steps, asked.seconds, ready.built.new,
     )  # fmt: skip
+    unigram_loss = ready.objective.told * ready.packed.unigram_loss()
     run = loop.pretrain(ready.built.model, what, progress, saves=saves)
     save(ready.built, ready.tokenizer, save_to)
+    saves.clear()  # not before: until then it is all that there is of hours of work
     tokens = len(ready.packed.train.ids) + len(ready.packed.held_out.ids)
     return Pretrained(
         objective=ready.objective.name,
         steps=run.steps,
         loss=run.curve[-1].loss,
-        unigram_loss=ready.packed.unigram_loss(),
+        unigram_loss=unigram_loss,
         unknown=ready.packed.unknown,
         tokens=tokens,
         epochs=run.steps / ready.packed.steps_an_epoch,
@@ -143,8 +146,9 @@ def _steps(asked: Asked, packed: Packed) -> int | None:
 
 def _get_ready(checkpoint: Checkpoint, texts: Unlabelled, asked: Asked, tokenizer_at: Path | None) -> _Ready:
     """Load or train the tokenizer, pack the texts and build the model."""
-    own = load_tokenizer(checkpoint) if asked.train_tokenizer is None or has_tokenizer(Path(checkpoint.path)) else None
-    tokenizer, config = own, None
+    has_one = asked.train_tokenizer is None or has_tokenizer(Path(checkpoint.path))
+    own = load_tokenizer(checkpoint) if has_one else None
+    tokenizer: Any = own
     if asked.train_tokenizer is None:
         config = load_config(checkpoint, tokenizer, ())
         check_vocabulary(checkpoint, tokenizer, config)
@@ -158,7 +162,8 @@ def _get_ready(checkpoint: Checkpoint, texts: Unlabelled, asked: Asked, tokenize
         tokenizer = _trained_tokenizer(texts.files, asked, own, objective, tokenizer_at)
         config = fit_config(config, tokenizer, own)
     check_length(checkpoint, tokenizer, config, asked.max_length)
-    if objective.needs_mask and Alphabet.of(tokenizer).mask is None:
+    alphabet = Alphabet.of(tokenizer, embedded_tokens(config) or len(tokenizer))
+    if objective.needs_mask and alphabet.mask is None:
         raise UserError(f"--model {checkpoint.name}: its tokenizer has no mask token and no unknown token to stand for one")
     packed = pack(texts, tokenizer, asked.max_length, asked.batch_size)
     if packed.unknown > MOST_UNKNOWN:
@@ -173,7 +178,7 @@ def _get_ready(checkpoint: Checkpoint, texts: Unlabelled, asked: Asked, tokenize
     rate = asked.learning_rate or (objective.fresh_rate if asked.from_scratch else Start.CHECKPOINT.learning_rate)
     precision = pick_precision(asked.precision, pick_device(asked.device))
     recipe = Recipe(rate, batch_size=asked.batch_size, max_length=asked.max_length, precision=precision)
-    return _Ready(tokenizer, objective, packed, built, recipe)
+    return _Ready(tokenizer, objective, alphabet, packed, built, recipe)
 
 
 def _trained_tokenizer(
