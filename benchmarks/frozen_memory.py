@@ -81,7 +81,9 @@ def measure(what: str, task: str, count: int, model: str) -> dict[str, Any]:
         def run(data: Any) -> None:
             entry, planner = study.entries()[0], Planner(study, {data.name: data}, checkpoint.revision, "fp32")
             if what == "rank":
-                ranking.measure(checkpoint, data, entry.tokens(), entry.encoding(), "cpu", 1, count, 5)
+                ranking.measure(
+                    checkpoint, data, ranking.Asked(entry.tokens(), tuple(entry.encoding()), "cpu", 1, count, 5, 2**40)
+                )
                 return
             cell = StudyCell(data, "probe", max(planner.budgets[data.name]))
             (spec,) = planner.reporting(cell, planner.recipe(data, 0.0), 1)

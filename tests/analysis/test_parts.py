@@ -12,6 +12,8 @@ from transfergain.analysis.parts import Part
 from transfergain.analysis.rows import Verdict
 from transfergain.report import markdown, terminal
 from transfergain.report.page.html import render
+from transfergain.report.page.panels import parts as panel
+from transfergain.report.page.panels.base import DatasetView
 
 LEVELS = {"scratch": 0.70, "scratch-long": 0.70, "self": 0.77, "full": 0.90, "adapted": 0.90}
 STAIRS = World(score=lambda arm, budget: LEVELS[arm] - 0.01 * np.log2(1024 / budget), arms=tuple(LEVELS), seeds=6)
@@ -75,15 +77,31 @@ def test_a_study_without_such_arms_has_no_parts(rows):
 def test_what_is_there_is_said(rows):
     found = analysed(rows)["parts"]
     whole = parts.said(found, "reviews")
-    assert whole.startswith("Of the ") and "points of full" in whole
+    assert whole.startswith("Of the ") and "points of full over 6 seeds, " in whole
     assert "from the objective on the unlabelled text" in whole and "from what the checkpoint has read" in whole
     assert "Pretraining further on it: -" in whole and "as much compute: " in whole
     without_full = analysed([row for row in rows if row.spec.arm in ("scratch", "self")])["parts"]
     assert parts.said(without_full, "reviews").startswith("The objective on the unlabelled text alone: ")
     further = analysed([row for row in rows if row.spec.arm in ("scratch", "full", "adapted")])["parts"]
     assert [row.part for row in further] == [Part.FURTHER] * len(STAIRS.budgets)
+    assert parts.said(further, "reviews").startswith("Pretraining further on the unlabelled text: ")
+    without_scratch = [row for row in found if row.part is Part.READ]
+    assert parts.said(without_scratch, "reviews").startswith("What the checkpoint has read, full over self: ")
     one = analysed([row for row in rows if row.spec.replicate == 0])["parts"]
     assert all(row.low is None for row in one) and "(" not in parts.said(one, "reviews")
+
+
+def test_the_picture_is_of_the_seeds_that_the_steps_are_of(parameters):
+    """With `--seeds auto` scratch and full may have more seeds than `self`; steps that do not add up are no staircase."""
+    world = replace(STAIRS, score=lambda arm, budget: LEVELS.get(arm, 0.6))
+    some = [r for r in trials(world, arms=(*FLOORS, *LEVELS)) if r.spec.arm != "self" or r.spec.replicate < 3]
+    told = findings(some, arms=list(LEVELS))
+    rows = [row for row in told.parts if row.budget == max(STAIRS.budgets)]
+    figure = panel.build(DatasetView(told, rows[0].dataset)).figures[0]
+    drawn = {arm: float(error) for group in figure.table.groups for arm, error in group.rows}
+    for row in rows:
+        assert drawn[row.reference] - drawn[row.arm] == pytest.approx(100 * row.estimate, abs=0.11)
+    assert "over 3 seeds, " in parts.said(rows, rows[0].dataset) and "over 3 seeds, " in figure.description
 
 
 def test_every_view_says_where_the_gain_comes_from(parameters):

@@ -7,15 +7,18 @@ import shlex
 
 import pytest
 import torch
+import transformers
 from rich.console import Console
 
 import transfergain as tg
 from support.checkpoints import build_checkpoint
 from support.texts import articles, sentences, tagged, write_conll, write_csv, write_squad
 from support.tiny import command
+from transfergain.arms import probe_model
 from transfergain.commands.rank import answer, names, show
 from transfergain.engine.rank_row import RankRow
 from transfergain.engine.threads import torch_threads
+from transfergain.running import ranking
 from transfergain.running.ranking import Ranking, next_commands
 from transfergain.study import Study
 
@@ -55,6 +58,8 @@ def test_checkpoints_are_rows_the_best_probe_first_and_broken_ones_say_why(model
     assert [set(row) for row in rows] == [FIELDS] * 4 and list(found.to_frame().columns) == list(rows[0])
     ranked, broken = rows[:2], rows[2:]
     assert {row["model"] for row in ranked} == set(models) and ranked[0]["probe"] >= ranked[1]["probe"]
+    assert ranked[0]["behind"] is None and ranked[1]["behind_low"] <= ranked[1]["behind"] <= ranked[1]["behind_high"]
+    assert ranked[1]["behind"] == pytest.approx(ranked[0]["probe"] - ranked[1]["probe"])
     for row in ranked:
         assert 0 <= row["low"] <= row["probe"] <= row["high"] <= 1
         assert row["hidden"] == 32 and row["parameters"] > 10_000 and row["seconds"] > 0 and not row["problem"]
@@ -113,7 +118,12 @@ def test_a_page_that_cannot_be_written_is_one_line_and_the_ranking_is_printed(mo
 
 
 def rows_of(*scores):
-    made = [RankRow(f"m{i}", probe=p, low=p - half, high=p + half, parameters=10) for i, (p, half) in enumerate(scores)]
+    """A ranking of (score, half of the interval of how far it is behind the first)."""
+    made = []
+    for i, (score, half) in enumerate(scores):
+        apart = scores[0][0] - score
+        behind = (apart, apart - half, apart + half) if i else (None, None, None)
+        made.append(RankRow(f"m{i}", score, score - 0.05, score + 0.05, *behind, parameters=10))
     return Ranking("sentiment", "reviews", "accuracy", 60, tuple(made), ())
 
 
@@ -121,8 +131,11 @@ def rows_of(*scores):
     ("scores", "said"),
     [
         ([(0.9, 0.01)], "m0 promises most on reviews: a linear probe of it has 90.0 % accuracy."),
-        ([(0.9, 0.01), (0.8, 0.02)], "has 90.0 % accuracy. m1 has 80.0 %."),
-        ([(0.9, 0.05), (0.88, 0.05)], "m1 has 88.0 %, too near to tell them apart by this: train both."),
+        ([(0.9, 0), (0.8, 0.02)], "has 90.0 % accuracy. m1 is 10.0 points behind (95 %: +8.0 to +12.0)."),
+        (
+            [(0.9, 0), (0.88, 0.05)],
+            "m1 is 2.0 points behind (95 %: -3.0 to +7.0): too near to tell them apart by this, train both.",
+        ),
     ],
 )
 def test_the_first_sentence_says_which_and_whether_the_next_one_is_told_apart(scores, said):
@@ -193,7 +206,36 @@ def test_bad_input_is_one_line(models, made, why, tmp_path, monkeypatch, capsys)
     assert why in said and len(said.splitlines()) == 1 and not re.search(r"Traceback|\.py", said)
 
 
-def test_without_one_checkpoint_that_can_be_read_the_first_reason_is_said(files, tmp_path, monkeypatch, capsys):
+def test_without_one_checkpoint_that_can_be_read_all_reasons_are_said(files, tmp_path, monkeypatch, capsys):
     (tmp_path / "x").mkdir()
-    assert command(monkeypatch, "rank", tmp_path / "x", "--task", "sentiment", "--train-file", files["sentiment"]) == 2
-    assert "no checkpoint could be ranked: --model" in capsys.readouterr().err
+    given = [tmp_path / "x", tmp_path / "y"]
+    assert command(monkeypatch, "rank", *given, "--task", "sentiment", "--train-file", files["sentiment"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no checkpoint could be ranked: --model" in said and all(path.name in said for path in given)
+
+
+def test_a_checkpoint_is_checked_as_a_study_checks_it(models, files, tmp_path, monkeypatch):
+    """A tokenizer with more tokens than the model has embeddings, and a model that memory cannot hold."""
+    model = transformers.AutoModel.from_pretrained(models[0])
+    tokenizer = transformers.AutoTokenizer.from_pretrained(models[0])
+    tokenizer.add_tokens([f"new{i}" for i in range(5)])
+    model.save_pretrained(tmp_path / "short")
+    tokenizer.save_pretrained(tmp_path / "short")
+    keys = {"task": "sentiment", "train_file": files["sentiment"], "examples": 60, "max_length": 16, "quiet": True}
+    found = tg.rank([models[0], tmp_path / "short"], **keys)
+    assert "resize_token_embeddings" in found.rows[-1].problem
+    monkeypatch.setattr(ranking.auto, "free_memory", lambda: 1000)
+    with pytest.raises(tg.UserError, match="do not fit into"):
+        tg.rank(models[:1], **keys)
+
+
+def test_an_architecture_that_transformers_does_not_know_is_read_too(checkpoints):
+    """Its own code made the model; nothing is to be made from its config by name."""
+
+    class OwnConfig(transformers.BertConfig):
+        model_type = "own-kind"
+
+    model = transformers.AutoModelForSequenceClassification.from_pretrained(checkpoints("bert"), num_labels=2)
+    model.config = model.bert.config = OwnConfig(**{**model.config.to_dict(), "model_type": "own-kind"})
+    probe = probe_model.on(model, "AutoModelForSequenceClassification")
+    assert probe(input_ids=torch.tensor([[2, 5, 3]])).logits.shape == (1, 2)

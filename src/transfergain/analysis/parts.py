@@ -1,7 +1,7 @@
 """Take the gain of a checkpoint to pieces: what the objective brings on your text alone, and what the checkpoint has read.
 
-A step goes from one arm to another, paired by the seeds that all arms of the data set have with that many labels, so that
-the steps from scratch to the checkpoint add up to its gain. Nothing is corrected for several steps.
+A step goes from one arm to another, paired by the seeds that all arms of these steps have with that many labels, so that
+the steps from scratch to the checkpoint add up to its gain on those seeds. Nothing is corrected for several steps.
 """
 
 from __future__ import annotations
@@ -125,11 +125,15 @@ def said(found: Sequence[PartRow], dataset: str) -> str:
     if Part.OBJECTIVE in by_part and Part.READ in by_part:
         whole = by_part[Part.READ].score - by_part[Part.OBJECTIVE].reference_score
         pieces = [f"{_amount(by_part[part])} from {part}" for part in (Part.OBJECTIVE, Part.READ)]
-        sentences.append(f"Of the {words.in_percent(whole)} points of {FULL.name}, {pieces[0]}, {pieces[1]}")
+        points = f"Of the {words.in_percent(whole)} points of {FULL.name} over {words.seeds(by_part[Part.READ].n_seeds)}"
+        sentences.append(f"{points}, {pieces[0]}, {pieces[1]}")
     elif Part.OBJECTIVE in by_part:
         sentences.append(f"{_upper(Part.OBJECTIVE)} alone: {_amount(by_part[Part.OBJECTIVE])} points")
+    elif Part.READ in by_part:
+        sentences.append(f"{_upper(Part.READ)}, {FULL.name} over {OWN}: {_amount(by_part[Part.READ])} points")
     if Part.FURTHER in by_part:
-        sentences.append(f"{_upper(Part.FURTHER)} on it: {_amount(by_part[Part.FURTHER])} points")
+        text = "it" if Part.OBJECTIVE in by_part else "the unlabelled text"
+        sentences.append(f"{_upper(Part.FURTHER)} on {text}: {_amount(by_part[Part.FURTHER])} points")
     if Part.COMPUTE in by_part:
         sentences.append(f"Training from scratch with {Part.COMPUTE}: {_amount(by_part[Part.COMPUTE])} points")
     return ". ".join(sentences) + ("." if sentences else "")

@@ -71,10 +71,11 @@ class Probe(PreTrainedModel):  # type: ignore[no-untyped-call]
 
     def __init__(self, config: ProbeConfig, encoder: Any = None) -> None:
         super().__init__(config)
-        settings = dict(config.encoder)
-        own = AutoConfig.for_model(settings.pop("model_type"), **settings)
-        made = encoder or AutoModel.from_config(own)  # type: ignore[no-untyped-call]
-        self.encoder = without_pooler(made)
+        if encoder is None:
+            settings = dict(config.encoder)
+            own = AutoConfig.for_model(settings.pop("model_type"), **settings)
+            encoder = AutoModel.from_config(own)  # type: ignore[no-untyped-call]
+        self.encoder = without_pooler(encoder)
         self.head = torch.nn.Linear(self.encoder.config.hidden_size, int(self.outputs or config.num_labels or 0))
         self.post_init()  # type: ignore[no-untyped-call]
 

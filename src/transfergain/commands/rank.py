@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from transfergain.analysis import words
 from transfergain.analysis.words import in_percent
 from transfergain.engine.rank_row import RankRow
 from transfergain.metrics import METRICS
@@ -18,6 +19,7 @@ from transfergain.running.ranking import Ranking
 
 TEXT_COLUMNS = ("checkpoint", "best layer")
 COST_HEADS = ("parameters", "s / 1,000", "MB")
+BEHIND_HEAD = "behind, points (95 %)"
 EVIDENCE_HEADS = ("checkpoint", "LogME", "all layers", "H-score", "all layers", "best layer")
 
 
@@ -60,9 +62,13 @@ def answer(found: Ranking) -> str:
     if not others:
         return said
     other = others[0]
-    apart = other.high is not None and best.low is not None and other.high < best.low
-    behind = f"{named[other.model]} has {in_percent(other.probe or 0.0)} %"
-    return f"{said} {behind}." if apart else f"{said} {behind}, too near to tell them apart by this: train both."
+    interval = words.interval(other.behind_low, other.behind_high)
+    next_one = (
+        f"{named[other.model]} is {in_percent(other.behind or 0.0)} points behind{f' ({interval})' if interval else ''}"
+    )
+    if other.behind_low is not None and other.behind_low > 0:
+        return f"{said} {next_one}."
+    return f"{said} {next_one}: too near to tell them apart by this, train both."
 
 
 def what_scores(found: Ranking) -> str:
@@ -80,6 +86,14 @@ def promised(row: RankRow) -> list[str]:
     interval = MISSING if row.low is None or row.high is None else f"{in_percent(row.low)} to {in_percent(row.high)}"
     probe = MISSING if row.probe is None else in_percent(row.probe)
     return [probe, interval, _millions(row.parameters), _number(row.seconds, 1), _number(row.megabytes, 0)]
+
+
+def behind(row: RankRow) -> str:
+    """Write how many points a checkpoint is behind the first, for the page: the terminal has no room for the column."""
+    if row.behind is None:
+        return MISSING
+    ends = words.ends(row.behind_low, row.behind_high)
+    return f"{in_percent(row.behind)}{f' ({ends})' if ends else ''}"
 
 
 def evidence(row: RankRow) -> list[str]:

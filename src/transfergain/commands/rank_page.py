@@ -8,9 +8,11 @@ from pathlib import Path
 from transfergain.analysis.rows import Verdict
 from transfergain.analysis.words import in_percent
 from transfergain.commands.rank import (
+    BEHIND_HEAD,
     EVIDENCE_HEADS,
     TEXT_COLUMNS,
     answer,
+    behind,
     evidence,
     heads,
     names,
@@ -45,8 +47,8 @@ def render(found: Ranking) -> str:
         dots=_dots(found),
         promised=_table(
             f"What they promise ({what_scores(found)}) and what they cost here",
-            heads(found),
-            [[row.model, *promised(row)] for row in found.ranked],
+            (*heads(found), BEHIND_HEAD),
+            [[row.model, *promised(row), behind(row)] for row in found.ranked],
         ),
         evidence=_table(
             "Scores that need no probe", EVIDENCE_HEADS, [[named[row.model], *evidence(row)] for row in found.ranked]

@@ -14,7 +14,12 @@ class RankRow:
     """Score of a cross-fitted linear probe: the mean over draws."""
     low: float | None = None
     high: float | None = None
-    """95 % interval of it over draws."""
+    """95 % interval of it, over draws and examples."""
+    behind: float | None = None
+    """How much more the first checkpoint's probe scores, paired by draw and example; None of the first itself."""
+    behind_low: float | None = None
+    behind_high: float | None = None
+    """95 % interval of that difference."""
     log_me: float | None = None
     """Of the layer where it is largest; for questions there is no such score, as spans are no classes."""
     log_me_all: float | None = None

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
+from transfergain.analysis import stats
 from transfergain.arms.base import Blueprint
 from transfergain.arms.probe import PROBE
-from transfergain.checkpoint import check_length, load_config, load_tokenizer
+from transfergain.arms.size import check_size
+from transfergain.checkpoint import check_length, check_vocabulary, explained, load_config, load_tokenizer
 from transfergain.data.draws import stratified_order
 from transfergain.engine.convex import Classes, Problem, Several
 from transfergain.engine.feature_store import Place, stack
@@ -27,46 +28,63 @@ from transfergain.engine.rank_row import RankRow
 from transfergain.engine.reading import Part, Reader
 from transfergain.engine.threads import torch_threads
 from transfergain.engine.transferability import h_score, log_me
+from transfergain.metrics import METRICS
 from transfergain.seeds import generator
 from transfergain.sharing import Memo
 from transfergain.tasks import find
-from transfergain.tasks.scoring import score
+from transfergain.tasks.base import Task
 from transfergain.types import Checkpoint, Dataset, Example, Recipe
 
 DEV_SHARE = 5
 """One in so many examples of a half chooses what the probe reads and its strength."""
 MOST_ROWS = 4000
 """Rows that LogME and H-score are computed on: words are many."""
+MOST_ROWS_OF_A_HALF = 1000
+"""Rows of a half that choose a layer by LogME."""
 ALL = "all"
 """The part that holds all examples."""
 
 
-def measure(
-    checkpoint: Checkpoint,
-    data: Dataset,
-    max_length: int,
-    encoding: Sequence[tuple[str, Any]],
-    device: str,
-    threads: int,
-    examples: int,
-    draws: int,
-) -> RankRow:
-    """Measure one checkpoint, with so many threads. Raises UserError where it cannot be used."""
-    recipe, rows = Recipe(0.0, max_length=max_length, options=tuple(encoding)), sample(data, examples)
-    with torch_threads(threads):
-        probe = _probe(checkpoint, data, rows, recipe, device)
+@dataclass(frozen=True)
+class Asked:
+    """How checkpoints are measured, all alike."""
+
+    max_length: int
+    encoding: tuple[tuple[str, Any], ...]
+    device: str
+    threads: int
+    examples: int
+    draws: int
+    """Times that the examples are halved."""
+    free_memory: int
+    """Bytes that a model may take."""
+
+
+class Measured(NamedTuple):
+    """What was measured of a checkpoint."""
+
+    row: RankRow
+    counts: NDArray[Any]
+    """Of the primary metric (draws, examples or clusters of them, k), each predicted by a probe that had not seen it."""
+
+
+def measure(checkpoint: Checkpoint, data: Dataset, asked: Asked) -> Measured:
+    """Measure one checkpoint. Raises UserError where it cannot be used."""
+    recipe, rows = Recipe(0.0, max_length=asked.max_length, options=asked.encoding), sample(data, asked.examples)
+    with torch_threads(asked.threads):
+        probe = _probe(checkpoint, data, rows, recipe, asked)
         places, seconds, megabytes = _read(probe)
         features, encoder = probe.features, probe.model.encoder
         layers = max(view.layer for view in features.views)
         problem = probe.head.problem(probe.parts[ALL].features, len(data.labels))
-        found = _without_training(places, problem, len(features.views))
-        probe = replace(probe, choices=tuple(dict.fromkeys((0, found.best))))
-        mean, low, high = _interval([_cross_fitted(probe, rows, draw) for draw in range(draws)])
-    return RankRow(
+        found = _without_training(problem, partial(stack, places), len(features.views))
+        counts = np.stack([_cross_fitted(probe, rows, draw) for draw in range(asked.draws)])
+    score = stats.score_interval(counts, METRICS[probe.reader.task.metrics[0]].finish)
+    row = RankRow(
         model=checkpoint.name,
-        probe=mean,
-        low=low,
-        high=high,
+        probe=score.estimate,
+        low=score.low,
+        high=score.high,
         log_me=found.log_me,
         log_me_all=found.log_me_all,
         h_score=found.h_score,
@@ -77,17 +95,26 @@ def measure(
         seconds=seconds / len(rows) * 1000,
         megabytes=megabytes,
     )
+    return Measured(row, counts)
 
 
-def _probe(checkpoint: Checkpoint, data: Dataset, rows: Sequence[Example], recipe: Recipe, device: str) -> Probe:
-    """Prepare a probe of a checkpoint, as its arm does, that has read nothing yet but knows all examples."""
+def _probe(checkpoint: Checkpoint, data: Dataset, rows: Sequence[Example], recipe: Recipe, asked: Asked) -> Probe:
+    """Prepare a probe of a checkpoint, as its arm does, that has read nothing yet but knows all examples.
+
+    The checkpoint is checked as a study checks it: what fails on a GPU takes the checkpoints after it along.
+    """
     task, tokenizer, memo = find(data.task), load_tokenizer(checkpoint), Memo()
     config = load_config(checkpoint, tokenizer, data.labels, head=task.head)
     check_length(checkpoint, tokenizer, config, recipe.max_length)
-    model = PROBE.build(Blueprint(checkpoint, task.auto_class, config, 0, memo)).model.to(pick_device(device))
+    check_vocabulary(checkpoint, tokenizer, config)
+    blueprint = Blueprint(checkpoint, task.auto_class, config, 0, memo)
+    with explained(checkpoint, "loading its weights"):
+        check_size(blueprint, asked.free_memory)
+        model = PROBE.build(blueprint).model.to(pick_device(asked.device))
     reader = Reader(task, data.labels, tokenizer, checkpoint.revision, recipe, None, memo)
-    whole = _part(reader, rows, ALL)
-    return Probe(model, reader, {ALL: whole}, make_features(model.encoder, whole.features, reader, None))
+    with explained(checkpoint, "reading the examples"):
+        whole = _part(reader, rows, ALL)
+        return Probe(model, reader, {ALL: whole}, make_features(model.encoder, whole.features, reader, None))
 
 
 def _read(probe: Probe) -> tuple[list[Place], float, float | None]:
@@ -109,6 +136,10 @@ def _part(reader: Reader, rows: Sequence[Example], key: object) -> Part:
     return Part(rows, encoded, encoded.features)
 
 
+Views = Callable[[int], NDArray[Any]]
+"""The rows of features (examples, H) by the number of a view."""
+
+
 class Evidence(NamedTuple):
     """What LogME and the H-score say of the view where LogME is largest, and of that of all layers."""
 
@@ -120,20 +151,37 @@ class Evidence(NamedTuple):
     h_score_all: float | None = None
 
 
-def _without_training(places: Sequence[Place], problem: Problem, views: int) -> Evidence:
+def _without_training(problem: Problem, rows: Views, views: int) -> Evidence:
     """Score each view by LogME, and the best and the first, which is of all layers, by H-score; nothing without classes."""
-    if not isinstance(problem, Classes | Several):
+    if not (sampled := _some(problem, MOST_ROWS)):
         return Evidence()
-    few = np.sort(generator("rank rows").permutation(len(problem.hits))[:MOST_ROWS])
-    hits = problem.hits[few]
-    hits = hits[:, hits.any(axis=0)]
-
-    def rows(view: int) -> NDArray[np.float64]:
-        return stack(places, view)[few].astype(np.float64)
-
-    evidence = [log_me(rows(view), hits) for view in range(views)]
+    few, hits = sampled
+    evidence = [log_me(_precise(rows(view)[few]), hits) for view in range(views)]
     best = int(np.argmax(evidence))
-    return Evidence(best, evidence[best], evidence[0], _h_score(rows(best), hits), _h_score(rows(0), hits))
+    scores = [_h_score(_precise(rows(view)[few]), hits) for view in (best, 0)]
+    return Evidence(best, evidence[best], evidence[0], *scores)
+
+
+def promising(problem: Problem, rows: Views, views: int) -> tuple[int, ...]:
+    """Choose the views that a probe tries: that of all layers, and the one where LogME is largest."""
+    if not (sampled := _some(problem, MOST_ROWS_OF_A_HALF)):
+        return (0,)
+    few, hits = sampled
+    best = int(np.argmax([log_me(_precise(rows(view)[few]), hits) for view in range(views)]))
+    return tuple(dict.fromkeys((0, best)))
+
+
+def _precise(rows: NDArray[Any]) -> NDArray[np.float64]:
+    return rows.astype(np.float64)
+
+
+def _some(problem: Problem, most: int) -> tuple[NDArray[np.intp], NDArray[np.bool_]] | None:
+    """Choose so many rows at random, with their classes that occur; None where there are no classes."""
+    if not isinstance(problem, Classes | Several):
+        return None
+    few = np.sort(generator("rank rows").permutation(len(problem.hits))[:most])
+    hits = problem.hits[few]
+    return few, hits[:, hits.any(axis=0)]
 
 
 def _h_score(rows: NDArray[np.float64], hits: NDArray[np.bool_]) -> float:
@@ -143,38 +191,70 @@ def _h_score(rows: NDArray[np.float64], hits: NDArray[np.bool_]) -> float:
     return float(np.mean([h_score(rows, hit.astype(np.int64)) for hit in hits.T]))
 
 
-def _cross_fitted(probe: Probe, rows: Sequence[Example], draw: int) -> float:
-    """Halve the examples at random and score what a probe of each half predicts of the other."""
+def _cross_fitted(probe: Probe, rows: Sequence[Example], draw: int) -> NDArray[Any]:
+    """Halve the examples at random and count what a probe of each half predicts of the other.
+
+    Each half chooses by itself what its probe reads: a fifth of it between all layers and the one that promises most to
+    the rest, and the strength. Returns counts in the order of the examples, or of their clusters, (N, k).
+    """
     reader = replace(probe.reader, memo=Memo())  # of the next draw's halves, nothing is encoded here
-    halves = in_halves(rows, [reader.task.stratum(example) for example in rows], draw)
-    answers, asked = list[Any](), list[Example]()
+    task = reader.task
+    clusters = _clusters(task, rows)
+    halves = in_halves([task.stratum(example) for example in rows], clusters, draw)
+    found: list[NDArray[Any]] = [np.zeros(0)] * len(rows)
     for side, (mine, other) in enumerate((halves, halves[::-1])):
-        few = max(1, len(mine) // DEV_SHARE)
-        dev, train = mine[:few], mine[few:]
-        parts: dict[PartName, Part] = {name: _part(reader, part, (draw, side, name)) for name, part in
-                 (("train", train), ("dev", dev), ("other", other))}  # fmt: skip
-        trained = replace(probe, reader=reader, parts=parts).train("train", "dev")
+        few = _cut(mine, clusters, max(1, len(mine) // DEV_SHARE))
+        parts: dict[PartName, Part] = {
+            name: _part(reader, [rows[i] for i in part], (draw, side, name))
+            for name, part in (("train", mine[few:]), ("dev", mine[:few]), ("other", other))
+        }
+        halved = replace(probe, reader=reader, parts=parts)
+        learned, views = parts["train"].features, len(halved.features.views)
+        problem = halved.head.problem(learned, len(reader.labels))
+        choices = promising(problem, partial(stack, halved.features.read(learned)), views)
+        trained = replace(halved, choices=choices).train("train", "dev")
         setting = reader.setting(parts["dev"], trained.dev_outputs())
-        answers += reader.answers(parts["other"], trained.outputs("other"), setting)
-        asked += other
-    return score(reader.task, answers, asked, reader.labels).score
+        answers = reader.answers(parts["other"], trained.outputs("other"), setting)
+        targets = [rows[i].target for i in other]
+        for i, counts in zip(other, METRICS[task.metrics[0]].counts(answers, targets, reader.labels), strict=True):
+            found[i] = counts
+    counts = np.stack(found)
+    if clusters is None:
+        return counts
+    return np.stack(
+        [counts[[i for i, own in enumerate(clusters) if own == name]].sum(axis=0) for name in sorted(set(clusters))]
+    )
 
 
-def in_halves(rows: Sequence[Example], strata: Sequence[Any], draw: int) -> list[list[Example]]:
-    """Halve examples at random, each class in proportion in both halves and in every beginning of them."""
-    order = stratified_order(strata, "rank draw", draw=draw)
+def _clusters(task: Task, rows: Sequence[Example]) -> list[int] | None:
+    """Number the clusters of examples, such as questions on one article, which are halved whole; None without several."""
+    if task.cluster is None:
+        return None
+    numbers: dict[Hashable, int] = {}
+    found = [numbers.setdefault(task.cluster(example), len(numbers)) for example in rows]
+    return found if len(numbers) > 1 else None
+
+
+def in_halves(strata: Sequence[Any], clusters: Sequence[int] | None, draw: int) -> list[list[int]]:
+    """Halve examples at random, by their numbers: whole clusters; without these each class in proportion in both halves
+    and in every beginning of them.
+    """
+    if clusters is None:
+        order = stratified_order(strata, "rank draw", draw=draw)
+    else:
+        places = generator("rank draw", draw=draw).permutation(max(clusters) + 1)
+        order = sorted(range(len(clusters)), key=lambda i: places[clusters[i]])
     # A beginning of the order has every class in proportion. Every other one of it has not: classes may take turns in it.
-    middle = len(order) // 2
-    return [[rows[i] for i in order[:middle]], [rows[i] for i in order[middle:]]]
+    middle = _cut(order, clusters, len(order) // 2)
+    return [order[:middle], order[middle:]]
 
 
-def _interval(scores: Sequence[float]) -> tuple[float, float | None, float | None]:
-    """Give mean and 95 % interval over draws, by Student's t, within the possible range; None from a single draw."""
-    mean = float(np.mean(scores))
-    if len(scores) < 2:
-        return mean, None, None
-    half = float(stdtrit(len(scores) - 1, 0.975) * np.std(scores, ddof=1) / math.sqrt(len(scores)))
-    return mean, max(0.0, mean - half), min(1.0, mean + half)
+def _cut(order: Sequence[int], clusters: Sequence[int] | None, wanted: int) -> int:
+    """Find where to cut an order, between two clusters if there are several."""
+    if clusters is None:
+        return wanted
+    ends = [k for k in range(1, len(order)) if clusters[order[k]] != clusters[order[k - 1]]]
+    return min(ends, key=lambda end: abs(end - wanted), default=wanted)
 
 
 def _forget_peak() -> None:

@@ -36,8 +36,7 @@ def _answers(findings: Findings) -> Iterator[str]:
         yield from (f"**{markdown_text(summary.answer)}**", "")
     for of in summary.datasets:
         named = f"{markdown_text(of.dataset)}: " if len(summary.datasets) > 1 else ""
-        yield from (f"{named}**{markdown_text(of.answer)}**", "")
-        yield from (f"Take {markdown_text(recommended(of))}.", "")
+        yield from (f"{named}**{markdown_text(of.answer)}** Take {markdown_text(recommended(of))}.", "")
         for line in of.benefits:
             yield f"- **{line.verdict}** ({line.benefit}) {markdown_text(line.text)}"
         if of.parts:

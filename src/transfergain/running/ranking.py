@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from transfergain.analysis.stats import paired_interval
 from transfergain.arms.probe import PROBE
 from transfergain.checkpoint import resolve
 from transfergain.data import prepare
 from transfergain.engine.rank_row import RankRow
 from transfergain.errors import UserError
+from transfergain.executors import auto
+from transfergain.metrics import METRICS
 from transfergain.running.console import aside, busy
 from transfergain.running.tabular import Tabular
 from transfergain.running.tryout import quiet_libraries
@@ -21,6 +25,9 @@ from transfergain.shell import command
 from transfergain.study import Study
 from transfergain.tasks import TASKS, find
 from transfergain.types import Dataset
+
+if TYPE_CHECKING:
+    from transfergain.engine.ranking import Measured
 
 MOST_EXAMPLES = 1000
 DRAWS = 5
@@ -67,10 +74,12 @@ def rank(models: Sequence[str], study: Study, examples: int = MOST_EXAMPLES, con
     found = []
     for i, model in enumerate(models, start=1):
         with busy(console, f"reading with {model} ({i} of {len(models)})"), quiet_libraries():
-            found.append(_row(model, study, data, examples))
-    if all(row.problem for row in found):
-        raise UserError(f"no checkpoint could be ranked: {found[0].problem}")
-    rows = tuple(sorted(found, key=lambda row: (row.probe is None, -(row.probe or 0.0))))
+            found.append(_measure(model, study, data, examples))
+    measured = [one for one in found if not isinstance(one, RankRow)]
+    unread = [one for one in found if isinstance(one, RankRow)]
+    if not measured:
+        raise UserError(f"no checkpoint could be ranked: {'; '.join(row.problem for row in unread)}")
+    rows = (*in_order(measured, task.metrics[0]), *unread)
     commands = next_commands([row.model for row in rows[:2] if not row.problem], study)
     count = min(examples, len(data.train) + len(data.dev))
     return Ranking(data.task, data.name, find(data.task).metrics[0], count, rows, commands)
@@ -85,18 +94,33 @@ def _check(data: Dataset, examples: int) -> None:
         raise UserError(f"{what} are too few to rank checkpoints by with {kinds}; {least} or more are needed")
 
 
-def _row(model: str, study: Study, data: Dataset, examples: int) -> RankRow:
-    """Measure one checkpoint; the reason where it cannot be read."""
-    from transfergain.engine.ranking import measure
+def _measure(model: str, study: Study, data: Dataset, examples: int) -> Measured | RankRow:
+    """Measure one checkpoint; a row with the reason where it cannot be read."""
+    from transfergain.engine.ranking import Asked, measure
 
+    entry = study.entries()[0]
+    asked = Asked(
+        entry.tokens(), tuple(entry.encoding()), study.device, study.threads, examples, DRAWS, auto.free_memory()
+    )  # fmt: skip
     try:
-        checkpoint = resolve(model, None, study.trust_remote_code)
-        entry = study.entries()[0]
-        return measure(checkpoint, data, entry.tokens(), entry.encoding(), study.device, study.threads, examples, DRAWS)
+        return measure(resolve(model, None, study.trust_remote_code), data, asked)
     except UserError as error:
         return RankRow(model, problem=str(error))
     except Exception as error:  # whatever a checkpoint of another make may raise: the others are ranked all the same
-        return RankRow(model, problem=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        return RankRow(model, problem=f"{reason}; save it again with save_pretrained(folder), or leave it out")
+
+
+def in_order(found: Sequence[Measured], metric: str) -> list[RankRow]:
+    """Order checkpoints by what their probes score, each with how far it is behind the first."""
+    if not found:
+        return []
+    first, *others = sorted(found, key=lambda one: -(one.row.probe or 0.0))
+    rows = [first.row]
+    for other in others:
+        apart = paired_interval(first.counts, other.counts, METRICS[metric].finish)
+        rows.append(replace(other.row, behind=apart.estimate, behind_low=apart.low, behind_high=apart.high))
+    return rows
 
 
 def next_commands(models: Sequence[str], study: Study) -> tuple[str, ...]:

@@ -24,7 +24,7 @@ from transfergain.split import TEST
 
 COLUMNS = (
     *(Column("part"), Column("from"), Column("to"), Column("labels", True), Column("difference [95 % interval]", True)),
-    *(Column("p", True), Column("seeds", True), Column("verdict")),
+    *(Column("p, not corrected", True), Column("seeds", True), Column("verdict")),
 )
 
 
@@ -44,20 +44,25 @@ def build(view: DatasetView) -> Panel:
 
 
 def _figure(view: DatasetView, rows: list[PartRow], budget: int) -> Figure:
-    scores = {row.arm: row for row in view.scores(TEST, budget)}
-    stairs = [arm for arm in staircase(rows) if arm in scores and arm in view.styles]
-    errors = [100 * (1 - scores[arm].mean) for arm in stairs]
+    """Draw scores on the seeds that the steps are of, as these add up; an arm that has more has its interval elsewhere."""
+    found, seeds = staircase(rows), rows[0].n_seeds
+    scores = {row.arm: row for row in view.scores(TEST, budget) if row.n_seeds == seeds}
+    stairs = [arm for arm in found if arm in view.styles]
+    errors = [100 * (1 - found[arm]) for arm in stairs]
     traces: list[Trace] = [figures.quiet(rule("steps", stairs, errors, "from one arm to the next", "dot"))]
     for arm, error in zip(stairs, errors, strict=True):
-        row, style = scores[arm], view.styles[arm]
+        row, style = scores.get(arm), view.styles[arm]
         point = line(arm, style, [arm], [error], [f"{arm}: error {error:.1f} %"], "markers")
-        if row.low is not None and row.high is not None:
+        if row and row.low is not None and row.high is not None:
             flipped = _Flipped(1 - row.high, 1 - row.low)
             point["error_y"] = bars([error], [flipped], style.colour)
         traces += [point, note(f"   {error:.1f}", arm, error, "middle right", group=arm)]
     title = f"{view.dataset}: error in % on the test set by what the model has read, with {budget:,} labels"
-    said = "An arm a point, with its 95 % interval; lower is better. Steps between arms are in the table, paired by seed."
-    body = [[arm, in_percent(1 - scores[arm].mean)] for arm in stairs]
+    said = (
+        f"An arm a point, over {words.seeds(seeds)}, with its 95 % interval unless it has more of them; lower is better. "
+        "Steps between arms are in the table, paired by seed."
+    )
+    body = [[arm, in_percent(1 - found[arm])] for arm in stairs]
     table = TextTable(title, (Column("arm"), Column("error, %", True)), [RowGroup("", body)])
     drawn = layout(f"error, % ({view.score})", {"type": "category"})
     return Figure(view.name("parts"), title, said, traces, drawn, table)
