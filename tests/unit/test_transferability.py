@@ -126,7 +126,8 @@ def test_questions_on_one_article_stay_in_one_half():
         assert len(first) == len(second) == 35 and not {articles[i] for i in first} & {articles[i] for i in second}
         few = _cut(first, articles, len(first) // 5)
         assert few == 7, "nor is an article cut into what learns and what chooses"
-    assert _cut([0, 1, 2, 3], [0, 0, 0, 0], 1) == 1
+    assert _cut(range(4), [0, 0, 0, 0], 1) == 1
+    assert _cut(range(45), [0] * 40 + [1] * 5, 9) == 9, "or nearly all would choose, and next to nothing learn"
 
 
 def test_a_layer_is_chosen_without_the_labels_that_are_judged():

@@ -250,10 +250,11 @@ def in_halves(strata: Sequence[Any], clusters: Sequence[int] | None, draw: int) 
 
 
 def _cut(order: Sequence[int], clusters: Sequence[int] | None, wanted: int) -> int:
-    """Find where to cut an order, between two clusters if there are several."""
+    """Find where to cut an order: between two clusters, where two meet near the place that is wanted."""
     if clusters is None:
         return wanted
-    ends = [k for k in range(1, len(order)) if clusters[order[k]] != clusters[order[k - 1]]]
+    near = range(max(1, wanted // 2), min(len(order), 2 * wanted + 1))
+    ends = [k for k in near if clusters[order[k]] != clusters[order[k - 1]]]
     return min(ends, key=lambda end: abs(end - wanted), default=wanted)
 
 
