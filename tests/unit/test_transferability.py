@@ -130,6 +130,7 @@ def test_questions_on_one_article_stay_in_one_half():
     assert _cut(range(45), [0] * 40 + [1] * 5, 9) == 9, "or nearly all would choose, and next to nothing learn"
 
 
+@pytest.mark.long
 def test_a_layer_is_chosen_without_the_labels_that_are_judged():
     """Of thirteen layers of noise the best on all examples knows the judged half's labels, too, and scored 52 %."""
     scores = []
