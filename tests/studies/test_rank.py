@@ -16,6 +16,7 @@ from support.texts import articles, sentences, tagged, write_conll, write_csv, w
 from support.tiny import command
 from transfergain.arms import probe_model
 from transfergain.commands.rank import answer, names, show
+from transfergain.engine import ranking as measuring
 from transfergain.engine.rank_row import RankRow
 from transfergain.engine.threads import torch_threads
 from transfergain.running import ranking
@@ -71,6 +72,14 @@ def test_checkpoints_are_rows_the_best_probe_first_and_broken_ones_say_why(model
     assert set(found.by_size()) == set(models)
     again = tg.rank(given, task=task, train_file=files[task], examples=60, max_length=64, quiet=True)
     assert [row.probe for row in again.rows] == [row.probe for row in found.rows]
+
+
+def test_a_layer_is_chosen_without_the_labels_that_are_judged(models, files, monkeypatch):
+    """Chosen on all examples it knew the judged half's labels, too, and many layers of noise were better than chance."""
+    seen, own = [], measuring.promising
+    monkeypatch.setattr(measuring, "promising", lambda problem, *more: seen.append(len(problem.hits)) or own(problem, *more))
+    tg.rank(models[:1], task="sentiment", train_file=files["sentiment"], max_length=16, examples=60, quiet=True)
+    assert seen == [24] * 10, "of the 30 of each half, less the fifth that chooses after it"
 
 
 @pytest.mark.long

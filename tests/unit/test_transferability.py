@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import multivariate_normal
 
-from transfergain.engine.convex import Classes
 from transfergain.engine.rank_row import RankRow
-from transfergain.engine.ranking import Measured, _cut, _h_score, in_halves, promising
+from transfergain.engine.ranking import Measured, _cut, _h_score, in_halves
 from transfergain.engine.transferability import h_score, log_me
 from transfergain.running.ranking import in_order
 
@@ -128,22 +127,6 @@ def test_questions_on_one_article_stay_in_one_half():
         assert few == 7, "nor is an article cut into what learns and what chooses"
     assert _cut(range(4), [0, 0, 0, 0], 1) == 1
     assert _cut(range(45), [0] * 40 + [1] * 5, 9) == 9, "or nearly all would choose, and next to nothing learn"
-
-
-@pytest.mark.long
-def test_a_layer_is_chosen_without_the_labels_that_are_judged():
-    """Of thirteen layers of noise the best on all examples knows the judged half's labels, too, and scored 52 %."""
-    scores = []
-    for seed in range(40):
-        rng = np.random.default_rng(seed)
-        labels, layers = rng.integers(0, 2, 80), rng.normal(size=(13, 80, 16))
-        hits = labels[:, None] == np.arange(2)
-        for mine, other in ((slice(0, 40), slice(40, 80)), (slice(40, 80), slice(0, 40))):
-            problem = Classes(labels[mine], 2)
-            *_, best = promising(problem, lambda view, mine=mine, layers=layers: layers[view, mine], 13)
-            probe = np.linalg.lstsq(layers[best, mine], hits[mine] - 0.5, rcond=None)[0]
-            scores.append(((layers[best, other] @ probe).argmax(axis=1) == labels[other]).mean())
-    assert abs(np.mean(scores) - 0.5) < 0.02
 
 
 def test_checkpoints_are_told_apart_by_examples_and_not_by_draws():
