@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -33,6 +33,7 @@ from transfergain.seeds import generator
 from transfergain.sharing import Memo
 from transfergain.tasks import find
 from transfergain.tasks.base import Task
+from transfergain.tasks.scoring import number_clusters
 from transfergain.types import Checkpoint, Dataset, Example, Recipe
 
 DEV_SHARE = 5
@@ -227,12 +228,9 @@ def _cross_fitted(probe: Probe, rows: Sequence[Example], draw: int) -> NDArray[A
 
 
 def _clusters(task: Task, rows: Sequence[Example]) -> list[int] | None:
-    """Number the clusters of examples, such as questions on one article, which are halved whole; None without several."""
-    if task.cluster is None:
-        return None
-    numbers: dict[Hashable, int] = {}
-    found = [numbers.setdefault(task.cluster(example), len(numbers)) for example in rows]
-    return found if len(numbers) > 1 else None
+    """Number the clusters of examples, which are halved whole; None where there are not several."""
+    found = number_clusters(task, rows)
+    return None if found is None or not found.any() else [int(number) for number in found]
 
 
 def in_halves(strata: Sequence[Any], clusters: Sequence[int] | None, draw: int) -> list[list[int]]:

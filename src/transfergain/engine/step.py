@@ -74,7 +74,7 @@ class Step:
     def _backward(self, rows: Sequence[Feature]) -> float | None:
         """Add up the gradients of all parts; None when memory ran out."""
         parts = [rows[i : i + self.micro_batch] for i in range(0, len(rows), self.micro_batch)]
-        shares = [sum(map(_answers, part)) for part in parts]
+        shares = [sum(map(answers, part)) for part in parts]
         losses = []
         try:
             for part, share in zip(parts, shares, strict=True):
@@ -109,7 +109,7 @@ class Step:
         return models[:1]  # the outermost reaches all
 
 
-def _answers(feature: Feature) -> int:
+def answers(feature: Feature) -> int:
     """Count the terms of the loss that a feature has: its labelled tokens, or one."""
     labels = feature.get("labels")
     return sum(label != IGNORED_LABEL for label in labels) if isinstance(labels, list) else 1

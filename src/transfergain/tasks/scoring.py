@@ -37,6 +37,14 @@ def narrow(counts: NDArray[Any]) -> NDArray[Any]:
     return counts.astype(next(fits, np.int64))
 
 
+def number_clusters(task: Task, rows: Sequence[Example]) -> NDArray[np.int64] | None:
+    """Number the clusters of examples, such as questions on one article, as they come; None where a task has none."""
+    if task.cluster is None:
+        return None
+    numbers: dict[Hashable, int] = {}
+    return np.array([numbers.setdefault(task.cluster(example), len(numbers)) for example in rows])
+
+
 def evaluate(
     task: Task,
     predictions: Sequence[Any],
@@ -46,9 +54,6 @@ def evaluate(
 ) -> Evaluated:
     """Count predictions for every metric of the task, and keep the cluster of each and the `calibration` if given."""
     targets = [e.target for e in rows]
-    clusters = None
-    if task.cluster:
-        numbers: dict[Hashable, int] = {}
-        clusters = np.array([numbers.setdefault(task.cluster(e), len(numbers)) for e in rows])
+    clusters = number_clusters(task, rows)
     counts = {m: narrow(METRICS[m].counts(predictions, targets, labels)) for m in task.metrics}
     return Evaluated(tuple(predictions), counts, clusters, calibration)

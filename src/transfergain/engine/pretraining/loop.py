@@ -21,12 +21,12 @@ from transfergain.engine import schedule
 from transfergain.engine.batching import Feature, collate
 from transfergain.engine.fit import Progress, silent
 from transfergain.engine.precision import autocast
-from transfergain.engine.pretraining.model import LabelledPositions, evaluating, labels_of, on_labelled_positions, step_flops
+from transfergain.engine.pretraining.model import LabelledPositions, evaluating, on_labelled_positions, step_flops
 from transfergain.engine.pretraining.objectives import Alphabet, Objective
 from transfergain.engine.pretraining.packing import Packed
 from transfergain.engine.saves import NO_SAVES, Saves
 from transfergain.engine.shortcuts import ALL_SHORTCUTS, Shortcuts
-from transfergain.engine.step import Step
+from transfergain.engine.step import Step, answers
 from transfergain.engine.training import Training
 from transfergain.engine.weights import Average, Weights
 from transfergain.errors import UserError
@@ -154,7 +154,7 @@ def _read(module: Any, run: Run, held_out: Sequence[Sequence[Feature]], what: Pr
     device, total, count = next(module.parameters()).device, 0.0, 0
     with evaluating(module), torch.inference_mode(), autocast(what.recipe.precision, device):
         for features in held_out:
-            labels = sum(map(labels_of, features))
+            labels = sum(map(answers, features))
             total += float(module(**collate(features, what.pad_token_id, device)).loss) * labels
             count += labels
     loss = total / count

@@ -16,6 +16,7 @@ from transfergain.counts import counted
 from transfergain.engine.batching import IGNORED_LABEL, Feature, collate
 from transfergain.engine.flops import StepFlops, count
 from transfergain.engine.pretraining.objectives import Objective
+from transfergain.engine.step import answers
 from transfergain.errors import UserError
 from transfergain.types import Checkpoint
 
@@ -128,12 +129,7 @@ def step_flops(module: Any, features: Sequence[Feature], pad_token_id: int) -> C
     with_a_sequence = count(module, [one, one, one], pad_token_id)
     label, sequence = with_a_label - few, with_a_sequence - with_a_label
     constant = few - 2 * sequence - 2 * label
-    return lambda batch: constant + len(batch) * sequence + sum(map(labels_of, batch)) * label
-
-
-def labels_of(feature: Feature) -> int:
-    """Count the labels of a sequence."""
-    return sum(label != IGNORED_LABEL for label in feature["labels"])
+    return lambda batch: constant + len(batch) * sequence + sum(map(answers, batch)) * label
 
 
 def _labelled(feature: Feature, labels: int) -> Feature:
